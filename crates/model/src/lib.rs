@@ -1,1 +1,61 @@
-//! (being written)
+//! The nouns of an export and the contracts between the families that carry it out.
+//!
+//! Everything here is plain: values, traits and pure arithmetic. There is no I/O, no clock, no
+//! randomness and no runtime, so every other crate may depend on this one and no rule of the
+//! product can be hidden in a plug-in. Reading order: what can be asked ([`TableSpec`], [`Expr`],
+//! [`Window`]), how rows are read ([`Source`], [`Reading`]), enriched ([`Enrichment`]), encoded
+//! ([`Format`]) and delivered ([`Destination`]), and what is remembered ([`Checkpoint`],
+//! [`Manifest`]).
+//!
+//! It does not know any table, format, source or destination by name.
+
+mod id;
+mod quantity;
+mod time;
+mod window;
+mod order;
+mod fault;
+mod stop;
+mod column;
+mod expr;
+pub mod filter;
+mod table;
+mod source;
+mod enrich;
+mod format;
+mod destination;
+mod kind;
+mod checkpoint;
+mod digest;
+mod manifest;
+
+pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
+pub use column::{ColumnType, FieldRole, TimestampStyle, field};
+pub use destination::{
+    CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
+};
+pub use digest::{DIGEST_BUCKETS, KeyDigest};
+pub use enrich::{
+    Comment, CommentLookup, Enricher, Enrichment, Lookups, ObjectKind, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
+};
+pub use expr::{
+    CaseRule, CommentTest, CompareOp, Expr, Literal, ScoreLevel, ScoreTest, ScoreValueTest, TextOp, TracePosition,
+};
+pub use fault::{Fault, FaultKind, FieldProblem, Retry, nearest};
+pub use format::{
+    BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, UnicodeRule,
+};
+pub use id::{ProjectId, RunId};
+pub use kind::{Connected, KindDescriptor, RawOptions};
+pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
+pub use order::{KeyRange, OrderKey};
+pub use quantity::{ByteCount, RowCount};
+pub use source::{key_column, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities};
+pub use stop::{Stop, StopReason};
+pub use table::{
+    Aggregate, AggregateColumn, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation, ScoreFilters,
+    SearchColumns,
+    StoredColumn, StoredTable, TableName, TableSpec,
+};
+pub use time::Micros;
+pub use window::{Cursor, Window};

@@ -1,0 +1,73 @@
+//! What is durable of a run, recorded with the thing it describes and never before.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, Fault, FileName, FileReceipt, KeyDigest, Micros, OrderKey, RowCount, Snapshot, Stop};
+
+/// How far a run has come. A manifest is a finished checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Version of this shape.
+    pub version: u16,
+    /// When the run was planned: "now" for every attempt.
+    pub as_of: Micros,
+    /// The stored state that every attempt reads.
+    pub snapshot: Option<Snapshot>,
+    /// Files that are complete and visible.
+    pub done: Vec<FileReceipt>,
+    /// The file under way.
+    pub open: Option<OpenFile>,
+    /// Last row of the last complete file.
+    pub done_after: Option<OrderKey>,
+}
+
+/// A file under way, up to its last durable block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenFile {
+    /// Its name.
+    pub name: FileName,
+    /// Last row of the last durable block; `None` before the first.
+    pub after: Option<OrderKey>,
+    /// Bytes of the file up to the end of that block. The upload may be further ahead.
+    pub block_end: ByteCount,
+    /// How encoding continues after that block.
+    pub encoder: Option<EncoderState>,
+    /// How the upload is found, continued or discarded.
+    pub upload: UploadState,
+    /// SHA-256 over the bytes up to `block_end`.
+    pub sha256: HashState,
+    /// Rows up to there.
+    pub rows: RowCount,
+    /// Digest of their keys.
+    pub digest: KeyDigest,
+    /// Smallest cursor value up to there.
+    pub cursor_min: Option<Micros>,
+    /// Largest cursor value up to there.
+    pub cursor_max: Option<Micros>,
+}
+
+/// What an encoder needs to continue; only its own format reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EncoderState(pub serde_json::Value);
+
+/// How an upload is found again; only its own destination reads it. It holds no secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UploadState(pub serde_json::Value);
+
+/// The inner state of a SHA-256, in hexadecimal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashState(pub String);
+
+/// All that a run sees of the metadata store.
+#[async_trait]
+pub trait RunLog: Send + Sync {
+    /// Makes the checkpoint durable. Fails where the run belongs to another worker.
+    async fn record(&self, checkpoint: &Checkpoint) -> Result<(), Fault>;
+
+    /// Raised when the run should end early.
+    fn stop(&self) -> Stop;
+}

@@ -1,0 +1,146 @@
+//! Where files go: open, write, commit or abort; then the manifest makes the run visible.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, Fault, Manifest, Receipt, UploadState};
+
+/// A place files are written to. `Display` is a name for people without secrets.
+#[async_trait]
+pub trait Destination: fmt::Display + Send + Sync {
+    /// What it can take.
+    fn limits(&self) -> DestinationLimits;
+
+    /// Does what a run will do, in named steps, and removes what it wrote. Each step is reported,
+    /// the first failure ends the check.
+    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault>;
+
+    /// Size and tag of a visible file; `None` where there is none.
+    async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault>;
+
+    /// The bytes of a visible file.
+    async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault>;
+
+    /// Starts a file, or continues the upload `resume`, of which exactly its durable bytes are kept.
+    ///
+    /// Nothing is visible under `file` before [`FileWriter::commit`]. A visible file of that name is
+    /// replaced by the commit.
+    async fn open(
+        &self,
+        file: &FileName,
+        attributes: &FileAttributes,
+        resume: Option<&UploadState>,
+    ) -> Result<Box<dyn FileWriter>, Fault>;
+
+    /// Removes what an earlier attempt uploaded without committing. Removing it twice is fine.
+    async fn discard(&self, upload: &UploadState) -> Result<(), Fault>;
+
+    /// Writes the manifest after checking size and tag of every file in it. Idempotent.
+    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault>;
+}
+
+/// A file being written. Dropping it leaves what is durable for a later resume or discard.
+#[async_trait]
+pub trait FileWriter: Send {
+    /// How the upload is found again. Fixed before the first byte is sent, so it can be recorded first.
+    fn upload(&self) -> UploadState;
+
+    /// Takes bytes; waits while too much is under way. Returns what would survive a crash now.
+    async fn write(&mut self, bytes: Bytes) -> Result<Durable, Fault>;
+
+    /// Makes the file visible, whole.
+    async fn commit(self: Box<Self>) -> Result<ObjectHead, Fault>;
+
+    /// Removes every trace of the file.
+    async fn abort(self: Box<Self>) -> Result<(), Fault>;
+}
+
+/// What of a file would survive a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable {
+    /// So many bytes from the file's start.
+    pub bytes: ByteCount,
+    /// How to continue after them.
+    pub state: UploadState,
+}
+
+/// Size and identity of a visible file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectHead {
+    /// Size.
+    pub bytes: ByteCount,
+    /// The store's tag for this content, where it has one.
+    pub tag: Option<String>,
+}
+
+/// What a destination can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestinationLimits {
+    /// Largest file.
+    pub file_bytes_max: ByteCount,
+    /// Whether an interrupted upload can be continued.
+    pub resumable: bool,
+    /// Whether a manifest can be written beside the files.
+    pub manifests: bool,
+}
+
+/// How a file presents itself to readers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileAttributes {
+    /// Media type.
+    pub content_type: String,
+    /// `gzip` is *not* set here: a compressed file is downloaded as it is stored.
+    pub content_disposition: Option<String>,
+}
+
+/// A step of a destination check, as it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckStep {
+    /// `write`, `multipart`, `read back`, `delete`, …
+    pub name: &'static str,
+    /// The receiver's own message, where the step failed.
+    pub failure: Option<String>,
+}
+
+/// The name of a file below a destination's root: `/`-separated segments, none empty, `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileName(Box<str>);
+
+impl FileName {
+    /// Checks a name.
+    pub fn new(name: impl Into<Box<str>>) -> Result<Self, Fault> {
+        let name = name.into();
+        let bad = |why: &str| Err(Fault::bad_request(format!("cannot use {name:?} as a file name: {why}")));
+        if name.is_empty() {
+            return bad("it is empty");
+        }
+        if name.chars().any(char::is_control) {
+            return bad("it holds a control character");
+        }
+        if name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return bad("a part of it is empty, . or ..");
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment.
+    pub fn last_segment(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,156 @@
+//! What is added to rows after they are read, and the look-ups it needs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{CommentTest, Fault, Micros, ProjectId, ReadRequest};
+
+/// A step from batch to batch: scores, comments, masking.
+#[async_trait]
+pub trait Enrichment: fmt::Debug + Send + Sync {
+    /// Fixes the output schema and looks up what is the same for all rows. `input` and the output
+    /// both end with the key columns.
+    async fn prepare(
+        &self,
+        request: &ReadRequest,
+        input: &SchemaRef,
+        lookups: &Lookups,
+    ) -> Result<Arc<dyn Enricher>, Fault>;
+}
+
+/// A prepared step.
+#[async_trait]
+pub trait Enricher: Send + Sync {
+    /// Schema of the batches it returns.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Same rows, same order; several calls run at once.
+    async fn apply(&self, batch: RecordBatch) -> Result<RecordBatch, Fault>;
+}
+
+/// Where enrichments look things up.
+#[derive(Clone)]
+pub struct Lookups {
+    /// Scores, of the same stored state as the rows.
+    pub scores: Arc<dyn ScoreLookup>,
+    /// Comments, from the metadata store.
+    pub comments: Arc<dyn CommentLookup>,
+}
+
+/// Scores by trace. Only live scores are visible.
+#[async_trait]
+pub trait ScoreLookup: Send + Sync {
+    /// Names of the listable scores (NUMERIC, BOOLEAN, CATEGORICAL, TEXT) in scope, sorted by byte order.
+    async fn score_names(&self, scope: &ScoreScope) -> Result<Vec<ScoreName>, Fault>;
+
+    /// Every listable score in scope of these traces, of the traces themselves and of their
+    /// observations, in no particular order. `traces` has no duplicates.
+    async fn scores(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault>;
+}
+
+/// Which scores are looked at.
+#[derive(Clone, Debug)]
+pub struct ScoreScope {
+    /// Their project.
+    pub project: ProjectId,
+    /// Scores with an earlier timestamp are out of scope.
+    pub since: Option<Micros>,
+}
+
+/// A score name and the data types that occur under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoreName {
+    /// Name.
+    pub name: String,
+    /// NUMERIC or BOOLEAN scores have it.
+    pub numeric: bool,
+    /// CATEGORICAL or TEXT scores have it.
+    pub textual: bool,
+}
+
+/// One live score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreRow {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its trace.
+    pub trace_id: Arc<str>,
+    /// Its observation; `None` for a score of the trace.
+    pub observation_id: Option<Arc<str>>,
+    /// Name.
+    pub name: Arc<str>,
+    /// `NUMERIC`, `BOOLEAN`, `CATEGORICAL` or `TEXT`.
+    pub data_type: Arc<str>,
+    /// Value of NUMERIC and BOOLEAN scores.
+    pub value: f64,
+    /// Value of CATEGORICAL and TEXT scores; `true` or `false` for BOOLEAN.
+    pub string_value: Option<Arc<str>>,
+    /// Comment of the scorer.
+    pub comment: Option<Arc<str>>,
+    /// When it was given.
+    pub timestamp: Micros,
+}
+
+/// What comments hang on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ObjectKind {
+    Observation,
+    Trace,
+    Session,
+    Prompt,
+}
+
+impl ObjectKind {
+    /// The name on the wire: `OBSERVATION`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observation => "OBSERVATION",
+            Self::Trace => "TRACE",
+            Self::Session => "SESSION",
+            Self::Prompt => "PROMPT",
+        }
+    }
+}
+
+/// Comments by object.
+#[async_trait]
+pub trait CommentLookup: Send + Sync {
+    /// Comments on these objects, by object in no particular order, oldest first within an object.
+    /// At most 1,000 ids a call.
+    async fn comments(&self, project: &ProjectId, kind: ObjectKind, ids: &[&str]) -> Result<Vec<Comment>, Fault>;
+
+    /// Ids of the objects *with comments* that pass the test, at most `limit` + 1 of them, sorted.
+    async fn commented(
+        &self,
+        project: &ProjectId,
+        kind: ObjectKind,
+        test: &CommentTest,
+        limit: usize,
+    ) -> Result<Vec<String>, Fault>;
+
+    /// Whether the project has any comment on this kind of object.
+    async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault>;
+}
+
+/// One comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// Its id.
+    pub id: String,
+    /// What it hangs on.
+    pub object_id: String,
+    /// Text.
+    pub content: String,
+    /// Who wrote it, where known.
+    pub author_email: Option<String>,
+    /// When.
+    pub created_at: Micros,
+}

@@ -1,0 +1,123 @@
+//! Counts of bytes and rows that cannot be mixed up.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! quantity {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+
+            /// The plain number.
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+
+            /// The difference, or zero where `other` is larger.
+            pub const fn saturating_sub(self, other: Self) -> Self {
+                Self(self.0.saturating_sub(other.0))
+            }
+        }
+
+        impl From<usize> for $name {
+            fn from(count: usize) -> Self {
+                Self(count as u64)
+            }
+        }
+
+        impl Add for $name {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+
+        impl AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                self.0 += other.0;
+            }
+        }
+
+        impl Sum for $name {
+            fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+                counts.fold(Self::ZERO, Add::add)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+quantity! {
+    /// A number of bytes.
+    ByteCount
+}
+
+quantity! {
+    /// A number of rows.
+    RowCount
+}
+
+impl ByteCount {
+    /// `n` times 1,048,576 bytes.
+    pub const fn mebibytes(n: u64) -> Self {
+        Self(n * 1024 * 1024)
+    }
+
+    /// The count for people, in decimal units: `48.2 MB`.
+    pub fn human(self) -> String {
+        let mut size = self.0 as f64;
+        for unit in ["B", "kB", "MB", "GB"] {
+            if size < 1000.0 {
+                return if unit == "B" { format!("{} B", self.0) } else { format!("{size:.1} {unit}") };
+            }
+            size /= 1000.0;
+        }
+        format!("{size:.1} TB")
+    }
+}
+
+impl RowCount {
+    /// The count for people, thousands separated: `48,210`.
+    pub fn human(self) -> String {
+        let digits = self.0.to_string();
+        let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(RowCount(1).human(), "1");
+        assert_eq!(RowCount(48_210).human(), "48,210");
+        assert_eq!(RowCount(1_000_000).human(), "1,000,000");
+        assert_eq!(ByteCount(999).human(), "999 B");
+        assert_eq!(ByteCount(48_210_000).human(), "48.2 MB");
+    }
+}

@@ -1,0 +1,157 @@
+//! How rows are read: pulled in slices of the total order, so that a slow sink slows the read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, SchemaRef};
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ByteCount, ColumnSpec, ColumnType, Cursor, Expr, Fault, KeyRange, Micros, OrderKey, ProjectId, RowCount, RunId,
+    ScoreLookup, Stop, TableSpec, Window,
+};
+
+/// What one run reads from one table. Everything in it is already validated against the table.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// The run, for query ids and logs.
+    pub run: RunId,
+    /// Only rows of this project are visible.
+    pub project: ProjectId,
+    /// The table.
+    pub table: Arc<TableSpec>,
+    /// Columns to produce, in order; may be empty for a read of keys alone.
+    pub columns: Vec<ColumnSpec>,
+    /// Predicate over live rows: filters, searches and rules of the request, without the window.
+    pub filter: Option<Expr>,
+    /// Which rows by time, measured on `cursor`.
+    pub window: Window,
+    /// The timestamp the window is measured on.
+    pub cursor: Cursor,
+    /// When the run was planned; stands for "now" wherever the read needs it.
+    pub as_of: Micros,
+    /// The stored state to read, from an earlier attempt of the same run.
+    pub snapshot: Option<Snapshot>,
+    /// Scores older than this belong to no row; unbounded where `None`.
+    pub scores_since: Option<Micros>,
+    /// Upper bound of the Arrow bytes of one batch; a single larger row is a batch of its own.
+    pub batch_bytes_max: ByteCount,
+    /// A row with more stored bytes fails the read, naming its id, before its payload is read.
+    pub row_bytes_max: ByteCount,
+}
+
+/// Names a stored state, where the source can read the same state twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Snapshot(pub String);
+
+/// A place rows are read from. `Display` is a name for people without secrets.
+#[async_trait]
+pub trait Source: fmt::Display + Send + Sync {
+    /// What it can and cannot do.
+    fn capabilities(&self) -> SourceCapabilities;
+
+    /// Checks the request and fixes what will be read. Whatever cannot be honoured is a fault here.
+    async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault>;
+
+    /// Whether any version of any row of the project is stored in the request's table.
+    async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault>;
+}
+
+/// What a source can and cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceCapabilities {
+    /// The same stored state can be read again by a later attempt.
+    pub snapshots: bool,
+}
+
+/// One request, prepared.
+///
+/// Batches hold the requested columns in order, followed by the [`Reading::key_fields`]. Rows come
+/// in the total order of promise 3, each live row once.
+#[async_trait]
+pub trait Reading: Send + Sync {
+    /// Requested columns and key columns.
+    fn schema(&self) -> &SchemaRef;
+
+    /// The stored state that is read, where the source can name it.
+    fn snapshot(&self) -> Option<&Snapshot>;
+
+    /// Cuts what is left after `after` into slices, first rows first, without reading payloads.
+    async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault>;
+
+    /// Reads the rows of a range in order. The stream ends with the first fault, and soon after `stop`.
+    fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>>;
+
+    /// The scores of the same stored state.
+    fn scores(&self) -> Arc<dyn ScoreLookup>;
+
+    /// Ends the reading on the source's side and waits for it. Dropping alone cannot.
+    async fn close(&self) -> Result<(), Fault>;
+}
+
+/// Columns that every batch carries behind the requested ones; the pipeline removes them before
+/// encoding. Time is the row's start (timestamp); cursor is the time its window is measured on;
+/// version is `event_ts`, null for grouped tables.
+pub mod key_column {
+    /// Timestamp that orders the row.
+    pub const TIME: &str = "outgest.time";
+    /// Trace id, empty where the table has none.
+    pub const TRACE_ID: &str = "outgest.trace_id";
+    /// Id within the trace.
+    pub const ID: &str = "outgest.id";
+    /// Rank of the version that was read.
+    pub const VERSION: &str = "outgest.version";
+    /// Timestamp the window is measured on.
+    pub const CURSOR: &str = "outgest.cursor";
+}
+
+impl dyn Reading {
+    /// Number of key columns at the end of every batch.
+    pub const KEY_COLUMNS: usize = 5;
+
+    /// The key columns in order.
+    pub fn key_fields() -> [Field; 5] {
+        let timestamp = ColumnType::Timestamp.to_arrow();
+        [
+            Field::new(key_column::TIME, timestamp.clone(), false),
+            Field::new(key_column::TRACE_ID, DataType::Utf8, false),
+            Field::new(key_column::ID, DataType::Utf8, false),
+            Field::new(key_column::VERSION, timestamp.clone(), true),
+            Field::new(key_column::CURSOR, timestamp, false),
+        ]
+    }
+}
+
+/// The slices of a read, first rows first, with upper bounds: the user's filter is not counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Adjacent ranges that together cover everything.
+    pub slices: Vec<Slice>,
+}
+
+/// A stretch of the total order that is read at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Its rows.
+    pub range: KeyRange,
+    /// At most so many rows.
+    pub rows: RowCount,
+    /// About so many bytes of cells at most.
+    pub bytes: ByteCount,
+}
+
+impl Plan {
+    /// Upper bound of the rows.
+    pub fn rows(&self) -> RowCount {
+        self.slices.iter().map(|slice| slice.rows).sum()
+    }
+
+    /// Upper bound of the bytes.
+    pub fn bytes(&self) -> ByteCount {
+        self.slices.iter().map(|slice| slice.bytes).sum()
+    }
+}

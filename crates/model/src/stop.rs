@@ -1,0 +1,108 @@
+//! The wish that a run ends early, which every wait of the run observes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::{Fault, FaultKind};
+
+/// A shared, awaitable flag. The first reason wins; it is never taken back.
+#[derive(Clone, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    reason: AtomicU8,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+/// Why a run should end early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody cancelled the export: its files are removed.
+    Cancelled,
+    /// This process is going away; the checkpoint stays for a successor.
+    HandOver,
+    /// Another worker owns the run: nothing may be written or removed any more.
+    LeaseLost,
+}
+
+impl Stop {
+    /// A flag that nobody has raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Raises the flag and wakes every waiter; later reasons are ignored.
+    pub fn raise(&self, reason: StopReason) {
+        let code = match reason {
+            StopReason::Cancelled => 1,
+            StopReason::HandOver => 2,
+            StopReason::LeaseLost => 3,
+        };
+        if self.shared.reason.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            let waiting = std::mem::take(&mut *self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// The reason, once raised.
+    pub fn reason(&self) -> Option<StopReason> {
+        match self.shared.reason.load(Ordering::SeqCst) {
+            1 => Some(StopReason::Cancelled),
+            2 => Some(StopReason::HandOver),
+            3 => Some(StopReason::LeaseLost),
+            _ => None,
+        }
+    }
+
+    /// Fails with a cancelled fault once raised.
+    pub fn check(&self) -> Result<(), Fault> {
+        match self.reason() {
+            None => Ok(()),
+            Some(reason) => Err(reason.fault()),
+        }
+    }
+
+    /// Resolves when the flag is raised.
+    pub fn raised(&self) -> impl Future<Output = StopReason> + Send + use<> {
+        Raised { stop: self.clone() }
+    }
+}
+
+impl StopReason {
+    /// The fault that a stopped step returns.
+    pub fn fault(self) -> Fault {
+        let message = match self {
+            Self::Cancelled => "the run was cancelled",
+            Self::HandOver => "the run was handed over",
+            Self::LeaseLost => "the run belongs to another worker",
+        };
+        Fault::new(FaultKind::Cancelled, message)
+    }
+}
+
+struct Raised {
+    stop: Stop,
+}
+
+impl Future for Raised {
+    type Output = StopReason;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<StopReason> {
+        // Registering before looking again closes the gap in which `raise` finds nobody to wake.
+        let mut waiting = self.stop.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+        drop(waiting);
+        match self.stop.reason() {
+            Some(reason) => Poll::Ready(reason),
+            None => Poll::Pending,
+        }
+    }
+}
