@@ -9,25 +9,25 @@
 //!
 //! It does not know any table, format, source or destination by name.
 
+mod checkpoint;
+mod column;
+mod destination;
+mod digest;
+mod enrich;
+mod expr;
+mod fault;
+pub mod filter;
+mod format;
 mod id;
+mod kind;
+mod manifest;
+mod order;
 mod quantity;
+mod source;
+mod stop;
+mod table;
 mod time;
 mod window;
-mod order;
-mod fault;
-mod stop;
-mod column;
-mod expr;
-pub mod filter;
-mod table;
-mod source;
-mod enrich;
-mod format;
-mod destination;
-mod kind;
-mod checkpoint;
-mod digest;
-mod manifest;
 
 pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
 pub use column::{ColumnType, FieldRole, TimestampStyle, field};
@@ -50,12 +50,11 @@ pub use kind::{Connected, KindDescriptor, RawOptions};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
 pub use order::{KeyRange, OrderKey};
 pub use quantity::{ByteCount, RowCount};
-pub use source::{key_column, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities};
+pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, key_column};
 pub use stop::{Stop, StopReason};
 pub use table::{
     Aggregate, AggregateColumn, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation, ScoreFilters,
-    SearchColumns,
-    StoredColumn, StoredTable, TableName, TableSpec,
+    SearchColumns, StoredColumn, StoredTable, TableName, TableSpec,
 };
 pub use time::Micros;
 pub use window::{Cursor, Window};

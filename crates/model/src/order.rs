@@ -121,7 +121,9 @@ mod tests {
     #[test]
     fn the_rest_after_a_key_excludes_it() {
         let rest = KeyRange::ALL.after(&key(5, "t", "s")).unwrap();
-        assert!(!rest.contains(&key(5, "t", "s")) && rest.contains(&key(5, "t", "s2")) && rest.contains(&key(4, "", "")));
+        assert!(
+            !rest.contains(&key(5, "t", "s")) && rest.contains(&key(5, "t", "s2")) && rest.contains(&key(4, "", ""))
+        );
         let small = KeyRange { from: None, to: Some(key(5, "t", "s")) };
         assert_eq!(small.after(&key(5, "t", "s")), None);
     }

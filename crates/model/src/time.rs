@@ -131,7 +131,9 @@ mod tests {
     #[test]
     fn reads_every_documented_form() {
         let noon = Micros(1_785_585_600_000_000);
-        for text in ["2026-08-01T12:00:00Z", "2026-08-01 12:00:00.000000", "2026-08-01T14:00:00+02:00", "2026-08-01 12:00"] {
+        for text in
+            ["2026-08-01T12:00:00Z", "2026-08-01 12:00:00.000000", "2026-08-01T14:00:00+02:00", "2026-08-01 12:00"]
+        {
             assert_eq!(Micros::parse("--since", text, Micros(0)).unwrap(), noon, "{text}");
         }
         assert_eq!(Micros::parse("--since", "-12h", noon).unwrap(), Micros(noon.0 - 12 * 3_600_000_000));

@@ -18,10 +18,10 @@ impl Window {
     /// Builds a window that holds at least one instant.
     pub fn new(from: Option<Micros>, to: Option<Micros>) -> Result<Self, Fault> {
         match (from, to) {
-            (Some(from), Some(to)) if from >= to => Err(Fault::bad_request(format!(
-                "the window is empty: since {from} is not before until {to}"
-            ))
-            .hint("until is exclusive: give a time after since")),
+            (Some(from), Some(to)) if from >= to => {
+                Err(Fault::bad_request(format!("the window is empty: since {from} is not before until {to}"))
+                    .hint("until is exclusive: give a time after since"))
+            }
             _ => Ok(Self { from, to }),
         }
     }
