@@ -1,0 +1,235 @@
+//! Comments of projects: stored by import, read by exports.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use model::{Comment, CommentLookup, CommentTest, CompareOp, Fault, Micros, ObjectKind, ProjectId, TextOp};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, TransactionTrait};
+
+use super::entities::comment;
+use super::{NativeStore, statement_failed};
+
+/// Rows per INSERT: SQLite takes 32,766 values, a row has seven.
+const ROWS_PER_INSERT: usize = 1_000;
+
+/// Most ids one look-up may name (promised by [`CommentLookup`]).
+const IDS_PER_LOOKUP: usize = 1_000;
+
+/// A comment to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewComment {
+    /// What kind of object it hangs on.
+    pub kind: ObjectKind,
+    /// The comment.
+    pub comment: Comment,
+}
+
+impl NativeStore {
+    /// Stores comments in one transaction. A comment whose id the project has already is replaced.
+    pub async fn put_comments(&self, project: &ProjectId, comments: &[NewComment]) -> Result<(), Fault> {
+        let failed = || statement_failed("store comments");
+        let transaction = self.database.begin().await.map_err(failed())?;
+        for chunk in comments.chunks(ROWS_PER_INSERT) {
+            let rows = chunk.iter().map(|new| comment::ActiveModel {
+                project_id: Set(project.as_str().to_owned()),
+                id: Set(new.comment.id.clone()),
+                object_kind: Set(new.kind.as_str().to_owned()),
+                object_id: Set(new.comment.object_id.clone()),
+                content: Set(new.comment.content.clone()),
+                author_email: Set(new.comment.author_email.clone()),
+                created_at: Set(new.comment.created_at.0),
+            });
+            comment::Entity::insert_many(rows)
+                .on_conflict(
+                    OnConflict::columns([comment::Column::ProjectId, comment::Column::Id])
+                        .update_columns([
+                            comment::Column::ObjectKind,
+                            comment::Column::ObjectId,
+                            comment::Column::Content,
+                            comment::Column::AuthorEmail,
+                            comment::Column::CreatedAt,
+                        ])
+                        .to_owned(),
+                )
+                .exec_without_returning(&transaction)
+                .await
+                .map_err(failed())?;
+        }
+        transaction.commit().await.map_err(failed())
+    }
+}
+
+#[async_trait]
+impl CommentLookup for NativeStore {
+    async fn comments(&self, project: &ProjectId, kind: ObjectKind, ids: &[&str]) -> Result<Vec<Comment>, Fault> {
+        if ids.len() > IDS_PER_LOOKUP {
+            return Err(Fault::bug(format!(
+                "a comment look-up named {} ids, the limit is {IDS_PER_LOOKUP}",
+                ids.len()
+            )));
+        }
+        let rows = comment::Entity::find()
+            .filter(comment::Column::ProjectId.eq(project.as_str()))
+            .filter(comment::Column::ObjectKind.eq(kind.as_str()))
+            .filter(comment::Column::ObjectId.is_in(ids.iter().copied()))
+            .order_by_asc(comment::Column::CreatedAt)
+            .order_by_asc(comment::Column::Id)
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("read comments"))?;
+        Ok(rows.into_iter().map(to_comment).collect())
+    }
+
+    async fn commented(
+        &self,
+        project: &ProjectId,
+        kind: ObjectKind,
+        test: &CommentTest,
+        limit: usize,
+    ) -> Result<Vec<String>, Fault> {
+        let failed = || statement_failed("search comments");
+        let mut rows = comment::Entity::find()
+            .filter(comment::Column::ProjectId.eq(project.as_str()))
+            .filter(comment::Column::ObjectKind.eq(kind.as_str()))
+            .order_by_asc(comment::Column::ObjectId)
+            .stream(&self.database)
+            .await
+            .map_err(failed())?;
+        // The database's own case folding differs between engines and stops at ASCII on one of
+        // them, so texts are compared here; a project's comments are few beside its events.
+        let mut passing: BTreeMap<String, f64> = BTreeMap::new();
+        while let Some(row) = rows.try_next().await.map_err(failed())? {
+            match test {
+                CommentTest::Count { .. } => *passing.entry(row.object_id).or_default() += 1.0,
+                CommentTest::Content { op, needle, negated } => {
+                    if content_passes(&row.content, *op, needle) != *negated {
+                        passing.insert(row.object_id, 1.0);
+                    }
+                }
+            }
+        }
+        if let CommentTest::Count { op, value } = test {
+            passing.retain(|_, count| count_passes(*count, *op, *value));
+        }
+        Ok(passing.into_keys().take(limit + 1).collect())
+    }
+
+    async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault> {
+        let first = comment::Entity::find()
+            .filter(comment::Column::ProjectId.eq(project.as_str()))
+            .filter(comment::Column::ObjectKind.eq(kind.as_str()))
+            .limit(1)
+            .count(&self.database)
+            .await
+            .map_err(statement_failed("read comments"))?;
+        Ok(first > 0)
+    }
+}
+
+fn content_passes(content: &str, op: Option<TextOp>, needle: &str) -> bool {
+    let (content, needle) = (content.to_lowercase(), needle.to_lowercase());
+    match op {
+        None => content == needle,
+        Some(TextOp::Contains) => content.contains(&needle),
+        Some(TextOp::StartsWith) => content.starts_with(&needle),
+        Some(TextOp::EndsWith) => content.ends_with(&needle),
+    }
+}
+
+fn count_passes(count: f64, op: CompareOp, bound: f64) -> bool {
+    match op {
+        CompareOp::Eq => count == bound,
+        CompareOp::NotEq => count != bound,
+        CompareOp::Less => count < bound,
+        CompareOp::LessEq => count <= bound,
+        CompareOp::Greater => count > bound,
+        CompareOp::GreaterEq => count >= bound,
+    }
+}
+
+fn to_comment(row: comment::Model) -> Comment {
+    Comment {
+        id: row.id,
+        object_id: row.object_id,
+        content: row.content,
+        author_email: row.author_email,
+        created_at: Micros(row.created_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comment(id: &str, object_id: &str, content: &str, created_at: i64) -> NewComment {
+        NewComment {
+            kind: ObjectKind::Observation,
+            comment: Comment {
+                id: id.into(),
+                object_id: object_id.into(),
+                content: content.into(),
+                author_email: None,
+                created_at: Micros(created_at),
+            },
+        }
+    }
+
+    async fn store_with(comments: &[NewComment]) -> (tempfile::TempDir, NativeStore, ProjectId) {
+        let data = tempfile::tempdir().unwrap();
+        let store = NativeStore::open(data.path()).await.unwrap();
+        let project = ProjectId::new("p");
+        store.put_comments(&project, comments).await.unwrap();
+        (data, store, project)
+    }
+
+    #[tokio::test]
+    async fn comments_come_back_oldest_first_and_only_of_their_project() {
+        let (_data, store, project) =
+            store_with(&[comment("b", "o1", "later", 2), comment("a", "o1", "first", 1), comment("c", "o2", "x", 3)])
+                .await;
+
+        let found = store.comments(&project, ObjectKind::Observation, &["o1"]).await.unwrap();
+
+        assert_eq!(found.iter().map(|comment| comment.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let other = ProjectId::new("other");
+        assert!(store.comments(&other, ObjectKind::Observation, &["o1"]).await.unwrap().is_empty());
+        assert!(!store.any(&project, ObjectKind::Trace).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_id_that_exists_is_replaced() {
+        let (_data, store, project) = store_with(&[comment("a", "o1", "old", 1)]).await;
+
+        store.put_comments(&project, &[comment("a", "o1", "new", 1)]).await.unwrap();
+
+        let found = store.comments(&project, ObjectKind::Observation, &["o1"]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].content, "new");
+    }
+
+    #[tokio::test]
+    async fn tests_select_objects_by_count_and_by_text_in_any_script() {
+        let (_data, store, project) =
+            store_with(&[comment("a", "o1", "Straße ÜBER", 1), comment("b", "o1", "x", 2), comment("c", "o2", "y", 3)])
+                .await;
+        let commented = async |test| store.commented(&project, ObjectKind::Observation, &test, 10).await.unwrap();
+
+        assert_eq!(commented(CommentTest::Count { op: CompareOp::GreaterEq, value: 2.0 }).await, ["o1"]);
+        assert_eq!(commented(CommentTest::Count { op: CompareOp::Less, value: 2.0 }).await, ["o2"]);
+        let contains =
+            |needle: &str, negated| CommentTest::Content { op: Some(TextOp::Contains), needle: needle.into(), negated };
+        assert_eq!(commented(contains("über", false)).await, ["o1"]);
+        assert_eq!(commented(contains("über", true)).await, ["o1", "o2"]);
+    }
+
+    #[tokio::test]
+    async fn more_ids_than_promised_are_refused() {
+        let (_data, store, project) = store_with(&[]).await;
+
+        let fault = store.comments(&project, ObjectKind::Observation, &vec!["x"; 1_001]).await.unwrap_err();
+
+        assert!(fault.public_message().contains("1001 ids"));
+    }
+}

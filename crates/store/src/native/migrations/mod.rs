@@ -1,0 +1,14 @@
+//! The schema, grown in numbered steps. A step that has been released is never changed.
+
+mod m0001_comments_and_runs;
+
+use sea_orm_migration::prelude::*;
+
+pub(super) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_comments_and_runs::Step)]
+    }
+}

@@ -1,0 +1,250 @@
+//! Runs and their checkpoints, guarded by a fence so that only the latest attempt can write.
+
+use async_trait::async_trait;
+use model::{Checkpoint, Fault, FaultKind, Micros, RunId, RunLog, Stop, StopReason};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait};
+use uuid::Uuid;
+
+use super::entities::run;
+use super::{NativeStore, statement_failed};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// An attempt is under way, or was when its process ended.
+    Running,
+    /// Its manifest is visible.
+    Completed,
+    /// Its last attempt failed.
+    Failed,
+    /// It was cancelled; nothing of it is left.
+    Cancelled,
+}
+
+impl RunState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A run as it is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// `running`, `completed`, `failed`, `cancelled`.
+    pub state: String,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Message of the last failure.
+    pub failure: Option<String>,
+    /// When it was first begun.
+    pub started_at: Micros,
+}
+
+/// A run whose next attempt has begun.
+pub struct BegunRun {
+    /// What earlier attempts left to continue from; `None` where there is nothing.
+    pub checkpoint: Option<Checkpoint>,
+    /// Where this attempt records its progress.
+    pub log: StoreLog,
+}
+
+/// Records the progress of one attempt. A later attempt of the same run takes its rights away.
+#[derive(Clone)]
+pub struct StoreLog {
+    store: NativeStore,
+    run: RunId,
+    fence: String,
+    stop: Stop,
+}
+
+impl NativeStore {
+    /// Begins an attempt and fences off earlier ones.
+    ///
+    /// The checkpoint of an earlier attempt is handed out unless that attempt completed or was cancelled.
+    pub async fn begin_run(&self, id: &RunId, request: &serde_json::Value, now: Micros) -> Result<BegunRun, Fault> {
+        let failed = || statement_failed("begin the run");
+        let fence = Uuid::new_v4().to_string();
+        let transaction = self.database.begin().await.map_err(failed())?;
+        let earlier = run::Entity::find_by_id(id.as_str()).one(&transaction).await.map_err(failed())?;
+        let mut checkpoint = None;
+        match earlier {
+            Some(row) => {
+                let unfinished = row.state == RunState::Running.as_str() || row.state == RunState::Failed.as_str();
+                if unfinished && let Some(text) = &row.checkpoint {
+                    checkpoint = Some(serde_json::from_str(text).map_err(|error| {
+                        Fault::corrupt(format!("cannot read the checkpoint of run {id}"))
+                            .hint("start again without --resume")
+                            .because(error)
+                    })?);
+                }
+                let attempts = row.attempts;
+                let mut row: run::ActiveModel = row.into();
+                row.state = Set(RunState::Running.as_str().to_owned());
+                row.fence = Set(fence.clone());
+                row.attempts = Set(attempts + 1);
+                row.failure = Set(None);
+                row.updated_at = Set(now.0);
+                row.update(&transaction).await.map_err(failed())?;
+            }
+            None => {
+                let row = run::ActiveModel {
+                    id: Set(id.as_str().to_owned()),
+                    request: Set(request.to_string()),
+                    state: Set(RunState::Running.as_str().to_owned()),
+                    fence: Set(fence.clone()),
+                    attempts: Set(1),
+                    checkpoint: Set(None),
+                    failure: Set(None),
+                    rows: Set(0),
+                    bytes: Set(0),
+                    started_at: Set(now.0),
+                    updated_at: Set(now.0),
+                };
+                run::Entity::insert(row).exec_without_returning(&transaction).await.map_err(failed())?;
+            }
+        }
+        transaction.commit().await.map_err(failed())?;
+        let log = StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() };
+        Ok(BegunRun { checkpoint, log })
+    }
+
+    /// The remembered runs, latest first.
+    pub async fn runs(&self) -> Result<Vec<RunRecord>, Fault> {
+        let rows = run::Entity::find()
+            .order_by_desc(run::Column::StartedAt)
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("list runs"))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| RunRecord {
+                id: RunId::new(row.id),
+                state: row.state,
+                attempts: u32::try_from(row.attempts).unwrap_or_default(),
+                failure: row.failure,
+                started_at: Micros(row.started_at),
+            })
+            .collect())
+    }
+}
+
+impl StoreLog {
+    /// Ends the attempt. A completed or cancelled run forgets its checkpoint, a failed one keeps it.
+    pub async fn settle(&self, state: RunState, failure: Option<&Fault>, now: Micros) -> Result<(), Fault> {
+        let mut update = run::Entity::update_many()
+            .col_expr(run::Column::State, Expr::value(state.as_str()))
+            .col_expr(run::Column::Failure, Expr::value(failure.map(|fault| fault.public_message().to_owned())))
+            .col_expr(run::Column::UpdatedAt, Expr::value(now.0));
+        if matches!(state, RunState::Completed | RunState::Cancelled) {
+            update = update.col_expr(run::Column::Checkpoint, Expr::value(None::<String>));
+        }
+        self.fenced(update, "settle the run").await
+    }
+
+    async fn fenced(&self, update: sea_orm::UpdateMany<run::Entity>, doing: &str) -> Result<(), Fault> {
+        let done = update
+            .filter(run::Column::Id.eq(self.run.as_str()))
+            .filter(run::Column::Fence.eq(self.fence.as_str()))
+            .exec(&self.store.database)
+            .await
+            .map_err(statement_failed(doing))?;
+        if done.rows_affected == 0 {
+            self.stop.raise(StopReason::LeaseLost);
+            return Err(Fault::new(FaultKind::Conflict, format!("run {} was taken over by another process", self.run)));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RunLog for StoreLog {
+    async fn record(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        let text = serde_json::to_string(checkpoint)
+            .map_err(|error| Fault::bug("cannot write a checkpoint as JSON").because(error))?;
+        let (mut rows, mut bytes) = (0, 0);
+        for file in &checkpoint.done {
+            rows += file.rows.get();
+            bytes += file.head.bytes.get();
+        }
+        if let Some(open) = &checkpoint.open {
+            rows += open.rows.get();
+            bytes += open.block_end.get();
+        }
+        let update = run::Entity::update_many()
+            .col_expr(run::Column::Checkpoint, Expr::value(Some(text)))
+            .col_expr(run::Column::Rows, Expr::value(i64::try_from(rows).unwrap_or(i64::MAX)))
+            .col_expr(run::Column::Bytes, Expr::value(i64::try_from(bytes).unwrap_or(i64::MAX)));
+        self.fenced(update, "record a checkpoint").await
+    }
+
+    fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn store() -> (tempfile::TempDir, NativeStore) {
+        let data = tempfile::tempdir().unwrap();
+        let store = NativeStore::open(data.path()).await.unwrap();
+        (data, store)
+    }
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint { version: 1, as_of: Micros(7), ..Checkpoint::default() }
+    }
+
+    #[tokio::test]
+    async fn a_killed_attempt_leaves_its_checkpoint_to_the_next() {
+        let (data, store) = store().await;
+        let id = RunId::new("r");
+        let request = serde_json::json!({"table": "events"});
+        let first = store.begin_run(&id, &request, Micros(1)).await.unwrap();
+        assert_eq!(first.checkpoint, None);
+        first.log.record(&checkpoint()).await.unwrap();
+        drop((first, store));
+
+        let reopened = NativeStore::open(data.path()).await.unwrap();
+        let second = reopened.begin_run(&id, &request, Micros(2)).await.unwrap();
+
+        assert_eq!(second.checkpoint, Some(checkpoint()));
+        assert_eq!(reopened.runs().await.unwrap()[0].attempts, 2);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_was_fenced_off_can_write_nothing_and_is_told_to_stop() {
+        let (_data, store) = store().await;
+        let id = RunId::new("r");
+        let first = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
+        let second = store.begin_run(&id, &serde_json::Value::Null, Micros(2)).await.unwrap();
+
+        let fault = first.log.record(&checkpoint()).await.unwrap_err();
+
+        assert_eq!(fault.kind(), FaultKind::Conflict);
+        assert_eq!(first.log.stop().reason(), Some(StopReason::LeaseLost));
+        second.log.record(&checkpoint()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_completed_run_starts_afresh() {
+        let (_data, store) = store().await;
+        let id = RunId::new("r");
+        let first = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
+        first.log.record(&checkpoint()).await.unwrap();
+        first.log.settle(RunState::Completed, None, Micros(2)).await.unwrap();
+
+        let second = store.begin_run(&id, &serde_json::Value::Null, Micros(3)).await.unwrap();
+
+        assert_eq!(second.checkpoint, None);
+    }
+}
