@@ -1,0 +1,5 @@
+//! Which stored rows are live.
+
+mod dead;
+
+pub use dead::DeadRows;
