@@ -155,6 +155,8 @@ pub enum Expr {
 /// A constant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
+    /// No value, of whatever type the place asks for.
+    Null,
     /// Text.
     Text(String),
     /// Boolean.
@@ -209,6 +211,9 @@ pub enum CaseRule {
 /// Entries are what promise 1 and spec §2.5 make of live scores: at observation level the scores
 /// of one (observation, comment, name, data type, string value) are one entry with their average,
 /// at trace level each score without observation is its own entry.
+///
+/// The row's trace and observation are what the table's [`OrderColumns`](crate::OrderColumns) name.
+/// A row of a table grouped by trace has all entries of the trace at level [`ScoreLevel::Any`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreTest {
     /// Where the score hangs.
@@ -244,7 +249,8 @@ pub enum ScoreValueTest {
     Boolean(bool),
 }
 
-/// A test on the comments of an object.
+/// A test on the comments of an object. No test passes for an object without comments: a filter
+/// that such objects pass (`commentCount = 0`) is compiled into the complement of its inverse.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommentTest {
     /// The number of comments compares so.

@@ -69,6 +69,15 @@ impl TableSpec {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The filter column that `name` means: by id, UI name or alias, exact, first match wins. The
+    /// name `scores` is accepted in any case, as it always was.
+    pub fn filter_column(&self, name: &str) -> Option<&FilterColumn> {
+        let wanted = if name.eq_ignore_ascii_case("scores") { "scores" } else { name };
+        self.filters
+            .iter()
+            .find(|column| column.id == wanted || column.title == wanted || column.aliases.contains(&wanted))
+    }
+
     /// The type of a column of the relation, which is what [`Expr::Column`] refers to.
     pub fn relation_column(&self, name: &str) -> Option<&ColumnType> {
         match &self.relation {
@@ -128,8 +137,13 @@ pub struct StoredColumn {
     /// Whether an imported row must have it.
     pub required: bool,
     /// Text of the value where an imported row lacks it and it is neither nullable nor required;
-    /// empty means the type's zero value.
+    /// empty means the type's zero value, [`StoredColumn::IMPORT_TIME`] the time of the import.
     pub default: &'static str,
+}
+
+impl StoredColumn {
+    /// The `default` of timestamps that an imported row takes from the time of its import.
+    pub const IMPORT_TIME: &'static str = "now";
 }
 
 /// Rows made of groups of live rows.
@@ -156,8 +170,8 @@ pub struct AggregateColumn {
     pub aggregate: Aggregate,
 }
 
-/// How a group becomes one value. Rows of a group are ranked: roots (no parent, or marked as the
-/// application's root) first, then by time, then by id.
+/// How a group becomes one value. Rows of a group are ranked: roots (`parent_span_id` empty, or
+/// `is_app_root`) first, then the newest by time, then by id in byte order.
 #[derive(Clone, Debug)]
 pub enum Aggregate {
     /// The grouping column itself.
