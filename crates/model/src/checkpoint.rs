@@ -35,6 +35,11 @@ pub struct OpenFile {
     pub encoder: Option<EncoderState>,
     /// How the upload is found, continued or discarded.
     pub upload: UploadState,
+    /// Bytes that `upload` keeps when it is continued; at least `block_end`.
+    pub upload_bytes: ByteCount,
+    /// SHA-256, in hexadecimal, of the bytes from `block_end` to `upload_bytes`. A successor encodes
+    /// them again and must find the same, or a source without snapshots would tear the file.
+    pub ahead_sha256: String,
     /// SHA-256 over the bytes up to `block_end`.
     pub sha256: HashState,
     /// Rows up to there.

@@ -39,6 +39,12 @@ pub trait Destination: fmt::Display + Send + Sync {
     /// Removes what an earlier attempt uploaded without committing. Removing it twice is fine.
     async fn discard(&self, upload: &UploadState) -> Result<(), Fault>;
 
+    /// Removes a visible file of a run that was cancelled before its manifest was written, and says
+    /// whether it did: a destination that cannot take back what is visible (a pipe) says no.
+    async fn remove(&self, _file: &FileName) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
     /// Writes the manifest after checking size and tag of every file in it. Idempotent.
     async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault>;
 }

@@ -30,6 +30,31 @@ pub trait Format: Send + Sync {
         options: &FormatOptions,
         resume: Option<&EncoderState>,
     ) -> Result<Box<dyn Encoder>, Fault>;
+
+    /// Reads a finished file of this format back, for verification. Each row becomes the texts of
+    /// `columns`, in that order; with no columns rows are only counted.
+    fn scanner(&self, _compression: Compression, _columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        Err(Fault::bad_request(format!("files of format {} cannot be read back", self.descriptor().name)))
+    }
+}
+
+/// Reads the rows of one file as its bytes arrive. Bytes that no encoder of the format can have
+/// written are a corrupt fault.
+pub trait RowScanner: Send {
+    /// Takes the next bytes; `found` gets every row that they complete.
+    fn push(&mut self, bytes: &[u8], found: &mut ScannedRows) -> Result<(), Fault>;
+
+    /// Ends the file.
+    fn finish(self: Box<Self>, found: &mut ScannedRows) -> Result<(), Fault>;
+}
+
+/// Rows read back from a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScannedRows {
+    /// Rows so far.
+    pub rows: RowCount,
+    /// The asked texts of the rows that were not taken yet; `None` for null. Empty where no column was asked for.
+    pub texts: Vec<Vec<Option<String>>>,
 }
 
 /// What options, file names, the API and the UI need to know of a format.

@@ -43,7 +43,8 @@ pub use expr::{
 };
 pub use fault::{Fault, FaultKind, FieldProblem, Retry, nearest};
 pub use format::{
-    BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, UnicodeRule,
+    BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, RowScanner, ScannedRows,
+    UnicodeRule,
 };
 pub use id::{ProjectId, RunId};
 pub use kind::{Connected, KindDescriptor, RawOptions};
