@@ -28,7 +28,8 @@ pub trait Destination: fmt::Display + Send + Sync {
     /// Starts a file, or continues the upload `resume`, of which exactly its durable bytes are kept.
     ///
     /// Nothing is visible under `file` before [`FileWriter::commit`]. A visible file of that name is
-    /// replaced by the commit.
+    /// replaced by the commit. Where the upload to continue no longer exists (it was committed,
+    /// discarded or has expired), the fault is a `NotFound` and the file has to be written anew.
     async fn open(
         &self,
         file: &FileName,
@@ -56,6 +57,9 @@ pub trait FileWriter: Send {
     fn upload(&self) -> UploadState;
 
     /// Takes bytes; waits while too much is under way. Returns what would survive a crash now.
+    ///
+    /// After a fault that may be retried the bytes stay taken: the next call, with empty bytes, sends
+    /// again what failed.
     async fn write(&mut self, bytes: Bytes) -> Result<Durable, Fault>;
 
     /// Makes the file visible, whole.
