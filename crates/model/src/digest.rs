@@ -28,6 +28,14 @@ impl Default for KeyDigest {
 impl KeyDigest {
     /// Adds a row. `scratch` is reused between calls.
     pub fn add(&mut self, trace_id: &str, id: &str, version: Option<Micros>, scratch: &mut Vec<u8>) {
+        let hash = Self::hash(trace_id, id, version, scratch);
+        let bucket = usize::from(Self::bucket_of(hash));
+        self.rows[bucket] += 1;
+        self.sums[bucket] = self.sums[bucket].wrapping_add(hash);
+    }
+
+    /// The hash of a row. `scratch` is reused between calls.
+    pub fn hash(trace_id: &str, id: &str, version: Option<Micros>, scratch: &mut Vec<u8>) -> u64 {
         use std::io::Write;
         scratch.clear();
         scratch.extend_from_slice(trace_id.as_bytes());
@@ -37,10 +45,17 @@ impl KeyDigest {
         if let Some(version) = version {
             write!(scratch, "{}", version.0).expect("writing to memory cannot fail");
         }
-        let hash = xxh64(scratch, 0);
-        let bucket = usize::from(hash.to_le_bytes()[0]);
-        self.rows[bucket] += 1;
-        self.sums[bucket] = self.sums[bucket].wrapping_add(hash);
+        xxh64(scratch, 0)
+    }
+
+    /// The bucket of a row with this hash.
+    pub fn bucket_of(hash: u64) -> u8 {
+        hash.to_le_bytes()[0]
+    }
+
+    /// Rows and sum of hashes of a bucket.
+    pub fn bucket(&self, bucket: u8) -> (u64, u64) {
+        (self.rows[usize::from(bucket)], self.sums[usize::from(bucket)])
     }
 
     /// Adds the rows of another digest.
