@@ -1,0 +1,109 @@
+//! `outgest import`: files into the embedded store and the metadata store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use lake::{Appender, Lake};
+use model::{Fault, FieldProblem, Micros, ProjectId, StoredTable};
+use store::NativeStore;
+use tokio::runtime::Handle;
+
+use super::{Importable, Input, NewComment, Options, Report, Sink, import as import_files};
+use crate::cli::{GlobalArgs, ImportArgs};
+use crate::{config, data, signals};
+
+/// Carries out `outgest import`.
+pub async fn import(global: &GlobalArgs, args: &ImportArgs) -> Result<(), Fault> {
+    let now = config::now();
+    let mut options = Options::at(now);
+    options.project = args.project.as_deref().map(ProjectId::new);
+    options.table = Some(args.table.as_str().to_owned());
+    options.rejects = args.rejects.clone();
+    options.commit_every = match &args.commit_every {
+        Some(size) => {
+            Some(config::parse_size("--commit-every", size).map_err(|problem: FieldProblem| Fault::of_problems(vec![problem]))?)
+        }
+        None => None,
+    };
+    let inputs = args.files.iter().map(|file| if file == Path::new("-") { Input::Stdin } else { Input::File(file.clone()) });
+    let inputs: Vec<Input> = inputs.collect();
+    let lake = data::create_lake(&global.data, now)?;
+    let store = NativeStore::open(&global.data).await?;
+
+    let stopping = signals::stop_on_signal(options.stop.clone());
+    let mut sink = StoreSink::new(lake, store, Handle::current(), now);
+    let report = tokio::task::spawn_blocking(move || import_files(inputs, &importable(), &options, &mut sink))
+        .await
+        .map_err(|error| Fault::bug("the import ended without an answer").because(error))?;
+    stopping.abort();
+    print_report(&report?, args.json);
+    Ok(())
+}
+
+/// The tables that rows can be imported into: those stored as rows, not made of others.
+pub fn importable() -> Vec<Importable> {
+    tables::stored()
+        .into_iter()
+        .filter_map(|stored| {
+            let export = tables::find(stored.name)?;
+            Some(Importable { stored, export })
+        })
+        .collect()
+}
+
+fn print_report(report: &Report, as_json: bool) {
+    if as_json {
+        println!("{}", serde_json::json!(report));
+    } else {
+        println!("{report}");
+    }
+}
+
+/// Commits rows to the embedded store and comments to the metadata store.
+pub struct StoreSink {
+    lake: Lake,
+    store: NativeStore,
+    runtime: Handle,
+    appenders: BTreeMap<&'static str, Appender>,
+    comments: Vec<NewComment>,
+    now: Micros,
+}
+
+impl StoreSink {
+    /// A sink into these stores, for a thread that may block.
+    pub fn new(lake: Lake, store: NativeStore, runtime: Handle, now: Micros) -> Self {
+        Self { lake, store, runtime, appenders: BTreeMap::new(), comments: Vec::new(), now }
+    }
+}
+
+impl Sink for StoreSink {
+    fn rows(&mut self, table: &Arc<StoredTable>, batch: RecordBatch) -> Result<(), Fault> {
+        let appender = match self.appenders.entry(table.name) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.lake.append(table.name)?),
+        };
+        appender.push(batch)
+    }
+
+    fn comments(&mut self, comments: Vec<NewComment>) -> Result<(), Fault> {
+        // Held back until the commit, so that a bad row further on leaves none of them.
+        self.comments.extend(comments);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        for (_, appender) in std::mem::take(&mut self.appenders) {
+            appender.commit(self.now, "import")?;
+        }
+        let mut by_project: BTreeMap<ProjectId, Vec<store::NewComment>> = BTreeMap::new();
+        for new in self.comments.drain(..) {
+            by_project.entry(new.project).or_default().push(store::NewComment { kind: new.kind, comment: new.comment });
+        }
+        for (project, comments) in by_project {
+            self.runtime.block_on(self.store.put_comments(&project, &comments))?;
+        }
+        Ok(())
+    }
+}

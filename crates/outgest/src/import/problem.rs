@@ -1,0 +1,95 @@
+//! What is wrong with a row, and where the row stands.
+
+use std::fmt;
+
+use model::Fault;
+
+/// Characters of a bad value that a message shows.
+const VALUE_CHARS_MAX: usize = 80;
+
+/// Where a row stands in its file, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In files of lines.
+    Line(u64),
+    /// In a JSON array: which element, and the line it begins on.
+    Element(u64, u64),
+    /// In files without lines.
+    Row(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Element(row, line) => write!(f, "row {row} (line {line})"),
+            Self::Row(row) => write!(f, "row {row}"),
+        }
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// Column, where it is one column's fault.
+    pub(super) column: Option<String>,
+    /// Its value, clipped.
+    pub(super) value: Option<String>,
+    /// What is wrong.
+    pub(super) why: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+impl Problem {
+    /// The row as a whole is bad.
+    pub(super) fn of_row(why: impl Into<String>) -> Self {
+        Self { column: None, value: None, why: why.into(), hint: None }
+    }
+
+    /// A column is bad.
+    pub(super) fn of_column(column: &str, why: impl Into<String>) -> Self {
+        Self { column: Some(clip(column)), ..Self::of_row(why) }
+    }
+
+    /// Adds the value.
+    pub(super) fn value(mut self, value: &str) -> Self {
+        self.value = Some(clip(value));
+        self
+    }
+
+    /// Adds what to do.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The failure of an import that takes no bad rows.
+    pub(super) fn into_fault(self, file: &str, place: Place) -> Fault {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}; nothing was stored"),
+            None => "correct the row, or give --rejects FILE to store the good rows; nothing was stored".to_owned(),
+        };
+        Fault::bad_request(format!("{file} {place}: {self}")).hint(hint)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.column, &self.value) {
+            (Some(column), Some(value)) => write!(f, "column {column}: {} ({value})", self.why),
+            (Some(column), None) => write!(f, "column {column}: {}", self.why),
+            (None, _) => f.write_str(&self.why),
+        }
+    }
+}
+
+/// The start of a text from a file, safe to print: control characters are replaced.
+pub(super) fn clip(text: &str) -> String {
+    let printable = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let mut clipped: String = text.chars().take(VALUE_CHARS_MAX).map(printable).collect();
+    if text.chars().nth(VALUE_CHARS_MAX).is_some() {
+        clipped.push('…');
+    }
+    clipped
+}
