@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use model::{Micros, ProjectId, StoredTable};
+use model::{Micros, OrderKey, ProjectId, StoredTable};
+use serde::Serialize;
 
 use crate::physical;
 
@@ -33,6 +34,10 @@ pub struct DataFile {
     pub ingested: Span,
     /// Ranks of its versions.
     pub version: Span,
+    /// Position of its first row in the total order.
+    pub first: OrderKey,
+    /// Position of its last row.
+    pub last: OrderKey,
     /// Rows that are marked deleted.
     pub deletions: u64,
     /// Decides between versions of equal rank.
@@ -47,7 +52,7 @@ impl DataFile {
 }
 
 /// The smallest and the largest value of a timestamp column, both inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// Smallest value.
     pub min: Micros,
@@ -74,7 +79,7 @@ impl Span {
 pub struct Sequence {
     /// Version of the commit that first brought the rows.
     pub version: u64,
-    /// Place among the files of that commit.
+    /// Place among the lines of that commit.
     pub index: u32,
 }
 
@@ -99,7 +104,7 @@ pub struct TableSnapshot {
     pub table: Arc<StoredTable>,
     /// Version of its log.
     pub version: u64,
-    /// Its files, by project, then newest start time first.
+    /// Its files, by project, then by their first row.
     pub files: Vec<Arc<DataFile>>,
     pub(crate) directory: Arc<Path>,
 }
@@ -110,7 +115,7 @@ impl TableSnapshot {
         self.directory.join(&*file.path)
     }
 
-    /// The files of one project, newest start time first.
+    /// The files of one project, by their first row.
     pub fn of_project(&self, project: &ProjectId) -> &[Arc<DataFile>] {
         let start = self.files.partition_point(|file| file.project < *project);
         let end = self.files.partition_point(|file| file.project <= *project);

@@ -1,16 +1,24 @@
 //! The store as a directory: opening it and asking for versions of its tables.
+//!
+//! `outgest-lake.json` names the format; each stored table is a folder that any Delta reader opens.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{Fault, Micros, ProjectId, StoredTable};
+use model::{Fault, FaultKind, Micros, ProjectId, StoredTable};
+use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::file::TableSnapshot;
-use crate::keys::DeadRows;
+use crate::keys::{self, DeadRows};
+use crate::log::Log;
 
 /// An open store. Cloning is cheap; clones share caches.
 ///
-/// Several processes may have the same store open, reading, appending and compacting at once.
+/// Several processes may have the same store open, reading, appending and maintaining at once.
 #[derive(Clone, Debug)]
 pub struct Lake {
     inner: Arc<Inner>,
@@ -19,19 +27,57 @@ pub struct Lake {
 #[derive(Debug)]
 struct Inner {
     directory: Box<Path>,
-    tables: Vec<Arc<StoredTable>>,
+    logs: Vec<Log>,
+    dead: Mutex<VecDeque<(PathBuf, Arc<DeadRows>)>>,
+}
+
+/// Dead rows that are kept in memory: those of the projects that are exported at the same time.
+const DEAD_ROWS_KEPT: usize = 16;
+
+/// The name of the file that says what the directory is.
+pub(crate) const FORMAT_FILE: &str = "outgest-lake.json";
+
+/// Version of everything in the store that is not Delta's: tags, row order, keys, conversions.
+pub(crate) const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct FormatFile {
+    format: u32,
 }
 
 impl Lake {
     /// Opens the store in `directory`.
     pub fn open(directory: &Path, tables: &[Arc<StoredTable>]) -> Result<Self, Fault> {
-        Ok(Self { inner: Arc::new(Inner { directory: directory.into(), tables: tables.to_vec() }) })
+        check_format(directory)?;
+        Ok(Self::new(directory, tables))
     }
 
     /// Opens the store in `directory` and makes what is missing of it.
     pub fn create_or_open(directory: &Path, tables: &[Arc<StoredTable>], now: Micros) -> Result<Self, Fault> {
-        let _ = now;
-        Self::open(directory, tables)
+        let path = directory.join(FORMAT_FILE);
+        if !path.exists() {
+            if let Some(table) = tables.iter().find(|table| directory.join(table.name).join("_delta_log").exists()) {
+                return Err(Fault::corrupt(format!(
+                    "cannot open the store in {}: {FORMAT_FILE} is missing beside its table {}",
+                    directory.display(),
+                    table.name
+                ))
+                .hint("restore the store from a backup"));
+            }
+            disk::create_directory(directory)?;
+            let text = serde_json::to_vec(&FormatFile { format: FORMAT }).expect("a number has a JSON form");
+            disk::replace(&path, &text)?;
+        }
+        let lake = Self::open(directory, tables)?;
+        for log in &lake.inner.logs {
+            log.create(now)?;
+        }
+        Ok(lake)
+    }
+
+    fn new(directory: &Path, tables: &[Arc<StoredTable>]) -> Self {
+        let logs = tables.iter().map(|table| Log::new(Arc::clone(table), directory.join(table.name))).collect();
+        Self { inner: Arc::new(Inner { directory: directory.into(), logs, dead: Mutex::default() }) }
     }
 
     /// Where the store lies.
@@ -39,27 +85,78 @@ impl Lake {
         &self.inner.directory
     }
 
-    /// The table of this name.
-    pub fn table(&self, name: &str) -> Result<&Arc<StoredTable>, Fault> {
-        self.inner
-            .tables
-            .iter()
-            .find(|table| table.name == name)
-            .ok_or_else(|| Fault::bug(format!("the store has no table {name}")))
+    /// The stored tables.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<StoredTable>> {
+        self.inner.logs.iter().map(|log| &log.table)
     }
 
     /// The newest version of a table.
     pub fn snapshot(&self, table: &str) -> Result<TableSnapshot, Fault> {
-        Err(Fault::bug(format!("{table} cannot be read yet")))
+        Ok(TableSnapshot::clone(&*self.log(table)?.snapshot()?))
     }
 
-    /// An earlier version of a table. Not found once its files have been cleaned away.
+    /// An earlier version of a table, for a run that goes on. Its files are kept for an hour after a
+    /// later commit removed them; then it is not found.
     pub fn snapshot_at(&self, table: &str, version: u64) -> Result<TableSnapshot, Fault> {
-        Err(Fault::bug(format!("{table} {version} cannot be read yet")))
+        Ok(TableSnapshot::clone(&*self.log(table)?.snapshot_at(version)?))
     }
 
     /// Which rows of a project are not live in this version of the table.
+    ///
+    /// Reads the sorted keys of all files of the project once per set of files, in bounded memory:
+    /// blocking work of about 0.1 s per million rows. Later calls find the result.
     pub fn dead_rows(&self, snapshot: &TableSnapshot, project: &ProjectId) -> Result<Arc<DeadRows>, Fault> {
-        Err(Fault::bug(format!("{} of {project} cannot be read yet", snapshot.table.name)))
+        let name = keys::cache::path(snapshot, project);
+        let kept = || self.inner.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = kept().iter().find(|(path, _)| *path == name) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(keys::dead_rows(snapshot, project)?);
+        let mut kept = kept();
+        kept.push_front((name, Arc::clone(&found)));
+        kept.truncate(DEAD_ROWS_KEPT);
+        Ok(found)
     }
+
+    pub(crate) fn log(&self, table: &str) -> Result<&Log, Fault> {
+        self.inner
+            .logs
+            .iter()
+            .find(|log| log.table.name == table)
+            .ok_or_else(|| Fault::bug(format!("the store has no table {table}")))
+    }
+
+    pub(crate) fn logs(&self) -> &[Log] {
+        &self.inner.logs
+    }
+}
+
+/// Fails unless the directory holds a store that this version can read.
+pub(crate) fn check_format(directory: &Path) -> Result<(), Fault> {
+    let path = directory.join(FORMAT_FILE);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            return Err(Fault::new(FaultKind::NotFound, format!("there is no store in {}", directory.display()))
+                .hint("import events first, or name another directory with --data"));
+        }
+        Err(cause) => return Err(disk::fault("read", &path, cause)),
+    };
+    let found: FormatFile = serde_json::from_slice(&text).map_err(|cause| {
+        Fault::corrupt(format!("cannot read {}: it does not name a format", path.display()))
+            .hint("restore the store from a backup")
+            .because(cause)
+    })?;
+    if found.format > FORMAT {
+        return Err(Fault::new(
+            FaultKind::Configuration,
+            format!(
+                "cannot open the store in {}: its format {} is newer than {FORMAT}, the newest this version reads",
+                directory.display(),
+                found.format
+            ),
+        )
+        .hint("use the outgest version that wrote the store, or a later one"));
+    }
+    Ok(())
 }

@@ -6,13 +6,25 @@
 //!
 //! This crate knows no export, no format and no destination, and asks nobody for the time.
 
-mod file;
-mod keys;
 mod lake;
+mod file;
 mod order;
 pub mod physical;
+mod log;
+mod keys;
+mod append;
+mod maintain;
+mod expr;
+mod read;
+mod scores;
+mod grouped;
+mod cells;
+mod disk;
+mod parquet_file;
 
+pub use append::{AppendOptions, Appender, Commit};
 pub use file::{DataFile, Sequence, Span, TableSnapshot};
 pub use keys::DeadRows;
 pub use lake::Lake;
+pub use maintain::{Compacted, Expired, ProjectInfo, StoreInfo, TableInfo};
 pub use order::RowOrder;

@@ -1,0 +1,205 @@
+//! The actions of Delta's protocol that the store writes and reads.
+//!
+//! What Delta has no field for (sequence, first and last key, bytes before encoding) travels as tags
+//! of the `add` action, which other readers ignore.
+
+use std::collections::BTreeMap;
+
+use model::{Micros, OrderKey, ProjectId, StoredTable};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::file::{DataFile, Sequence, Span};
+
+/// One line of a commit. Exactly one field is set; actions of other writers leave all empty.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_info: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_data: Option<MetaData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add: Option<Add>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove: Option<Remove>,
+}
+
+/// What a reader and a writer must understand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Protocol {
+    pub min_reader_version: u32,
+    pub min_writer_version: u32,
+}
+
+impl Protocol {
+    /// The oldest protocol that has all we use: every Delta reader understands it.
+    pub(crate) const OURS: Self = Self { min_reader_version: 1, min_writer_version: 2 };
+}
+
+/// Identity and schema of the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MetaData {
+    pub id: String,
+    pub format: Value,
+    pub schema_string: String,
+    pub partition_columns: Vec<String>,
+    pub configuration: BTreeMap<String, String>,
+    pub created_time: i64,
+}
+
+/// A file that belongs to the table from this commit on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Add {
+    pub path: String,
+    pub partition_values: Map<String, Value>,
+    pub size: u64,
+    pub modification_time: i64,
+    pub data_change: bool,
+    #[serde(default)]
+    pub stats: Option<String>,
+    #[serde(default)]
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Rows taken out of the file by another writer. The store never writes one, and refuses to
+    /// read a file that has one rather than show its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_vector: Option<Value>,
+}
+
+/// A file that no longer belongs to the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Remove {
+    pub path: String,
+    /// Milliseconds; readers of earlier versions keep the file for a while after it.
+    #[serde(default)]
+    pub deletion_timestamp: Option<i64>,
+    pub data_change: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stats {
+    num_records: u64,
+    min_values: BTreeMap<String, String>,
+    max_values: BTreeMap<String, String>,
+}
+
+const SEQUENCE: &str = "outgest.sequence";
+const CELL_BYTES: &str = "outgest.cellBytes";
+const DELETIONS: &str = "outgest.deletions";
+const FIRST: &str = "outgest.first";
+const LAST: &str = "outgest.last";
+
+/// Whether a commit changes which rows exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It does.
+    Rows,
+    /// It stores the same rows in other files.
+    Layout,
+}
+
+/// The line that adds a file. The sequence is left out where it follows from the commit itself.
+pub(crate) fn add(
+    file: &DataFile,
+    table: &StoredTable,
+    sequence: Option<Sequence>,
+    change: Change,
+    now: Micros,
+) -> Line {
+    let spans = [(table.time, file.time), (table.ingested, file.ingested), (table.version, file.version)];
+    let values = |pick: fn(&Span) -> Micros| {
+        let mut values = Map::new();
+        values.insert(table.key[0].to_owned(), file.project.as_str().into());
+        for (column, span) in &spans {
+            values.insert((*column).to_owned(), pick(span).to_rfc3339().into());
+        }
+        values
+    };
+    let stats = json!({
+        "numRecords": file.rows,
+        "minValues": values(|span| span.min),
+        "maxValues": values(|span| span.max),
+        "nullCount": {},
+    });
+    let text = |key: &OrderKey| serde_json::to_string(key).expect("an order key has a JSON form");
+    let mut tags = BTreeMap::from([
+        (CELL_BYTES.to_owned(), file.cell_bytes.to_string()),
+        (DELETIONS.to_owned(), file.deletions.to_string()),
+        (FIRST.to_owned(), text(&file.first)),
+        (LAST.to_owned(), text(&file.last)),
+    ]);
+    if let Some(sequence) = sequence {
+        tags.insert(SEQUENCE.to_owned(), sequence.to_string());
+    }
+    Line {
+        add: Some(Add {
+            path: file.path.to_string(),
+            partition_values: Map::new(),
+            size: file.bytes,
+            modification_time: now.0.div_euclid(1_000),
+            data_change: change == Change::Rows,
+            stats: Some(stats.to_string()),
+            tags: Some(tags),
+            deletion_vector: None,
+        }),
+        ..Line::default()
+    }
+}
+
+/// The line that removes a file.
+pub(crate) fn remove(file: &DataFile, change: Change, now: Micros) -> Line {
+    Line {
+        remove: Some(Remove {
+            path: file.path.to_string(),
+            deletion_timestamp: Some(now.0.div_euclid(1_000)),
+            data_change: change == Change::Rows,
+        }),
+        ..Line::default()
+    }
+}
+
+impl Add {
+    /// The file as the store knows it; `None` where the action is not one of ours.
+    /// `default` is the sequence that the place of the action in the log implies.
+    pub(crate) fn to_file(&self, table: &StoredTable, default: Sequence) -> Option<DataFile> {
+        if self.deletion_vector.is_some() || self.path.contains('/') {
+            return None;
+        }
+        let stats: Stats = serde_json::from_str(self.stats.as_deref()?).ok()?;
+        let tags = self.tags.as_ref()?;
+        let span = |column: &str| {
+            Some(Span {
+                min: Micros::parse_text(stats.min_values.get(column)?)?,
+                max: Micros::parse_text(stats.max_values.get(column)?)?,
+            })
+        };
+        let project = stats.min_values.get(table.key[0])?;
+        if stats.max_values.get(table.key[0]) != Some(project) {
+            return None;
+        }
+        Some(DataFile {
+            path: self.path.as_str().into(),
+            project: ProjectId::new(project.as_str()),
+            bytes: self.size,
+            rows: stats.num_records,
+            cell_bytes: tags.get(CELL_BYTES)?.parse().ok()?,
+            time: span(table.time)?,
+            ingested: span(table.ingested)?,
+            version: span(table.version)?,
+            deletions: tags.get(DELETIONS)?.parse().ok()?,
+            first: serde_json::from_str(tags.get(FIRST)?).ok()?,
+            last: serde_json::from_str(tags.get(LAST)?).ok()?,
+            sequence: match tags.get(SEQUENCE) {
+                Some(text) => Sequence::parse(text)?,
+                None => default,
+            },
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Appends commits to a log: whoever creates the next number first has it, the others look again.
+
+use model::{Fault, Micros};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::action::{Line, MetaData, Protocol};
+use super::replay::{Log, State};
+use super::schema::schema_string;
+use crate::disk::{self, Created};
+
+/// What a commit says about itself, for people and other readers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommitInfo<'a> {
+    /// `WRITE`, `OPTIMIZE`, `DELETE`, …: Delta's names where it has one.
+    pub operation: &'a str,
+    /// When.
+    pub now: Micros,
+}
+
+impl CommitInfo<'_> {
+    fn line(&self) -> Line {
+        Line {
+            commit_info: Some(json!({
+                "timestamp": self.now.0.div_euclid(1_000),
+                "operation": self.operation,
+                "engineInfo": concat!("outgest/", env!("CARGO_PKG_VERSION")),
+            })),
+            ..Line::default()
+        }
+    }
+}
+
+impl Log {
+    /// Makes the table where there is none. Two processes may do so at once.
+    pub(crate) fn create(&self, now: Micros) -> Result<(), Fault> {
+        if self.commit_path(0).exists() {
+            return Ok(());
+        }
+        disk::create_directory(&self.directory())?;
+        let meta_data = MetaData {
+            id: Uuid::new_v4().to_string(),
+            format: json!({ "provider": "parquet", "options": {} }),
+            schema_string: schema_string(&self.table)?,
+            partition_columns: Vec::new(),
+            configuration: Default::default(),
+            created_time: now.0.div_euclid(1_000),
+        };
+        let lines = [
+            CommitInfo { operation: "CREATE TABLE", now }.line(),
+            Line { protocol: Some(Protocol::OURS), ..Line::default() },
+            Line { meta_data: Some(meta_data), ..Line::default() },
+        ];
+        disk::create_new(&self.commit_path(0), text_of(&lines).as_bytes())?;
+        disk::sync_directory(&self.table_directory)
+    }
+
+    /// Commits what `decide` makes of the newest state, and returns the version.
+    ///
+    /// `decide` is asked again whenever another commit came first; its fault ends the attempt.
+    pub(crate) fn commit(
+        &self,
+        info: CommitInfo<'_>,
+        mut decide: impl FnMut(&State) -> Result<Vec<Line>, Fault>,
+    ) -> Result<u64, Fault> {
+        loop {
+            let state = self.newest()?;
+            let mut lines = vec![info.line()];
+            lines.extend(decide(&state)?);
+            let version = state.commits;
+            // Files are durable before the commit that names them: their writers synced them, this
+            // syncs their names.
+            disk::sync_directory(&self.table_directory)?;
+            match disk::create_new(&self.commit_path(version), text_of(&lines).as_bytes())? {
+                Created::Yes => return Ok(version),
+                Created::Exists => continue,
+            }
+        }
+    }
+}
+
+fn text_of(lines: &[Line]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&serde_json::to_string(line).expect("an action has a JSON form"));
+        text.push('\n');
+    }
+    text
+}

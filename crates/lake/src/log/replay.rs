@@ -1,0 +1,207 @@
+//! Replays a log into the state of a version, reading each commit once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::{Fault, FaultKind, Micros, StoredTable};
+
+use super::action::{Line, Protocol};
+use super::schema::schema_string;
+use crate::disk;
+use crate::file::{DataFile, Sequence, TableSnapshot};
+
+/// The log of one table. The newest state that was seen is kept; asking again reads new commits only.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) table: Arc<StoredTable>,
+    pub(crate) table_directory: Arc<Path>,
+    newest: Mutex<Arc<State>>,
+}
+
+/// What a table consists of at one version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// Number of commits that were replayed: one more than the version.
+    pub commits: u64,
+    /// Files by path.
+    pub files: BTreeMap<Box<str>, Arc<DataFile>>,
+    /// Files that were removed, and when.
+    pub removed: BTreeMap<Box<str>, Micros>,
+    snapshot: Option<Arc<TableSnapshot>>,
+}
+
+impl Log {
+    /// The log of the table in this directory, which need not exist.
+    pub(crate) fn new(table: Arc<StoredTable>, table_directory: PathBuf) -> Self {
+        Self { table, table_directory: table_directory.into(), newest: Mutex::default() }
+    }
+
+    /// Where the commits lie.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.table_directory.join("_delta_log")
+    }
+
+    /// The file of a commit.
+    pub(crate) fn commit_path(&self, version: u64) -> PathBuf {
+        self.directory().join(format!("{version:020}.json"))
+    }
+
+    /// The newest state.
+    pub(crate) fn newest(&self) -> Result<Arc<State>, Fault> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.commits == 0 {
+            self.expect_no_gap()?;
+        }
+        // Replaying into a copy keeps the cached state whole where a commit turns out to be damaged.
+        let mut next = None;
+        while self.commit_path(next.as_ref().unwrap_or(&**newest).commits).exists() {
+            self.apply_next(next.get_or_insert_with(|| State::clone(&newest)))?;
+        }
+        if let Some(mut next) = next {
+            next.snapshot = Some(Arc::new(self.to_snapshot(&next)));
+            *newest = Arc::new(next);
+        }
+        Ok(Arc::clone(&newest))
+    }
+
+    /// The newest version, shared.
+    pub(crate) fn snapshot(&self) -> Result<Arc<TableSnapshot>, Fault> {
+        let newest = self.newest()?;
+        Ok(newest.snapshot.clone().unwrap_or_else(|| Arc::new(self.to_snapshot(&newest))))
+    }
+
+    /// The version `version`, or not found where it never was or its files are gone.
+    pub(crate) fn snapshot_at(&self, version: u64) -> Result<Arc<TableSnapshot>, Fault> {
+        let newest = self.snapshot()?;
+        if newest.version == version {
+            return Ok(newest);
+        }
+        let gone = |why: String| {
+            Fault::new(FaultKind::NotFound, format!("cannot read version {version} of {}: {why}", self.table.name))
+                .hint("start the export anew; a changed store keeps the files of earlier versions for an hour")
+        };
+        if version > newest.version {
+            return Err(gone(format!("the newest is {}", newest.version)));
+        }
+        let mut state = State::default();
+        while state.commits <= version && self.apply_next(&mut state)? {}
+        let snapshot = self.to_snapshot(&state);
+        for file in &snapshot.files {
+            if !snapshot.path(file).exists() {
+                return Err(gone("its files were cleaned away".to_owned()));
+            }
+        }
+        Ok(Arc::new(snapshot))
+    }
+
+    /// Applies the commit after `state`; false where there is none.
+    fn apply_next(&self, state: &mut State) -> Result<bool, Fault> {
+        let version = state.commits;
+        let path = self.commit_path(version);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) if cause.kind() == io::ErrorKind::InvalidData => return Err(corrupt(&path, "it is not text")),
+            Err(cause) => return Err(disk::fault("read", &path, cause)),
+        };
+        if !text.ends_with('\n') {
+            return Err(corrupt(&path, "it is cut short"));
+        }
+        for (line, index) in text.lines().zip(0..) {
+            let line: Line = serde_json::from_str(line)
+                .map_err(|cause| corrupt(&path, &format!("line {} is no action", index + 1)).because(cause))?;
+            self.apply(state, line, Sequence { version, index }, &path)?;
+        }
+        state.commits += 1;
+        Ok(true)
+    }
+
+    fn apply(&self, state: &mut State, line: Line, sequence: Sequence, path: &Path) -> Result<(), Fault> {
+        if let Some(protocol) = line.protocol
+            && protocol.min_reader_version > Protocol::OURS.min_reader_version
+        {
+            return Err(foreign(path, "it asks for a newer Delta reader"));
+        }
+        if let Some(meta_data) = line.meta_data {
+            let ours: serde_json::Value = serde_json::from_str(&schema_string(&self.table)?)
+                .map_err(|cause| Fault::bug("our own schema is no JSON").because(cause))?;
+            let stored: serde_json::Value = serde_json::from_str(&meta_data.schema_string)
+                .map_err(|cause| corrupt(path, "its schema is no JSON").because(cause))?;
+            if ours != stored {
+                return Err(self.other_columns(&ours, &stored, path));
+            }
+        }
+        if let Some(add) = line.add {
+            let file = add
+                .to_file(&self.table, sequence)
+                .ok_or_else(|| foreign(path, &format!("it adds {}, which the store did not write", add.path)))?;
+            state.removed.remove(&file.path);
+            state.files.insert(file.path.clone(), Arc::new(file));
+        }
+        if let Some(remove) = line.remove {
+            let path: Box<str> = remove.path.into();
+            state.files.remove(&path);
+            let since = remove.deletion_timestamp.unwrap_or(0).saturating_mul(1_000);
+            state.removed.insert(path, Micros(since));
+        }
+        Ok(())
+    }
+
+    fn other_columns(&self, ours: &serde_json::Value, stored: &serde_json::Value, path: &Path) -> Fault {
+        let fields = |schema: &serde_json::Value| schema["fields"].as_array().cloned().unwrap_or_default();
+        let (ours, stored) = (fields(ours), fields(stored));
+        let difference = match (
+            ours.iter().find(|field| !stored.contains(field)),
+            stored.iter().find(|field| !ours.contains(field)),
+        ) {
+            (Some(field), _) => format!("column {} is missing or of another type", field["name"]),
+            (None, Some(field)) => format!("column {} is unknown", field["name"]),
+            (None, None) => "the columns stand in another order".to_owned(),
+        };
+        Fault::new(
+            FaultKind::Configuration,
+            format!("cannot read table {} as {} describes it: {difference}", self.table.name, path.display()),
+        )
+        .hint("use the outgest version that wrote the store, or import into a new data directory")
+    }
+
+    /// A missing commit before a later one means that replaying would show half of the table.
+    fn expect_no_gap(&self) -> Result<(), Fault> {
+        let mut expected = 0;
+        for (name, path) in disk::list(&self.directory())? {
+            let Some(version) = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok()) else {
+                continue;
+            };
+            if version != expected {
+                let missing = self.commit_path(expected);
+                return Err(corrupt(&missing, &format!("it is missing, though {} exists", path.display())));
+            }
+            expected += 1;
+        }
+        Ok(())
+    }
+
+    fn to_snapshot(&self, state: &State) -> TableSnapshot {
+        let mut files: Vec<_> = state.files.values().cloned().collect();
+        files.sort_by(|a, b| (&a.project, &a.first, a.sequence).cmp(&(&b.project, &b.first, b.sequence)));
+        TableSnapshot {
+            table: Arc::clone(&self.table),
+            version: state.commits.saturating_sub(1),
+            files,
+            directory: Arc::clone(&self.table_directory),
+        }
+    }
+}
+
+fn corrupt(path: &Path, why: &str) -> Fault {
+    Fault::corrupt(format!("cannot read the store's commit {}: {why}", path.display()))
+        .hint("restore the store from a backup")
+}
+
+fn foreign(path: &Path, why: &str) -> Fault {
+    Fault::new(FaultKind::Configuration, format!("cannot read the store's commit {}: {why}", path.display()))
+        .hint("another program wrote to the store; only outgest may change it, any program may read it")
+}
