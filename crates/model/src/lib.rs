@@ -23,6 +23,7 @@ mod kind;
 mod manifest;
 mod order;
 mod quantity;
+mod selection;
 mod source;
 mod stop;
 mod table;
@@ -51,6 +52,7 @@ pub use kind::{Connected, KindDescriptor, RawOptions};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
 pub use order::{KeyRange, OrderKey};
 pub use quantity::{ByteCount, RowCount};
+pub use selection::{ColumnSelection, Selection, select};
 pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, key_column};
 pub use stop::{Stop, StopReason};
 pub use table::{
