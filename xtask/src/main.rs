@@ -1,1 +1,47 @@
-fn main() {}
+//! Repository chores: `cargo xtask <chore>`.
+//!
+//! Each chore is a module with a `run`. They call cargo and the tools of the test stack; nothing of
+//! the product is linked here, so chores build in seconds.
+
+mod bench;
+mod command;
+mod picture;
+mod servers;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask <chore>
+
+  demo           build, then generate, import, export three ways and verify
+  test           every kind of test, with seeded samples of the long ones
+  soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
+  check          formatting, lints, docs, structure: what CI runs besides tests
+  bench engine   speed and memory beside DuckDB, release build
+  tidy           the structure rules alone
+  picture        draw docs/terminal.svg from a real run";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo", rest @ ..] => demo(rest),
+        ["test", rest @ ..] => test::run(rest),
+        ["soak", rest @ ..] => test::soak(rest),
+        ["check"] => test::check(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["tidy"] => tidy::run(),
+        ["picture"] => picture::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("unknown chore {words:?}\n\n{USAGE}"),
+    }
+}
+
+fn demo(rest: &[&str]) -> Result<()> {
+    command::run(command::cargo().args(["run", "--quiet", "--package", "outgest", "--", "demo"]).args(rest))
+}

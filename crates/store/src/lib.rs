@@ -6,4 +6,4 @@
 
 mod native;
 
-pub use native::{BegunRun, NativeStore, NewComment, RunRecord, RunState, StoreLog};
+pub use native::{NativeStore, NewComment, RunRecord, RunState, StoreLog, UnfinishedRun};

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use model::{Fault, FaultKind};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 use sea_orm_migration::MigratorTrait;
 
 pub use comments::NewComment;
-pub use runs::{BegunRun, RunRecord, RunState, StoreLog};
+pub use runs::{RunRecord, RunState, StoreLog, UnfinishedRun};
 
 /// How long a statement waits for another process that holds the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,6 +57,17 @@ impl NativeStore {
         let database = Database::connect(options).await.map_err(failed)?;
         migrations::Migrator::up(&database, None).await.map_err(failed)?;
         Ok(Self { database })
+    }
+
+    /// Copies a consistent state into another folder, which must not hold a metadata store yet.
+    pub async fn backup(&self, folder: &Path) -> Result<(), Fault> {
+        let target = folder.join(Self::FILE_NAME);
+        let failed =
+            || Fault::new(FaultKind::Configuration, format!("cannot copy the metadata store to {}", target.display()));
+        let path = target.to_str().ok_or_else(|| failed().hint("the folder's name must be UTF-8"))?;
+        let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
+        self.database.execute_raw(copy).await.map_err(|error| failed().because(error))?;
+        Ok(())
     }
 }
 

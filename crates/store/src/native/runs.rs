@@ -42,18 +42,23 @@ pub struct RunRecord {
     pub state: String,
     /// How often it was begun.
     pub attempts: u32,
+    /// Rows that were durable when it last recorded anything.
+    pub rows: u64,
+    /// Bytes that were durable then.
+    pub bytes: u64,
     /// Message of the last failure.
     pub failure: Option<String>,
     /// When it was first begun.
     pub started_at: Micros,
 }
 
-/// A run whose next attempt has begun.
-pub struct BegunRun {
-    /// What earlier attempts left to continue from; `None` where there is nothing.
-    pub checkpoint: Option<Checkpoint>,
-    /// Where this attempt records its progress.
-    pub log: StoreLog,
+/// A run that an earlier attempt did not finish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnfinishedRun {
+    /// What was asked for.
+    pub request: serde_json::Value,
+    /// What is durable of it.
+    pub checkpoint: Checkpoint,
 }
 
 /// Records the progress of one attempt. A later attempt of the same run takes its rights away.
@@ -66,27 +71,36 @@ pub struct StoreLog {
 }
 
 impl NativeStore {
-    /// Begins an attempt and fences off earlier ones.
-    ///
-    /// The checkpoint of an earlier attempt is handed out unless that attempt completed or was cancelled.
-    pub async fn begin_run(&self, id: &RunId, request: &serde_json::Value, now: Micros) -> Result<BegunRun, Fault> {
+    /// What an earlier attempt of this run left; `None` where there is nothing to continue.
+    pub async fn unfinished_run(&self, id: &RunId) -> Result<Option<UnfinishedRun>, Fault> {
+        let row = run::Entity::find_by_id(id.as_str())
+            .one(&self.database)
+            .await
+            .map_err(statement_failed("look for the run"))?;
+        let Some(row) = row else { return Ok(None) };
+        let Some(checkpoint) = row.checkpoint else { return Ok(None) };
+        let unreadable = |error| {
+            Fault::corrupt(format!("cannot read what the metadata store remembers of run {id}"))
+                .hint("another version of outgest may have written it")
+                .because(error)
+        };
+        Ok(Some(UnfinishedRun {
+            request: serde_json::from_str(&row.request).map_err(unreadable)?,
+            checkpoint: serde_json::from_str(&checkpoint).map_err(unreadable)?,
+        }))
+    }
+
+    /// Begins an attempt and fences off earlier ones, whose checkpoint stays until the first new one.
+    pub async fn begin_run(&self, id: &RunId, request: &serde_json::Value, now: Micros) -> Result<StoreLog, Fault> {
         let failed = || statement_failed("begin the run");
         let fence = Uuid::new_v4().to_string();
         let transaction = self.database.begin().await.map_err(failed())?;
         let earlier = run::Entity::find_by_id(id.as_str()).one(&transaction).await.map_err(failed())?;
-        let mut checkpoint = None;
         match earlier {
             Some(row) => {
-                let unfinished = row.state == RunState::Running.as_str() || row.state == RunState::Failed.as_str();
-                if unfinished && let Some(text) = &row.checkpoint {
-                    checkpoint = Some(serde_json::from_str(text).map_err(|error| {
-                        Fault::corrupt(format!("cannot read the checkpoint of run {id}"))
-                            .hint("start again without --resume")
-                            .because(error)
-                    })?);
-                }
                 let attempts = row.attempts;
                 let mut row: run::ActiveModel = row.into();
+                row.request = Set(request.to_string());
                 row.state = Set(RunState::Running.as_str().to_owned());
                 row.fence = Set(fence.clone());
                 row.attempts = Set(attempts + 1);
@@ -112,8 +126,7 @@ impl NativeStore {
             }
         }
         transaction.commit().await.map_err(failed())?;
-        let log = StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() };
-        Ok(BegunRun { checkpoint, log })
+        Ok(StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() })
     }
 
     /// The remembered runs, latest first.
@@ -129,6 +142,8 @@ impl NativeStore {
                 id: RunId::new(row.id),
                 state: row.state,
                 attempts: u32::try_from(row.attempts).unwrap_or_default(),
+                rows: u64::try_from(row.rows).unwrap_or_default(),
+                bytes: u64::try_from(row.bytes).unwrap_or_default(),
                 failure: row.failure,
                 started_at: Micros(row.started_at),
             })
@@ -209,15 +224,16 @@ mod tests {
         let (data, store) = store().await;
         let id = RunId::new("r");
         let request = serde_json::json!({"table": "events"});
-        let first = store.begin_run(&id, &request, Micros(1)).await.unwrap();
-        assert_eq!(first.checkpoint, None);
-        first.log.record(&checkpoint()).await.unwrap();
-        drop((first, store));
+        let log = store.begin_run(&id, &request, Micros(1)).await.unwrap();
+        assert_eq!(store.unfinished_run(&id).await.unwrap(), None);
+        log.record(&checkpoint()).await.unwrap();
+        drop((log, store));
 
         let reopened = NativeStore::open(data.path()).await.unwrap();
-        let second = reopened.begin_run(&id, &request, Micros(2)).await.unwrap();
+        let left = reopened.unfinished_run(&id).await.unwrap();
 
-        assert_eq!(second.checkpoint, Some(checkpoint()));
+        assert_eq!(left, Some(UnfinishedRun { request: request.clone(), checkpoint: checkpoint() }));
+        reopened.begin_run(&id, &request, Micros(2)).await.unwrap();
         assert_eq!(reopened.runs().await.unwrap()[0].attempts, 2);
     }
 
@@ -228,23 +244,22 @@ mod tests {
         let first = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
         let second = store.begin_run(&id, &serde_json::Value::Null, Micros(2)).await.unwrap();
 
-        let fault = first.log.record(&checkpoint()).await.unwrap_err();
+        let fault = first.record(&checkpoint()).await.unwrap_err();
 
         assert_eq!(fault.kind(), FaultKind::Conflict);
-        assert_eq!(first.log.stop().reason(), Some(StopReason::LeaseLost));
-        second.log.record(&checkpoint()).await.unwrap();
+        assert_eq!(first.stop().reason(), Some(StopReason::LeaseLost));
+        second.record(&checkpoint()).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_completed_run_starts_afresh() {
+    async fn a_completed_run_leaves_nothing_to_continue() {
         let (_data, store) = store().await;
         let id = RunId::new("r");
-        let first = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
-        first.log.record(&checkpoint()).await.unwrap();
-        first.log.settle(RunState::Completed, None, Micros(2)).await.unwrap();
+        let log = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
+        log.record(&checkpoint()).await.unwrap();
 
-        let second = store.begin_run(&id, &serde_json::Value::Null, Micros(3)).await.unwrap();
+        log.settle(RunState::Completed, None, Micros(2)).await.unwrap();
 
-        assert_eq!(second.checkpoint, None);
+        assert_eq!(store.unfinished_run(&id).await.unwrap(), None);
     }
 }

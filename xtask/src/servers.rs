@@ -1,0 +1,88 @@
+//! Installs the programs that tests and benchmarks run beside ours, under `target/stack`.
+//!
+//! Python packages go into a virtual environment, npm packages into a folder of their own; versions are
+//! pinned here. Installing again is quick and changes nothing. The tests start and stop the servers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{output, run, target};
+
+/// Python packages: an S3 server for small tests, and readers that did not learn our formats from us.
+const PYTHON_PACKAGES: &[&str] = &["moto[server]==5.2.5", "duckdb==2.0.0", "pyarrow==26.0.1", "deltalake==1.6.6"];
+
+/// npm packages: Azure's own storage emulator.
+const NODE_PACKAGES: &[&str] = &["azurite@3.35.0"];
+
+/// Installs everything, and says what is missing on this machine where it cannot.
+pub fn prepare() -> Result<()> {
+    let results = [("Python", prepare_python()), ("Node", prepare_node())];
+    let mut missing = Vec::new();
+    for (name, result) in results {
+        if let Err(error) = result {
+            eprintln!("the {name} part of the test stack is not ready: {error:#}");
+            missing.push(name);
+        }
+    }
+    if !missing.is_empty() {
+        bail!("the test stack lacks {}; `cargo xtask test --unit` runs without it", missing.join(" and "));
+    }
+    Ok(())
+}
+
+/// The interpreter with the Python packages.
+pub fn python() -> Result<PathBuf> {
+    prepare_python()?;
+    Ok(venv().join("bin/python"))
+}
+
+fn stack() -> PathBuf {
+    target().join("stack")
+}
+
+fn venv() -> PathBuf {
+    stack().join("venv")
+}
+
+fn prepare_python() -> Result<()> {
+    let venv = venv();
+    install_once(&venv, PYTHON_PACKAGES, || {
+        let hint = "install Python 3.10 or newer with venv: apt-get install python3-venv";
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).context(hint)?;
+        let mut pip = Command::new(venv.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
+        run(&mut pip).context("the packages come from PyPI or the index that pip is configured with")
+    })
+}
+
+fn prepare_node() -> Result<()> {
+    let folder = stack().join("node");
+    install_once(&folder, NODE_PACKAGES, || {
+        output(Command::new("node").arg("--version"))
+            .context("install Node 20 or newer: apt-get install nodejs npm")?;
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&folder);
+        run(npm.args(NODE_PACKAGES)).context("the packages come from the registry that npm is configured with")
+    })
+}
+
+/// Runs `install` unless `folder` holds exactly these packages already.
+///
+/// The list is written last, so that an installation that was cut off is done again.
+fn install_once(folder: &Path, packages: &[&str], install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mark = folder.join("installed.txt");
+    let wanted = packages.join("\n") + "\n";
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot replace {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    eprintln!("installing {} into {}", packages.join(", "), folder.display());
+    install()?;
+    fs::write(&mark, wanted).with_context(|| format!("cannot write {}", mark.display()))
+}

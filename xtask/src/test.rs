@@ -1,0 +1,67 @@
+//! `test`, `soak` and `check`: everything that must pass.
+
+use anyhow::{Result, bail};
+
+use crate::command::{cargo, run as run_command, target};
+use crate::{servers, tidy};
+
+/// Every kind of test, with seeded samples of the long ones.
+///
+/// `--unit` leaves out what needs servers; further words go to the test runner as name filters.
+pub fn run(words: &[&str]) -> Result<()> {
+    let unit_only = words.contains(&"--unit");
+    let filters: Vec<&str> = words.iter().copied().filter(|word| *word != "--unit").collect();
+    if !unit_only {
+        servers::prepare()?;
+    }
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--locked"]);
+    if unit_only {
+        tests.args(["--lib", "--bins"]);
+    }
+    tests.env("OUTGEST_STACK", target().join("stack"));
+    tests.arg("--").args(filters);
+    run_command(&mut tests)
+}
+
+/// The full numbers of the long tests, one after another, in release.
+pub fn soak(words: &[&str]) -> Result<()> {
+    servers::prepare()?;
+    let mut tests = cargo();
+    tests
+        .args(["test", "--release", "--locked", "--package", "outgest", "--test", "it", "--"])
+        .args(["--nocapture", "--test-threads", "1"])
+        .args(if words.is_empty() { &["soak"] } else { words })
+        .env("OUTGEST_SOAK", "1")
+        .env("OUTGEST_STACK", target().join("stack"));
+    run_command(&mut tests)
+}
+
+/// Formatting, lints, docs and structure.
+pub fn check() -> Result<()> {
+    let mut failed = Vec::new();
+    let steps: [(&str, &[&str], Option<(&str, &str)>); 3] = [
+        ("formatting", &["fmt", "--all", "--check"], None),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], None),
+        ("docs", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"], Some(("RUSTDOCFLAGS", "-D warnings"))),
+    ];
+    for (name, arguments, variable) in steps {
+        let mut step = cargo();
+        step.args(arguments);
+        if let Some((key, value)) = variable {
+            step.env(key, value);
+        }
+        if let Err(error) = run_command(&mut step) {
+            eprintln!("{error}");
+            failed.push(name);
+        }
+    }
+    if let Err(error) = tidy::run() {
+        eprintln!("{error}");
+        failed.push("structure");
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
