@@ -55,6 +55,12 @@ pub struct Importable {
     pub export: Arc<TableSpec>,
 }
 
+/// Every stored table.
+pub fn importable() -> Vec<Importable> {
+    let export = |name| tables::find(name).expect("every stored table has an export of its name");
+    tables::stored().into_iter().map(|stored| Importable { export: export(stored.name), stored }).collect()
+}
+
 /// What an import is asked to do.
 #[derive(Clone)]
 pub struct Options {
