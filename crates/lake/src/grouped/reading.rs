@@ -1,0 +1,117 @@
+//! [`model::Reading`] of a grouped relation.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use model::{
+    ByteCount, Fault, Grouped, KeyRange, OrderKey, Plan, ReadRequest, Reading, RowCount, ScoreLookup, Slice, Snapshot,
+    Stop,
+};
+
+use super::scan::GroupedScan;
+use super::slice::GroupedSlice;
+use crate::read::{ProjectFiles, blocking, stream};
+use crate::scores::{LakeScores, Scores};
+
+/// Decoded bytes of a slice, as for stored tables.
+const SLICE_BYTES: u64 = 12 * 1024 * 1024;
+/// Rows behind the groups of a slice, whose small columns are decoded to aggregate them.
+const SLICE_ROWS: u64 = 64 * 1024;
+
+/// The groups of one project in one snapshot.
+pub(crate) struct GroupedReading {
+    scan: Arc<GroupedScan>,
+    snapshot: Snapshot,
+}
+
+impl GroupedReading {
+    /// Compiles the request and finds its groups.
+    pub(crate) fn prepare(
+        request: &ReadRequest,
+        grouped: &Grouped,
+        files: ProjectFiles,
+        scores: Arc<Scores>,
+        snapshot: Snapshot,
+    ) -> Result<Self, Fault> {
+        Ok(Self { scan: Arc::new(GroupedScan::prepare(request, grouped, files, scores)?), snapshot })
+    }
+}
+
+fn plan(scan: &GroupedScan, after: Option<&OrderKey>) -> Result<Plan, Fault> {
+    let Some(whole) = after.map_or(Some(KeyRange::ALL), |key| KeyRange::ALL.after(key)) else {
+        return Ok(Plan::default());
+    };
+    let per_group = scan.bytes_per_group()?;
+    let mut slices: Vec<Slice> = Vec::new();
+    let (mut groups, mut rows) = (0, 0);
+    for group in scan.index.within(&whole) {
+        let more = scan.index.rows(group).len() as u64;
+        let full = slices.is_empty() || rows + more > SLICE_ROWS || (groups + 1) * per_group > SLICE_BYTES;
+        if full {
+            let from = scan.index.key(group);
+            if let Some(last) = slices.last_mut() {
+                last.range.to = Some(from.clone());
+            }
+            let range = KeyRange { from: Some(from), to: None };
+            slices.push(Slice { range, rows: RowCount::ZERO, bytes: ByteCount::ZERO });
+            (groups, rows) = (0, 0);
+        }
+        groups += 1;
+        rows += more;
+        if let Some(last) = slices.last_mut() {
+            last.rows = RowCount(groups);
+            last.bytes = ByteCount(groups * per_group);
+        }
+    }
+    if let Some(first) = slices.first_mut() {
+        first.range.from = whole.from;
+    }
+    Ok(Plan { slices })
+}
+
+impl GroupedScan {
+    /// About the decoded bytes of one group: a row of what is fetched, and what is aggregated.
+    fn bytes_per_group(&self) -> Result<u64, Fault> {
+        let (mut bytes, mut rows) = (0, 0);
+        let aggregated = self.files.columns(self.inputs.input_names())?;
+        for group in self.files.groups() {
+            let firsts = self.filter_firsts.places.iter().chain(&self.other_firsts.places).chain(&aggregated);
+            bytes += self.files.file(group.file)?.weight(group.group, firsts.copied()).bytes;
+            rows += u64::from(group.rows);
+        }
+        // Key columns and offsets are there even where nothing else is.
+        Ok(100 + bytes / rows.max(1))
+    }
+}
+
+#[async_trait]
+impl Reading for GroupedReading {
+    fn schema(&self) -> &SchemaRef {
+        &self.scan.schema
+    }
+
+    fn snapshot(&self) -> Option<&Snapshot> {
+        Some(&self.snapshot)
+    }
+
+    async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
+        let (scan, after) = (Arc::clone(&self.scan), after.cloned());
+        blocking(move || plan(&scan, after.as_ref())).await
+    }
+
+    fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        stream(GroupedSlice::new(Arc::clone(&self.scan), &range, stop.clone()), stop)
+    }
+
+    fn scores(&self) -> Arc<dyn ScoreLookup> {
+        Arc::new(LakeScores(Arc::clone(&self.scan.scores)))
+    }
+
+    async fn close(&self) -> Result<(), Fault> {
+        // Nothing runs between polls, and files close with the last reader.
+        Ok(())
+    }
+}

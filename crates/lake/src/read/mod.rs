@@ -1,0 +1,146 @@
+//! Reading live rows of a stored table, slice by slice in their total order.
+//!
+//! A prepared [`scan::Scan`] knows the row groups of a project by their footers ([`files`]) and cuts
+//! them into slices ([`plan`]). A slice is read by narrowing every row group that meets it to the
+//! wanted rows ([`fragment`]): live, in range, in the window, passing the [`filter`]; cheap columns
+//! are decoded first and payload last, for the rows that are left. Row groups that overlap in time
+//! are merged ([`slice`]). Every step works on one row group at a time, which bounds memory.
+//!
+//! It does not decide which rows live, and never writes.
+
+mod files;
+mod filter;
+mod fragment;
+mod keys;
+mod open;
+mod plan;
+mod position;
+mod projection;
+mod reading;
+mod rows;
+mod scan;
+mod sizes;
+mod slice;
+mod stream;
+
+use std::sync::Arc;
+
+use model::{Expr, Fault, FaultKind, ProjectId, ReadRequest, Reading, Relation, Snapshot};
+
+use crate::expr::has_roots;
+use crate::file::TableSnapshot;
+use crate::grouped::GroupedReading;
+use crate::lake::Lake;
+use crate::scores::Scores;
+
+pub(crate) use files::ProjectFiles;
+pub(crate) use filter::{Answers, Filter, Step, score_column};
+pub(crate) use fragment::too_large;
+pub(crate) use keys::{Keys, key_columns};
+pub(crate) use projection::{Projection, read_schema};
+pub(crate) use rows::{Rows, batch};
+pub(crate) use sizes::{bytes_of, rows_within, trimmed};
+pub(crate) use stream::{Batches, blocking, stream};
+
+/// The stored table that scores come from.
+const SCORES: &str = "scores";
+
+impl Lake {
+    /// Prepares a request over this store: the newest state, or the one that `request.snapshot` names.
+    pub async fn reading(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
+        let lake = self.clone();
+        blocking(move || prepare(&lake, &request)).await
+    }
+
+    /// Whether any version of any row of the project is stored in a table.
+    pub async fn has_project(&self, project: &ProjectId, table: &'static str) -> Result<bool, Fault> {
+        let (lake, project) = (self.clone(), project.clone());
+        blocking(move || Ok(!lake.snapshot(table)?.of_project(&project).is_empty())).await
+    }
+}
+
+fn prepare(lake: &Lake, request: &ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
+    check(request)?;
+    let table = request.table.stored().name;
+    let wanted = request.snapshot.as_ref().map(|snapshot| Versions::parse(snapshot)).transpose()?;
+    let at = |table: &str| -> Result<TableSnapshot, Fault> {
+        match &wanted {
+            None => lake.snapshot(table),
+            Some(versions) => lake.snapshot_at(table, versions.of(table)?),
+        }
+    };
+    let rows = at(table)?;
+    let scores = if lake.tables().any(|table| table.name == SCORES) { Some(at(SCORES)?) } else { None };
+    let mut versions = vec![(table.to_owned(), rows.version)];
+    versions.extend(scores.as_ref().filter(|_| table != SCORES).map(|scores| (SCORES.to_owned(), scores.version)));
+    let snapshot = Versions(versions).to_snapshot();
+
+    let files = scores.map(|scores| ProjectFiles::open(lake, scores, &request.project)).transpose()?;
+    let scores = Arc::new(Scores::new(request.project.clone(), request.scores_since, files)?);
+    let files = ProjectFiles::open(lake, rows, &request.project)?;
+    Ok(match &request.table.relation {
+        Relation::Stored(_) => {
+            Arc::new(reading::StoredReading::new(scan::Scan::prepare(request, files, scores)?, snapshot))
+        }
+        Relation::Grouped(grouped) => Arc::new(GroupedReading::prepare(request, grouped, files, scores, snapshot)?),
+    })
+}
+
+/// The versions of the tables that a reading looks at: `events=12,scores=3`.
+struct Versions(Vec<(String, u64)>);
+
+impl Versions {
+    fn parse(snapshot: &Snapshot) -> Result<Self, Fault> {
+        let version = |part: &str| -> Option<(String, u64)> {
+            let (table, version) = part.split_once('=')?;
+            Some((table.to_owned(), version.parse().ok()?))
+        };
+        let versions: Option<Vec<_>> = snapshot.0.split(',').map(version).collect();
+        versions.map(Self).ok_or_else(|| no_snapshot(&snapshot.0))
+    }
+
+    fn of(&self, table: &str) -> Result<u64, Fault> {
+        let known = self.0.iter().find(|(name, _)| name == table).map(|(_, version)| *version);
+        known.ok_or_else(|| no_snapshot(table))
+    }
+
+    fn to_snapshot(&self) -> Snapshot {
+        let parts: Vec<String> = self.0.iter().map(|(table, version)| format!("{table}={version}")).collect();
+        Snapshot(parts.join(","))
+    }
+}
+
+fn no_snapshot(name: &str) -> Fault {
+    Fault::new(FaultKind::NotFound, format!("the store has no snapshot {name:?}"))
+        .hint("start the export anew instead of resuming it")
+}
+
+/// Refuses what cannot be honoured, naming it.
+fn check(request: &ReadRequest) -> Result<(), Fault> {
+    let table = &request.table;
+    let mut expressions: Vec<&Expr> = request.columns.iter().map(|column| &column.expr).collect();
+    expressions.extend(&request.filter);
+    let mut missing = None;
+    for expr in &expressions {
+        expr.for_each_column(&mut |name| {
+            if table.relation_column(name).is_none() {
+                missing = Some(name.to_owned());
+            }
+        });
+    }
+    if let Some(name) = missing {
+        return Err(Fault::bad_request(format!("table {} has no stored column {name:?}", table.name)));
+    }
+    let asks = |test: &dyn Fn(&Expr) -> bool| expressions.iter().any(|expr| expr.any(test));
+    if asks(&|expr| matches!(expr, Expr::Comment(_))) {
+        return Err(Fault::bug("a comment filter reached the source unresolved"));
+    }
+    if asks(&|expr| matches!(expr, Expr::Score(_))) && !table.scores {
+        return Err(Fault::bad_request(format!("rows of table {} have no scores to filter by", table.name)));
+    }
+    let has_positions = matches!(&table.relation, Relation::Stored(stored) if has_roots(stored));
+    if asks(&|expr| matches!(expr, Expr::InTracePosition(_))) && !has_positions {
+        return Err(Fault::bad_request(format!("rows of table {} have no place in a trace", table.name)));
+    }
+    Ok(())
+}
