@@ -1,0 +1,75 @@
+//! Rows as lines of quoted cells.
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use model::{Fault, FieldRole, FormatOptions, field};
+
+use crate::text::{Cells, InCsv, Kind, Rows, TextRules, check_columns, write_csv_text};
+
+/// Writes each row as a line.
+pub(super) struct Lines {
+    schema: SchemaRef,
+    rules: TextRules,
+    neutralise: bool,
+}
+
+impl Lines {
+    /// Lines of this schema.
+    pub(super) fn new(schema: &SchemaRef, options: &FormatOptions) -> Self {
+        // A payload stays text, whose cell a parsed value would only repeat.
+        let rules = TextRules { parse_payloads: false, ..TextRules::of(options) };
+        Self { schema: SchemaRef::clone(schema), rules, neutralise: options.neutralise_formulas }
+    }
+}
+
+impl Rows for Lines {
+    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault> {
+        check_columns(&self.schema, batch)?;
+        let mut columns = Vec::with_capacity(batch.num_columns());
+        for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+            let in_lines = field::role(field) == FieldRole::Comments;
+            columns.push((Cells::bind::<InCsv>(field, array, self.rules)?, in_lines));
+        }
+        let rows = batch.num_rows();
+        out.reserve(columns.iter().map(|(cells, _)| cells.size_hint(0..rows) + 3 * rows).sum());
+        for row in 0..rows {
+            for (index, (cells, in_lines)) in columns.iter_mut().enumerate() {
+                out.extend_from_slice(if index == 0 { b"\"" } else { b"\",\"" });
+                match cells.kind(row) {
+                    None => {}
+                    Some(Kind::Text(texts)) => {
+                        let range = texts.range(row);
+                        if self.neutralise && is_formula(&texts.values[range.clone()]) {
+                            out.push(b'\'');
+                        }
+                        write_csv_text(texts.values, range, texts.decode, out);
+                    }
+                    Some(Kind::Timestamp(values, clock)) if !clock.is_json_in_csv() => clock.write(values[row], out),
+                    Some(kind) if *in_lines => kind.write_records::<InCsv>(row, out),
+                    Some(kind) => kind.write_json::<InCsv>(row, out),
+                }
+            }
+            out.extend_from_slice(if columns.is_empty() { b"\n" } else { b"\"\n" });
+        }
+        Ok(())
+    }
+}
+
+/// Writes the names of the columns, which users choose as freely as cells.
+pub(super) fn write_header(schema: &Schema, neutralise: bool, out: &mut Vec<u8>) {
+    for (index, field) in schema.fields().iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"\"" } else { b"\",\"" });
+        let name = field.name().as_bytes();
+        if neutralise && is_formula(name) {
+            out.push(b'\'');
+        }
+        write_csv_text(name, 0..name.len(), false, out);
+    }
+    out.extend_from_slice(if schema.fields().is_empty() { b"\n" } else { b"\"\n" });
+}
+
+/// Whether a spreadsheet would run the text as a formula. Numbers of number columns are no text,
+/// so `-1` there stays a number.
+fn is_formula(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+}

@@ -1,0 +1,156 @@
+//! Parquet with typed, nested columns, compressed inside with zstd.
+//!
+//! A block is a row group: `rows` cuts it into pieces that do not depend on the batches it came in,
+//! `properties` says how columns are stored, and the [`Encoder`] splices finished columns into the
+//! file. A file cannot be continued in the middle, because its footer lists everything before it:
+//! [`Encoder::state`] is `None` and a resumed run writes the file again.
+
+mod properties;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod unicode;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::writer::SerializedFileWriter;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use model::{
+    BlockEncoder, ByteCount, EncodedBlock, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions,
+    RowCount, UnicodeRule,
+};
+
+use crate::options::Honoured;
+use crate::text::check_columns;
+use properties::Layout;
+
+/// Apache Parquet.
+pub(crate) struct Parquet;
+
+const DESCRIPTOR: FormatDescriptor = FormatDescriptor {
+    name: "parquet",
+    doc: "typed columns, compressed with zstd",
+    extension: "parquet",
+    content_type: "application/vnd.apache.parquet",
+    compressible: false,
+    // Up to 65,536 rows or 32 MiB of cells: enough for readers to skip and scan well, and a few of
+    // them at once still fit the memory of a run.
+    stretches_per_block: 8,
+    unicode_default: UnicodeRule::Keep,
+};
+
+const HONOURED: Honoured = Honoured {
+    compression: false,
+    bom: false,
+    csv_header_always: false,
+    neutralise_formulas: false,
+    parse_payloads: false,
+};
+
+impl Format for Parquet {
+    fn descriptor(&self) -> &FormatDescriptor {
+        &DESCRIPTOR
+    }
+
+    fn block_encoder(&self, schema: &SchemaRef, options: &FormatOptions) -> Result<Arc<dyn BlockEncoder>, Fault> {
+        HONOURED.check(DESCRIPTOR.name, options)?;
+        let layout = Layout::of(schema)?;
+        // Only a file knows how to make column writers; this one stays empty.
+        let groups = ArrowRowGroupWriterFactory::new(&layout.file()?, SchemaRef::clone(&layout.schema));
+        Ok(Arc::new(RowGroups { layout, groups, decode: options.unicode == UnicodeRule::Decode }))
+    }
+
+    fn start(
+        &self,
+        schema: &SchemaRef,
+        options: &FormatOptions,
+        resume: Option<&EncoderState>,
+    ) -> Result<Box<dyn Encoder>, Fault> {
+        HONOURED.check(DESCRIPTOR.name, options)?;
+        if resume.is_some() {
+            return Err(Fault::bug("a parquet file cannot be continued, only started again"));
+        }
+        Ok(Box::new(File { writer: Layout::of(schema)?.file()? }))
+    }
+}
+
+struct RowGroups {
+    layout: Layout,
+    groups: ArrowRowGroupWriterFactory,
+    decode: bool,
+}
+
+impl BlockEncoder for RowGroups {
+    fn encode(&self, rows: &[RecordBatch]) -> Result<EncodedBlock, Fault> {
+        let mut writers = self.groups.create_column_writers(0).map_err(cannot_encode)?;
+        for batch in rows {
+            check_columns(&self.layout.schema, batch)?;
+        }
+        for piece in rows::pieces(rows) {
+            let mut next = writers.iter_mut();
+            for (index, field) in self.layout.schema.fields().iter().enumerate() {
+                let mut column = piece.column(index)?;
+                if self.decode {
+                    column = unicode::decode_texts(&column)?;
+                }
+                for leaf in compute_leaves(field, &column).map_err(cannot_encode)? {
+                    let writer = next.next().ok_or_else(|| Fault::bug("a parquet column has no writer"))?;
+                    writer.write(&leaf).map_err(cannot_encode)?;
+                }
+            }
+        }
+        let columns: Vec<_> =
+            writers.into_iter().map(|writer| writer.close()).collect::<Result<_, _>>().map_err(cannot_encode)?;
+        Ok(EncodedBlock {
+            rows: rows.iter().map(|batch| RowCount::from(batch.num_rows())).sum(),
+            bytes: columns.iter().map(|column| ByteCount(column.close().bytes_written)).sum(),
+            payload: Box::new(RowGroup { columns }),
+        })
+    }
+}
+
+/// The encoded columns of a block.
+struct RowGroup {
+    columns: Vec<ArrowColumnChunk>,
+}
+
+struct File {
+    /// Writes into memory, from where every call takes what is there.
+    writer: SerializedFileWriter<Vec<u8>>,
+}
+
+impl Encoder for File {
+    fn append(&mut self, block: EncodedBlock) -> Result<Bytes, Fault> {
+        let payload: Box<dyn Any> = block.payload;
+        let RowGroup { columns } =
+            *payload.downcast().map_err(|_| Fault::bug("a block reached the encoder of another format"))?;
+        if block.rows == RowCount::ZERO {
+            return Ok(Bytes::new());
+        }
+        let mut group = self.writer.next_row_group().map_err(cannot_encode)?;
+        for column in columns {
+            column.append_to_row_group(&mut group).map_err(cannot_encode)?;
+        }
+        group.close().map_err(cannot_encode)?;
+        self.writer.flush().map_err(|error| cannot_encode(error.into()))?;
+        Ok(std::mem::take(self.writer.inner_mut()).into())
+    }
+
+    fn state(&self) -> Option<EncoderState> {
+        None
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Bytes, Fault> {
+        self.writer.finish().map_err(cannot_encode)?;
+        Ok(std::mem::take(self.writer.inner_mut()).into())
+    }
+}
+
+fn cannot_encode(error: ParquetError) -> Fault {
+    Fault::bug("cannot encode rows as parquet").because(error)
+}
