@@ -1,0 +1,79 @@
+//! Every bound of a run in one place.
+//!
+//! The default keeps a whole process under 256 MiB (promise 12): what is listed here adds up to
+//! 144 MiB and the block being cut, at most 32 MiB; the rest is for the program, its threads and what
+//! source and destination hold themselves. Bytes are counted where a queue could grow; queues that are bounded by a number of
+//! items say so. A row larger than a bound passes alone: a bound delays, it never refuses.
+
+use std::time::Duration;
+
+use model::ByteCount;
+
+/// Bounds of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of source rows that are read ahead, over all slices.
+    pub prefetch_bytes: ByteCount,
+    /// Bytes of one batch from the source: small enough that several fit into the prefetch, large
+    /// enough that the cost per batch does not show.
+    pub batch_bytes: ByteCount,
+    /// Bytes of blocks between cut and writer, rows and encoded form together. Two blocks of the
+    /// largest format (32 MiB of cells) fit, so that it is encoded on two cores at least.
+    pub block_bytes: ByteCount,
+    /// Slices read at once. More would load a shared database without reading faster.
+    pub reads_max: usize,
+    /// Threads that enrich and encode.
+    pub threads: usize,
+    /// A checkpoint is recorded when so many more bytes are durable: each costs one commit of the
+    /// metadata store, each byte since the last one is encoded again after a crash.
+    pub checkpoint_bytes: ByteCount,
+    /// Attempts of one step without progress before the run gives up, about two minutes with the waits between.
+    pub attempts_max: u32,
+    /// First wait of a backoff; doubled each time.
+    pub backoff_min: Duration,
+    /// Longest wait of a backoff, and the longest that a receiver can ask for.
+    pub backoff_max: Duration,
+    /// How long cleaning up after a stop or a fault may take.
+    pub cleanup_max: Duration,
+}
+
+impl Budget {
+    /// The bounds for a machine with so many cores.
+    pub fn for_cores(cores: usize) -> Self {
+        Self {
+            prefetch_bytes: ByteCount::mebibytes(48),
+            batch_bytes: ByteCount::mebibytes(4),
+            block_bytes: ByteCount::mebibytes(96),
+            reads_max: 4,
+            threads: cores.max(1),
+            checkpoint_bytes: ByteCount::mebibytes(16),
+            attempts_max: 12,
+            backoff_min: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(30),
+            cleanup_max: Duration::from_secs(30),
+        }
+    }
+
+    /// Enrichments and measurements under way at once.
+    pub(crate) fn batches_in_flight(&self) -> usize {
+        self.threads + 1
+    }
+
+    /// Blocks under way at once: one per core, one being written, one being cut.
+    pub(crate) fn blocks_in_flight(&self) -> usize {
+        self.threads + 2
+    }
+}
+
+/// Permits of a semaphore that stand for bytes. They are counted in KiB, since at most 2^32 can be
+/// asked for at once, and nothing is free.
+pub(crate) fn permits(bytes: ByteCount) -> u32 {
+    u32::try_from(bytes.get().div_ceil(1024)).unwrap_or(u32::MAX).max(1)
+}
+
+impl Default for Budget {
+    /// The bounds for this machine.
+    fn default() -> Self {
+        Self::for_cores(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}

@@ -1,0 +1,305 @@
+//! The files of a run, one after the other, and the checkpoint that follows them.
+//!
+//! A checkpoint is recorded before the first byte of a file is sent, so that every upload can be
+//! found again, and then as blocks become durable. When the run ends early this module decides what
+//! stays: after a failure that may heal and after a hand-over everything that can be continued, after
+//! a cancel nothing, and nothing is touched once the run belongs to another worker.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use model::{
+    ByteCount, Checkpoint, Destination, Durable, Fault, FileReceipt, OpenFile, OrderKey, ReadRequest, Retry, RowCount,
+    RunLog, Snapshot, Stop, StopReason,
+};
+
+use crate::RunSpec;
+use crate::encode::BlockToWrite;
+use crate::file::FileUnderWay;
+use crate::progress::{RowLog, Watch};
+use crate::retry::{Retrying, at_most};
+use crate::upload::{Upload, discard, upload_is_gone};
+
+/// Version of the checkpoint's shape that this build reads and writes.
+const CHECKPOINT_VERSION: u16 = 1;
+
+/// The files of a run.
+pub(crate) struct Files {
+    spec: Arc<RunSpec>,
+    destination: Arc<dyn Destination>,
+    log: Arc<dyn RunLog>,
+    retrying: Retrying,
+    checkpoint: Checkpoint,
+    open: Option<FileUnderWay>,
+    /// Durable bytes of the open file when the checkpoint was last recorded; `None` before its first block.
+    recorded: Option<ByteCount>,
+    row_log: RowLog,
+    /// The upload of an earlier attempt turned out to be gone.
+    upload_lost: bool,
+    /// The checkpoint could not be recorded: the run may belong to another worker.
+    log_lost: bool,
+}
+
+impl Files {
+    /// Starts with nothing, or where an earlier attempt stopped.
+    pub(crate) fn new(
+        spec: Arc<RunSpec>,
+        destination: Arc<dyn Destination>,
+        log: Arc<dyn RunLog>,
+        retrying: Retrying,
+        resume: Option<Checkpoint>,
+    ) -> Result<Self, Fault> {
+        let fresh = Checkpoint { version: CHECKPOINT_VERSION, as_of: spec.request.as_of, ..Checkpoint::default() };
+        let checkpoint = resume.unwrap_or(fresh);
+        if checkpoint.version != CHECKPOINT_VERSION {
+            let message = format!("cannot continue from a checkpoint of version {}", checkpoint.version);
+            return Err(Fault::bad_request(message).hint("continue with the version that began, or export again"));
+        }
+        let request = &spec.request;
+        let rows = rows_of(&checkpoint);
+        let row_log = RowLog::new(request.run.clone(), request.project.clone(), request.table.name.clone(), rows);
+        Ok(Self {
+            spec,
+            destination,
+            log,
+            retrying,
+            checkpoint,
+            open: None,
+            recorded: None,
+            row_log,
+            upload_lost: false,
+            log_lost: false,
+        })
+    }
+
+    /// The request as the first attempt made it.
+    pub(crate) fn request(&self) -> ReadRequest {
+        ReadRequest {
+            as_of: self.checkpoint.as_of,
+            snapshot: self.checkpoint.snapshot.clone().or_else(|| self.spec.request.snapshot.clone()),
+            batch_bytes_max: self.spec.budget.batch_bytes,
+            ..self.spec.request.clone()
+        }
+    }
+
+    /// Continues the file of an earlier attempt, or removes what is left of it.
+    pub(crate) async fn begin(&mut self, schema: &SchemaRef, snapshot: Option<&Snapshot>) -> Result<(), Fault> {
+        self.checkpoint.snapshot = snapshot.cloned();
+        let Some(open) = self.checkpoint.open.clone() else { return Ok(()) };
+        if self.destination.limits().resumable && open.encoder.is_some() && !self.upload_lost {
+            match continue_file(&self.spec, &self.destination, &self.retrying, &open, schema).await {
+                Ok(file) => {
+                    self.open = Some(file);
+                    return Ok(());
+                }
+                Err(fault) if upload_is_gone(&fault) => {
+                    tracing::warn!(file = %open.name, fault = %fault, "starting the file again");
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        discard(&*self.destination, &open.upload, &self.retrying).await?;
+        self.upload_lost = false;
+        self.checkpoint.open = None;
+        self.record().await
+    }
+
+    /// Rows written, earlier attempts included.
+    pub(crate) fn rows(&self) -> RowCount {
+        self.done_rows() + self.open.as_ref().map_or(RowCount::ZERO, FileUnderWay::rows)
+    }
+
+    /// The last row written.
+    pub(crate) fn after(&self) -> Option<&OrderKey> {
+        self.open.as_ref().and_then(FileUnderWay::after).or(self.checkpoint.done_after.as_ref())
+    }
+
+    /// Whether an earlier attempt finished the only file.
+    pub(crate) fn complete(&self) -> bool {
+        self.spec.files.roll_bytes.is_none() && !self.checkpoint.done.is_empty()
+    }
+
+    /// Writes a block to the file it belongs to.
+    pub(crate) async fn append(&mut self, block: BlockToWrite, schema: &SchemaRef, watch: &Watch) -> Result<(), Fault> {
+        let full = |file: &FileUnderWay| self.spec.files.roll_bytes.is_some_and(|roll| file.bytes() >= roll);
+        if self.open.as_ref().is_some_and(full) {
+            self.finish_file().await?;
+        }
+        if self.open.is_none() {
+            self.open_file(schema).await?;
+        }
+        let file = self.open.as_mut().ok_or_else(|| Fault::bug("no file is open"))?;
+        if let Err(fault) = file.append(block).await {
+            self.upload_lost = file.upload_is_lost(&fault);
+            return Err(fault);
+        }
+        self.record_if_due().await?;
+        self.report(watch);
+        Ok(())
+    }
+
+    /// Finishes the last file. A run without rows has one file without rows.
+    pub(crate) async fn finish(&mut self, schema: &SchemaRef, watch: &Watch) -> Result<&[FileReceipt], Fault> {
+        if self.open.is_none() && self.checkpoint.done.is_empty() {
+            self.open_file(schema).await?;
+        }
+        if self.open.is_some() {
+            self.finish_file().await?;
+        }
+        self.report(watch);
+        Ok(&self.checkpoint.done)
+    }
+
+    /// Whether the run failed because the upload of an earlier attempt is gone, and should begin that file again.
+    pub(crate) fn restart_lost_upload(&mut self) -> bool {
+        if self.upload_lost {
+            self.open = None;
+            self.recorded = None;
+        }
+        self.upload_lost
+    }
+
+    /// Leaves behind what a run that ended early may leave behind.
+    pub(crate) async fn settle(mut self, fault: &Fault, stop: &Stop) {
+        let patience = self.spec.budget.cleanup_max;
+        let settled = match stop.reason() {
+            Some(StopReason::LeaseLost) => return,
+            _ if self.log_lost => return,
+            Some(StopReason::Cancelled) => at_most(patience, self.remove_everything()).await,
+            Some(StopReason::HandOver) => at_most(patience, self.keep()).await,
+            None if fault.retry() != Retry::Never => at_most(patience, self.keep()).await,
+            None => at_most(patience, self.remove_open()).await,
+        };
+        match settled {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot clean up after the run"),
+            None => tracing::warn!("cleaning up after the run took too long"),
+        }
+    }
+
+    async fn open_file(&mut self, schema: &SchemaRef) -> Result<(), Fault> {
+        let spec = &self.spec;
+        let name = spec.files.file(self.checkpoint.done.len() + 1)?;
+        let encoder = spec.format.start(schema, &spec.format_options, None)?;
+        let upload = Upload::open(&self.destination, &name, spec.attributes(&name), &self.retrying).await?;
+        let file = FileUnderWay::new(name, encoder, upload, self.destination.limits().file_bytes_max);
+        self.checkpoint.open = Some(file.checkpoint());
+        self.open = Some(file);
+        self.recorded = None;
+        self.record().await
+    }
+
+    async fn finish_file(&mut self) -> Result<(), Fault> {
+        let Some(file) = &mut self.open else { return Ok(()) };
+        let finished = match file.finish().await {
+            Ok(finished) => finished,
+            Err(fault) => {
+                self.upload_lost = file.upload_is_lost(&fault);
+                return Err(fault);
+            }
+        };
+        let spec = &self.spec;
+        self.checkpoint.done.push(FileReceipt {
+            content_type: spec.attributes(&finished.name).content_type,
+            key: finished.name,
+            table: spec.request.table.name.clone(),
+            format: spec.format.descriptor().name.to_owned(),
+            compression: spec.format_options.compression.as_str().to_owned(),
+            head: finished.head,
+            rows: finished.rows,
+            sha256: finished.sha256,
+            cursor_min: finished.keys.cursor_min,
+            cursor_max: finished.keys.cursor_max,
+            key_digest: finished.keys.digest,
+        });
+        self.checkpoint.done_after = finished.after.or_else(|| self.checkpoint.done_after.take());
+        self.checkpoint.open = None;
+        self.open = None;
+        self.record().await
+    }
+
+    /// Records the first durable block at once and then whenever enough more is durable.
+    async fn record_if_due(&mut self) -> Result<(), Fault> {
+        let Some(file) = &self.open else { return Ok(()) };
+        let settled = file.bytes_settled();
+        let due = match self.recorded {
+            None => settled > ByteCount::ZERO,
+            Some(recorded) => settled.saturating_sub(recorded) >= self.spec.budget.checkpoint_bytes,
+        };
+        if !due || !self.destination.limits().resumable {
+            return Ok(());
+        }
+        self.checkpoint.open = Some(file.checkpoint());
+        self.recorded = Some(settled);
+        self.record().await
+    }
+
+    async fn record(&mut self) -> Result<(), Fault> {
+        let recorded = self.retrying.until_ok("recording the checkpoint", || self.log.record(&self.checkpoint)).await;
+        // A stop is no answer of the log: what was recorded last is still true.
+        self.log_lost = recorded.is_err() && self.log.stop().reason().is_none();
+        recorded
+    }
+
+    async fn keep(&mut self) -> Result<(), Fault> {
+        let Some(file) = &self.open else { return Ok(()) };
+        self.checkpoint.open = Some(file.checkpoint());
+        self.log.record(&self.checkpoint).await
+    }
+
+    async fn remove_open(&mut self) -> Result<(), Fault> {
+        match (self.open.take(), self.checkpoint.open.take()) {
+            (Some(file), _) => file.abort().await?,
+            (None, Some(open)) => discard(&*self.destination, &open.upload, &self.retrying.for_cleanup()).await?,
+            (None, None) => {}
+        }
+        self.log.record(&self.checkpoint).await
+    }
+
+    async fn remove_everything(&mut self) -> Result<(), Fault> {
+        let done = std::mem::take(&mut self.checkpoint.done);
+        self.checkpoint.done_after = None;
+        self.remove_open().await?;
+        for file in done {
+            if !self.destination.remove(&file.key).await? {
+                tracing::warn!(file = %file.key, "the file of a cancelled run cannot be removed");
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, watch: &Watch) {
+        let rows = self.rows();
+        let done: ByteCount = self.checkpoint.done.iter().map(|file| file.head.bytes).sum();
+        let open = self.open.as_ref();
+        let bytes = done + open.map_or(ByteCount::ZERO, FileUnderWay::bytes);
+        watch.written(rows, bytes, self.checkpoint.done.len(), open.map(FileUnderWay::name));
+        self.row_log.passed(rows);
+    }
+
+    fn done_rows(&self) -> RowCount {
+        self.checkpoint.done.iter().map(|file| file.rows).sum()
+    }
+}
+
+/// The file of an earlier attempt, up to its last durable block.
+async fn continue_file(
+    spec: &RunSpec,
+    destination: &Arc<dyn Destination>,
+    retrying: &Retrying,
+    open: &OpenFile,
+    schema: &SchemaRef,
+) -> Result<FileUnderWay, Fault> {
+    // Before the first durable block the file begins again, whatever the upload already has of it.
+    let state = open.encoder.as_ref().filter(|_| open.block_end > ByteCount::ZERO);
+    let encoder = spec.format.start(schema, &spec.format_options, state)?;
+    let durable = Durable { bytes: open.upload_bytes, state: open.upload.clone() };
+    let attributes = spec.attributes(&open.name);
+    let upload = Upload::resume(destination, &open.name, attributes, retrying, durable, open.block_end).await?;
+    FileUnderWay::resume(open, encoder, upload, destination.limits().file_bytes_max)
+}
+
+fn rows_of(checkpoint: &Checkpoint) -> RowCount {
+    let open = checkpoint.open.as_ref().map_or(RowCount::ZERO, |open| open.rows);
+    checkpoint.done.iter().map(|file| file.rows).sum::<RowCount>() + open
+}

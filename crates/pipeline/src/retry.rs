@@ -1,0 +1,217 @@
+//! Every wait of a run.
+//!
+//! A step that failed says by its fault whether another try makes sense; waits grow, are jittered
+//! over their whole length so that many runs do not come back at once, and end when the run is
+//! stopped. Clock and randomness are handed in.
+
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::{Fault, Retry, Stop};
+
+use crate::Budget;
+
+/// Where waits get their time and their chance.
+#[async_trait]
+pub trait Waits: Send + Sync {
+    /// Returns after `wait`.
+    async fn sleep(&self, wait: Duration);
+
+    /// A number from 0 (included) to 1 (excluded), different every time.
+    fn chance(&self) -> f64;
+}
+
+/// The machine's clock and randomness.
+pub struct RealWaits;
+
+#[async_trait]
+impl Waits for RealWaits {
+    async fn sleep(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+
+    fn chance(&self) -> f64 {
+        // Every new state of the standard library's hash maps has a random key of its own.
+        let random = RandomState::new().build_hasher().finish();
+        (random >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// How one run tries again.
+#[derive(Clone)]
+pub(crate) struct Retrying {
+    waits: Arc<dyn Waits>,
+    stop: Stop,
+    attempts_max: u32,
+    backoff_min: Duration,
+    backoff_max: Duration,
+}
+
+/// Failed attempts of one step since it last made progress.
+#[derive(Default)]
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// The step got further: the next failure is a first one.
+    pub(crate) fn made_progress(&mut self) {
+        self.0 = 0;
+    }
+}
+
+impl Retrying {
+    pub(crate) fn new(waits: Arc<dyn Waits>, stop: Stop, budget: &Budget) -> Self {
+        Self {
+            waits,
+            stop,
+            attempts_max: budget.attempts_max,
+            backoff_min: budget.backoff_min,
+            backoff_max: budget.backoff_max,
+        }
+    }
+
+    /// The same patience for cleaning up, which goes on after the run was stopped.
+    pub(crate) fn for_cleanup(&self) -> Self {
+        Self { stop: Stop::new(), ..self.clone() }
+    }
+
+    /// Fails once the run is stopped: checked in front of every call that leaves a trace, so that none
+    /// is begun after the stop, however long the task was not interrupted.
+    pub(crate) fn check_stop(&self) -> Result<(), Fault> {
+        self.stop.check()
+    }
+
+    /// Waits until the step may be tried again, or gives the fault back where that makes no sense.
+    pub(crate) async fn wait(&self, step: &str, attempts: &mut Attempts, fault: Fault) -> Result<(), Fault> {
+        self.stop.check()?;
+        attempts.0 += 1;
+        let wait = match fault.retry() {
+            Retry::Never => return Err(fault),
+            _ if attempts.0 >= self.attempts_max => return Err(fault),
+            Retry::After(wait) if wait > self.backoff_max => return Err(fault),
+            // A little later than asked, so that everybody who was told the same does not come back together.
+            Retry::After(wait) => wait + self.backoff_min.mul_f64(self.waits.chance()),
+            Retry::Backoff => {
+                let doubled = self.backoff_min.saturating_mul(1 << (attempts.0 - 1).min(20));
+                doubled.min(self.backoff_max).mul_f64(self.waits.chance())
+            }
+        };
+        tracing::warn!(step, attempt = attempts.0, wait.seconds = wait.as_secs_f64(), fault = %fault, "trying again");
+        tokio::select! {
+            () = self.waits.sleep(wait) => self.stop.check(),
+            reason = self.stop.raised() => Err(reason.fault()),
+        }
+    }
+
+    /// Runs a step until it succeeds or must not be tried again.
+    pub(crate) async fn until_ok<T, F>(&self, step: &str, mut call: impl FnMut() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let mut attempts = Attempts::default();
+        loop {
+            self.check_stop()?;
+            match call().await {
+                Ok(done) => return Ok(done),
+                Err(fault) => self.wait(step, &mut attempts, fault).await?,
+            }
+        }
+    }
+}
+
+/// Gives cleaning up a bounded time; `None` where it was not enough.
+pub(crate) async fn at_most<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use model::{FaultKind, StopReason};
+
+    use super::*;
+
+    struct Noted(Mutex<Vec<Duration>>);
+
+    #[async_trait]
+    impl Waits for Noted {
+        async fn sleep(&self, wait: Duration) {
+            self.0.lock().unwrap().push(wait);
+        }
+
+        fn chance(&self) -> f64 {
+            0.5
+        }
+    }
+
+    fn retrying(stop: &Stop) -> (Arc<Noted>, Retrying) {
+        let waits = Arc::new(Noted(Mutex::default()));
+        let budget = Budget {
+            attempts_max: 5,
+            backoff_min: Duration::from_secs(2),
+            backoff_max: Duration::from_secs(10),
+            ..Budget::for_cores(1)
+        };
+        (Arc::clone(&waits), Retrying::new(waits, stop.clone(), &budget))
+    }
+
+    #[tokio::test]
+    async fn waits_double_up_to_the_bound_and_end_with_the_fault() {
+        let (waits, retrying) = retrying(&Stop::new());
+        let fault = retrying
+            .until_ok("reading", || async { Err::<(), _>(Fault::new(FaultKind::Unavailable, "gone")) })
+            .await
+            .unwrap_err();
+        assert_eq!(fault.public_message(), "gone");
+        let seconds: Vec<u64> = waits.0.lock().unwrap().iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [1, 2, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn the_receivers_own_wait_is_kept_and_refused_where_too_long() {
+        let (waits, retrying) = retrying(&Stop::new());
+        let mut attempts = Attempts::default();
+        let throttled =
+            |seconds| Fault::new(FaultKind::Throttled, "slow down").retry_after(Duration::from_secs(seconds));
+        retrying.wait("writing", &mut attempts, throttled(7)).await.unwrap();
+        assert_eq!(*waits.0.lock().unwrap(), [Duration::from_secs(8)]);
+        assert!(retrying.wait("writing", &mut attempts, throttled(11)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_heal_is_not_tried_again() {
+        let (waits, retrying) = retrying(&Stop::new());
+        let mut calls = 0;
+        let result: Result<(), _> = retrying
+            .until_ok("writing", || {
+                calls += 1;
+                async { Err(Fault::new(FaultKind::Credentials, "no")) }
+            })
+            .await;
+        assert!(result.is_err());
+        assert_eq!((calls, waits.0.lock().unwrap().len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_any_wait() {
+        struct Forever;
+        #[async_trait]
+        impl Waits for Forever {
+            async fn sleep(&self, _wait: Duration) {
+                std::future::pending::<()>().await;
+            }
+            fn chance(&self) -> f64 {
+                0.0
+            }
+        }
+        let stop = Stop::new();
+        let retrying = Retrying::new(Arc::new(Forever), stop.clone(), &Budget::for_cores(1));
+        let mut attempts = Attempts::default();
+        let waiting = retrying.wait("reading", &mut attempts, Fault::new(FaultKind::Timeout, "late"));
+        let (result, ()) = futures_util::join!(waiting, async { stop.raise(StopReason::Cancelled) });
+        assert_eq!(result.unwrap_err().kind(), FaultKind::Cancelled);
+    }
+}

@@ -1,0 +1,227 @@
+//! A run from its request to its receipt.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use model::{
+    ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, MANIFEST_VERSION, Manifest,
+    ManifestColumn, ManifestWindow, Plan, Reading, Receipt, RowCount, RunLog, Source, Stop, StopReason, field,
+};
+
+use crate::canonical::{CanonicalRule, Cutter};
+use crate::encode::{Encoded, Encoding};
+use crate::enrich::{self, Enrich};
+use crate::files::Files;
+use crate::progress::Watch;
+use crate::retry::{Retrying, at_most};
+use crate::slice::Slices;
+use crate::{Progress, RunSpec, Waits};
+
+/// Version of the column schema that this build writes.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What a run is connected to.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where rows come from.
+    pub source: Arc<dyn Source>,
+    /// Where comments come from.
+    pub comments: Arc<dyn CommentLookup>,
+    /// Where files go.
+    pub destination: Arc<dyn Destination>,
+    /// Where checkpoints are recorded, and who may stop the run.
+    pub log: Arc<dyn RunLog>,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
+    /// Clock and chance of every wait.
+    pub waits: Arc<dyn Waits>,
+}
+
+/// What a run has done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOutcome {
+    /// The manifest, and where it lies.
+    pub receipt: Receipt,
+    /// Rows of the manifest that earlier attempts wrote.
+    pub rows_resumed: RowCount,
+}
+
+/// Carries out a run, from the beginning or from the checkpoint of an earlier attempt.
+///
+/// Ends early with the stop of the run log, and then leaves behind what the reason allows. Whatever
+/// fails, no partial file is visible; after a fault that may heal the checkpoint and what it names stay.
+pub async fn run(spec: RunSpec, ports: Ports, resume: Option<Checkpoint>) -> Result<RunOutcome, Fault> {
+    run_cut(spec, ports, resume, CanonicalRule::STANDARD).await
+}
+
+/// [`run`] with another canonical rule, for tests.
+pub(crate) async fn run_cut(
+    spec: RunSpec,
+    ports: Ports,
+    resume: Option<Checkpoint>,
+    rule: CanonicalRule,
+) -> Result<RunOutcome, Fault> {
+    let stop = ports.log.stop();
+    let spec = Arc::new(spec);
+    let retrying = Retrying::new(Arc::clone(&ports.waits), stop.clone(), &spec.budget);
+    let log = Arc::clone(&ports.log);
+    let mut files = Files::new(Arc::clone(&spec), Arc::clone(&ports.destination), log, retrying.clone(), resume)?;
+    let mut run = Run { spec, ports, retrying, rule, reads: Reads::default() };
+    loop {
+        let result = tokio::select! {
+            biased;
+            reason = stop.raised() => Err(reason.fault()),
+            result = run.export(&mut files) => result,
+        };
+        match result {
+            Ok(outcome) => {
+                run.close_reading().await;
+                return Ok(outcome);
+            }
+            Err(_) if stop.reason().is_none() && files.restart_lost_upload() => run.close_reading().await,
+            Err(fault) => {
+                futures_util::join!(run.close_reading(), files.settle(&fault, &stop));
+                return Err(fault);
+            }
+        }
+    }
+}
+
+struct Run {
+    spec: Arc<RunSpec>,
+    ports: Ports,
+    retrying: Retrying,
+    rule: CanonicalRule,
+    reads: Reads,
+}
+
+/// The reading under way, and how it is told to end.
+#[derive(Default)]
+struct Reads {
+    stop: Stop,
+    reading: Option<Arc<dyn Reading>>,
+}
+
+impl Run {
+    async fn export(&mut self, files: &mut Files) -> Result<RunOutcome, Fault> {
+        let (spec, ports, retrying) = (Arc::clone(&self.spec), self.ports.clone(), self.retrying.clone());
+        let request = files.request();
+        let reading = retrying.until_ok("preparing the read", || ports.source.prepare(request.clone())).await?;
+        self.reads.reading = Some(Arc::clone(&reading));
+
+        let enrich = Enrich::prepare(&spec, &request, &reading, &ports.comments, &retrying).await?;
+        let schema = Arc::clone(enrich.schema());
+        let encoder = spec.format.block_encoder(&schema, &spec.format_options)?;
+        files.begin(&schema, reading.snapshot()).await?;
+        let rows_resumed = files.rows();
+        let plan = plan_rest(&spec, &reading, files, &retrying).await?;
+        let watch = Arc::new(Watch::new(Arc::clone(&ports.progress), rows_resumed, &plan, spec.limit));
+
+        let encoding = Encoding {
+            cutter: Cutter::new(self.rule, spec.format.descriptor().stretches_per_block),
+            encoder,
+            limit_left: spec.limit.map(|limit| limit.saturating_sub(rows_resumed)),
+            after: files.after().cloned(),
+            watch: Arc::clone(&watch),
+        };
+        let slices = Slices::start(reading, plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
+        let batches = enrich::start(slices, Arc::new(enrich), &spec.budget);
+        let (_encoding, mut blocks) = encoding.start(batches, &spec.budget);
+
+        let totals = loop {
+            let next = blocks.recv().await.ok_or_else(|| Fault::bug("encoding ended without saying so"))?;
+            match next? {
+                Encoded::Block(block) => files.append(block.join().await.flatten()?, &schema, &watch).await?,
+                Encoded::End(totals) => break totals,
+            }
+        };
+        let receipts = files.finish(&schema, &watch).await?.to_vec();
+        let manifest = manifest(&spec, &request, &schema, receipts, totals.cut > RowCount::ZERO);
+        conserved(&manifest, rows_resumed, totals.read.saturating_sub(totals.cut))?;
+        let receipt = self.publish(manifest).await?;
+        watch.finished();
+        Ok(RunOutcome { receipt, rows_resumed })
+    }
+
+    async fn publish(&self, manifest: Manifest) -> Result<Receipt, Fault> {
+        let Some(name) = &self.spec.files.manifest else { return Ok(Receipt { manifest, manifest_key: None }) };
+        let destination = &self.ports.destination;
+        self.retrying.until_ok("writing the manifest", || destination.publish(&manifest, name)).await
+    }
+
+    /// Ends the read on the source's side, however the run ended.
+    async fn close_reading(&mut self) {
+        let reads = std::mem::take(&mut self.reads);
+        reads.stop.raise(StopReason::HandOver);
+        let Some(reading) = reads.reading else { return };
+        match at_most(self.spec.budget.cleanup_max, reading.close()).await {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot end the read"),
+            None => tracing::warn!("ending the read took too long"),
+        }
+    }
+}
+
+/// What is left to read. A run whose only file is complete has nothing left, whatever the source holds by now;
+/// where a limit ended it, the row behind tells whether it was cut.
+fn plan_rest<'a>(
+    spec: &RunSpec,
+    reading: &'a Arc<dyn Reading>,
+    files: &Files,
+    retrying: &'a Retrying,
+) -> impl Future<Output = Result<Plan, Fault>> + Send + use<'a> {
+    let at_limit = spec.limit.is_some_and(|limit| files.rows() >= limit);
+    let nothing_left = files.complete() && !at_limit;
+    let after = files.after().cloned();
+    async move {
+        if nothing_left {
+            return Ok(Plan::default());
+        }
+        retrying.until_ok("planning the read", || reading.plan(after.as_ref())).await
+    }
+}
+
+/// Rows read are rows written (promise 9); a run that cannot prove it fails before its manifest.
+fn conserved(manifest: &Manifest, rows_resumed: RowCount, rows_kept: RowCount) -> Result<(), Fault> {
+    let digested: u64 = manifest.files.iter().map(|file| file.key_digest.rows()).sum();
+    if manifest.rows == rows_resumed + rows_kept && manifest.rows.get() == digested {
+        return Ok(());
+    }
+    Err(Fault::bug(format!(
+        "{} rows were written, {rows_resumed} of them before, but {rows_kept} were read and {digested} are in the digests",
+        manifest.rows
+    )))
+}
+
+fn manifest(
+    spec: &RunSpec,
+    request: &model::ReadRequest,
+    schema: &SchemaRef,
+    files: Vec<FileReceipt>,
+    truncated: bool,
+) -> Manifest {
+    let column = |field: &Arc<arrow_schema::Field>| ManifestColumn {
+        name: field.name().clone(),
+        kind: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+        dynamic: matches!(field::role(field), FieldRole::Score | FieldRole::JsonScore),
+    };
+    Manifest {
+        manifest_version: MANIFEST_VERSION,
+        product_version: spec.product_version.clone(),
+        project_id: request.project.clone(),
+        window: ManifestWindow { from: request.window.from, to: request.window.to, cursor: request.cursor },
+        exported_at: request.as_of,
+        query_fingerprint: spec.query_fingerprint.clone(),
+        query: spec.query.clone(),
+        schema_version: SCHEMA_VERSION,
+        columns: schema.fields().iter().map(column).collect(),
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.head.bytes).sum::<ByteCount>(),
+        files,
+        truncated,
+        warnings: spec.warnings.clone(),
+        revision: 1,
+        supersedes: None,
+    }
+}

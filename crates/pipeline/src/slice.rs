@@ -1,0 +1,216 @@
+//! Reads the slices of a plan: several at once, handed on in order, bounded in bytes.
+//!
+//! A slice reserves its estimated bytes before it is requested, in order, so the first unfinished slice
+//! always has its reservation and cannot be starved by those behind it. Within its reservation a
+//! slice accounts for the batches it really delivers: a slice larger than its estimate simply waits
+//! until earlier batches are used up. A slice that fails continues after its last delivered row, so
+//! nothing is delivered twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{Array, RecordBatch};
+use futures_util::StreamExt;
+use model::{ByteCount, Fault, KeyRange, Plan, Reading, Slice, Stop};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Budget;
+use crate::budget::permits;
+use crate::key::Keys;
+use crate::retry::{Attempts, Retrying};
+use crate::task::Task;
+
+/// Batches of one slice that wait to be used. Bytes are bounded by the reservation; this bounds the
+/// bookkeeping of a source that delivers many tiny batches.
+const BATCHES_WAITING: usize = 64;
+
+/// What comes out of the slices, in order.
+pub(crate) enum Read {
+    /// Rows, and the bytes that they occupy.
+    Rows(RecordBatch, BatchPermit),
+    /// So many planned bytes have been passed.
+    Passed(ByteCount),
+}
+
+/// Bytes of the prefetch that a batch occupies; given back when dropped.
+pub(crate) struct BatchPermit {
+    _batch: OwnedSemaphorePermit,
+    _slice: Arc<Mutex<OwnedSemaphorePermit>>,
+}
+
+#[cfg(test)]
+impl BatchPermit {
+    /// A permit of nobody's budget.
+    pub(crate) fn for_tests() -> Self {
+        let one = || Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a new semaphore has its permit");
+        Self { _batch: one(), _slice: Arc::new(Mutex::new(one())) }
+    }
+}
+
+/// The slices of a plan, being read.
+pub(crate) struct Slices {
+    opened: Receiver<Opened>,
+    current: Option<Opened>,
+    _launcher: Task<()>,
+}
+
+struct Opened {
+    reads: Receiver<Result<Read, Fault>>,
+    _reader: Task<()>,
+}
+
+impl Slices {
+    /// Starts reading.
+    pub(crate) fn start(
+        reading: Arc<dyn Reading>,
+        plan: Plan,
+        budget: &Budget,
+        stop: Stop,
+        retrying: Retrying,
+    ) -> Self {
+        // One slice is being drained outside the channel.
+        let (sender, opened) = mpsc::channel(budget.reads_max.saturating_sub(1).max(1));
+        let launcher = Launcher { reading, stop, retrying, budget: *budget };
+        Self { opened, current: None, _launcher: Task::spawn("reading ahead", launcher.launch(plan, sender)) }
+    }
+
+    /// What comes next; `None` after the last slice. Nothing follows a fault.
+    pub(crate) async fn next(&mut self) -> Option<Result<Read, Fault>> {
+        loop {
+            if let Some(current) = &mut self.current
+                && let Some(read) = current.reads.recv().await
+            {
+                return Some(read);
+            }
+            self.current = Some(self.opened.recv().await?);
+        }
+    }
+}
+
+struct Launcher {
+    reading: Arc<dyn Reading>,
+    stop: Stop,
+    retrying: Retrying,
+    budget: Budget,
+}
+
+impl Launcher {
+    async fn launch(self, plan: Plan, opened: Sender<Opened>) {
+        let all = permits(self.budget.prefetch_bytes);
+        let prefetch = Arc::new(Semaphore::new(all as usize));
+        let mut behind = ByteCount::ZERO;
+        for slice in plan.slices {
+            let reserved = permits(slice.bytes.max(self.budget.batch_bytes)).min(all);
+            let Ok(place) = opened.reserve().await else { return };
+            let reservation = Arc::clone(&prefetch).acquire_many_owned(reserved).await;
+            let reservation = reservation.expect("the semaphore is never closed");
+            let (sender, reads) = mpsc::channel(BATCHES_WAITING);
+            let reader = SliceReader {
+                reading: Arc::clone(&self.reading),
+                stop: self.stop.clone(),
+                retrying: self.retrying.clone(),
+                own: Arc::new(Semaphore::new(reserved as usize)),
+                reserved,
+                reservation: Arc::new(Mutex::new(reservation)),
+                behind,
+                out: sender,
+            };
+            behind += slice.bytes;
+            place.send(Opened { reads, _reader: Task::spawn("reading a slice", reader.read(slice)) });
+        }
+    }
+}
+
+struct SliceReader {
+    reading: Arc<dyn Reading>,
+    stop: Stop,
+    retrying: Retrying,
+    own: Arc<Semaphore>,
+    reserved: u32,
+    reservation: Arc<Mutex<OwnedSemaphorePermit>>,
+    behind: ByteCount,
+    out: Sender<Result<Read, Fault>>,
+}
+
+impl SliceReader {
+    async fn read(self, slice: Slice) {
+        let mut rest = Some(slice.range.clone());
+        let mut attempts = Attempts::default();
+        let mut delivered = ByteCount::ZERO;
+        while let Some(range) = rest.take() {
+            let mut left = Some(range);
+            match self.deliver(&mut left, &slice, &mut delivered, &mut attempts).await {
+                Ok(Delivered::Everything) => {}
+                Ok(Delivered::NobodyListens) => return,
+                Err(fault) => match self.retrying.wait("reading", &mut attempts, fault).await {
+                    Ok(()) => rest = left,
+                    Err(fault) => {
+                        // A closed channel means that the run has ended: nobody needs the fault.
+                        self.out.send(Err(fault)).await.ok();
+                        return;
+                    }
+                },
+            }
+        }
+        self.give_back_surplus();
+        self.out.send(Ok(Read::Passed(self.behind + slice.bytes))).await.ok();
+    }
+
+    /// Reads `left` once and shortens it by what was delivered.
+    async fn deliver(
+        &self,
+        left: &mut Option<KeyRange>,
+        slice: &Slice,
+        delivered: &mut ByteCount,
+        attempts: &mut Attempts,
+    ) -> Result<Delivered, Fault> {
+        let Some(range) = left.clone() else { return Ok(Delivered::Everything) };
+        let mut batches = Arc::clone(&self.reading).read(range, self.stop.clone());
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let last = Keys::of(&batch)?.order_key(batch.num_rows() - 1);
+            let bytes = memory_of(&batch);
+            let permit = self.permit(bytes).await;
+            *delivered += bytes;
+            *left = left.as_ref().and_then(|range| range.after(&last));
+            attempts.made_progress();
+            let passed = self.behind + slice.bytes.min(*delivered);
+            for read in [Read::Rows(batch, permit), Read::Passed(passed)] {
+                if self.out.send(Ok(read)).await.is_err() {
+                    return Ok(Delivered::NobodyListens);
+                }
+            }
+        }
+        // A stopped stream ends early without a fault: the rows behind it must not pass as read.
+        self.stop.check()?;
+        Ok(Delivered::Everything)
+    }
+
+    async fn permit(&self, bytes: ByteCount) -> BatchPermit {
+        let batch = Arc::clone(&self.own).acquire_many_owned(permits(bytes).min(self.reserved)).await;
+        BatchPermit { _batch: batch.expect("the semaphore is never closed"), _slice: Arc::clone(&self.reservation) }
+    }
+
+    /// The slice was smaller than planned: what it will not use serves the next ones.
+    fn give_back_surplus(&self) {
+        let surplus = self.own.forget_permits(self.reserved as usize);
+        drop(self.reservation.lock().unwrap_or_else(PoisonError::into_inner).split(surplus));
+    }
+}
+
+enum Delivered {
+    Everything,
+    NobodyListens,
+}
+
+/// Bytes of a batch in memory, counted by what it shows, not by the buffers it shares with others.
+fn memory_of(batch: &RecordBatch) -> ByteCount {
+    let bytes = batch.columns().iter().map(|column| {
+        // Types without a size rule do not occur; their buffers would be counted in full.
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    });
+    ByteCount::from(bytes.sum::<usize>())
+}

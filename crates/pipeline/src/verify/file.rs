@@ -1,0 +1,134 @@
+//! Reads one file back and compares it with its receipt.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use model::{ByteCount, Compression, Destination, Fault, FaultKind, FileReceipt, Format, RowScanner, ScannedRows};
+
+use super::{Difference, VerifyReport};
+use crate::hash::Hash;
+use crate::retry::{Attempts, Retrying};
+use crate::task::Task;
+
+/// What is known of a file while it is read.
+struct ReadBack {
+    bytes: ByteCount,
+    hash: Hash,
+    /// `None` once the file has ended.
+    scanner: Option<Box<dyn RowScanner>>,
+    rows: ScannedRows,
+    /// The first thing that made no sense: nothing behind it is looked at, but all of it is hashed.
+    broken: Option<String>,
+}
+
+/// Adds everything that is wrong with a file to `report`.
+pub(super) async fn compare(
+    receipt: &FileReceipt,
+    destination: &dyn Destination,
+    format: &dyn Format,
+    retrying: &Retrying,
+    report: &mut VerifyReport,
+) -> Result<(), Fault> {
+    let file = receipt.key.clone();
+    if receipt.format != format.descriptor().name {
+        let why = format!("the manifest calls it {}, its query {}", receipt.format, format.descriptor().name);
+        report.differences.push(Difference::Unreadable { file, why });
+        return Ok(());
+    }
+    let compression: Compression = receipt.compression.parse()?;
+    let mut attempts = Attempts::default();
+    let read = loop {
+        match read_back(receipt, destination, format, compression).await {
+            Ok(read) => break read,
+            Err(fault) if fault.kind() == FaultKind::NotFound => {
+                report.differences.push(Difference::Missing(file));
+                return Ok(());
+            }
+            Err(fault) => retrying.wait("reading a file back", &mut attempts, fault).await?,
+        }
+    };
+    let sha256 = read.hash.finish();
+    report.files_read += 1;
+    report.rows_in_files += read.rows.rows;
+    if read.bytes != receipt.head.bytes {
+        report.differences.push(Difference::Size { file: file.clone(), stated: receipt.head.bytes, found: read.bytes });
+    }
+    if sha256 != receipt.sha256 {
+        let stated = receipt.sha256.clone();
+        report.differences.push(Difference::Content { file: file.clone(), stated, found: sha256 });
+    }
+    match read.broken {
+        Some(why) => report.differences.push(Difference::Unreadable { file, why }),
+        None if read.rows.rows != receipt.rows => {
+            report.differences.push(Difference::Rows { file, stated: receipt.rows, found: read.rows.rows });
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+async fn read_back(
+    receipt: &FileReceipt,
+    destination: &dyn Destination,
+    format: &dyn Format,
+    compression: Compression,
+) -> Result<ReadBack, Fault> {
+    let mut read = ReadBack {
+        bytes: ByteCount::ZERO,
+        hash: Hash::default(),
+        scanner: Some(format.scanner(compression, &[])?),
+        rows: ScannedRows::default(),
+        broken: None,
+    };
+    let mut chunks = destination.read(&receipt.key).await?;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        read = Task::blocking("reading a file back", move || read.with(&chunk)).join().await?;
+    }
+    Task::blocking("reading a file back", move || read.finished()).join().await
+}
+
+impl ReadBack {
+    fn with(mut self, chunk: &Bytes) -> Self {
+        self.bytes += ByteCount::from(chunk.len());
+        self.hash.update(chunk);
+        if let (Some(scanner), None) = (&mut self.scanner, &self.broken) {
+            self.broken = scanner.push(chunk, &mut self.rows).err().map(|fault| fault.to_string());
+        }
+        self
+    }
+
+    fn finished(mut self) -> Self {
+        if let (Some(scanner), None) = (self.scanner.take(), &self.broken) {
+            self.broken = scanner.finish(&mut self.rows).err().map(|fault| fault.to_string());
+        }
+        self
+    }
+}
+
+/// Gives `step` the texts of `columns` of every row of a file, in order.
+pub(super) async fn scan<S: Send + 'static>(
+    receipt: &FileReceipt,
+    destination: &dyn Destination,
+    format: &dyn Format,
+    columns: &[&str],
+    mut state: S,
+    step: fn(S, Vec<Vec<Option<String>>>) -> Result<S, Fault>,
+) -> Result<S, Fault> {
+    let mut scanner = format.scanner(receipt.compression.parse()?, columns)?;
+    let mut chunks = destination.read(&receipt.key).await?;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        let work = move || {
+            let mut rows = ScannedRows::default();
+            scanner.push(&chunk, &mut rows)?;
+            Ok::<_, Fault>((scanner, step(state, rows.texts)?))
+        };
+        (scanner, state) = Task::blocking("reading keys of a file", work).join().await??;
+    }
+    let work = move || {
+        let mut rows = ScannedRows::default();
+        scanner.finish(&mut rows)?;
+        step(state, rows.texts)
+    };
+    Task::blocking("reading keys of a file", work).join().await?
+}

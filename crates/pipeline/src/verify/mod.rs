@@ -1,0 +1,92 @@
+//! Compares a finished run with its files and its source (promise 8).
+//!
+//! The manifest must not contradict itself; files are read back and compared with it by size,
+//! SHA-256 and rows; the source is read again, keys only, and compared with the manifest's key
+//! digest. Where they differ, the keys in the files are compared with those in the source, so that each
+//! difference is named by its key; of files that do not hold the key columns, or cannot be read row by
+//! row, only what the digest itself tells is named, otherwise the bucket.
+
+mod difference;
+mod file;
+mod keys;
+mod manifest;
+mod source;
+
+use std::sync::Arc;
+
+use model::{Destination, Fault, Format, Manifest, ReadRequest, RowCount, Source, Stop};
+
+pub use difference::{Difference, RowName};
+
+use crate::retry::Retrying;
+use crate::{Budget, Waits};
+use source::Stored;
+
+/// What is to be verified, and how.
+#[derive(Clone)]
+pub struct Verification {
+    /// The manifest, as it was read.
+    pub manifest: Manifest,
+    /// Where its files lie.
+    pub destination: Arc<dyn Destination>,
+    /// The format of its files.
+    pub format: &'static dyn Format,
+    /// The source, where it is to be compared too.
+    pub against: Option<Against>,
+    /// Raised when the verification should end early.
+    pub stop: Stop,
+    /// Clock and chance of every wait.
+    pub waits: Arc<dyn Waits>,
+    /// Bounds of memory and patience.
+    pub budget: Budget,
+}
+
+/// The source of a run.
+#[derive(Clone)]
+pub struct Against {
+    /// Where the rows came from.
+    pub source: Arc<dyn Source>,
+    /// The request of the run, without its snapshot: the source is looked at as it is now. Columns do not matter.
+    pub request: ReadRequest,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VerifyReport {
+    /// Files that were read back.
+    pub files_read: usize,
+    /// Rows found in them.
+    pub rows_in_files: RowCount,
+    /// Rows that the source has now; `None` where it was not compared.
+    pub rows_in_source: Option<RowCount>,
+    /// Exported rows that have a newer version by now: not a difference, a later window has them.
+    pub rows_superseded: RowCount,
+    /// Everything that is not as it should be.
+    pub differences: Vec<Difference>,
+}
+
+/// Compares a finished run with its files and, where given, its source. Differences are not faults:
+/// a fault means that the comparison itself could not be made.
+pub async fn verify(verification: Verification) -> Result<VerifyReport, Fault> {
+    let Verification { manifest, destination, format, against, stop, waits, budget } = verification;
+    let retrying = Retrying::new(waits, stop.clone(), &budget);
+    let work = async {
+        let mut report = VerifyReport { differences: manifest::contradictions(&manifest), ..VerifyReport::default() };
+        for receipt in &manifest.files {
+            file::compare(receipt, &*destination, format, &retrying, &mut report).await?;
+        }
+        if let Some(against) = against {
+            let stored = Stored { against, budget, stop: stop.clone(), retrying: retrying.clone() };
+            source::compare(&manifest, &stored, &*destination, format, &mut report).await?;
+        }
+        Ok(report)
+    };
+    tokio::select! {
+        biased;
+        reason = stop.raised() => Err(reason.fault()),
+        report = work => report,
+    }
+}
+
+#[cfg(test)]
+mod tests;
