@@ -104,3 +104,111 @@ fn listed(names: &[&str]) -> String {
     }
     once.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        ColumnType, Expr, FieldRole, OrderColumns, Relation, SearchColumns, StoredTable, TableName, TimestampStyle,
+    };
+
+    fn table() -> TableSpec {
+        let column = |(group, name, default): (&'static str, &str, bool)| ColumnSpec {
+            name: name.to_owned(),
+            kind: ColumnType::Text,
+            nullable: false,
+            expr: Expr::column("id"),
+            group,
+            default,
+            role: FieldRole::Plain,
+            timestamps: TimestampStyle::SqlMicros,
+        };
+        let stored = StoredTable {
+            name: "things",
+            columns: vec![],
+            key: &[],
+            time: "time",
+            version: "time",
+            deleted: "deleted",
+            ingested: "time",
+        };
+        TableSpec {
+            name: TableName::new("things"),
+            doc: "a table of the tests",
+            relation: Relation::Stored(Arc::new(stored)),
+            order: OrderColumns { time: "time", trace_id: None, id: "id" },
+            columns: [
+                ("core", "id", true),
+                ("io", "input", true),
+                ("core", "kind", true),
+                ("io", "output", true),
+                ("comments", "comments", true),
+                ("stored", "raw", false),
+            ]
+            .map(column)
+            .to_vec(),
+            filters: vec![],
+            search: SearchColumns::default(),
+            comments: None,
+            scores: true,
+        }
+    }
+
+    fn selected(selection: &ColumnSelection) -> (Vec<String>, bool) {
+        let selection = select(&table(), selection).unwrap();
+        (selection.columns.into_iter().map(|column| column.name).collect(), selection.scores)
+    }
+
+    fn named(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_default_is_the_usual_columns_and_all_is_every_column() {
+        let usual = named(&["id", "input", "kind", "output", "comments"]);
+        assert_eq!(selected(&ColumnSelection::Default), (usual.clone(), true));
+        assert_eq!(selected(&ColumnSelection::All), ([usual, named(&["raw"])].concat(), true));
+    }
+
+    #[test]
+    fn named_columns_come_in_the_order_they_are_named() {
+        let names = named(&["comments", "raw", "id"]);
+        assert_eq!(selected(&ColumnSelection::Named(names.clone())), (names, false));
+        let with_scores = ColumnSelection::Named(named(&["scores", "id"]));
+        assert_eq!(selected(&with_scores), (named(&["id"]), true));
+    }
+
+    #[test]
+    fn groups_begin_with_core_and_keep_their_order() {
+        let groups = |names: &[&str]| selected(&ColumnSelection::Groups(named(names)));
+        assert_eq!(groups(&["stored", "io"]), (named(&["id", "kind", "raw", "input", "output"]), false));
+        assert_eq!(groups(&["io", "core", "scores"]), (named(&["id", "kind", "input", "output"]), true));
+        assert_eq!(groups(&["comments"]), (named(&["id", "kind", "comments"]), false));
+    }
+
+    #[test]
+    fn unknown_and_repeated_names_are_all_reported() {
+        let wrong = ColumnSelection::Named(named(&["id", "inputs", "id", "zzz"]));
+        let problems = select(&table(), &wrong).unwrap_err();
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            messages,
+            [
+                "columns: things has no column \"inputs\"",
+                "columns: column \"id\" is named twice",
+                "columns: things has no column \"zzz\"",
+            ]
+        );
+        assert_eq!(problems[0].hint.as_deref(), Some("did you mean \"input\"?"));
+        assert_eq!(
+            problems[2].hint.as_deref(),
+            Some("columns of things: id, input, kind, output, comments, raw, scores")
+        );
+        let problems = select(&table(), &ColumnSelection::Groups(named(&["x", "x"]))).unwrap_err();
+        let groups = Some("field groups of things: core, io, comments, stored, scores");
+        assert_eq!(problems[0].hint.as_deref(), groups);
+        assert!(select(&table(), &ColumnSelection::Named(vec![])).is_err());
+    }
+}

@@ -6,6 +6,8 @@ use model::{Expr, FilterKind, Relation, TableSpec};
 
 use super::*;
 
+mod filters;
+
 /// Every expression of the table over its relation's columns.
 fn expressions(table: &TableSpec) -> Vec<Expr> {
     let mut all: Vec<Expr> = table.columns.iter().map(|column| column.expr.clone()).collect();

@@ -60,10 +60,9 @@ fn find<'a>(table: &'a TableSpec, condition: &Condition) -> Result<&'a FilterCol
 
 /// The problem of a name that no filter column has, with the most similar one that exists.
 pub(super) fn unknown_column(table: &TableSpec, field: impl Into<String>, name: &str) -> FieldProblem {
-    let names = table
-        .filters
-        .iter()
-        .flat_map(|column| [column.id, column.title].into_iter().chain(column.aliases.iter().copied()));
+    // Of names that are equally similar the last one is suggested, which should be an id.
+    let titles = table.filters.iter().flat_map(|column| column.aliases.iter().copied().chain([column.title]));
+    let names = titles.chain(table.filters.iter().map(|column| column.id));
     let problem = FieldProblem::new(field, format!("{} has no column {name:?} to filter by", table.name));
     match nearest(name, names) {
         Some(similar) => problem.hint(format!("did you mean {similar:?}?")),

@@ -21,3 +21,6 @@ pub use search::{SearchType, compile_search};
 pub use text::parse_where;
 pub use tokens::{TOKENS_MAX, query_tokens, tokens};
 pub use wire::{Condition, NESTING_MAX, OptionsOp, StringOp, Test, WireFilter};
+
+#[cfg(test)]
+mod tests;

@@ -73,8 +73,9 @@ mod tests {
 
     #[test]
     fn numbers_beyond_38_digits_stay_doubles() {
-        assert_eq!(of("1e38", 0), Literal::Float(1e38));
-        assert_eq!(of("1e-39", 0), Literal::Float(1e-39));
+        let double = |value| literal(&Number::from_f64(value).unwrap(), 0);
+        assert_eq!(double(1e38), Literal::Float(1e38));
+        assert_eq!(double(1e-39), Literal::Float(1e-39));
         assert_eq!(of("1e37", 0), Literal::Decimal { unscaled: 10i128.pow(37), scale: 0 });
     }
 }

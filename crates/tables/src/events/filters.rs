@@ -1,7 +1,7 @@
 //! What events can be filtered and searched by: every column that Langfuse's events table accepts,
 //! under the same ids and names. Observations, which are the same rows, use the same list.
 
-use model::{Expr, FilterColumn, FilterKind, ScoreFilters, ScoreLevel, SearchColumns};
+use model::{CompareOp, Expr, FilterColumn, FilterKind, ScoreFilters, ScoreLevel, SearchColumns};
 
 use super::columns::trace_name;
 use crate::build::{
@@ -91,7 +91,7 @@ fn measures() -> Vec<FilterColumn> {
 
 fn booleans() -> Vec<FilterColumn> {
     let not_empty = |name| equals_text(col(name), "").negate();
-    let is_item_root = Expr::compare(col("experiment_item_root_span_id"), model::CompareOp::Eq, col("span_id"));
+    let is_item_root = Expr::compare(col("experiment_item_root_span_id"), CompareOp::Eq, col("span_id"));
     [
         ("hasParentObservation", "Has Parent Observation", not_empty("parent_span_id")),
         ("isRootObservation", "Is Root Observation", is_root()),

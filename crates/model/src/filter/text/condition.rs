@@ -151,7 +151,9 @@ impl Written<'_> {
             (Some(mut values), None, Some(op)) if values.len() == 1 => {
                 Ok(self.is(Test::String { op, value: values.remove(0) }))
             }
-            _ => self.refuse("= != contains \"does not contain\" \"starts with\" \"ends with\" in and a text in quotes"),
+            _ => {
+                self.refuse("= != contains \"does not contain\" \"starts with\" \"ends with\" in and a text in quotes")
+            }
         }
     }
 
