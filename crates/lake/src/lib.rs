@@ -21,6 +21,8 @@ mod grouped;
 mod cells;
 mod disk;
 mod parquet_file;
+#[cfg(test)]
+mod fixture;
 
 pub use append::{AppendOptions, Appender, Commit};
 pub use file::{DataFile, Sequence, Span, TableSnapshot};

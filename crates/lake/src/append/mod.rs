@@ -148,3 +148,6 @@ impl Appender {
         Ok(commit)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,16 @@ impl Staging {
     }
 }
 
+#[cfg(test)]
+impl Staging {
+    /// Leaves everything as a killed process would.
+    pub(super) fn abandon(self) {
+        let mut this = std::mem::ManuallyDrop::new(self);
+        this._lock.unlock().unwrap();
+        this.files.clear();
+    }
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         let mut left = vec![self.lock_path.clone()];

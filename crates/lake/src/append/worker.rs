@@ -87,6 +87,14 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+impl Worker {
+    /// Ends like a killed process does: nothing is removed, and its lock is free.
+    pub(super) fn crash(&mut self) {
+        self.join().unwrap().abandon();
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         // Waits for the thread, whose staging area then removes its files.

@@ -28,3 +28,6 @@ pub(crate) fn directory(table_directory: &Path) -> PathBuf {
 pub(crate) fn path_of(table_directory: &Path, data_file: &str) -> PathBuf {
     directory(table_directory).join(format!("{data_file}.keys"))
 }
+
+#[cfg(test)]
+mod tests;

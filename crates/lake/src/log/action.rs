@@ -93,8 +93,11 @@ struct Stats {
 const SEQUENCE: &str = "outgest.sequence";
 const CELL_BYTES: &str = "outgest.cellBytes";
 const DELETIONS: &str = "outgest.deletions";
-const FIRST: &str = "outgest.first";
-const LAST: &str = "outgest.last";
+/// Smallest and largest start time, ingestion time and rank in microseconds. The statistics say the
+/// same in Delta's words, which lack years outside 1 to 9999.
+const SPANS: &str = "outgest.spans";
+/// First and last position: microseconds, trace id, id.
+const ENDS: &str = "outgest.ends";
 
 /// Whether a commit changes which rows exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +121,10 @@ pub(crate) fn add(
         let mut values = Map::new();
         values.insert(table.key[0].to_owned(), file.project.as_str().into());
         for (column, span) in &spans {
-            values.insert((*column).to_owned(), pick(span).to_rfc3339().into());
+            let text = pick(span).to_rfc3339();
+            if Micros::parse_text(&text) == Some(pick(span)) {
+                values.insert((*column).to_owned(), text.into());
+            }
         }
         values
     };
@@ -128,12 +134,13 @@ pub(crate) fn add(
         "maxValues": values(|span| span.max),
         "nullCount": {},
     });
-    let text = |key: &OrderKey| serde_json::to_string(key).expect("an order key has a JSON form");
+    let span_ends = spans.map(|(_, span)| (span.min.0, span.max.0));
+    let ends = [&file.first, &file.last].map(|key| (key.time.0, &*key.trace_id, &*key.id));
     let mut tags = BTreeMap::from([
         (CELL_BYTES.to_owned(), file.cell_bytes.to_string()),
         (DELETIONS.to_owned(), file.deletions.to_string()),
-        (FIRST.to_owned(), text(&file.first)),
-        (LAST.to_owned(), text(&file.last)),
+        (SPANS.to_owned(), json!(span_ends).to_string()),
+        (ENDS.to_owned(), json!(ends).to_string()),
     ]);
     if let Some(sequence) = sequence {
         tags.insert(SEQUENCE.to_owned(), sequence.to_string());
@@ -174,12 +181,10 @@ impl Add {
         }
         let stats: Stats = serde_json::from_str(self.stats.as_deref()?).ok()?;
         let tags = self.tags.as_ref()?;
-        let span = |column: &str| {
-            Some(Span {
-                min: Micros::parse_text(stats.min_values.get(column)?)?,
-                max: Micros::parse_text(stats.max_values.get(column)?)?,
-            })
-        };
+        let [time, ingested, version]: [(i64, i64); 3] = serde_json::from_str(tags.get(SPANS)?).ok()?;
+        let span = |(min, max)| Span { min: Micros(min), max: Micros(max) };
+        let [first, last]: [(i64, Box<str>, Box<str>); 2] = serde_json::from_str(tags.get(ENDS)?).ok()?;
+        let key = |(time, trace_id, id)| OrderKey { time: Micros(time), trace_id, id };
         let project = stats.min_values.get(table.key[0])?;
         if stats.max_values.get(table.key[0]) != Some(project) {
             return None;
@@ -190,12 +195,12 @@ impl Add {
             bytes: self.size,
             rows: stats.num_records,
             cell_bytes: tags.get(CELL_BYTES)?.parse().ok()?,
-            time: span(table.time)?,
-            ingested: span(table.ingested)?,
-            version: span(table.version)?,
+            time: span(time),
+            ingested: span(ingested),
+            version: span(version),
             deletions: tags.get(DELETIONS)?.parse().ok()?,
-            first: serde_json::from_str(tags.get(FIRST)?).ok()?,
-            last: serde_json::from_str(tags.get(LAST)?).ok()?,
+            first: key(first),
+            last: key(last),
             sequence: match tags.get(SEQUENCE) {
                 Some(text) => Sequence::parse(text)?,
                 None => default,

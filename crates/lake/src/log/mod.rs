@@ -11,3 +11,6 @@ mod schema;
 pub(crate) use action::{Change, Line, add, remove};
 pub(crate) use commit::CommitInfo;
 pub(crate) use replay::{Log, State};
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::merge::{Part, merge};
 use super::plan::{Policy, next_merge};
 use crate::Lake;
 use crate::append::Staging;
-use crate::file::{DataFile, Sequence, TableSnapshot};
+use crate::file::{DataFile, TableSnapshot};
 use crate::log::{self, Change, CommitInfo, Line, State};
 
 /// What a compaction did.
@@ -84,7 +84,7 @@ impl Lake {
         Ok(found.cloned().into_iter().collect())
     }
 
-    fn merge_files(
+    pub(super) fn merge_files(
         &self,
         snapshot: &TableSnapshot,
         project: &ProjectId,
@@ -94,7 +94,7 @@ impl Lake {
     ) -> Result<(), Fault> {
         let log = self.log(snapshot.table.name)?;
         // Superseded by any version of the snapshot, merged here or not: what is left outranks
-        // everything else in it, so the merged file may take the greatest sequence of its parts.
+        // everything else in it, whatever sequence the merged file gets.
         let dead = self.dead_rows(snapshot, project)?;
         let parts: Vec<Part> =
             files.iter().map(|file| Part { file: Arc::clone(file), dropped: dead.superseded_of(file) }).collect();
@@ -127,15 +127,8 @@ pub(super) fn replacement(
         return Err(Fault::new(FaultKind::Conflict, message).hint("try again"));
     }
     let mut lines: Vec<Line> = replaced.iter().map(|file| log::remove(file, change, now)).collect();
-    for file in staging.files() {
-        lines.push(log::add(file, &snapshot.table, Some(sequence_of(replaced, &file.project)), change, now));
-    }
+    lines.extend(staging.files().iter().map(|file| log::add(file, &snapshot.table, Some(file.sequence), change, now)));
     Ok(lines)
-}
-
-fn sequence_of(replaced: &[Arc<DataFile>], project: &ProjectId) -> Sequence {
-    let of_project = replaced.iter().filter(|file| file.project == *project);
-    of_project.map(|file| file.sequence).max().unwrap_or_default()
 }
 
 /// The files of each project.

@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use super::plan::{FILE_CELL_BYTES, FILE_ROWS};
 use crate::append::{CHUNK_BYTES, CHUNK_ROWS, FileWriter, Staging};
 use crate::cells::row_bytes;
-use crate::file::{DataFile, TableSnapshot};
+use crate::file::{DataFile, Sequence, TableSnapshot};
 use crate::order::{OrderValues, RowOrder};
 use crate::parquet_file;
 
@@ -27,8 +27,12 @@ pub(super) struct Part {
 }
 
 /// Merges files of one project into files that do not overlap, in `staging`.
+///
+/// They get the greatest sequence of their parts, so several parts must not hold a version that
+/// another file of the snapshot supersedes.
 pub(super) fn merge(snapshot: &TableSnapshot, parts: Vec<Part>, staging: &mut Staging) -> Result<(), Fault> {
     let Some(project) = parts.first().map(|part| part.file.project.clone()) else { return Ok(()) };
+    let sequence = parts.iter().map(|part| part.file.sequence).max().unwrap_or_default();
     let share = INPUT_BYTES / parts.len() as u64;
     let mut inputs = Vec::with_capacity(parts.len());
     let mut heads = BinaryHeap::with_capacity(parts.len());
@@ -40,7 +44,7 @@ pub(super) fn merge(snapshot: &TableSnapshot, parts: Vec<Part>, staging: &mut St
         inputs.push(input);
     }
     let mut gathered = Gathered::default();
-    let mut output = Output { table: &snapshot.table, project, staging, writer: None };
+    let mut output = Output { table: &snapshot.table, project, sequence, staging, writer: None };
     while let Some(Reverse((_, index))) = heads.pop() {
         let input = &mut inputs[index];
         // Rows of one file tend to follow each other: they are taken without going through the heap.
@@ -70,6 +74,7 @@ pub(super) fn merge(snapshot: &TableSnapshot, parts: Vec<Part>, staging: &mut St
 struct Output<'a> {
     table: &'a StoredTable,
     project: ProjectId,
+    sequence: Sequence,
     staging: &'a mut Staging,
     writer: Option<FileWriter<'a>>,
 }
@@ -90,7 +95,7 @@ impl Output<'_> {
 
     fn end_file(&mut self) -> Result<(), Fault> {
         if let Some(writer) = self.writer.take() {
-            self.staging.add(writer.finish()?);
+            self.staging.add(DataFile { sequence: self.sequence, ..writer.finish()? });
         }
         Ok(())
     }

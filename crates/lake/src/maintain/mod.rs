@@ -57,3 +57,6 @@ impl Lake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+use std::fs;
+
+use model::FaultKind;
+use tempfile::tempdir;
+
+use crate::Lake;
+use crate::fixture::{NOW, append, live, new_lake, row, table};
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_in_one_sentence() {
+    let directory = tempdir().unwrap();
+    new_lake(directory.path());
+    fs::write(directory.path().join("outgest-lake.json"), r#"{"format":2}"#).unwrap();
+    for opened in [Lake::open(directory.path(), &[table()]), Lake::create_or_open(directory.path(), &[table()], NOW)] {
+        let fault = opened.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Configuration);
+        assert!(fault.public_message().contains("its format 2 is newer than 1"), "{fault}");
+    }
+}
+
+#[test]
+fn a_directory_without_a_store_is_not_found() {
+    let directory = tempdir().unwrap();
+    let fault = Lake::open(directory.path(), &[table()]).unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::NotFound);
+}
+
+#[test]
+fn a_store_that_lost_its_format_file_is_not_overwritten() {
+    let directory = tempdir().unwrap();
+    append(&new_lake(directory.path()), &[row("t", "a", 1, 1, 1)]);
+    fs::remove_file(directory.path().join("outgest-lake.json")).unwrap();
+    let fault = Lake::create_or_open(directory.path(), &[table()], NOW).unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Corrupt);
+}
+
+#[test]
+fn damage_to_a_commit_is_named_and_leaves_what_was_read_before() {
+    for damage in ["{\"add\":", "", "{}\n{\"add\":{\"path\":1}}\n", "{\"add\":{}}\n"] {
+        let directory = tempdir().unwrap();
+        let lake = new_lake(directory.path());
+        append(&lake, &[row("t", "a", 1, 1, 1)]);
+        let known = lake.snapshot("events").unwrap();
+        let path = directory.path().join("events/_delta_log/00000000000000000002.json");
+        fs::write(&path, damage).unwrap();
+        let fault = lake.snapshot("events").unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Corrupt, "{damage:?}");
+        assert!(fault.public_message().contains("00000000000000000002.json"), "{fault}");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(lake.snapshot("events").unwrap().version, known.version);
+    }
+}
+
+#[test]
+fn a_missing_commit_is_named() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 1)]);
+    fs::remove_file(directory.path().join("events/_delta_log/00000000000000000001.json")).unwrap();
+    let fault = Lake::open(directory.path(), &[table()]).unwrap().snapshot("events").unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Corrupt);
+    assert!(fault.public_message().contains("00000000000000000001.json: it is missing"), "{fault}");
+}
+
+#[test]
+fn a_file_of_another_writer_is_refused() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    let line = r#"{"add":{"path":"x.parquet","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#;
+    fs::write(directory.path().join("events/_delta_log/00000000000000000001.json"), format!("{line}\n")).unwrap();
+    let fault = lake.snapshot("events").unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Configuration);
+    assert!(fault.public_message().contains("x.parquet"), "{fault}");
+}
+
+#[test]
+fn a_table_with_other_columns_is_refused_naming_one() {
+    let directory = tempdir().unwrap();
+    new_lake(directory.path());
+    let mut other = model::StoredTable::clone(&table());
+    other.columns.retain(|column| column.name != "input");
+    let lake = Lake::open(directory.path(), &[std::sync::Arc::new(other)]).unwrap();
+    let fault = lake.snapshot("events").unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Configuration);
+    assert!(fault.public_message().contains("column \"input\" is unknown"), "{fault}");
+}
+
+#[test]
+fn versions_that_never_were_or_are_gone_are_not_found() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 1)]);
+    assert_eq!(lake.snapshot_at("events", 9).unwrap_err().kind(), FaultKind::NotFound);
+    lake.compact("events", NOW).unwrap();
+    assert_eq!(lake.snapshot_at("events", 1).unwrap().files.len(), 1);
+    // An hour after the compaction its inputs go.
+    lake.compact("events", model::Micros(NOW.0 + 3_600_000_001)).unwrap();
+    assert_eq!(lake.snapshot_at("events", 1).unwrap_err().kind(), FaultKind::NotFound);
+    assert_eq!(live(&lake).len(), 2);
+}
+
+#[test]
+fn statistics_of_a_file_survive_the_log() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", -1_000_001, 5, 1), row("u", "b", 1_790_000_000_123_456, 9, 2)]);
+    let snapshot = Lake::open(directory.path(), &[table()]).unwrap().snapshot("events").unwrap();
+    let file = &snapshot.files[0];
+    assert_eq!((file.time.min.0, file.time.max.0), (-1_000_001, 1_790_000_000_123_456));
+    assert_eq!((file.version.min.0, file.version.max.0, file.ingested.max.0), (5, 9, 16));
+    assert_eq!((&*file.first.id, &*file.last.id, file.sequence.version), ("b", "a", 1));
+    assert_eq!(file.bytes, fs::metadata(snapshot.path(file)).unwrap().len());
+}
