@@ -1,1 +1,84 @@
-//! (being written)
+//! Where files go: one folder per kind of destination, behind [`model::Destination`].
+//!
+//! [`connect`] turns what the user wrote (`s3://bucket/path?region=…`, a path, `-`) into a connected
+//! destination; [`all`] describes every kind for help texts, forms and documentation. Reading order:
+//! [`memory`] is the smallest worked example, `local` adds durability on disk, `object_store` uploads
+//! in pieces to S3, Azure and Google Cloud. [`conformance`] states what each of them promises.
+//!
+//! Nothing here knows formats, sources or jobs, and nothing retries: a failure is classified as a
+//! [`model::Fault`] and handed up. The environment is read through the function given to [`connect`].
+
+pub mod memory;
+
+mod local;
+mod object_store;
+mod stdout;
+
+mod address;
+mod check;
+pub mod conformance;
+mod decorate;
+mod egress;
+mod fields;
+mod publish;
+mod secret;
+mod state;
+
+use std::sync::LazyLock;
+
+use model::{Connected, Destination, Fault, KindDescriptor, RawOptions, nearest};
+
+use address::Address;
+use fields::Fields;
+
+pub use decorate::{Call, Trouble, flaky, throttled};
+pub use local::LocalDestination;
+pub use stdout::StdoutDestination;
+
+/// What connecting comes to.
+type Connection = Result<Connected<dyn Destination>, Fault>;
+
+/// A kind of destination: how it introduces itself and how it is connected.
+struct Kind {
+    describe: fn() -> KindDescriptor,
+    connect: fn(&Address, &mut Fields<'_>) -> Connection,
+}
+
+/// Every kind that can be named by the user, sorted by name.
+const KINDS: &[Kind] = &[object_store::AZURE, object_store::GCS, local::KIND, object_store::S3, stdout::KIND];
+
+static DESCRIPTORS: LazyLock<Vec<KindDescriptor>> =
+    LazyLock::new(|| KINDS.iter().map(|kind| (kind.describe)()).collect());
+
+/// Describes every kind that [`connect`] knows, sorted by name.
+pub fn all() -> &'static [KindDescriptor] {
+    &DESCRIPTORS
+}
+
+/// Connects the destination that `text` names: a path, `-` for standard output, or
+/// `scheme://root/path?option=value`.
+///
+/// `options` are added to those in the address. All problems with them are reported at once. Nothing
+/// is sent yet, but credentials that certainly are missing are a fault here already.
+pub fn connect(
+    text: &str,
+    options: &RawOptions,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Connected<dyn Destination>, Fault> {
+    let address = Address::parse(text)?;
+    let found = KINDS.iter().zip(all()).find(|(_, descriptor)| descriptor.schemes.contains(&address.scheme.as_str()));
+    let Some((kind, descriptor)) = found else {
+        let schemes = all().iter().flat_map(|descriptor| descriptor.schemes).copied();
+        let schemes: Vec<&str> = schemes.filter(|scheme| *scheme != address::STDOUT_SCHEME).collect();
+        let hint = match nearest(&address.scheme, schemes.iter().copied()) {
+            Some(close) => format!("did you mean {close}://?"),
+            None => format!("use a path, - for standard output, or one of {}://", schemes.join("://, ")),
+        };
+        return Err(Fault::bad_request(format!("no kind of destination is called {:?}", address.scheme)).hint(hint));
+    };
+    let mut fields = Fields::new(descriptor, &address.query, options, environment);
+    (kind.connect)(&address, &mut fields)
+}
+
+#[cfg(test)]
+mod tests;

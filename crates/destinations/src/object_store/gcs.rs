@@ -1,0 +1,168 @@
+//! Google Cloud Storage, over its XML API.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use model::{Fault, FaultKind, KindDescriptor};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
+use object_store::gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::{HeaderValue, ObjectStore, StaticCredentialProvider};
+use schemars::JsonSchema;
+
+use super::vendor::{Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
+use super::{ObjectDestination, options};
+use crate::address::Address;
+use crate::egress::Egress;
+use crate::fields::Fields;
+use crate::secret::Secret;
+use crate::{Connection, Kind};
+
+const SCHEME: &str = "gs";
+const ENDPOINT: &str = "https://storage.googleapis.com";
+const HINT: &str = "set service_account to the path of a key file, or GOOGLE_APPLICATION_CREDENTIALS, or run where a \
+                    service account is attached; it needs the role Storage Object User";
+
+pub(crate) const KIND: Kind = Kind { describe, connect };
+
+/// Options of a Google Cloud Storage bucket.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the schema is what is used: fields are read by the names in it")]
+struct GcsOptions {
+    /// Path of a service account's key file. Else `GOOGLE_SERVICE_ACCOUNT` or
+    /// `GOOGLE_SERVICE_ACCOUNT_PATH`.
+    service_account: Option<String>,
+    /// The key file's content itself. Else `GOOGLE_SERVICE_ACCOUNT_KEY`.
+    service_account_key: Option<Secret>,
+    /// Path of application default credentials. Else `GOOGLE_APPLICATION_CREDENTIALS`, else those of
+    /// `gcloud auth application-default login`, else the service account of the machine or pod.
+    application_credentials: Option<String>,
+    /// Address of another server with the same interface. Else `STORAGE_EMULATOR_HOST`, which also turns
+    /// credentials off.
+    endpoint: Option<String>,
+    /// Whether an endpoint beyond this machine may be plain `http`.
+    allow_http: bool,
+    /// Whether requests carry no credentials, for emulators.
+    anonymous: bool,
+    /// Size of the first pieces of a file, 5 MiB to 4000 MiB, such as `16MiB`. Default 8 MiB.
+    piece_bytes: Option<String>,
+    /// Whether all pieces but the last are of that size. The largest file is then 10,000 pieces.
+    equal_pieces: bool,
+}
+
+fn describe() -> KindDescriptor {
+    KindDescriptor {
+        name: "gcs",
+        title: "Google Cloud Storage",
+        doc: "Uploads files to a bucket: gs://bucket/path. A file becomes visible when it is complete. Without a key \
+              file the service account of the machine or pod is used. Set a lifecycle rule that removes incomplete \
+              uploads, for exports that are killed and never resumed.",
+        schemes: &[SCHEME],
+        options: schemars::schema_for!(GcsOptions).to_value(),
+        secrets: &["service_account_key"],
+    }
+}
+
+fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
+    connect_through(&Egress::open(), address, fields)
+}
+
+/// Connects with clients of `egress`.
+pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut Fields<'_>) -> Connection {
+    let bucket = options::root(fields, address, "bucket");
+    let allow_http = fields.flag_or("allow_http", &[]);
+    let is_emulator = fields.variable("STORAGE_EMULATOR_HOST").is_some();
+    let endpoint = fields.endpoint("endpoint", &["STORAGE_EMULATOR_HOST"], allow_http);
+    let anonymous = fields.flag_or("anonymous", &[]) || is_emulator;
+    let pieces = options::piece_sizes(fields);
+    let key = fields.secret_or("service_account_key", &["GOOGLE_SERVICE_ACCOUNT_KEY"]);
+    let key_file = fields.text_or("service_account", &["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"]);
+    let application = fields.text_or("application_credentials", &["GOOGLE_APPLICATION_CREDENTIALS"]);
+    if key.is_some() && key_file.is_some() {
+        fields.problem("service_account_key", "it is given beside service_account", "give one of them");
+    }
+    fields.check()?;
+
+    let base = endpoint.as_ref().map_or(ENDPOINT, |url| url.as_str().trim_end_matches('/')).to_owned();
+    let place = Place {
+        scheme: SCHEME,
+        root: bucket,
+        root_noun: "bucket",
+        directory: options::directory(address),
+        pieces,
+        asks_machine: key.is_none() && key_file.is_none() && application.is_none(),
+        credentials_hint: HINT,
+        secrets: key.iter().cloned().collect(),
+    };
+    let client_options = Egress::options(base.starts_with("http:"));
+    let mut builder = GoogleCloudStorageBuilder::new()
+        .with_bucket_name(&place.root)
+        .with_base_url(&base)
+        .with_retry(without_retries())
+        .with_client_options(client_options.clone())
+        .with_http_connector(egress.clone());
+    if anonymous {
+        let nobody = GcpCredential { bearer: String::new() };
+        builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
+    } else if let Some(key) = &key {
+        builder = builder.with_service_account_key(key.reveal());
+    } else if let Some(path) = &key_file {
+        builder = builder.with_service_account_path(path);
+    } else if let Some(path) = &application {
+        builder = builder.with_application_credentials(path);
+    }
+    // With bucket and endpoint checked, what can still be wrong is the key.
+    let store = builder.build().map_err(|error| {
+        let which = match (key_file.or(application), key) {
+            (Some(path), _) => format!("the key file {path} cannot be used"),
+            (None, Some(_)) => "service_account_key is not a service account's key".to_owned(),
+            (None, None) => "the application default credentials cannot be used".to_owned(),
+        };
+        Fault::new(FaultKind::Credentials, format!("cannot set up {place}: {which}")).hint(HINT).because(error)
+    })?;
+    let http = egress
+        .connect(&client_options)
+        .map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
+    let bucket_url = url_of(&base, &Path::from(place.root.as_str()));
+    Ok(ObjectDestination::connect(place, Box::new(Gcs { store, http, bucket_url }), &address.path))
+}
+
+struct Gcs {
+    store: GoogleCloudStorage,
+    http: HttpClient,
+    bucket_url: String,
+}
+
+#[async_trait]
+impl Vendor for Gcs {
+    fn objects(&self) -> &dyn ObjectStore {
+        &self.store
+    }
+
+    fn uploads(&self) -> &dyn MultipartStore {
+        &self.store
+    }
+
+    fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {
+        self.store.credentials().get_credential().map(|found| found.map(drop)).boxed()
+    }
+
+    async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()> {
+        let credential = self.store.credentials().get_credential().await?;
+        let query: String =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(list_parts(id, tags)).finish();
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        let url = format!("{}?{query}", url_of(&self.bucket_url, path));
+        *request.uri_mut() = url.parse().expect("an encoded path and query make a URI");
+        if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {}", credential.bearer)) {
+            request.headers_mut().insert("authorization", bearer);
+        }
+        let sent = self.http.execute(request).await;
+        let answer = sent.map_err(|error| object_store::Error::Generic { store: "GCS", source: Box::new(error) })?;
+        expect_last_part(answer, path, tags).await
+    }
+}
