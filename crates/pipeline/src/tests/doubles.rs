@@ -120,6 +120,8 @@ pub(crate) struct ListSource {
     pub(crate) calls: Arc<Calls>,
     pub(crate) reads_now: Arc<AtomicUsize>,
     pub(crate) reads_peak: Arc<AtomicUsize>,
+    /// No row is delivered before so many slices are being read at once.
+    pub(crate) reads_awaited: usize,
 }
 
 struct ListReading {
@@ -131,6 +133,7 @@ struct ListReading {
     snapshot: Snapshot,
     reads_now: Arc<AtomicUsize>,
     reads_peak: Arc<AtomicUsize>,
+    reads_awaited: usize,
 }
 
 impl fmt::Display for ListSource {
@@ -166,6 +169,7 @@ impl Source for ListSource {
             snapshot: Snapshot("1".into()),
             reads_now: Arc::clone(&self.reads_now),
             reads_peak: Arc::clone(&self.reads_peak),
+            reads_awaited: self.reads_awaited,
         }))
     }
 
@@ -215,6 +219,9 @@ impl Reading for ListReading {
         let batches = stream::iter(chunks).then(move |chunk| {
             let reading = Arc::clone(&reading);
             async move {
+                while reading.reads_peak.load(Ordering::SeqCst) < reading.reads_awaited {
+                    tokio::task::yield_now().await;
+                }
                 let trouble = reading.calls.before("read").await?;
                 reading.calls.after(trouble).await?;
                 Ok(batch_of(&reading.schema, &chunk))
@@ -660,6 +667,7 @@ impl Bench {
             calls: Arc::clone(&calls),
             reads_now: Arc::default(),
             reads_peak: Arc::default(),
+            reads_awaited: 0,
         };
         let shelf = Shelf {
             calls: Arc::clone(&calls),
