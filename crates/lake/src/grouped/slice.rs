@@ -282,10 +282,6 @@ impl Passed {
             return Ok(Vec::new());
         }
         let stored = fetch(&scan.files, &scan.starts, &self.firsts, &firsts.places)?;
-        if let Some(row) = (0..self.groups.len()).find(|row| bytes_of(&stored, *row, 1) > scan.row_bytes_max.get()) {
-            let bytes = ByteCount(bytes_of(&stored, row, 1));
-            return Err(too_large(scan.index.text(self.groups[row]), bytes, scan.row_bytes_max));
-        }
         let values = firsts.program.evaluate(&batch(firsts.program.inputs(), stored, self.groups.len())?)?;
         Ok(firsts.columns.iter().copied().zip(values).collect())
     }

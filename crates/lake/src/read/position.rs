@@ -32,12 +32,21 @@ pub(crate) fn find(
     keys: &KeyPlaces,
     positions: &[TracePosition],
 ) -> Result<Vec<Vec<RoaringBitmap>>, Fault> {
+    find_by_passes(files, keys, positions, PASS_ROWS)
+}
+
+fn find_by_passes(
+    files: &ProjectFiles,
+    keys: &KeyPlaces,
+    positions: &[TracePosition],
+    pass_rows: u64,
+) -> Result<Vec<Vec<RoaringBitmap>>, Fault> {
     let mut found = vec![vec![RoaringBitmap::new(); files.file_count()]; positions.len()];
     if positions.is_empty() {
         return Ok(found);
     }
     let rows: u64 = (0..files.file_count()).map(|place| files.file_rows(place)).sum();
-    let passes = rows.div_ceil(PASS_ROWS).max(1);
+    let passes = rows.div_ceil(pass_rows).max(1);
     for pass in 0..passes {
         let mut events = gather(files, keys, pass, passes)?;
         events.sort_unstable_by(in_trace_order);
@@ -85,4 +94,33 @@ fn gather(files: &ProjectFiles, keys: &KeyPlaces, pass: u64, passes: u64) -> Res
         }
     }
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{append, new_lake, project, row};
+
+    #[test]
+    fn several_passes_find_what_one_finds() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let lake = new_lake(directory.path());
+        let event = |n: i64| row(&format!("t{}", n % 13), &format!("s{:03}", n * 7 % 100), 1_000 + n / 4, n, n);
+        append(&lake, &(0..60).map(event).collect::<Vec<_>>());
+        append(&lake, &(40..100).map(event).collect::<Vec<_>>());
+        let snapshot = lake.snapshot("events").unwrap();
+        let files = ProjectFiles::open(&lake, snapshot, &project()).unwrap();
+        let place = |name| files.column(name).unwrap();
+        let keys = KeyPlaces {
+            time: place("start_time"),
+            trace_id: Some(place("trace_id")),
+            id: place("span_id"),
+            version: place("event_ts"),
+            ingested: place("updated_at"),
+        };
+        let positions = [TracePosition::FromStart(1), TracePosition::FromEnd(2)];
+        let at_once = find(&files, &keys, &positions).unwrap();
+        assert_eq!(at_once[0].iter().map(RoaringBitmap::len).sum::<u64>(), 13, "one first event per trace");
+        assert_eq!(find_by_passes(&files, &keys, &positions, 30).unwrap(), at_once);
+    }
 }

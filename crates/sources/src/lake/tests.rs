@@ -1,0 +1,261 @@
+//! What the embedded store promises as a source: every promise of sources, and the same rows as memory.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_select::concat::concat_batches;
+use futures_util::TryStreamExt;
+use lake::{AppendOptions, Lake};
+use model::{
+    ByteCount, CompareOp, Cursor, Expr, FaultKind, KeyRange, Micros, ReadRequest, Reading, ScoreLevel, ScoreTest,
+    ScoreValueTest, Source, Stop, StoredTable, TracePosition, Window,
+};
+use proptest::prelude::*;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::LakeSource;
+use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
+use crate::conformance::fixture::{self, EPOCH, at, events, events_table, request, scores, tables, traces_table};
+use crate::conformance::{agrees, every_promise, keys, read_all};
+use crate::memory::{MemorySource, batch_from_json};
+
+type Loaded = Vec<(Arc<StoredTable>, Vec<RecordBatch>)>;
+
+/// A store with these rows, a commit per batch and nothing compacted, so that files overlap.
+fn stored(loaded: &Loaded) -> (TempDir, LakeSource) {
+    let directory = TempDir::new().unwrap();
+    let lake = Lake::create_or_open(directory.path(), &tables(), EPOCH).unwrap();
+    for (table, batches) in loaded {
+        for batch in batches {
+            append(&lake, table.name, batch.clone());
+        }
+    }
+    (directory, LakeSource::new(lake))
+}
+
+fn append(lake: &Lake, table: &str, batch: RecordBatch) {
+    let options = AppendOptions { overlap_max: usize::MAX, ..AppendOptions::default() };
+    let mut appender = lake.append_with(table, options).unwrap();
+    appender.push(batch).unwrap();
+    appender.commit(EPOCH, "test").unwrap();
+}
+
+#[tokio::test]
+async fn keeps_every_promise_of_a_source() {
+    let (_directory, source) = stored(&fixture::batches());
+    every_promise(&source, &request(events_table())).await;
+    every_promise(&source, &request(traces_table())).await;
+    let named = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::column("note")))));
+    let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 150 * Micros::PER_SECOND))).unwrap();
+    for cursor in [Cursor::StartTime, Cursor::Ingested] {
+        let filter = Some(named.clone());
+        every_promise(&source, &ReadRequest { filter, window, cursor, ..request(events_table()) }).await;
+    }
+}
+
+fn score_test(level: ScoreLevel, name: &str, test: ScoreValueTest) -> Expr {
+    Expr::Score(ScoreTest { level, name: name.into(), test })
+}
+
+#[tokio::test]
+async fn agrees_with_memory_on_tests_that_need_more_than_the_row() {
+    let (_directory, source) = stored(&fixture::batches());
+    let memory = MemorySource::new(fixture::batches()).unwrap();
+    let number =
+        |level, bound| score_test(level, "quality", ScoreValueTest::Number { op: CompareOp::Greater, value: bound });
+    let category = score_test(ScoreLevel::Any, "quality", ScoreValueTest::Category(vec!["good".into()]));
+    let named = Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("plain"));
+    let filters = [
+        number(ScoreLevel::Any, 1.0),
+        number(ScoreLevel::Trace, 1.0).negate(),
+        Expr::Or(vec![number(ScoreLevel::Trace, 3.0), named.clone()]),
+        Expr::And(vec![category.negate(), Expr::Or(vec![named, number(ScoreLevel::Any, 2.0)]).negate()]),
+        score_test(ScoreLevel::Any, "tone", ScoreValueTest::Boolean(true)),
+    ];
+    for filter in &filters {
+        for table in [events_table(), traces_table()] {
+            agrees(&memory, &source, &ReadRequest { filter: Some(filter.clone()), ..request(table) }).await;
+        }
+    }
+    for position in
+        [TracePosition::Root, TracePosition::FromStart(2), TracePosition::FromEnd(1), TracePosition::FromEnd(99)]
+    {
+        for filter in [Expr::InTracePosition(position), Expr::InTracePosition(position).negate()] {
+            agrees(&memory, &source, &ReadRequest { filter: Some(filter), ..request(events_table()) }).await;
+        }
+    }
+    let since = Some(Micros(EPOCH.0 + 20 * Micros::PER_SECOND));
+    let late = ReadRequest { filter: Some(filters[0].clone()), scores_since: since, ..request(events_table()) };
+    agrees(&memory, &source, &late).await;
+}
+
+#[tokio::test]
+async fn a_read_sees_one_snapshot_and_finds_it_again() {
+    let loaded = fixture::batches();
+    let first = vec![(events(), vec![loaded[0].1[0].clone()]), (scores(), loaded[1].1.clone())];
+    let (_directory, source) = stored(&first);
+    let before = source.prepare(request(events_table())).await.unwrap();
+    append(&source.lake, "events", loaded[0].1[1].clone());
+
+    let old = MemorySource::new(first).unwrap();
+    let new = MemorySource::new(loaded).unwrap();
+    agrees(&new, &source, &request(events_table())).await;
+    let snapshot = before.snapshot().cloned();
+    assert!(snapshot.as_ref().is_some_and(|snapshot| snapshot.0.contains("events=") && snapshot.0.contains("scores=")));
+    let again = read_all(&source, &ReadRequest { snapshot, ..request(events_table()) }).await.unwrap();
+    assert_eq!(again, read_all(&old, &request(events_table())).await.unwrap());
+    let batches: Vec<RecordBatch> = before.read(KeyRange::ALL, Stop::new()).try_collect().await.unwrap();
+    assert_eq!(
+        keys(&concat_batches(&batches[0].schema(), &batches).unwrap()),
+        keys(&read_all(&old, &request(events_table())).await.unwrap())
+    );
+}
+
+/// Events with inputs of `bytes` bytes, `per_instant` of them at each instant.
+fn bulky(from: usize, count: usize, bytes: usize, per_instant: usize) -> RecordBatch {
+    let rows: Vec<serde_json::Value> = (from..from + count)
+        .map(|n| {
+            // Noise does not compress and does not repeat, so sizes on disk are sizes in memory.
+            let mut state = n as u64 + 1;
+            let noise: String = std::iter::repeat_with(|| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b'!' + (state >> 33) as u8 % 90)
+            })
+            .take(bytes)
+            .collect();
+            json!({
+                "project_id": "p1", "trace_id": format!("t{}", n % 97), "span_id": format!("s{n:06}"),
+                "start_time": at((n * 7919 % 5003 / per_instant) as i64), "event_ts": at(n as i64), "updated_at": at(n as i64),
+                "input": noise, "name": if n % 100 == 0 { "rare" } else { "common" },
+            })
+        })
+        .collect();
+    batch_from_json(&events(), &rows).unwrap()
+}
+
+async fn slice_by_slice(reading: &Arc<dyn Reading>) -> (usize, RecordBatch) {
+    let slices = reading.plan(None).await.unwrap().slices;
+    let mut batches = Vec::new();
+    for slice in &slices {
+        let rows: Vec<RecordBatch> =
+            Arc::clone(reading).read(slice.range.clone(), Stop::new()).try_collect().await.unwrap();
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        assert!(count as u64 <= slice.rows.get(), "{count} rows in a slice of {}", slice.rows);
+        batches.extend(rows);
+    }
+    (slices.len(), concat_batches(reading.schema(), &batches).unwrap())
+}
+
+#[tokio::test]
+async fn many_slices_of_overlapping_files_equal_memory() {
+    let loaded = vec![
+        (events(), vec![bulky(0, 2500, 6_000, 1), bulky(1000, 2500, 6_000, 1), bulky(3000, 2000, 6_000, 1)]),
+        (scores(), Vec::new()),
+    ];
+    let (_directory, source) = stored(&loaded);
+    let memory = MemorySource::new(loaded).unwrap();
+    let rare = Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("rare"));
+    for filter in [None, Some(rare)] {
+        let request = ReadRequest { filter, ..request(events_table()) };
+        let reading = source.prepare(request.clone()).await.unwrap();
+        let (slices, rows) = slice_by_slice(&reading).await;
+        assert!(slices >= 3, "{slices} slices");
+        assert_eq!(rows, read_all(&memory, &request).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_instant_larger_than_a_slice_is_cut_by_keys() {
+    let loaded =
+        vec![(events(), vec![bulky(0, 2500, 8_000, 10_000), bulky(2500, 2500, 8_000, 10_000)]), (scores(), Vec::new())];
+    let (_directory, source) = stored(&loaded);
+    let memory = MemorySource::new(loaded).unwrap();
+    let reading = source.prepare(request(events_table())).await.unwrap();
+    let (slices, rows) = slice_by_slice(&reading).await;
+    assert!(slices >= 2, "{slices} slices");
+    assert_eq!(rows, read_all(&memory, &request(events_table())).await.unwrap());
+}
+
+#[tokio::test]
+async fn huge_rows_are_read_alone_and_refused_above_the_limit() {
+    let mut rows = vec![bulky(0, 300, 500, 1), bulky(300, 2, 30_000_000, 1), bulky(302, 300, 500, 1)];
+    let all = concat_batches(&rows[0].schema(), &rows).unwrap();
+    rows.truncate(1);
+    let loaded = vec![(events(), vec![all, rows.remove(0)]), (scores(), Vec::new())];
+    let (_directory, source) = stored(&loaded);
+    let memory = MemorySource::new(loaded).unwrap();
+    let reading = source.prepare(request(events_table())).await.unwrap();
+    let batches: Vec<RecordBatch> = reading.read(KeyRange::ALL, Stop::new()).try_collect().await.unwrap();
+    let huge = |batch: &&RecordBatch| {
+        let inputs = batch.column_by_name("input").unwrap().as_string::<i32>();
+        inputs.iter().flatten().any(|input| input.len() > 20_000_000)
+    };
+    let alone: Vec<usize> = batches.iter().filter(huge).map(RecordBatch::num_rows).collect();
+    assert_eq!(alone, [1, 1], "huge rows are batches of their own");
+    let found = concat_batches(&batches[0].schema(), &batches).unwrap();
+    assert_eq!(found, read_all(&memory, &request(events_table())).await.unwrap());
+
+    let limited = ReadRequest { row_bytes_max: ByteCount(20_000_000), ..request(events_table()) };
+    let fault = read_all(&source, &limited).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::TooLarge { limit: Some(ByteCount(20_000_000)) });
+    assert!(fault.public_message().contains("s000300") || fault.public_message().contains("s000301"), "{fault}");
+
+    // Rows that the filter drops are no reason to fail.
+    let small = Expr::compare(Expr::column("span_id"), CompareOp::Less, Expr::text("s000300"));
+    assert_eq!(read_all(&source, &ReadRequest { filter: Some(small), ..limited }).await.unwrap().num_rows(), 300);
+}
+
+#[tokio::test]
+async fn a_version_with_another_start_moves_the_row() {
+    let event = |span: &str, start: i64, version: i64| {
+        json!({
+            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": at(start), "event_ts": at(version),
+            "updated_at": at(version),
+        })
+    };
+    let table = events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let loaded = vec![
+        (Arc::clone(&table), vec![batch(&[event("a", 10, 1), event("b", 20, 1)]), batch(&[event("a", 30, 2)])]),
+        (scores(), Vec::new()),
+    ];
+    let (_directory, source) = stored(&loaded);
+    let ids = |rows: RecordBatch| keys(&rows).into_iter().map(|key| key.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(read_all(&source, &request(events_table())).await.unwrap()), ["a", "b"]);
+    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * 1_000_001);
+    let old = Window::new(Some(instant(5)), Some(instant(25))).unwrap();
+    assert_eq!(ids(read_all(&source, &ReadRequest { window: old, ..request(events_table()) }).await.unwrap()), ["b"]);
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+proptest! {
+    // A case writes up to six files and reads them a dozen times.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn agrees_with_memory_on_random_rows_and_filters(
+        event_rows in arbitrary_rows(&events()),
+        score_rows in arbitrary_rows(&scores()),
+        filters in proptest::collection::vec(arbitrary_expr(&events_table()), 10),
+    ) {
+        let loaded = vec![(events(), event_rows), (scores(), score_rows)];
+        let (_directory, source) = stored(&loaded);
+        let memory = MemorySource::new(loaded).unwrap();
+        block_on(async {
+            agrees(&memory, &source, &request(events_table())).await;
+            agrees(&memory, &source, &request(traces_table())).await;
+            for (index, filter) in filters.into_iter().enumerate() {
+                let cursor = if index % 2 == 0 { Cursor::StartTime } else { Cursor::Ingested };
+                let to = (index % 3 == 0).then_some(Micros(EPOCH.0 + 60_000_000));
+                let window = Window { from: None, to };
+                agrees(&memory, &source, &ReadRequest { filter: Some(filter), cursor, window, ..request(events_table()) })
+                    .await;
+            }
+        });
+    }
+}
