@@ -5,7 +5,7 @@
 //! it. Nothing in it is needed: what cannot be read is found again.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::ProjectId;
 use roaring::RoaringBitmap;
@@ -36,7 +36,7 @@ pub(crate) fn path(snapshot: &TableSnapshot, project: &ProjectId) -> PathBuf {
 }
 
 /// What was found before, where it is whole.
-pub(super) fn read(path: &PathBuf) -> Option<DeadRows> {
+pub(super) fn read(path: &Path) -> Option<DeadRows> {
     let bytes = fs::read(path).ok()?;
     let (content, checksum) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
     if checksum != xxh3_64(content).to_le_bytes() {
@@ -55,7 +55,7 @@ pub(super) fn read(path: &PathBuf) -> Option<DeadRows> {
 }
 
 /// Keeps what was found. Failing to is no failure of the read.
-pub(super) fn write(path: &PathBuf, found: &DeadRows) {
+pub(super) fn write(path: &Path, found: &DeadRows) {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&(found.files.len() as u32).to_le_bytes());
     for (file, rows) in &found.files {

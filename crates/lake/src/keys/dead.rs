@@ -62,7 +62,7 @@ pub(crate) fn dead_rows(snapshot: &TableSnapshot, project: &ProjectId) -> Result
         return Ok(found);
     }
     let fresh = || files.iter().map(|file| Marks::of_rows(file.rows)).collect::<Vec<_>>();
-    let marks = each_row(snapshot, &files, fresh, mark_dead)?;
+    let marks = each_row(snapshot, &files, fresh, |marks, versions| mark_dead(marks, versions))?;
     let mut found = DeadRows::default();
     for (file, marks) in files.iter().zip(&marks) {
         let dead = RoaringBitmap::from_lsb0_bytes(0, &marks.dead);
@@ -89,7 +89,7 @@ impl Marks {
     }
 }
 
-fn mark_dead(marks: &mut Vec<Marks>, versions: &[Version]) {
+fn mark_dead(marks: &mut [Marks], versions: &[Version]) {
     let (newest, older) = versions.split_first().expect("a row has a version");
     if newest.entry.deleted {
         set(&mut marks[newest.file].dead, newest.entry.row);

@@ -6,8 +6,8 @@
 //! missing or damaged one is made again.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use model::Fault;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -73,18 +73,21 @@ pub(crate) struct EntryReader {
 }
 
 enum Input {
-    File(File),
-    Memory { bytes: Vec<u8>, position: usize },
+    /// Opened for every stroke: a project may have more files than a process may have open.
+    File {
+        path: PathBuf,
+        position: u64,
+    },
+    Memory {
+        bytes: Vec<u8>,
+        position: usize,
+    },
 }
 
 impl EntryReader {
     /// Opens the keys of a data file of `rows` rows, holding at most about `buffer_bytes` of them.
     pub(crate) fn open(path: &Path, rows: u64, buffer_bytes: usize) -> Result<Self, Unreadable> {
-        match File::open(path) {
-            Ok(file) => Self::start(Input::File(file), rows, buffer_bytes),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Err(Unreadable::Damaged),
-            Err(cause) => Err(Unreadable::Fault(disk::fault("open", path, cause))),
-        }
+        Self::start(Input::File { path: path.to_owned(), position: 0 }, rows, buffer_bytes)
     }
 
     /// Reads keys that could not be stored.
@@ -162,8 +165,18 @@ impl EntryReader {
 
     fn read_exact(&mut self, target: &mut [u8]) -> Result<(), Unreadable> {
         match &mut self.input {
-            // A file that ends early is damaged like any other.
-            Input::File(file) => file.read_exact(target).map_err(|_| Unreadable::Damaged),
+            Input::File { path, position } => {
+                let read = File::open(&*path).and_then(|mut file| {
+                    file.seek(SeekFrom::Start(*position))?;
+                    file.read_exact(target)
+                });
+                *position += target.len() as u64;
+                read.map_err(|cause| match cause.kind() {
+                    // A file that is missing or ends early is damaged like any other.
+                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Unreadable::Damaged,
+                    _ => Unreadable::Fault(disk::fault("read", path, cause)),
+                })
+            }
             Input::Memory { bytes, position } => {
                 let end = *position + target.len();
                 target.copy_from_slice(bytes.get(*position..end).ok_or(Unreadable::Damaged)?);

@@ -65,6 +65,11 @@ impl Log {
     ) -> Result<u64, Fault> {
         loop {
             let state = self.newest()?;
+            if state.commits == 0 {
+                // A table that this version knows and the one that made the store did not.
+                self.create(info.now)?;
+                continue;
+            }
             let mut lines = vec![info.line()];
             lines.extend(decide(&state)?);
             let version = state.commits;

@@ -55,7 +55,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn live_rows_are_those_of_the_naive_model_whatever_is_merged_and_expired(steps in steps()) {
         let directory = tempdir().unwrap();
