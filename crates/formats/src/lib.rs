@@ -25,6 +25,8 @@ mod golden;
 mod readback;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod scanning;
 
 use model::{Fault, Format, nearest};
 

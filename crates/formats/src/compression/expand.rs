@@ -22,9 +22,7 @@ impl Expander {
         Ok(match compression {
             Compression::None => Self::Plain,
             Compression::Gzip => Self::Gzip(MultiGzDecoder::new(Vec::new())),
-            Compression::Zstd => {
-                Self::Zstd(Writer::new(Vec::new(), Decoder::new().map_err(cannot_expand)?))
-            },
+            Compression::Zstd => Self::Zstd(Writer::new(Vec::new(), Decoder::new().map_err(cannot_expand)?)),
         })
     }
 

@@ -4,8 +4,11 @@
 //! texts one after the other. So every block compresses alone, on any core, and a resumed file has
 //! the same bytes. Nothing of the clock or the machine goes into a header.
 
+mod expand;
 mod gzip;
 mod zstd;
+
+pub(crate) use expand::Expander;
 
 use model::{Compression, Fault};
 

@@ -7,16 +7,20 @@
 //! the cell of a JSON value is its JSON text.
 
 mod rows;
+mod scanner;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use model::{BlockEncoder, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, UnicodeRule};
+use model::{
+    BlockEncoder, Compression, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner,
+    UnicodeRule,
+};
 
 use crate::options::Honoured;
-use crate::text::{Frame, TextBlocks};
+use crate::text::{Frame, TextBlocks, TextScanner};
 use rows::{Lines, write_header};
 
 /// Comma-separated values.
@@ -52,6 +56,10 @@ impl Format for Csv {
         resume: Option<&EncoderState>,
     ) -> Result<Box<dyn Encoder>, Fault> {
         frame(schema, options)?.start(resume)
+    }
+
+    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        TextScanner::start(compression, scanner::Records::new(columns))
     }
 }
 

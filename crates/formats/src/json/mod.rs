@@ -2,13 +2,18 @@
 //!
 //! There is no byte order mark: RFC 8259 forbids writers to add one.
 
+mod scanner;
+
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use model::{BlockEncoder, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, UnicodeRule};
+use model::{
+    BlockEncoder, Compression, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner,
+    UnicodeRule,
+};
 
 use crate::options::Honoured;
-use crate::text::{Frame, Objects, TextBlocks, TextRules};
+use crate::text::{Frame, Objects, TextBlocks, TextRules, TextScanner};
 
 /// A JSON array.
 pub(crate) struct Json;
@@ -53,6 +58,10 @@ impl Format for Json {
     ) -> Result<Box<dyn Encoder>, Fault> {
         frame(options)?.start(resume)
     }
+
+    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        TextScanner::start(compression, scanner::Elements::new(columns))
+    }
 }
 
 fn frame(options: &FormatOptions) -> Result<Frame, Fault> {
@@ -72,7 +81,7 @@ mod tests {
         let options = FormatOptions::default();
 
         assert_eq!(
-            encode(&Json, &options, &[&[a.clone()], &[b.clone(), a]]),
+            encode(&Json, &options, &[std::slice::from_ref(&a), &[b.clone(), a.clone()]]),
             br#"[{"input":"x"},{"input":"y"},{"input":"x"}]"#
         );
         assert_eq!(encode(&Json, &options, &[&[b.slice(0, 0)]]), b"[]");
@@ -84,7 +93,7 @@ mod tests {
         let parsed = FormatOptions { parse_payloads: true, ..FormatOptions::default() };
 
         assert_eq!(
-            encode(&Json, &FormatOptions::default(), &[&[batch.clone()]]),
+            encode(&Json, &FormatOptions::default(), &[std::slice::from_ref(&batch)]),
             br#"[{"input":"{\"a\": 1}"},{"input":"not json"}]"#
         );
         assert_eq!(encode(&Json, &parsed, &[&[batch]]), br#"[{"input":{"a":1}},{"input":"not json"}]"#);

@@ -2,13 +2,18 @@
 //!
 //! There is no byte order mark: a line has to be a JSON text, which must not begin with one.
 
+mod scanner;
+
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use model::{BlockEncoder, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, UnicodeRule};
+use model::{
+    BlockEncoder, Compression, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner,
+    UnicodeRule,
+};
 
 use crate::options::Honoured;
-use crate::text::{Frame, Objects, TextBlocks, TextRules};
+use crate::text::{Frame, Objects, TextBlocks, TextRules, TextScanner};
 
 /// JSON lines.
 pub(crate) struct Jsonl;
@@ -49,6 +54,10 @@ impl Format for Jsonl {
         resume: Option<&EncoderState>,
     ) -> Result<Box<dyn Encoder>, Fault> {
         frame(options)?.start(resume)
+    }
+
+    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        TextScanner::start(compression, scanner::Lines::new(columns))
     }
 }
 

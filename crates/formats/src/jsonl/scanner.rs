@@ -22,8 +22,7 @@ impl FindRows for Lines {
     fn push(&mut self, mut text: &[u8], found: &mut ScannedRows) -> Result<(), Fault> {
         while let Some(end) = memchr(b'\n', text) {
             self.line.extend_from_slice(&text[..end]);
-            let start = if found.rows.get() == 0 && self.line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            found_object(&self.line[start..], &self.columns, found)?;
+            found_object(&self.line, &self.columns, found)?;
             self.line.clear();
             text = &text[end + 1..];
         }
