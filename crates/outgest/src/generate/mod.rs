@@ -9,6 +9,7 @@
 //! and nights. It does not model any particular application.
 
 mod clock;
+pub mod command;
 mod event;
 mod files;
 mod payload;
@@ -63,9 +64,11 @@ impl Options {
 
     fn check(&self) -> Result<(), Fault> {
         let mut problems = Vec::new();
-        for (option, share, most) in
-            [("--late", self.late, 1.0), ("--updates", self.updates, 1.0), ("--deletions", self.deletions, DELETIONS_MAX)]
-        {
+        for (option, share, most) in [
+            ("--late", self.late, 1.0),
+            ("--updates", self.updates, 1.0),
+            ("--deletions", self.deletions, DELETIONS_MAX),
+        ] {
             if !(0.0..=most).contains(&share) {
                 problems.push(FieldProblem::new(option, format!("{share} is not a share from 0 to {most}")));
             }

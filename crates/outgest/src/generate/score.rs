@@ -24,7 +24,7 @@ pub(super) fn store(random: &mut Random, project: &str, trace: &Trace, events: &
         one(random, project, trace, None, root.updated, ("trace-quality", value), rows);
     }
     if random.chance(60) {
-        let value = Value::Categorical(*random.pick(&["solved", "open", "escalated"]));
+        let value = Value::Categorical(random.pick(&["solved", "open", "escalated"]));
         one(random, project, trace, None, root.updated, ("outcome", value), rows);
     }
     if random.chance(20) {
@@ -47,7 +47,7 @@ pub(super) fn store(random: &mut Random, project: &str, trace: &Trace, events: &
             one(random, project, trace, id, at, ("is-helpful", value), rows);
         }
         if random.chance(50) {
-            let value = Value::Categorical(*random.pick(&["positive", "neutral", "negative"]));
+            let value = Value::Categorical(random.pick(&["positive", "neutral", "negative"]));
             one(random, project, trace, id, at, ("sentiment", value), rows);
         }
         if random.chance(10) {
@@ -94,7 +94,7 @@ fn one(
         row.text("observation_id", observation);
     }
     row.text("name", name);
-    row.text("source", *random.pick(&["API", "EVAL", "ANNOTATION"]));
+    row.text("source", random.pick(&["API", "EVAL", "ANNOTATION"]));
     if random.chance(100) {
         row.text("comment", &title(random, 6));
     }

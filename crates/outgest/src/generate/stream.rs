@@ -78,7 +78,9 @@ impl Batches {
 
     /// Decides an event's fate; the event is returned where it is stored and stays.
     fn settle(&mut self, random: &mut Random, trace: &Arc<Trace>, mut event: Event) -> Option<Event> {
-        let hours = |random: &mut Random, most: u64| random.between(HOUR_SECONDS, most * HOUR_SECONDS) as i64 * Micros::PER_SECOND;
+        let hours = |random: &mut Random, most: u64| {
+            random.between(HOUR_SECONDS, most * HOUR_SECONDS) as i64 * Micros::PER_SECOND
+        };
         let late = random.probably(self.options.late);
         if late {
             event.created = Micros(event.created.0 + hours(random, 7));

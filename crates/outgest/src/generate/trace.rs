@@ -13,16 +13,30 @@ const SPANS_MAX: usize = 40;
 const AGENT_DEPTH_MAX: usize = 3;
 /// Bytes after which a conversation starts anew, so that inputs stay within 20 kB.
 const CONVERSATION_BYTES_MAX: usize = 17_000;
+/// Tools that one call of a model may choose from.
+const TOOLS_OFFERED: usize = 3;
 /// Of a thousand calls, how many begin with a context of their own instead of all that was said.
-const CONTEXT_SWITCHES: u64 = 700;
+const CONTEXT_SWITCHES: u64 = 850;
 /// Bytes of prose that a model reads as one token.
 const TOKEN_BYTES: usize = 4;
 
 const MODELS: &[Model] = &[
-    Model { id: "m-aurora-l", name: "aurora-2-large", provider: "boreal", input_price: 2_500_000, output_price: 10_000_000 },
+    Model {
+        id: "m-aurora-l",
+        name: "aurora-2-large",
+        provider: "boreal",
+        input_price: 2_500_000,
+        output_price: 10_000_000,
+    },
     Model { id: "m-aurora-s", name: "aurora-2-small", provider: "boreal", input_price: 150_000, output_price: 600_000 },
     Model { id: "m-basalt", name: "basalt-pro", provider: "quarry", input_price: 3_000_000, output_price: 15_000_000 },
-    Model { id: "m-cirrus", name: "cirrus-flash-2026-04", provider: "stratus", input_price: 75_000, output_price: 300_001 },
+    Model {
+        id: "m-cirrus",
+        name: "cirrus-flash-2026-04",
+        provider: "stratus",
+        input_price: 75_000,
+        output_price: 300_001,
+    },
 ];
 const EMBEDDER: Model =
     Model { id: "m-cirrus-embed", name: "cirrus-embed-3", provider: "stratus", input_price: 20_000, output_price: 0 };
@@ -64,10 +78,10 @@ fn shared(random: &mut Random, number: u64) -> Trace {
         user: if random.chance(150) { String::new() } else { format!("user-{user}") },
         session: if random.chance(300) { String::new() } else { format!("session-{user}-{}", number / 50) },
         tags,
-        environment: *random.pick(&["production", "production", "production", "staging", "default"]),
-        version: *random.pick(&["", "1.0.0", "1.1.0", "2.0.0-rc1"]),
+        environment: random.pick(&["production", "production", "production", "staging", "default"]),
+        version: random.pick(&["", "1.0.0", "1.1.0", "2.0.0-rc1"]),
         release: if random.chance(300) { String::new() } else { format!("r{}", 100 + number / 2_000) },
-        service: *random.pick(SERVICES),
+        service: random.pick(SERVICES),
         public: random.chance(20),
     }
 }
@@ -114,7 +128,8 @@ impl Spans<'_> {
         for (kind, name) in [("EVALUATOR", "judge-answer"), ("GUARDRAIL", "check-privacy")] {
             if self.random.chance(300) {
                 let judge = self.open_below(root, kind, name);
-                self.events[judge].output = format!("{{\"pass\":{},\"score\":0.{}}}", self.random.chance(900), self.random.below(100));
+                self.events[judge].output =
+                    format!("{{\"pass\":{},\"score\":0.{}}}", self.random.chance(900), self.random.below(100));
                 self.close(judge, 400_000);
             }
         }
@@ -128,10 +143,11 @@ impl Spans<'_> {
         let mut conversation = self.conversation();
         let steps = self.random.skewed(1, 9);
         for _ in 0..steps {
-            if self.events.len() + 3 > SPANS_MAX {
+            // A step has up to three spans of its own, and every agent above ends with an answer.
+            if self.events.len() + 3 + depth > SPANS_MAX {
                 break;
             }
-            let tool = *self.random.pick(TOOLS);
+            let tool = self.random.pick(TOOLS);
             let call_id = self.generation(root, &mut conversation, Some(tool));
             let result = if depth < AGENT_DEPTH_MAX && self.random.chance(180) {
                 let id = self.events[root].id.clone();
@@ -159,12 +175,19 @@ impl Spans<'_> {
     }
 
     fn conversation(&mut self) -> Conversation {
-        let bytes = self.random.skewed(150, 12_000) as usize;
+        // Most contexts are short; the long ones are what real rows are large by.
+        let bytes_max = if self.random.chance(700) { 5_000 } else { 18_000 };
+        let bytes = self.random.skewed(150, bytes_max) as usize;
         Conversation::new(self.random, self.spelling, bytes, CONVERSATION_BYTES_MAX)
     }
 
     /// A call of a model; it answers, or asks for a tool, whose call id is returned.
-    fn generation(&mut self, parent: usize, conversation: &mut Conversation, tool: Option<(&'static str, &'static str)>) -> String {
+    fn generation(
+        &mut self,
+        parent: usize,
+        conversation: &mut Conversation,
+        tool: Option<(&'static str, &'static str)>,
+    ) -> String {
         let index = self.open_below(parent, "GENERATION", if tool.is_some() { "plan-step" } else { "write-answer" });
         if self.random.chance(CONTEXT_SWITCHES) {
             *conversation = self.conversation();
@@ -173,8 +196,11 @@ impl Spans<'_> {
         let (output, call_id) = match tool {
             Some(tool) => {
                 let (output, call, id) = payload::tool_call(self.random, tool);
+                // An agent is offered its tool and the ones listed after it.
+                let first = TOOLS.iter().position(|known| *known == tool).unwrap_or(0);
+                let offered = &TOOLS[first..TOOLS.len().min(first + TOOLS_OFFERED)];
                 let event = &mut self.events[index];
-                event.tools = TOOLS.iter().map(|known| (known.0, payload::tool_definition(*known))).collect();
+                event.tools = offered.iter().map(|known| (known.0, payload::tool_definition(*known))).collect();
                 event.calls = vec![(tool.0, call)];
                 (output, id)
             }
@@ -189,7 +215,7 @@ impl Spans<'_> {
         event.parameters =
             format!("{{\"temperature\":0.{},\"max_tokens\":{}}}", self.random.below(10), 256 << self.random.below(5));
         if self.random.chance(600) {
-            event.prompt = Some((*self.random.pick(PROMPTS), self.random.between(1, 12) as i64));
+            event.prompt = Some((self.random.pick(PROMPTS), self.random.between(1, 12) as i64));
         }
         conversation.answer(&event.output);
         self.usage(index, model);
@@ -217,7 +243,8 @@ impl Spans<'_> {
         let input = (event.input.len() / TOKEN_BYTES) as u64 + 3;
         let output = (event.output.len() / TOKEN_BYTES) as u64 + 1;
         let cached = if self.random.chance(300) { input / 2 } else { 0 };
-        let (input_cost, output_cost) = (i128::from(input) * model.input_price, i128::from(output) * model.output_price);
+        let (input_cost, output_cost) =
+            (i128::from(input) * model.input_price, i128::from(output) * model.output_price);
         event.usage = vec![("input", input), ("output", output), ("total", input + output)];
         if cached > 0 {
             event.usage.push(("input_cached_tokens", cached));
@@ -242,7 +269,7 @@ impl Spans<'_> {
             94..98 => 2,
             _ => 3,
         }];
-        let status = if matches!(level, "WARNING" | "ERROR") { *random.pick(PROBLEMS) } else { "" };
+        let status = if matches!(level, "WARNING" | "ERROR") { random.pick(PROBLEMS) } else { "" };
         self.events.push(Event {
             id: random.hex(16),
             parent: parent.to_owned(),
@@ -275,7 +302,7 @@ impl Spans<'_> {
 }
 
 fn metadata(random: &mut Random, spelling: Spelling) -> Vec<(&'static str, String)> {
-    let mut metadata = vec![("region", (*random.pick(REGIONS)).to_owned()), ("attempt", random.skewed(1, 5).to_string())];
+    let mut metadata = vec![("region", random.pick(REGIONS).to_owned()), ("attempt", random.skewed(1, 5).to_string())];
     if random.chance(250) {
         let mut nested = String::from("{\"path\":[\"plan\",\"act\"],\"note\":\"");
         prose(random, spelling, 80, "\\n", &mut nested);

@@ -21,21 +21,49 @@ const PLAIN: &str = "the to a of and is you in for we your it on with that be th
     contract clause party notice risk audit compliance privacy consent record archive backup restore export import";
 /// Words beyond ASCII.
 const FOREIGN: &[&str] = &[
-    "café", "naïve", "Größe", "señor", "garçon", "łódź", "příklad", "übung", "façade", "東京", "日本語", "請求書", "你好",
-    "订单", "안녕", "주문", "привет", "заказ", "спасибо", "γειά", "τιμή", "مرحبا", "שלום", "नमस्ते", "ราคา", "🚀", "✅", "👩‍💻", "→", "€",
+    "café",
+    "naïve",
+    "Größe",
+    "señor",
+    "garçon",
+    "łódź",
+    "příklad",
+    "übung",
+    "façade",
+    "東京",
+    "日本語",
+    "請求書",
+    "你好",
+    "订单",
+    "안녕",
+    "주문",
+    "привет",
+    "заказ",
+    "спасибо",
+    "γειά",
+    "τιμή",
+    "مرحبا",
+    "שלום",
+    "नमस्ते",
+    "ราคา",
+    "🚀",
+    "✅",
+    "👩‍💻",
+    "→",
+    "€",
 ];
 const SYLLABLES: &[&str] = &[
     "ka", "lo", "mi", "ter", "ven", "dra", "sol", "qui", "bra", "nel", "fos", "gri", "tam", "rel", "dun", "phe", "jor",
-    "zan", "wic", "yle", "cor", "ast", "imo", "ude", "erb",
+    "zan", "wic", "yle", "co", "as", "im", "u", "er", "be", "do", "gu", "ha", "ne", "ro", "si", "ta", "vu",
 ];
 /// Words in all; the rank of a word decides how often it is drawn.
-const WORDS: usize = 2_048;
+const WORDS: usize = 4_096;
 /// Ready-made runs of words, drawn as if they were one: what makes text compress like text.
 const PHRASES: usize = 512;
 /// Slots of the table that draws are looked up in. A power of two, small enough for the first cache.
 const SLOTS: usize = 16_384;
 /// Of a thousand slots, how many hold phrases.
-const PHRASE_SHARE: usize = 120;
+const PHRASE_SHARE: usize = 60;
 
 /// How text is written where it stands inside a JSON string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +89,11 @@ impl Vocabulary {
         while unicode.len() < WORDS {
             let rank = unicode.len();
             match rank % 40 {
-                0 => unicode.push((*random.pick(FOREIGN)).to_owned()),
+                0 => unicode.push(random.pick(FOREIGN).to_owned()),
                 1 => unicode.push(random.between(2, 20_000).to_string()),
                 _ => {
-                    let syllables = random.between(2, 5);
-                    unicode.push((0..syllables).map(|_| *random.pick(SYLLABLES)).collect());
+                    let syllables = random.between(2, 4);
+                    unicode.push((0..syllables).map(|_| random.pick(SYLLABLES)).collect());
                 }
             }
         }
@@ -73,7 +101,7 @@ impl Vocabulary {
         let mut slots = zipf(WORDS, SLOTS - phrase_slots);
         for _ in 0..PHRASES {
             let words = random.between(3, 9);
-            let phrase: Vec<&str> = (0..words).map(|_| &*unicode[usize::from(*random.pick(&slots))]).collect();
+            let phrase: Vec<&str> = (0..words).map(|_| &*unicode[usize::from(random.pick(&slots))]).collect();
             unicode.push(phrase.join(" "));
         }
         slots.extend(zipf(PHRASES, phrase_slots).into_iter().map(|phrase| phrase + WORDS as u16));
@@ -82,9 +110,9 @@ impl Vocabulary {
     }
 }
 
-/// A table in which rank `r` has slots in proportion to 1 / (r + 8), and every rank at least one.
+/// A table in which rank `r` has slots in proportion to 1 / (r + 25), and every rank at least one.
 fn zipf(ranks: usize, slots: usize) -> Vec<u16> {
-    let weight = |rank: usize| 1_000_000 / (rank as u64 + 8);
+    let weight = |rank: usize| 1_000_000 / (rank as u64 + 25);
     let total: u64 = (0..ranks).map(weight).sum();
     let spare = (slots - ranks) as u64;
     let mut table = Vec::with_capacity(slots);
@@ -152,7 +180,7 @@ pub(super) fn prose(random: &mut Random, spelling: Spelling, bytes: usize, separ
 pub(super) fn title(random: &mut Random, words: usize) -> String {
     let vocabulary = &*VOCABULARY;
     let chosen: Vec<&str> =
-        (0..words).map(|_| &*vocabulary.unicode[usize::from(*random.pick(&vocabulary.slots)) % WORDS]).collect();
+        (0..words).map(|_| &*vocabulary.unicode[usize::from(random.pick(&vocabulary.slots)) % WORDS]).collect();
     chosen.join(" ")
 }
 

@@ -59,13 +59,15 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewComme
         }
         (None, Some(project)) => project.clone(),
         (Some(given), Some(project)) if given != project.as_str() => {
-            return Err(Problem::of_column("project_id", "the comment belongs to another project than --project")
-                .value(&given));
+            return Err(
+                Problem::of_column("project_id", "the comment belongs to another project than --project").value(&given)
+            );
         }
         (Some(given), _) => ProjectId::new(given),
     };
-    let created_at = Micros::parse_text(&row.created_at)
-        .ok_or_else(|| Problem::of_column("created_at", "expected a time such as 2026-08-01T00:00:00Z").value(&row.created_at))?;
+    let created_at = Micros::parse_text(&row.created_at).ok_or_else(|| {
+        Problem::of_column("created_at", "expected a time such as 2026-08-01T00:00:00Z").value(&row.created_at)
+    })?;
     let comment = Comment {
         id: row.id,
         object_id: row.object_id,

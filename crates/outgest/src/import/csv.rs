@@ -33,8 +33,9 @@ impl CsvRows {
         let mut rows = Self { name, reader, watch, record: ByteRecord::new(), header: Vec::new() };
         if rows.advance()? {
             for (index, cell) in rows.record.iter().enumerate() {
-                let column = std::str::from_utf8(cell)
-                    .map_err(|_| Fault::bad_request(format!("{}: column {} of the header is no UTF-8", rows.name, index + 1)))?;
+                let column = std::str::from_utf8(cell).map_err(|_| {
+                    Fault::bad_request(format!("{}: column {} of the header is no UTF-8", rows.name, index + 1))
+                })?;
                 if rows.header.iter().any(|known| known == column) {
                     let column = clip(column);
                     return Err(Fault::bad_request(format!("{}: the header has column {column} twice", rows.name))
@@ -63,7 +64,8 @@ impl CsvRows {
                     .because(error)
             }
             csv::ErrorKind::Io(error) => read_fault(&self.name, error),
-            kind => Fault::bug(format!("cannot read {}", self.name)).because(csv::Error::from(io::Error::other(format!("{kind:?}")))),
+            kind => Fault::bug(format!("cannot read {}", self.name))
+                .because(csv::Error::from(io::Error::other(format!("{kind:?}")))),
         })?;
         if !read && self.watch.quotes_odd.get() {
             return Err(Fault::corrupt(format!("{}: the file ends inside a quoted cell", self.name))

@@ -41,7 +41,7 @@ pub(super) enum Look {
 impl Look {
     pub(super) fn of(cell: &Cell<'_>) -> Self {
         match cell {
-            Cell::Null | Cell::Text("") | Cell::Json("null" | "[]" | "") => Self::Empty,
+            Cell::Null | Cell::Text("" | "[]") | Cell::Json("null" | "[]" | "") => Self::Empty,
             Cell::Json(text) | Cell::Text(text) if text.starts_with('[') => Self::List,
             _ => Self::Other,
         }

@@ -17,7 +17,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub enum Input {
     /// A file.
     File(PathBuf),
-    /// A stream, such as the standard input.
+    /// The standard input.
+    Stdin,
+    /// A stream.
     Stream {
         /// What messages call it.
         name: String,
@@ -39,6 +41,7 @@ impl Input {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
+            Self::Stdin => "stdin".to_owned(),
             Self::Stream { name, .. } => name.clone(),
         }
     }
@@ -48,6 +51,7 @@ impl Input {
         let name = self.name();
         let cannot_read = |error| read_fault(&name, error);
         let (mut reader, file): (Box<dyn Read + Send>, _) = match self {
+            Self::Stdin => (Box::new(io::stdin()), None),
             Self::Stream { reader, .. } => (reader, None),
             Self::File(path) => {
                 let file = open_file(&path, &name)?;

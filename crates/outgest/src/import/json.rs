@@ -14,7 +14,9 @@ pub(super) fn row(bytes: &[u8], filler: &mut Filler, ignored: &mut IgnoredNames)
 
 /// The names in a row, none where it is no JSON object.
 pub(super) fn names(bytes: &[u8]) -> Vec<String> {
-    object(bytes).map(|Object(cells)| cells.into_iter().map(|(name, _)| name.into_owned()).collect()).unwrap_or_default()
+    object(bytes)
+        .map(|Object(cells)| cells.into_iter().map(|(name, _)| name.into_owned()).collect())
+        .unwrap_or_default()
 }
 
 fn fill(bytes: &[u8], filler: &mut Filler) -> Result<(), Problem> {
@@ -32,7 +34,9 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object<'_>, Problem> {
     serde_json::from_str(text).map_err(|error| {
         let problem = Problem::of_row(format!("no JSON object: {}", syntax_problem(&error)));
         match error.is_eof() {
-            true => problem.hint("the row is cut off, or its JSON is spread over several lines: write one row per line"),
+            true => {
+                problem.hint("the row is cut off, or its JSON is spread over several lines: write one row per line")
+            }
             false => problem,
         }
     })
@@ -40,7 +44,6 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object<'_>, Problem> {
 
 /// The row as text.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Problem> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        Problem::of_row(format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1))
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|error| Problem::of_row(format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1)))
 }

@@ -11,6 +11,7 @@
 
 mod array;
 mod buffer;
+pub mod command;
 mod comments;
 mod csv;
 mod filler;
@@ -53,12 +54,6 @@ pub struct Importable {
     pub stored: Arc<StoredTable>,
     /// The export of its rows, whose column names are understood too.
     pub export: Arc<TableSpec>,
-}
-
-/// Every stored table.
-pub fn importable() -> Vec<Importable> {
-    let export = |name| tables::find(name).expect("every stored table has an export of its name");
-    tables::stored().into_iter().map(|stored| Importable { export: export(stored.name), stored }).collect()
 }
 
 /// What an import is asked to do.

@@ -1,6 +1,7 @@
 //! Rows of Parquet files, whose columns are checked against the stored types before any row is read.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -39,7 +40,7 @@ impl ParquetRows {
         let metadata = builder.metadata();
         let bytes: i64 = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
         let row_bytes = bytes.max(0) as usize / (metadata.file_metadata().num_rows().max(1) as usize) + 1;
-        let schema = builder.schema().clone();
+        let schema = Arc::clone(builder.schema());
         let rows_at_once = (BATCH_BYTES / row_bytes).clamp(1, READ_ROWS_MAX);
         let reader = builder.with_batch_size(rows_at_once).build().map_err(unreadable)?;
         Ok(Self { name, schema, reader })
@@ -77,7 +78,8 @@ impl ParquetRows {
 
     /// The next rows.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
-        let damaged = |error| Fault::corrupt(format!("cannot read {}: its Parquet data is damaged", self.name)).because(error);
+        let damaged =
+            |error| Fault::corrupt(format!("cannot read {}: its Parquet data is damaged", self.name)).because(error);
         self.reader.next().transpose().map_err(damaged)
     }
 }

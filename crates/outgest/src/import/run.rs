@@ -186,13 +186,7 @@ impl<'a> Run<'a> {
     }
 
     /// Counts a row, and sends a batch that is full; a bad row is rejected or ends the import.
-    fn settle(
-        &mut self,
-        read: Result<Table, Problem>,
-        file: &str,
-        place: Place,
-        raw: Raw<'_>,
-    ) -> Result<(), Fault> {
+    fn settle(&mut self, read: Result<Table, Problem>, file: &str, place: Place, raw: Raw<'_>) -> Result<(), Fault> {
         self.report.read += RowCount(1);
         match read {
             Ok(Table::Stored(filler)) if self.fillers[filler].rows().is_full() => self.send_rows(filler),

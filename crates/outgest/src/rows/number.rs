@@ -135,7 +135,10 @@ mod tests {
         for refused in ["", "-", ".", "+1", "1,5", "0x1", "1e", "e5", "1e99", "1 ", "--1"] {
             assert!(decimal(refused, 12).is_err(), "{refused:?}");
         }
-        assert_eq!(decimal("0.0000000000015", 12).unwrap_err(), "more than 12 digits after the point, and nothing is rounded");
+        assert_eq!(
+            decimal("0.0000000000015", 12).unwrap_err(),
+            "more than 12 digits after the point, and nothing is rounded"
+        );
         assert_eq!(decimal("2.5", 0).unwrap_err(), "expected a whole number");
     }
 

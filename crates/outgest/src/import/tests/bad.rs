@@ -1,8 +1,8 @@
 use std::io::Write;
 
+use ::parquet::arrow::ArrowWriter;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
 
 use super::*;
 
@@ -79,10 +79,13 @@ fn an_endless_line_is_refused_without_holding_it() {
         }
     }
     let two_gigabytes = 2_000_000_000;
-    for (name, start) in [("a.jsonl", "{\"input\":\""), ("a.json", "[{\"input\":\""), ("a.csv", "trace_id,span_id,start_time\n\"")] {
+    for (name, start) in
+        [("a.jsonl", "{\"input\":\""), ("a.json", "[{\"input\":\""), ("a.csv", "trace_id,span_id,start_time\n\"")]
+    {
         let given = Arc::default();
         let reader = Endless { start: Cursor::new(start.into()), left: two_gigabytes, given: Arc::clone(&given) };
-        let limited = Options { row_bytes_max: model::ByteCount::mebibytes(4), table: Some("events".into()), ..options() };
+        let limited =
+            Options { row_bytes_max: ByteCount::mebibytes(4), table: Some("events".into()), ..options() };
         let input = Input::Stream { name: name.into(), reader: Box::new(reader) };
         let fault = run(vec![input], &limited).0.unwrap_err();
         assert!(fault.public_message().contains("the row is longer than 4194304 bytes"), "{fault}");
@@ -93,8 +96,8 @@ fn an_endless_line_is_refused_without_holding_it() {
 #[test]
 fn rows_after_one_that_is_too_long_are_stored() {
     let long = event("long", &format!("\"input\":\"{}\"", "],[\\\"".repeat(200_000)));
-    let limited = |rejects: std::path::PathBuf| Options {
-        row_bytes_max: model::ByteCount(1_000),
+    let limited = |rejects: PathBuf| Options {
+        row_bytes_max: ByteCount(1_000),
         rejects: Some(rejects),
         ..options()
     };
@@ -173,7 +176,10 @@ fn columns_given_twice_are_bad() {
 #[test]
 fn required_columns_must_have_values() {
     let with_table = Options { table: Some("events".into()), ..options() };
-    for row in [r#"{"trace_id":"t","start_time":"2026-06-01"}"#, r#"{"trace_id":"t","span_id":null,"start_time":"2026-06-01"}"#] {
+    for row in [
+        r#"{"trace_id":"t","start_time":"2026-06-01"}"#,
+        r#"{"trace_id":"t","span_id":null,"start_time":"2026-06-01"}"#,
+    ] {
         let fault = run(vec![stream("a", row)], &with_table).0.unwrap_err();
         assert_eq!(fault.public_message(), "a line 1: column span_id: the row lacks it, and it is required");
     }
@@ -208,7 +214,8 @@ fn parquet_with_wrong_types_names_column_and_both_types() {
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), false)).collect();
     let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.into_iter().map(|(_, array)| array).collect()).unwrap();
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), columns.into_iter().map(|(_, array)| array).collect()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), schema, None).unwrap();
@@ -217,7 +224,14 @@ fn parquet_with_wrong_types_names_column_and_both_types() {
 
     let fault = run(vec![Input::File(path.clone())], &options()).0.unwrap_err();
     let message = fault.public_message();
-    assert!(message.ends_with(&format!("a.parquet: column span_id has type {}, expected {}", DataType::Int64, DataType::Utf8)), "{message}");
+    assert!(
+        message.ends_with(&format!(
+            "a.parquet: column span_id has type {}, expected {}",
+            DataType::Int64,
+            DataType::Utf8
+        )),
+        "{message}"
+    );
 
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
@@ -259,7 +273,10 @@ fn rejects_keep_bad_rows_and_counts_add_up() {
     let written = std::fs::read_to_string(&path).unwrap();
     let rejects: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rejects.len(), 4);
-    assert_eq!((&rejects[0]["file"], &rejects[0]["line"], &rejects[0]["column"]), (&"a.jsonl".into(), &2.into(), &"level".into()));
+    assert_eq!(
+        (&rejects[0]["file"], &rejects[0]["line"], &rejects[0]["column"]),
+        (&"a.jsonl".into(), &2.into(), &"level".into())
+    );
     assert_eq!(rejects[0]["reason"], "column level: expected text, found a number (7)");
     assert_eq!(rejects[0]["row"], bad);
     assert_eq!(rejects[2]["row_hex"], "7b22ff223a317d");

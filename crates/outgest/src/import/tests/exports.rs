@@ -32,7 +32,8 @@ fn export_names_lead_back_to_stored_columns() {
 
 #[test]
 fn a_stored_column_goes_before_one_that_shows_it() {
-    let row = |first: &str, second: &str| format!(r#"{{"id":"s","traceId":"t","startTime":"2026-06-01",{first},{second}}}"#);
+    let row =
+        |first: &str, second: &str| format!(r#"{{"id":"s","traceId":"t","startTime":"2026-06-01",{first},{second}}}"#);
     let (shown, stored) = (r#""traceName":"root""#, r#""storedTraceName":"""#);
     for text in [row(shown, stored), row(stored, shown)] {
         assert_eq!(imported("a.jsonl", text).1.rows("events")[0]["trace_name"], "");
@@ -44,7 +45,9 @@ fn payloads_may_be_json_and_other_text_may_not() {
     let (_, memory) = imported("a.jsonl", event("s", r#""input":{"a": [1.50]},"output":17"#));
     let row = &memory.rows("events")[0];
     assert_eq!((&row["input"], &row["output"]), (&json!("{\"a\": [1.50]}"), &json!("17")));
-    assert!(refused("a.jsonl", event("s", r#""name":{"a":1}"#)).0.contains("column name: expected text, found an object"));
+    assert!(
+        refused("a.jsonl", event("s", r#""name":{"a":1}"#)).0.contains("column name: expected text, found an object")
+    );
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl Memory {
     }
 }
 
+fn importable() -> Vec<Importable> {
+    let export = |name| tables::find(name).unwrap();
+    tables::stored().into_iter().map(|stored| Importable { export: export(stored.name), stored }).collect()
+}
+
 fn options() -> Options {
     Options { project: Some(ProjectId::new("p")), ..Options::at(NOW) }
 }

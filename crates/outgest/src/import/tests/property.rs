@@ -45,7 +45,9 @@ fn written(kind: &ColumnType) -> BoxedStrategy<Written> {
             })
             .boxed(),
         ColumnType::Int64 => (any::<i64>(), any::<bool>()).prop_map(|(value, text)| number(value.into(), text)).boxed(),
-        ColumnType::UInt64 => (any::<u64>(), any::<bool>()).prop_map(|(value, text)| number(value.into(), text)).boxed(),
+        ColumnType::UInt64 => {
+            (any::<u64>(), any::<bool>()).prop_map(|(value, text)| number(value.into(), text)).boxed()
+        }
         ColumnType::Float64 => any::<f64>()
             .prop_filter("JSON has finite numbers", |value| value.is_finite())
             .prop_map(|value| (Cell::Float(value.to_bits()), format!("{value:?}")))

@@ -103,7 +103,10 @@ fn tables_are_told_apart_by_their_columns() {
     let inputs = vec![stream("1", event("a", "")), stream("2", score), stream("3", format!("[{comment}]"))];
     let (report, memory) = run(inputs, &options());
     let stored = report.unwrap().stored;
-    assert_eq!(stored.iter().map(|(table, rows)| (table.as_str(), rows.get())).collect::<Vec<_>>(), [("comments", 1), ("events", 1), ("scores", 1)]);
+    assert_eq!(
+        stored.iter().map(|(table, rows)| (table.as_str(), rows.get())).collect::<Vec<_>>(),
+        [("comments", 1), ("events", 1), ("scores", 1)]
+    );
     assert_eq!(memory.rows("scores")[0]["value"], 0.5);
     let comment = &memory.comments[0];
     assert_eq!((comment.project.as_str(), comment.kind.as_str(), &*comment.comment.object_id), ("p", "TRACE", "a"));
@@ -116,7 +119,7 @@ fn one_import_is_one_commit_unless_told_otherwise() {
     let text = rows.join("\n");
     assert_eq!(imported("-", text.clone()).1.commits, 1);
 
-    let often = Options { commit_every: Some(model::ByteCount(1)), ..options() };
+    let often = Options { commit_every: Some(ByteCount(1)), ..options() };
     let (report, memory) = run(vec![stream("-", text)], &often);
     assert_eq!(report.unwrap().stored["events"].get(), 30_000);
     assert_eq!(memory.commits, 5);

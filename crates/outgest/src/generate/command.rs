@@ -1,0 +1,151 @@
+//! `outgest generate`: sample rows into the embedded store or into files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use model::{Fault, FaultKind, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
+use store::NativeStore;
+use tokio::runtime::Handle;
+
+use super::{Batches, Generated, Options, ParquetFile, batches, write_jsonl};
+use crate::cli::{GenerateArgs, GlobalArgs};
+use crate::import::command::StoreSink;
+use crate::import::{NewComment, Sink};
+use crate::{config, data};
+
+/// Carries out `outgest generate`.
+pub async fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Fault> {
+    let now = config::now();
+    let mut options = Options::new(ProjectId::new(args.project.as_str()), args.events, args.seed);
+    options.days = args.days;
+    options.end = Micros::parse("--end", &args.end, now)?;
+    options.late = args.late;
+    options.updates = args.updates;
+    options.deletions = args.deletions;
+    let project = options.project.clone();
+    let rows = batches(options)?;
+    let counts = match &args.output {
+        Some(events) => {
+            let events = Output::create(events, &tables::stored_events())?;
+            let scores = args.scores_output.as_deref();
+            let scores = scores.map(|path| Output::create(path, &tables::stored_scores())).transpose()?;
+            blocking(move || to_files(rows, events, scores)).await?
+        }
+        None => {
+            let lake = data::create_lake(&global.data, now)?;
+            let store = NativeStore::open(&global.data).await?;
+            let sink = StoreSink::new(lake, store, Handle::current(), now);
+            blocking(move || to_store(rows, &project, sink)).await?
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::json!(counts));
+    } else {
+        let told: Vec<String> = counts.iter().map(|(what, rows)| format!("{} {what}", rows.human())).collect();
+        println!("generated {}", told.join(", "));
+    }
+    Ok(())
+}
+
+/// Rows made, by what they are. Versions and deletions count.
+type Counts = BTreeMap<&'static str, RowCount>;
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::bug("generating ended without an answer").because(error))?
+}
+
+fn to_store(rows: Batches, project: &ProjectId, mut sink: StoreSink) -> Result<Counts, Fault> {
+    let (events, scores) = (tables::stored_events(), tables::stored_scores());
+    let mut counts = Counts::new();
+    for generated in rows {
+        let Generated { events: event_rows, scores: score_rows, comments } = generated;
+        *counts.entry("versions of events").or_default() += RowCount::from(event_rows.num_rows());
+        *counts.entry("scores").or_default() += RowCount::from(score_rows.num_rows());
+        *counts.entry("comments").or_default() += RowCount::from(comments.len());
+        sink.rows(&events, event_rows)?;
+        sink.rows(&scores, score_rows)?;
+        let of_project = |comment| NewComment { project: project.clone(), kind: ObjectKind::Observation, comment };
+        sink.comments(comments.into_iter().map(of_project).collect())?;
+    }
+    sink.commit()?;
+    Ok(counts)
+}
+
+fn to_files(rows: Batches, mut events: Output, mut scores: Option<Output>) -> Result<Counts, Fault> {
+    let mut counts = Counts::new();
+    for generated in rows {
+        let Generated { events: event_rows, scores: score_rows, .. } = generated;
+        *counts.entry("versions of events").or_default() += RowCount::from(event_rows.num_rows());
+        events.write(&event_rows)?;
+        if let Some(scores) = &mut scores {
+            *counts.entry("scores").or_default() += RowCount::from(score_rows.num_rows());
+            scores.write(&score_rows)?;
+        }
+    }
+    events.finish()?;
+    if let Some(scores) = scores {
+        scores.finish()?;
+    }
+    Ok(counts)
+}
+
+/// A file of stored rows, JSONL or Parquet by its name. It appears under its name when it is whole.
+struct Output {
+    path: PathBuf,
+    partial: PathBuf,
+    form: Form,
+}
+
+enum Form {
+    Jsonl(BufWriter<File>),
+    Parquet(Box<ParquetFile<BufWriter<File>>>),
+}
+
+impl Output {
+    fn create(path: &Path, table: &StoredTable) -> Result<Self, Fault> {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let parquet = match extension {
+            "jsonl" => false,
+            "parquet" => true,
+            _ => {
+                return Err(Fault::bad_request(format!("{} ends neither in .jsonl nor in .parquet", path.display()))
+                    .hint("the file's name tells its format"));
+            }
+        };
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        let partial = PathBuf::from(name);
+        let file = BufWriter::new(File::create(&partial).map_err(|error| cannot_write(path, &error))?);
+        let form = if parquet {
+            Form::Parquet(Box::new(ParquetFile::create(table, file)?))
+        } else {
+            Form::Jsonl(file)
+        };
+        Ok(Self { path: path.to_owned(), partial, form })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
+        match &mut self.form {
+            Form::Jsonl(file) => write_jsonl(batch, file),
+            Form::Parquet(file) => file.write(batch),
+        }
+    }
+
+    fn finish(self) -> Result<(), Fault> {
+        let mut file = match self.form {
+            Form::Jsonl(file) => file,
+            Form::Parquet(file) => file.finish()?,
+        };
+        file.flush().map_err(|error| cannot_write(&self.path, &error))?;
+        std::fs::rename(&self.partial, &self.path).map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::Configuration, format!("cannot write {}: {error}", path.display()))
+        .hint("see that its folder can be written and its disk has room")
+}
