@@ -106,7 +106,8 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         .with_client_options(client_options.clone())
         .with_http_connector(egress.clone());
     if anonymous {
-        let nobody = GcpCredential { bearer: String::new() };
+        // The client always sends a token, and some servers stumble over an empty one.
+        let nobody = GcpCredential { bearer: "anonymous".to_owned() };
         builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
     } else if let Some(key) = &key {
         builder = builder.with_service_account_key(key.reveal());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 use super::pieces::{PIECES_MAX, PieceSizes};
 use super::{COMPLETE_TIME, Session, Upload, transfer_time};
 use crate::state;
+
+/// Time that an abort leaves to pieces under way; whoever cancels an export waits for it.
+const LAST_PIECES_TIME: Duration = Duration::from_secs(5);
 
 /// Uploads one file. Dropping it ends what is under way and leaves the upload for a successor.
 pub(super) struct ObjectWriter {
@@ -212,7 +216,11 @@ impl FileWriter for ObjectWriter {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), Fault> {
-        self.under_way.shutdown().await;
+        // A piece that arrives after the abort would stay: what is under way may end first, if it is quick.
+        let quiet = async { while self.under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_PIECES_TIME, quiet).await.is_err() {
+            self.under_way.shutdown().await;
+        }
         self.session.abort(&self.upload.file, &self.upload.id).await
     }
 }

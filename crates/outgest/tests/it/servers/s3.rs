@@ -1,0 +1,90 @@
+//! An S3 server inside the test process: checks signatures, keeps buckets as directories.
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::Environment;
+
+/// Id of the key that the server accepts.
+const KEY_ID: &str = "TESTKEY";
+/// Its secret.
+pub const SECRET: &str = "test-secret-hunter2";
+
+/// A running server. It lives on a thread of its own, so that a test need not be asynchronous.
+pub struct S3Server {
+    folder: TempDir,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl S3Server {
+    /// Starts a server without buckets.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
+        let service = service.build();
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut stopped) = oneshot::channel();
+        let serve = async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            loop {
+                let socket = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    _ = &mut stopped => break,
+                };
+                let service = service.clone();
+                tokio::spawn(async move {
+                    // A connection that its client cuts off is a part of the tests.
+                    drop(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await);
+                });
+            }
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            runtime.unwrap().block_on(serve);
+        });
+        Self { folder, address, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Creates a bucket.
+    pub fn create_bucket(&self, bucket: &str) {
+        std::fs::create_dir(self.folder.path().join(bucket)).unwrap();
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What a destination needs to write here.
+    pub fn environment(&self) -> Environment {
+        vec![
+            ("AWS_ACCESS_KEY_ID", KEY_ID.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+            ("AWS_ENDPOINT_URL", self.url()),
+        ]
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
+            // Both fail only where the server has ended already.
+            drop((stop.send(()), thread.join()));
+        }
+    }
+}
