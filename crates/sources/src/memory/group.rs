@@ -1,0 +1,92 @@
+//! Grouped relations: live rows of a stored table gathered into one row per text.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{Aggregate, Grouped, Micros};
+
+use super::evaluate::{evaluate, holds, sum};
+use super::position::{Position, is_root};
+use super::rows::{ColumnIndex, Record};
+use super::value::Value;
+
+/// A group and when its newest version was stored.
+pub struct Group {
+    /// The row of the relation.
+    pub row: Record,
+    /// The greatest ingestion time of the rows that take part.
+    pub ingested: Micros,
+}
+
+/// The rows of a grouped relation, from the live rows underneath.
+pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
+    let columns = grouped.columns.iter().enumerate().map(|(place, column)| (column.name.into(), place));
+    let columns: ColumnIndex = Arc::new(columns.collect());
+    let mut members: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for row in live {
+        if grouped.keep.as_ref().is_none_or(|keep| holds(keep, &row)) {
+            members.entry(row.text(grouped.by).to_owned()).or_default().push(row);
+        }
+    }
+    members
+        .into_iter()
+        .map(|(text, mut rows)| {
+            let id = grouped.over.key[grouped.over.key.len() - 1];
+            rows.sort_by_key(|row| (!is_root(row), Reverse(row.timestamp(grouped.over.time)), row.text(id).to_owned()));
+            let values = grouped.columns.iter().map(|column| aggregate(&column.aggregate, &text, &rows)).collect();
+            let ingested = rows.iter().map(|row| row.timestamp(grouped.over.ingested)).max();
+            Group {
+                row: Record {
+                    columns: Arc::clone(&columns),
+                    values,
+                    scores: Vec::new(),
+                    position: Position::default(),
+                },
+                ingested: ingested.expect("a group has a row"),
+            }
+        })
+        .collect()
+}
+
+/// The value of a group whose rows are ranked.
+fn aggregate(how: &Aggregate, group: &str, rows: &[Record]) -> Value {
+    let each = |expr| rows.iter().map(move |row| evaluate(expr, row));
+    let extreme = |expr, wanted: Ordering| {
+        each(expr)
+            .filter(|value| !value.is_null())
+            .reduce(|best, next| if next.compare(&best) == Some(wanted) { next } else { best })
+            .unwrap_or(Value::Null)
+    };
+    match how {
+        Aggregate::Group => Value::Text(group.to_owned()),
+        Aggregate::Min(expr) => extreme(expr, Ordering::Less),
+        Aggregate::Max(expr) => extreme(expr, Ordering::Greater),
+        Aggregate::Sum(expr) => sum(each(expr).filter(|value| !value.is_null())),
+        Aggregate::Count => Value::Int(rows.len() as i64),
+        Aggregate::CountDistinct(expr) => {
+            Value::Int(each(expr).filter_map(|value| text(&value)).collect::<BTreeSet<_>>().len() as i64)
+        }
+        Aggregate::First(expr) => each(expr).next().unwrap_or(Value::Null),
+        Aggregate::FirstNonEmpty(expr) => {
+            Value::Text(each(expr).filter_map(|value| text(&value)).find(|text| !text.is_empty()).unwrap_or_default())
+        }
+        Aggregate::DistinctTexts(expr) => {
+            sorted(each(expr).filter_map(|value| text(&value)).filter(|text| !text.is_empty()))
+        }
+        Aggregate::UnionLists(expr) => sorted(each(expr).flat_map(|value| match value {
+            Value::List(items) => items.iter().filter_map(text).collect(),
+            _ => Vec::new(),
+        })),
+        Aggregate::AnyTrue(expr) => Value::Bool(rows.iter().any(|row| holds(expr, row))),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_text().map(ToOwned::to_owned)
+}
+
+/// Distinct texts in byte order.
+fn sorted(texts: impl Iterator<Item = String>) -> Value {
+    Value::List(texts.collect::<BTreeSet<_>>().into_iter().map(Value::Text).collect())
+}
