@@ -120,11 +120,7 @@ impl Output {
         name.push(".partial");
         let partial = PathBuf::from(name);
         let file = BufWriter::new(File::create(&partial).map_err(|error| cannot_write(path, &error))?);
-        let form = if parquet {
-            Form::Parquet(Box::new(ParquetFile::create(table, file)?))
-        } else {
-            Form::Jsonl(file)
-        };
+        let form = if parquet { Form::Parquet(Box::new(ParquetFile::create(table, file)?)) } else { Form::Jsonl(file) };
         Ok(Self { path: path.to_owned(), partial, form })
     }
 

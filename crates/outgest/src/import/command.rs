@@ -22,12 +22,14 @@ pub async fn import(global: &GlobalArgs, args: &ImportArgs) -> Result<(), Fault>
     options.table = Some(args.table.as_str().to_owned());
     options.rejects = args.rejects.clone();
     options.commit_every = match &args.commit_every {
-        Some(size) => {
-            Some(config::parse_size("--commit-every", size).map_err(|problem: FieldProblem| Fault::of_problems(vec![problem]))?)
-        }
+        Some(size) => Some(
+            config::parse_size("--commit-every", size)
+                .map_err(|problem: FieldProblem| Fault::of_problems(vec![problem]))?,
+        ),
         None => None,
     };
-    let inputs = args.files.iter().map(|file| if file == Path::new("-") { Input::Stdin } else { Input::File(file.clone()) });
+    let inputs =
+        args.files.iter().map(|file| if file == Path::new("-") { Input::stdin() } else { Input::File(file.clone()) });
     let inputs: Vec<Input> = inputs.collect();
     let lake = data::create_lake(&global.data, now)?;
     let store = NativeStore::open(&global.data).await?;

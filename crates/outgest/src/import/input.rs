@@ -17,9 +17,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub enum Input {
     /// A file.
     File(PathBuf),
-    /// The standard input.
-    Stdin,
-    /// A stream.
+    /// A stream, such as the standard input.
     Stream {
         /// What messages call it.
         name: String,
@@ -37,11 +35,15 @@ pub(super) enum Opened {
 }
 
 impl Input {
+    /// The standard input.
+    pub fn stdin() -> Self {
+        Self::Stream { name: "stdin".to_owned(), reader: Box::new(io::stdin()) }
+    }
+
     /// What messages call it.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Stdin => "stdin".to_owned(),
             Self::Stream { name, .. } => name.clone(),
         }
     }
@@ -51,7 +53,6 @@ impl Input {
         let name = self.name();
         let cannot_read = |error| read_fault(&name, error);
         let (mut reader, file): (Box<dyn Read + Send>, _) = match self {
-            Self::Stdin => (Box::new(io::stdin()), None),
             Self::Stream { reader, .. } => (reader, None),
             Self::File(path) => {
                 let file = open_file(&path, &name)?;

@@ -37,7 +37,9 @@ use model::{ByteCount, Fault, Micros, ProjectId, Stop, StoredTable, TableSpec};
 
 pub use comments::NewComment;
 pub use input::Input;
-pub use report::{Ignored, IgnoredColumn, Report};
+#[cfg(test)]
+use report::Ignored;
+pub use report::Report;
 use run::{Parcel, Run};
 
 /// Name of comments among the tables that can be imported; they are no stored table.

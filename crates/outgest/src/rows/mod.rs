@@ -25,7 +25,7 @@ use model::{Fault, Micros, StoredColumn, StoredTable};
 pub use cell::{Cell, JsonText};
 pub use json::{Object, syntax_problem};
 pub use print::jsonl_row;
-pub use values::{Texts, Values};
+pub use values::Values;
 
 /// Rows of a batch. Enough to amortise what a batch costs, small enough to pass through a queue.
 pub const BATCH_ROWS: usize = 8_192;
@@ -81,11 +81,6 @@ impl Rows {
     /// Place of the column of this name.
     pub fn place(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
-    }
-
-    /// Whether the row under way has a cell at `place`.
-    pub fn is_filled(&self, place: usize) -> bool {
-        self.columns[place].filled
     }
 
     /// The text in the row under way, where the column is text and filled.

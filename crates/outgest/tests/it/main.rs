@@ -1,1 +1,8 @@
-//! The one integration binary.
+//! The one integration binary: the real program on real stores and servers.
+
+mod cli;
+mod crash;
+mod destinations;
+mod servers;
+mod support;
+mod verify;

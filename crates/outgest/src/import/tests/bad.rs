@@ -84,8 +84,7 @@ fn an_endless_line_is_refused_without_holding_it() {
     {
         let given = Arc::default();
         let reader = Endless { start: Cursor::new(start.into()), left: two_gigabytes, given: Arc::clone(&given) };
-        let limited =
-            Options { row_bytes_max: ByteCount::mebibytes(4), table: Some("events".into()), ..options() };
+        let limited = Options { row_bytes_max: ByteCount::mebibytes(4), table: Some("events".into()), ..options() };
         let input = Input::Stream { name: name.into(), reader: Box::new(reader) };
         let fault = run(vec![input], &limited).0.unwrap_err();
         assert!(fault.public_message().contains("the row is longer than 4194304 bytes"), "{fault}");
@@ -96,11 +95,7 @@ fn an_endless_line_is_refused_without_holding_it() {
 #[test]
 fn rows_after_one_that_is_too_long_are_stored() {
     let long = event("long", &format!("\"input\":\"{}\"", "],[\\\"".repeat(200_000)));
-    let limited = |rejects: PathBuf| Options {
-        row_bytes_max: ByteCount(1_000),
-        rejects: Some(rejects),
-        ..options()
-    };
+    let limited = |rejects: PathBuf| Options { row_bytes_max: ByteCount(1_000), rejects: Some(rejects), ..options() };
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("lines", format!("{}\n{long}\n{}", event("a", ""), event("b", ""))),

@@ -1,0 +1,126 @@
+//! `outgest data`: what the embedded store holds, and looking after it.
+
+use std::path::Path;
+
+use model::{Fault, FaultKind, Micros};
+use serde_json::json;
+use store::NativeStore;
+
+use super::{lake_directory, open_lake};
+use crate::cli::{DataArgs, DataCommand, GlobalArgs};
+use crate::config;
+
+/// Carries out `outgest data`.
+pub async fn data(global: &GlobalArgs, args: &DataArgs) -> Result<(), Fault> {
+    let now = config::now();
+    match &args.command {
+        DataCommand::Info { json } => info(&global.data, *json).await,
+        DataCommand::Compact => {
+            let lake = open_lake(&global.data)?;
+            for table in tables::stored() {
+                let done = lake.compact(table.name, now)?;
+                println!(
+                    "{}: {} files became {}, {} became {}, {} superseded rows left out",
+                    table.name,
+                    done.files_before,
+                    done.files_after,
+                    done.bytes_before.human(),
+                    done.bytes_after.human(),
+                    done.rows_dropped.human(),
+                );
+            }
+            Ok(())
+        }
+        DataCommand::Expire { older_than } => {
+            let limit = Micros::parse("--older-than", &format!("-{older_than}"), now)?;
+            let lake = open_lake(&global.data)?;
+            for table in tables::stored() {
+                let done = lake.expire(table.name, limit, now)?;
+                println!("{}: {} rows before {limit} removed", table.name, done.rows.human());
+            }
+            Ok(())
+        }
+        DataCommand::Backup { folder } => backup(&global.data, folder).await,
+        DataCommand::Restore { folder } => restore(&global.data, folder, now),
+    }
+}
+
+async fn info(data: &Path, as_json: bool) -> Result<(), Fault> {
+    let info = open_lake(data)?.info()?;
+    let runs = NativeStore::open(data).await?.runs().await?;
+    if as_json {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|run| {
+                json!({"id": run.id, "state": run.state, "attempts": run.attempts, "rows": run.rows,
+                    "bytes": run.bytes, "failure": run.failure, "started_at": run.started_at})
+            })
+            .collect();
+        println!("{}", json!({"store": info, "runs": runs}));
+        return Ok(());
+    }
+    println!("{} (format {})", info.directory.display(), info.format);
+    for table in &info.tables {
+        println!("\n{} at version {}", table.name, table.version);
+        if table.projects.is_empty() {
+            println!("  no rows");
+        }
+        for project in &table.projects {
+            println!(
+                "  project {}: {} rows ({} stored, {} in {} files), {} to {}",
+                project.project,
+                project.live_rows.human(),
+                project.rows.human(),
+                project.bytes.human(),
+                project.files,
+                project.time.min,
+                project.time.max,
+            );
+        }
+    }
+    let unfinished: Vec<_> = runs.iter().filter(|run| run.state != "completed").collect();
+    if !unfinished.is_empty() {
+        println!("\nexports that did not finish");
+    }
+    for run in unfinished {
+        let failure = run.failure.as_deref().map(|failure| format!(": {failure}")).unwrap_or_default();
+        println!("  {} {} after {} rows{failure}", run.id, run.state, run.rows);
+    }
+    Ok(())
+}
+
+async fn backup(data: &Path, folder: &Path) -> Result<(), Fault> {
+    if folder.exists() {
+        return Err(Fault::new(FaultKind::Conflict, format!("{} exists already", folder.display()))
+            .hint("give a folder that does not exist yet"));
+    }
+    let lake = open_lake(data)?;
+    let store = NativeStore::open(data).await?;
+    std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+    let bytes = lake.backup(&lake_directory(folder))?;
+    store.backup(folder).await?;
+    println!("{} copied to {}", bytes.human(), folder.display());
+    Ok(())
+}
+
+fn restore(data: &Path, folder: &Path, now: Micros) -> Result<(), Fault> {
+    let metadata = folder.join(NativeStore::FILE_NAME);
+    if !lake_directory(folder).is_dir() || !metadata.is_file() {
+        return Err(Fault::new(FaultKind::NotFound, format!("{} is not a backup", folder.display()))
+            .hint("name a folder that outgest data backup made"));
+    }
+    if lake_directory(data).exists() || data.join(NativeStore::FILE_NAME).exists() {
+        return Err(Fault::new(FaultKind::Conflict, format!("{} holds a store already", data.display()))
+            .hint("name a data directory that does not exist yet with --data"));
+    }
+    std::fs::create_dir_all(data).map_err(|error| cannot_write(data, &error))?;
+    lake::Lake::restore(&lake_directory(folder), &lake_directory(data), &tables::stored(), now)?;
+    std::fs::copy(&metadata, data.join(NativeStore::FILE_NAME)).map_err(|error| cannot_write(data, &error))?;
+    println!("restored to {}", data.display());
+    Ok(())
+}
+
+fn cannot_write(folder: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::Configuration, format!("cannot write to {}: {error}", folder.display()))
+        .hint("the folder must be writable and have room")
+}

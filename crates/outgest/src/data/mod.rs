@@ -1,0 +1,45 @@
+//! The data directory: the embedded store, the metadata store, and which source an option names.
+
+pub mod command;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lake::Lake;
+use model::{Fault, FaultKind, Micros, Source};
+use sources::lake::LakeSource;
+
+/// Folder of the embedded store in a data directory.
+pub fn lake_directory(data: &Path) -> PathBuf {
+    data.join("lake")
+}
+
+/// Opens the embedded store of a data directory, which must exist.
+pub fn open_lake(data: &Path) -> Result<Lake, Fault> {
+    let directory = lake_directory(data);
+    if !directory.is_dir() {
+        return Err(Fault::new(FaultKind::NotFound, format!("there is no store in {}", data.display()))
+            .hint("import something first, or name the data directory with --data"));
+    }
+    Lake::open(&directory, &tables::stored())
+}
+
+/// Opens the embedded store of a data directory and makes what is missing of it.
+pub fn create_lake(data: &Path, now: Micros) -> Result<Lake, Fault> {
+    let directory = lake_directory(data);
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        Fault::new(FaultKind::Configuration, format!("cannot create the data directory {}: {error}", data.display()))
+            .hint("give a directory that can be written with --data")
+    })?;
+    Lake::create_or_open(&directory, &tables::stored(), now)
+}
+
+/// Opens the source that `--source` names: the embedded store unless given.
+pub fn open_source(data: &Path, source: Option<&str>) -> Result<Arc<dyn Source>, Fault> {
+    match source {
+        None => Ok(Arc::new(LakeSource::new(open_lake(data)?))),
+        // The value is not repeated: it may hold a password.
+        Some(_) => Err(Fault::bad_request("--source: no kind of source takes this address")
+            .hint("leave --source out to read the embedded store of --data")),
+    }
+}

@@ -1,0 +1,93 @@
+//! `outgest demo`: the whole product in one command, by the same commands a user would type.
+//!
+//! It runs this very binary, so whatever it shows is what a user gets.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use model::{Fault, FaultKind};
+
+use crate::cli::DemoArgs;
+
+/// Carries out `outgest demo`.
+pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
+    let folder = &args.folder;
+    let in_use = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if in_use {
+        return Err(Fault::new(FaultKind::Conflict, format!("{} is not empty", folder.display()))
+            .hint("remove it, or name another folder with --folder"));
+    }
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Fault::new(FaultKind::Configuration, format!("cannot create {}: {error}", folder.display()))
+            .hint("name a folder that can be written with --folder")
+    })?;
+    let events = args.events.to_string();
+    println!("Sample data: {events} events of an agent that chats, calls tools and is scored.\n");
+    step(
+        folder,
+        &[
+            "generate",
+            "--project",
+            "demo",
+            "--events",
+            &events,
+            "--output",
+            "events.jsonl",
+            "--scores-output",
+            "scores.jsonl",
+        ],
+    )?;
+    step(folder, &["import", "events.jsonl"])?;
+    step(folder, &["import", "--table", "scores", "scores.jsonl"])?;
+    println!("Three exports: everything, what failed, and what the last day cost.\n");
+    step(folder, &["export", "--project", "demo", "--output", "all.parquet"])?;
+    step(folder, &["export", "--project", "demo", "--where", "level = \"ERROR\"", "--output", "errors.csv"])?;
+    step(
+        folder,
+        &[
+            "export",
+            "--project",
+            "demo",
+            "--where",
+            "type = \"GENERATION\" and totalCost > 0.001",
+            "--since",
+            "2026-06-30",
+            "--columns",
+            "id,name,providedModelName,usageDetails,totalCost,latencyMs,scores",
+            "--output",
+            "costs.jsonl.gz",
+        ],
+    )?;
+    println!("Proof that nothing is missing.\n");
+    for manifest in ["all.parquet.manifest.json", "errors.csv.manifest.json", "costs.jsonl.gz.manifest.json"] {
+        step(folder, &["verify", manifest])?;
+    }
+    println!(
+        "The files are in {}. To try next:\n\n  cd {}\n  head -3 errors.csv\n  outgest export --project demo --search invoice --search-type content -o - --format jsonl | head -3\n  outgest export --help",
+        folder.display(),
+        folder.display(),
+    );
+    Ok(())
+}
+
+/// Shows a command, runs it in the folder, and fails where it fails.
+fn step(folder: &Path, arguments: &[&str]) -> Result<(), Fault> {
+    let quoted: Vec<String> = arguments.iter().map(|argument| quote(argument)).collect();
+    println!("$ outgest {}", quoted.join(" "));
+    let failed =
+        |why: String| Fault::new(FaultKind::Bug, format!("the demo stopped at outgest {}: {why}", arguments[0]));
+    let binary = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let status = Command::new(binary)
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| failed(error.to_string()))?;
+    println!();
+    if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+}
+
+fn quote(argument: &str) -> String {
+    let plain = argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./,=:".contains(c));
+    if plain { argument.to_owned() } else { format!("'{argument}'") }
+}

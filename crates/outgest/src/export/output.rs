@@ -1,0 +1,153 @@
+//! Where the files of an export go: the output's name, its destination, and what may not be overwritten.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use model::{Compression, Destination, Fault, FaultKind, FileName, FormatDescriptor, RawOptions};
+use pipeline::FileLayout;
+
+use crate::cli::ExportArgs;
+use crate::config;
+
+/// The output as the user wrote it, before it is connected.
+pub struct OutputName {
+    text: String,
+    /// The text without the options of a URL.
+    place: String,
+}
+
+/// An output that is connected: the destination, and the names of files below it.
+pub struct Output {
+    /// The destination.
+    pub destination: Arc<dyn Destination>,
+    /// Names of files and manifest.
+    pub layout: FileLayout,
+    /// The output for people, without secrets.
+    pub shown: String,
+}
+
+impl OutputName {
+    /// The output of `--output`; `None` means a file in the current folder.
+    pub fn new(args: &ExportArgs) -> Self {
+        let text = args.output.clone().unwrap_or_else(|| "./".to_owned());
+        let is_url = text.contains("://");
+        let place = if is_url { text.split('?').next().unwrap_or_default().to_owned() } else { text.clone() };
+        Self { text, place }
+    }
+
+    /// Whether the name says that the file has this extension, compressed or not.
+    pub fn has_extension(&self, extension: &str) -> bool {
+        let name = self.place.strip_suffix(self.compression().suffix()).unwrap_or(&self.place);
+        name.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(extension))
+    }
+
+    /// The compression that the name promises.
+    pub fn compression(&self) -> Compression {
+        let promised =
+            |compression: &Compression| *compression != Compression::None && self.place.ends_with(compression.suffix());
+        Compression::ALL.into_iter().find(promised).unwrap_or_default()
+    }
+
+    /// Whether rows go to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.text == "-"
+    }
+
+    /// Connects the destination and fixes the names of files. Nothing is sent.
+    ///
+    /// A place that ends in `/`, and a folder that exists, get a file named after project and table.
+    pub fn connect(
+        &self,
+        args: &ExportArgs,
+        format: &FormatDescriptor,
+        compression: Compression,
+        data: &Path,
+    ) -> Result<Output, Fault> {
+        let connected = destinations::connect(&self.text, &RawOptions::default(), &config::environment)?;
+        if !self.text.contains("://") && !self.is_stdout() {
+            refuse_inside(Path::new(&self.place), data)?;
+        }
+        let mut path = connected.path;
+        if path.is_empty() || path.ends_with('/') {
+            path.push_str(&usual_name(args, format, compression));
+        }
+        let mut layout = FileLayout::of_path(&path, format, compression);
+        layout.roll_bytes = match &args.roll_size {
+            Some(size) => {
+                Some(config::parse_size("--roll-size", size).map_err(|problem| Fault::of_problems(vec![problem]))?)
+            }
+            None => None,
+        };
+        let manifests = connected.to.limits().manifests;
+        if let Some(name) = &args.manifest {
+            if !manifests {
+                return Err(Fault::bad_request(format!("--manifest: {} cannot hold a manifest", connected.to))
+                    .hint("write to a file or URL, or leave --manifest out"));
+            }
+            layout.manifest = Some(FileName::new(beside(&path, name))?);
+        } else if !args.no_manifest && manifests {
+            layout.manifest = Some(FileName::new(format!("{path}.manifest.json"))?);
+        }
+        Ok(Output { shown: connected.to.to_string(), destination: connected.to, layout })
+    }
+}
+
+/// The name of a file in a folder that was given without one.
+fn usual_name(args: &ExportArgs, format: &FormatDescriptor, compression: Compression) -> String {
+    // A project id may hold anything; a file name should not.
+    let project: String =
+        args.project.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    format!("{project}-{}.{}{}", args.table, format.extension, compression.suffix())
+}
+
+impl Output {
+    /// Fails where a file or manifest of the run exists already.
+    pub async fn refuse_existing(&self) -> Result<(), Fault> {
+        let mut names = vec![self.layout.file(1)?];
+        names.extend(self.layout.manifest.clone());
+        for name in names {
+            if self.destination.head(&name).await?.is_some() {
+                return Err(Fault::new(FaultKind::Conflict, format!("{name} exists already in {}", self.destination))
+                    .hint("give another --output, or replace it with --overwrite"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name relative to the folder of `path`.
+fn beside(path: &str, name: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Files in the data directory are the store's own: one more could be taken for a part of it.
+fn refuse_inside(output: &Path, data: &Path) -> Result<(), Fault> {
+    if let (Some(output_path), Some(data_path)) = (absolute(output), absolute(data))
+        && output_path.starts_with(&data_path)
+    {
+        return Err(Fault::bad_request(format!("--output: {} lies inside the data directory", output.display()))
+            .hint("write somewhere else; the data directory belongs to the store"));
+    }
+    Ok(())
+}
+
+/// The path without `.` and `..`, links resolved as far as the path exists.
+fn absolute(path: &Path) -> Option<PathBuf> {
+    let mut found = std::env::current_dir().ok()?;
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                found.pop();
+            }
+            other => found.push(other),
+        }
+        if let Ok(resolved) = found.canonicalize() {
+            found = resolved;
+        }
+    }
+    Some(found)
+}

@@ -1,0 +1,53 @@
+//! What an export says when it is done, for people and for programs.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use model::Receipt;
+use serde_json::{Value, json};
+
+use crate::process::Usage;
+
+/// The receipt as one JSON object: the manifest's fields, where it lies, time and resources.
+pub fn to_json(receipt: &Receipt, took: Duration) -> Value {
+    let mut value = serde_json::to_value(&receipt.manifest).unwrap_or_default();
+    value["manifest"] = json!(receipt.manifest_key);
+    value["seconds"] = json!(took.as_secs_f64());
+    value["process"] = json!(Usage::now());
+    value
+}
+
+/// The receipt for people: totals first, then one line per file.
+pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
+    let manifest = &receipt.manifest;
+    let seconds = took.as_secs_f64();
+    let mut text = format!(
+        "{} rows, {}, in {seconds:.1} s ({} rows/s)\n",
+        manifest.rows.human(),
+        manifest.bytes.human(),
+        model::RowCount((manifest.rows.get() as f64 / seconds.max(0.001)) as u64).human(),
+    );
+    for file in &manifest.files {
+        // Writing to memory cannot fail.
+        writeln!(
+            text,
+            "  {}  {} rows  {}  sha256 {}",
+            file.key,
+            file.rows.human(),
+            file.head.bytes.human(),
+            file.sha256
+        )
+        .ok();
+    }
+    if let Some(key) = &receipt.manifest_key {
+        writeln!(text, "  {key}  the manifest: outgest verify checks the files against it").ok();
+    }
+    writeln!(text, "  in {destination}").ok();
+    if manifest.truncated {
+        text.push_str("truncated: --limit cut rows\n");
+    }
+    for warning in &manifest.warnings {
+        writeln!(text, "note: {warning}").ok();
+    }
+    text
+}

@@ -1,0 +1,364 @@
+//! Raw → valid: from the words of the command line to a request that can be honoured as it stands.
+//!
+//! Every problem is collected and reported at once, each with the option it is in. Nothing is
+//! opened here; what only a store or a destination can know is checked by their own `prepare`.
+
+use std::sync::Arc;
+
+use enrich::Mask;
+use model::filter::{SearchType, WireFilter, compile, compile_search, parse_where};
+use model::{
+    ColumnSelection, Compression, Cursor, Expr, Fault, FieldProblem, Format, FormatOptions, Micros, ProjectId,
+    RowCount, Selection, TableSpec, UnicodeRule, Window, nearest, select,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::output::OutputName;
+use crate::cli::{CursorArg, ExportArgs, UnicodeArg};
+
+/// A request that is known to be valid.
+pub struct Request {
+    /// Project whose rows are read.
+    pub project: ProjectId,
+    /// The table.
+    pub table: Arc<TableSpec>,
+    /// Columns in output order, and whether score columns follow.
+    pub selection: Selection,
+    /// Filters and search, compiled; comment tests are still in it.
+    pub filter: Option<Expr>,
+    /// Which rows by time.
+    pub window: Window,
+    /// The timestamp the window is measured on.
+    pub cursor: Cursor,
+    /// At most so many rows.
+    pub limit: Option<RowCount>,
+    /// What is hidden.
+    pub mask: Option<Mask>,
+    /// The format.
+    pub format: &'static dyn Format,
+    /// Its options.
+    pub format_options: FormatOptions,
+    /// The request as it can be read and repeated; it holds no secret.
+    pub query: Value,
+}
+
+/// What was asked, read but not yet held against the table.
+struct Asked {
+    project: String,
+    table: Arc<TableSpec>,
+    filters: Vec<WireFilter>,
+    search: Option<(String, Vec<SearchType>)>,
+    columns: ColumnSelection,
+    window: Window,
+    cursor: Cursor,
+    limit: Option<u64>,
+    masks: Vec<String>,
+    format: &'static dyn Format,
+    format_options: FormatOptions,
+}
+
+impl Request {
+    /// Reads the command line and checks everything that can be checked without opening anything.
+    pub fn new(args: &ExportArgs, output: &OutputName, now: Micros) -> Result<Self, Fault> {
+        let mut problems = Problems::default();
+        let table = problems.take(find_table(&args.table));
+        let filters = problems.take_all(read_filters(args, table.as_deref()));
+        let window = problems.take_fault(read_window(args, now));
+        if args.limit == Some(0) {
+            problems.push(FieldProblem::new("--limit", "0 rows").hint("leave --limit out, or give at least 1"));
+        }
+        let format = problems.take(find_format(args, output));
+        let compression = problems.take_fault(read_compression(args, output));
+        let Some(table) = table else {
+            return Err(problems.into_fault());
+        };
+        // Values that had a problem are replaced by harmless ones, so that the rest is checked too.
+        let format = format.unwrap_or_else(|| formats::all()[0]);
+        let asked = Asked {
+            project: args.project.clone(),
+            table,
+            filters: filters.unwrap_or_default(),
+            search: args
+                .search
+                .as_ref()
+                .map(|query| (query.clone(), args.search_type.iter().map(|kind| kind.to_model()).collect())),
+            columns: column_selection(args),
+            window: window.unwrap_or_default(),
+            cursor: match args.cursor {
+                CursorArg::Ingested => Cursor::Ingested,
+                CursorArg::StartTime => Cursor::StartTime,
+            },
+            limit: args.limit,
+            masks: args.masks.clone(),
+            format,
+            format_options: format_options(args, format, compression.unwrap_or_default()),
+        };
+        Self::check(asked, problems)
+    }
+
+    /// Reads the query of a manifest back.
+    pub fn of_query(query: &Value) -> Result<Self, Fault> {
+        let query: Query = serde_json::from_value(query.clone()).map_err(|error| {
+            Fault::corrupt(format!("the manifest's query cannot be read: {error}"))
+                .hint("another version of outgest may have written it")
+        })?;
+        let mut problems = Problems::default();
+        let table = problems.take(find_table(&query.table));
+        let filters = problems.take_all(WireFilter::from_json(&query.filter, "filter"));
+        let format = problems.take(format_of_name(&query.format));
+        let (Some(table), Some(filters), Some(format)) = (table, filters, format) else {
+            return Err(problems.into_fault());
+        };
+        let mut names = query.columns;
+        if query.scores {
+            names.push("scores".to_owned());
+        }
+        let search = match query.search {
+            Some(search) => {
+                let types = search.types.iter().map(|name| SearchType::parse("search.types", name));
+                let types = types.collect::<Result<_, _>>().map_err(|problem| Fault::of_problems(vec![problem]))?;
+                Some((search.query, types))
+            }
+            None => None,
+        };
+        let asked = Asked {
+            project: query.project,
+            table,
+            filters,
+            search,
+            columns: ColumnSelection::Named(names),
+            window: query.window,
+            cursor: query.cursor,
+            limit: query.limit,
+            masks: query.mask,
+            format,
+            format_options: query.options,
+        };
+        Self::check(asked, problems)
+    }
+
+    fn check(asked: Asked, mut problems: Problems) -> Result<Self, Fault> {
+        let table = &asked.table;
+        let mut filter = problems.take_all(compile(table, &asked.filters)).flatten();
+        if let Some((query, types)) = &asked.search
+            && let Some(found) = problems.take(compile_search(table, query, types))
+        {
+            filter = Some(match filter {
+                Some(filter) => filter.and(found),
+                None => found,
+            });
+        }
+        let selection = problems.take_all(select(table, &asked.columns));
+        let mask = problems.take_all(Mask::parse(&asked.masks, table)).flatten();
+        let (Some(selection), true) = (selection, problems.is_empty()) else {
+            return Err(problems.into_fault());
+        };
+        let query = Query {
+            project: asked.project.clone(),
+            table: table.name.to_string(),
+            columns: selection.columns.iter().map(|column| column.name.clone()).collect(),
+            scores: selection.scores,
+            filter: asked.filters.iter().map(WireFilter::to_json).collect(),
+            search: asked.search.map(|(query, types)| QuerySearch {
+                query,
+                types: types.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            }),
+            window: asked.window,
+            cursor: asked.cursor,
+            limit: asked.limit,
+            mask: asked.masks,
+            format: asked.format.descriptor().name.to_owned(),
+            options: asked.format_options.clone(),
+        };
+        Ok(Self {
+            project: ProjectId::new(asked.project),
+            table: asked.table,
+            selection,
+            filter,
+            window: asked.window,
+            cursor: asked.cursor,
+            limit: asked.limit.map(RowCount),
+            mask,
+            format: asked.format,
+            format_options: asked.format_options,
+            query: serde_json::to_value(query)
+                .map_err(|error| Fault::bug("cannot write the query as JSON").because(error))?,
+        })
+    }
+}
+
+/// The request as manifests keep it: readable, repeatable, without secrets.
+#[derive(Serialize, Deserialize)]
+struct Query {
+    project: String,
+    table: String,
+    columns: Vec<String>,
+    scores: bool,
+    filter: Value,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    search: Option<QuerySearch>,
+    window: Window,
+    cursor: Cursor,
+    limit: Option<u64>,
+    mask: Vec<String>,
+    format: String,
+    options: FormatOptions,
+}
+
+#[derive(Serialize, Deserialize)]
+struct QuerySearch {
+    query: String,
+    types: Vec<String>,
+}
+
+/// The problems found so far, and the values that had none.
+#[derive(Default)]
+struct Problems {
+    fields: Vec<FieldProblem>,
+    faults: Vec<Fault>,
+}
+
+impl Problems {
+    fn push(&mut self, problem: FieldProblem) {
+        self.fields.push(problem);
+    }
+
+    fn take<T>(&mut self, result: Result<T, FieldProblem>) -> Option<T> {
+        result.map_err(|problem| self.fields.push(problem)).ok()
+    }
+
+    fn take_all<T>(&mut self, result: Result<T, Vec<FieldProblem>>) -> Option<T> {
+        result.map_err(|problems| self.fields.extend(problems)).ok()
+    }
+
+    fn take_fault<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    fn into_fault(mut self) -> Fault {
+        // A fault that stands alone keeps its own hint; several are told together.
+        if self.fields.is_empty() && self.faults.len() == 1 {
+            return self.faults.remove(0);
+        }
+        let mut told = self.fields.iter().map(ToString::to_string).collect::<Vec<_>>();
+        told.extend(self.faults.iter().map(ToString::to_string));
+        let hints = self.fields.iter().filter_map(|problem| problem.hint.clone());
+        let hints = hints.chain(self.faults.iter().filter_map(|fault| fault.public_hint().map(str::to_owned)));
+        let hints: Vec<String> = hints.collect();
+        let fault = Fault::bad_request(told.join("; "));
+        if hints.is_empty() { fault } else { fault.hint(hints.join("; ")) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.faults.is_empty()
+    }
+}
+
+fn find_table(name: &str) -> Result<Arc<TableSpec>, FieldProblem> {
+    tables::find(name).ok_or_else(|| {
+        let names: Vec<&str> = tables::all().iter().map(|table| table.name.as_str()).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(close) => format!("did you mean {close}?"),
+            None => format!("tables: {}", names.join(", ")),
+        };
+        FieldProblem::new("--table", format!("there is no table {name:?}")).hint(hint)
+    })
+}
+
+fn read_filters(args: &ExportArgs, table: Option<&TableSpec>) -> Result<Vec<WireFilter>, Vec<FieldProblem>> {
+    let mut filters = Vec::new();
+    let mut problems = Vec::new();
+    for (index, text) in args.filters.iter().enumerate() {
+        let at = if args.filters.len() == 1 { "filter".to_owned() } else { format!("filter #{}", index + 1) };
+        match read_filter(text, &at) {
+            Ok(more) => filters.extend(more),
+            Err(more) => problems.extend(more),
+        }
+    }
+    for text in &args.wheres {
+        // Without a table nothing can be said about its columns; that problem is reported already.
+        let Some(table) = table else { continue };
+        match parse_where(table, text) {
+            Ok(filter) => filters.push(filter),
+            Err(problem) => problems.extend(problem),
+        }
+    }
+    if problems.is_empty() { Ok(filters) } else { Err(problems) }
+}
+
+fn read_filter(text: &str, at: &str) -> Result<Vec<WireFilter>, Vec<FieldProblem>> {
+    let problem = |message: String| vec![FieldProblem::new("--filter", message)];
+    let content = match text.strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).map_err(|error| problem(format!("cannot read {file:?}: {error}")))?
+        }
+        None => text.to_owned(),
+    };
+    let value: Value = serde_json::from_str(&content).map_err(|error| {
+        vec![
+            FieldProblem::new("--filter", format!("this is not JSON: {error}"))
+                .hint(r#"write {"type":"string","column":"name","operator":"=","value":"chat"}, or use --where"#),
+        ]
+    })?;
+    WireFilter::from_json(&value, at)
+}
+
+fn read_window(args: &ExportArgs, now: Micros) -> Result<Window, Fault> {
+    let read = |field, text: &Option<String>| text.as_deref().map(|text| Micros::parse(field, text, now)).transpose();
+    Window::new(read("--since", &args.since)?, read("--until", &args.until)?)
+}
+
+fn column_selection(args: &ExportArgs) -> ColumnSelection {
+    if !args.groups.is_empty() {
+        ColumnSelection::Groups(args.groups.clone())
+    } else if args.columns.len() == 1 && args.columns[0] == "all" {
+        ColumnSelection::All
+    } else if args.columns.is_empty() {
+        ColumnSelection::Default
+    } else {
+        ColumnSelection::Named(args.columns.clone())
+    }
+}
+
+fn find_format(args: &ExportArgs, output: &OutputName) -> Result<&'static dyn Format, FieldProblem> {
+    let from_name =
+        || formats::all().iter().find(|format| output.has_extension(format.descriptor().extension)).copied();
+    let name = match &args.format {
+        Some(name) => name.as_str(),
+        None => from_name().map_or(formats::all()[0].descriptor().name, |format| format.descriptor().name),
+    };
+    format_of_name(name)
+}
+
+fn format_of_name(name: &str) -> Result<&'static dyn Format, FieldProblem> {
+    formats::find(name).map_err(|fault| {
+        let problem = FieldProblem::new("--format", fault.public_message());
+        match fault.public_hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    })
+}
+
+fn read_compression(args: &ExportArgs, output: &OutputName) -> Result<Compression, Fault> {
+    match &args.compression {
+        Some(name) => name.parse(),
+        None => Ok(output.compression()),
+    }
+}
+
+fn format_options(args: &ExportArgs, format: &dyn Format, compression: Compression) -> FormatOptions {
+    FormatOptions {
+        compression,
+        bom: args.bom,
+        csv_header_always: args.csv_header_always,
+        neutralise_formulas: args.neutralise_formulas,
+        parse_payloads: args.parse_payloads,
+        unicode: match args.unicode {
+            None => format.descriptor().unicode_default,
+            Some(UnicodeArg::Keep) => UnicodeRule::Keep,
+            Some(UnicodeArg::Decode) => UnicodeRule::Decode,
+        },
+    }
+}

@@ -1,0 +1,179 @@
+//! Bad input gets one clear error that names the field, the value and what to do, before any work.
+
+use crate::support::Bench;
+
+fn refused(arguments: &[&str], words: &[&str]) {
+    let bench = Bench::with_reference_rows();
+    let command = [&["export", "--project", "proj-e2e", "-o", "out.csv"], arguments].concat();
+    bench.refused(command, words);
+    assert_eq!(bench.listing(), Vec::<String>::new(), "something was written");
+}
+
+#[test]
+fn an_unknown_column_is_named_with_a_suggestion() {
+    refused(&["--columns", "id,traceID"], &["traceID", "traceId"]);
+}
+
+#[test]
+fn a_duplicate_column_is_named() {
+    refused(&["--columns", "id,name,id"], &["id", "twice"]);
+}
+
+#[test]
+fn an_unknown_filter_column_is_named_with_a_suggestion() {
+    refused(
+        &["--filter", r#"{"type":"string","column":"traceNane","operator":"=","value":"x"}"#],
+        &["traceNane", "traceName"],
+    );
+}
+
+#[test]
+fn an_operator_that_the_type_does_not_have_is_named() {
+    refused(
+        &["--filter", r#"{"type":"number","column":"latency","operator":"contains","value":1}"#],
+        &["operator", "contains", ">="],
+    );
+}
+
+#[test]
+fn a_filter_type_that_the_column_does_not_take_is_named() {
+    refused(&["--filter", r#"{"type":"number","column":"name","operator":">","value":1}"#], &["number", "name"]);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named() {
+    refused(&["--filter", r#"{"type":"number","column":"latency","operator":">","value":"2 s"}"#], &["value", "2 s"]);
+}
+
+#[test]
+fn any_of_nothing_is_refused() {
+    refused(&["--filter", r#"{"type":"stringOptions","column":"type","operator":"any of","value":[]}"#], &["any of"]);
+}
+
+#[test]
+fn a_filter_that_is_not_json_is_refused_with_its_place() {
+    refused(&["--filter", r#"{"type":"string","#], &["--filter", "JSON"]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    refused(
+        &["--filter", r#"[{"type":"string","column":"nope","operator":"=","value":"x"}]"#, "--columns", "nada"],
+        &["nope", "nada"],
+    );
+}
+
+#[test]
+fn an_unknown_name_in_where_is_named_with_a_suggestion() {
+    refused(&["--where", "typo = 'SPAN'"], &["typo", "type"]);
+}
+
+#[test]
+fn a_where_text_that_does_not_parse_says_where() {
+    refused(&["--where", "type = "], &["--where", "type ="]);
+}
+
+#[test]
+fn a_bad_date_is_named() {
+    refused(&["--since", "yesterday"], &["--since", "yesterday", "RFC 3339"]);
+}
+
+#[test]
+fn a_window_that_ends_before_it_starts_is_refused() {
+    refused(&["--since", "2026-06-02", "--until", "2026-06-02"], &["since", "until"]);
+}
+
+#[test]
+fn a_limit_of_zero_is_refused() {
+    refused(&["--limit", "0"], &["--limit"]);
+}
+
+#[test]
+fn an_unknown_format_is_named_with_a_suggestion() {
+    refused(&["--format", "parket"], &["parket", "parquet"]);
+}
+
+#[test]
+fn an_unknown_table_is_named_with_a_suggestion() {
+    refused(&["--table", "event"], &["event", "events"]);
+}
+
+#[test]
+fn a_project_without_rows_is_refused_unless_allowed() {
+    let bench = Bench::with_reference_rows();
+    bench.refused(["export", "--project", "nobody", "-o", "out.csv"], &["nobody", "--allow-empty"]);
+    bench.ok(["export", "--project", "nobody", "--allow-empty", "-o", "out.csv"]);
+    assert_eq!(bench.read("out.csv"), "");
+}
+
+#[test]
+fn an_existing_output_is_refused_unless_overwritten() {
+    let bench = Bench::with_reference_rows();
+    bench.write("out.csv", "mine");
+    bench.refused(["export", "--project", "proj-e2e", "-o", "out.csv"], &["out.csv", "--overwrite"]);
+    assert_eq!(bench.read("out.csv"), "mine");
+    bench.ok(["export", "--project", "proj-e2e", "-o", "out.csv", "--overwrite"]);
+    assert_ne!(bench.read("out.csv"), "mine");
+}
+
+#[test]
+fn an_output_inside_the_data_directory_is_refused() {
+    let bench = Bench::with_reference_rows();
+    bench.refused(["export", "--project", "proj-e2e", "-o", "data/out.csv"], &["data directory"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_refused() {
+    let bench = Bench::with_reference_rows();
+    bench.write("file", "");
+    bench.refused(["export", "--project", "proj-e2e", "-o", "file/out.csv"], &["file"]);
+    assert_eq!(bench.listing(), ["file"]);
+}
+
+#[test]
+fn an_option_that_the_format_does_not_have_is_refused() {
+    refused(&["--format", "json", "--csv-header-always"], &["csv"]);
+    refused(&["--format", "parquet", "--compression", "gzip"], &["compression", "parquet"]);
+}
+
+#[test]
+fn a_mask_whose_pattern_explodes_is_refused() {
+    refused(&["--mask", "input:/((a{1,500}){1,500}){1,500}/x/"], &["input"]);
+}
+
+#[test]
+fn a_mask_of_an_unknown_column_is_named() {
+    refused(&["--mask", "inptu"], &["inptu", "input"]);
+}
+
+#[test]
+fn credentials_that_are_missing_are_asked_for_before_any_work() {
+    refused(&["-o", "az://container/file.csv"], &["credentials"]);
+}
+
+#[test]
+fn secrets_in_a_url_are_not_echoed() {
+    let bench = Bench::with_reference_rows();
+    let stderr = bench.refused(
+        ["export", "--project", "proj-e2e", "-o", "s3://bucket/x.csv?secret_access_key=hush-hush&regoin=eu"],
+        &["regoin"],
+    );
+    assert!(!stderr.contains("hush-hush"), "{stderr}");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_named() {
+    let bench = Bench::with_reference_rows();
+    bench.refused(["verify", "missing.manifest.json"], &["missing.manifest.json"]);
+    let path = bench.write("bad.manifest.json", "{");
+    bench.refused(["verify", &path], &["bad.manifest.json"]);
+}
+
+#[test]
+fn a_corrupt_store_is_named() {
+    let bench = Bench::with_reference_rows();
+    let log = bench.file("data/lake/events/_delta_log/00000000000000000001.json");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, &text[..text.len() / 2]).unwrap();
+    bench.refused(["export", "--project", "proj-e2e", "-o", "out.csv"], &["00000000000000000001.json"]);
+}

@@ -1,0 +1,3 @@
+//! The command line, black box.
+
+mod bad_input;
