@@ -85,7 +85,7 @@ fn text_formats_write_what_langfuse_writes() {
 fn dates_are_iso_text_and_quoted_again_in_csv() {
     let dates = serde_json::json!([{ "d": { "$date": "2026-05-04T10:11:12.123Z" }, "e": { "$date": "1970-01-01T00:00:00.000Z" } }]);
     let rows = batch(dates.as_array().unwrap());
-    let file = |name: &str| encode(find(name).unwrap(), &FormatOptions::default(), &[&[rows.clone()]]);
+    let file = |name: &str| encode(find(name).unwrap(), &FormatOptions::default(), &[std::slice::from_ref(&rows)]);
 
     assert_eq!(
         file("csv"),

@@ -6,23 +6,23 @@
 //!
 //! This crate knows no export, no format and no destination, and asks nobody for the time.
 
-mod lake;
-mod file;
-mod order;
-pub mod physical;
-mod log;
-mod keys;
 mod append;
-mod maintain;
-mod expr;
-mod read;
-mod scores;
-mod grouped;
 mod cells;
 mod disk;
-mod parquet_file;
+mod expr;
+mod file;
 #[cfg(test)]
 mod fixture;
+mod grouped;
+mod keys;
+mod lake;
+mod log;
+mod maintain;
+mod order;
+mod parquet_file;
+pub mod physical;
+mod read;
+mod scores;
 
 pub use append::{AppendOptions, Appender, Commit};
 pub use file::{DataFile, Sequence, Span, TableSnapshot};

@@ -37,9 +37,10 @@ pub struct OpenFile {
     pub upload: UploadState,
     /// Bytes that `upload` keeps when it is continued; at least `block_end`.
     pub upload_bytes: ByteCount,
-    /// SHA-256, in hexadecimal, of the bytes from `block_end` to `upload_bytes`. A successor encodes
-    /// them again and must find the same, or a source without snapshots would tear the file.
-    pub ahead_sha256: String,
+    /// SHA-256 over the bytes up to the end of the block in which `upload_bytes` lies; `None` where it is
+    /// `block_end`. A successor encodes that block again and must find the same, or a source without
+    /// snapshots would tear the file.
+    pub ahead_sha256: Option<HashState>,
     /// SHA-256 over the bytes up to `block_end`.
     pub sha256: HashState,
     /// Rows up to there.

@@ -26,8 +26,8 @@ pub(crate) struct FileUnderWay {
     settled: Mark,
     /// The blocks between the two. Empty where the format cannot continue a file.
     unsettled: VecDeque<Mark>,
-    /// What an earlier attempt uploaded behind its last durable block, until it was found again.
-    ahead: Option<Ahead>,
+    /// Hash up to the end of a block that an earlier attempt uploaded in part, until it came out again.
+    ahead: Option<HashState>,
 }
 
 /// Everything up to the end of a block.
@@ -39,12 +39,6 @@ struct Mark {
     rows: RowCount,
     keys: KeySummary,
     after: Option<OrderKey>,
-}
-
-struct Ahead {
-    left: u64,
-    hash: Hash,
-    expected: String,
 }
 
 /// A file that is visible.
@@ -89,13 +83,11 @@ impl FileUnderWay {
             keys: KeySummary { digest: open.digest.clone(), cursor_min: open.cursor_min, cursor_max: open.cursor_max },
             after: open.after.clone(),
         };
-        let left = open.upload_bytes.saturating_sub(open.block_end).get();
-        let ahead = Ahead { left, hash: Hash::default(), expected: open.ahead_sha256.clone() };
         Ok(Self {
             hash: Hash::resume(&open.sha256)?,
             now: mark.clone(),
             settled: mark,
-            ahead: (left > 0).then_some(ahead),
+            ahead: open.ahead_sha256.clone(),
             ..Self::new(open.name.clone(), encoder, upload, bytes_max)
         })
     }
@@ -127,14 +119,18 @@ impl FileUnderWay {
     /// What a later attempt needs to continue.
     pub(crate) fn checkpoint(&self) -> OpenFile {
         let mark = &self.settled;
+        let upload = self.upload.durable();
+        // Behind the last block there is only what ends the file.
+        let next = self.ahead.as_ref().or(self.unsettled.front().map(|next| &next.sha256));
+        let next = next.cloned().unwrap_or_else(|| self.hash.state());
         OpenFile {
             name: self.name.clone(),
             after: mark.after.clone(),
             block_end: mark.end,
             encoder: mark.encoder.clone(),
-            upload: self.upload.durable().state.clone(),
-            upload_bytes: self.upload.durable().bytes,
-            ahead_sha256: self.upload.durable_hash_from(mark.end),
+            upload: upload.state.clone(),
+            upload_bytes: upload.bytes,
+            ahead_sha256: (upload.bytes > mark.end).then_some(next),
             sha256: mark.sha256.clone(),
             rows: mark.rows,
             digest: mark.keys.digest.clone(),
@@ -177,9 +173,6 @@ impl FileUnderWay {
             self.write(bytes, end).await?;
             self.now.end = end;
         }
-        if self.ahead.is_some() {
-            return Err(differs_from_upload(&self.name));
-        }
         let sha256 = self.hash.clone().finish();
         let head = self.upload.commit(&sha256).await?;
         if head.bytes != self.now.end {
@@ -209,40 +202,29 @@ impl FileUnderWay {
             let fault = Fault::new(FaultKind::TooLarge { limit: Some(self.bytes_max) }, message);
             return Err(fault.hint("roll files at a smaller size"));
         }
-        self.compare_with_upload(&bytes)?;
-        let hash = std::mem::take(&mut self.hash).updated(bytes.clone());
+        let hash = self.hash.clone().updated(bytes.clone());
+        // The block that an earlier attempt uploaded in part must come out again: where the source has
+        // changed in between it does not, and the file would be torn.
+        if let Some(expected) = self.ahead.take() {
+            self.hash = hash.await?;
+            if self.hash.state() != expected {
+                return Err(Fault::corrupt(format!(
+                    "file {} cannot be continued: its rows have changed since they were uploaded",
+                    self.name
+                )));
+            }
+            return self.upload.write(bytes).await;
+        }
         let (hash, written) = futures_util::join!(hash, self.upload.write(bytes));
         self.hash = hash?;
         written
     }
 
-    /// The bytes that an earlier attempt uploaded behind its last block must come out again: where the source
-    /// has changed in between they do not, and the file would be torn.
-    fn compare_with_upload(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let Some(ahead) = &mut self.ahead else { return Ok(()) };
-        let again = ahead.left.min(bytes.len() as u64);
-        ahead.hash.update(&bytes[..again as usize]);
-        ahead.left -= again;
-        if ahead.left == 0 {
-            if ahead.hash.clone().finish() != ahead.expected {
-                return Err(differs_from_upload(&self.name));
-            }
-            self.ahead = None;
-        }
-        Ok(())
-    }
-
-    /// Moves the last durable mark and forgets the bytes before it.
+    /// Moves the last durable mark.
     fn settle(&mut self) {
         let durable = self.upload.durable().bytes;
         while let Some(mark) = self.unsettled.pop_front_if(|mark| mark.end <= durable) {
             self.settled = mark;
         }
-        let forget = if self.now.encoder.is_some() { self.settled.end } else { durable };
-        self.upload.forget_until(forget);
     }
-}
-
-fn differs_from_upload(name: &FileName) -> Fault {
-    Fault::corrupt(format!("file {name} cannot be continued: its rows have changed since they were uploaded"))
 }

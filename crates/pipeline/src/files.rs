@@ -36,6 +36,8 @@ pub(crate) struct Files {
     row_log: RowLog,
     /// The upload of an earlier attempt turned out to be gone.
     upload_lost: bool,
+    /// The open file could not be written on, where another try may succeed.
+    file_failed: bool,
     /// The checkpoint could not be recorded: the run may belong to another worker.
     log_lost: bool,
 }
@@ -68,6 +70,7 @@ impl Files {
             recorded: None,
             row_log,
             upload_lost: false,
+            file_failed: false,
             log_lost: false,
         })
     }
@@ -131,6 +134,7 @@ impl Files {
         let file = self.open.as_mut().ok_or_else(|| Fault::bug("no file is open"))?;
         if let Err(fault) = file.append(block).await {
             self.upload_lost = file.upload_is_lost(&fault);
+            self.file_failed = fault.retry() != Retry::Never;
             return Err(fault);
         }
         self.record_if_due().await?;
@@ -150,13 +154,20 @@ impl Files {
         Ok(&self.checkpoint.done)
     }
 
-    /// Whether the run failed because the upload of an earlier attempt is gone, and should begin that file again.
-    pub(crate) fn restart_lost_upload(&mut self) -> bool {
-        if self.upload_lost {
-            self.open = None;
-            self.recorded = None;
+    /// Goes back to the last durable block, or to the start of a file whose upload is gone. `None`
+    /// where the failure was not one of the open file; else the durable bytes of all files.
+    pub(crate) fn step_back(&mut self) -> Option<ByteCount> {
+        let failed = std::mem::take(&mut self.file_failed) && self.destination.limits().resumable;
+        if !failed && !self.upload_lost {
+            return None;
         }
-        self.upload_lost
+        let file = self.open.take();
+        if let Some(file) = &file {
+            self.checkpoint.open = Some(file.checkpoint());
+        }
+        self.recorded = None;
+        let settled = file.map_or(ByteCount::ZERO, |file| file.bytes_settled());
+        Some(self.checkpoint.done.iter().map(|file| file.head.bytes).sum::<ByteCount>() + settled)
     }
 
     /// Leaves behind what a run that ended early may leave behind.
@@ -181,7 +192,9 @@ impl Files {
         let spec = &self.spec;
         let name = spec.files.file(self.checkpoint.done.len() + 1)?;
         let encoder = spec.format.start(schema, &spec.format_options, None)?;
-        let upload = Upload::open(&self.destination, &name, spec.attributes(&name), &self.retrying).await?;
+        let continuable = encoder.state().is_some() && self.destination.limits().resumable;
+        let writes = if continuable { self.retrying.briefly() } else { self.retrying.clone() };
+        let upload = Upload::open(&self.destination, &name, &spec.attributes(&name), &self.retrying, writes).await?;
         let file = FileUnderWay::new(name, encoder, upload, self.destination.limits().file_bytes_max);
         self.checkpoint.open = Some(file.checkpoint());
         self.open = Some(file);
@@ -195,6 +208,7 @@ impl Files {
             Ok(finished) => finished,
             Err(fault) => {
                 self.upload_lost = file.upload_is_lost(&fault);
+                self.file_failed = fault.retry() != Retry::Never;
                 return Err(fault);
             }
         };
@@ -242,8 +256,9 @@ impl Files {
     }
 
     async fn keep(&mut self) -> Result<(), Fault> {
-        let Some(file) = &self.open else { return Ok(()) };
-        self.checkpoint.open = Some(file.checkpoint());
+        if let Some(file) = &self.open {
+            self.checkpoint.open = Some(file.checkpoint());
+        }
         self.log.record(&self.checkpoint).await
     }
 
@@ -295,7 +310,7 @@ async fn continue_file(
     let encoder = spec.format.start(schema, &spec.format_options, state)?;
     let durable = Durable { bytes: open.upload_bytes, state: open.upload.clone() };
     let attributes = spec.attributes(&open.name);
-    let upload = Upload::resume(destination, &open.name, attributes, retrying, durable, open.block_end).await?;
+    let upload = Upload::resume(destination, &open.name, &attributes, retrying, durable, open.block_end).await?;
     FileUnderWay::resume(open, encoder, upload, destination.limits().file_bytes_max)
 }
 

@@ -36,55 +36,71 @@ impl Progress for Silent {
 /// Collects what reading and writing report, so that whoever watches sees one growing state.
 pub(crate) struct Watch {
     progress: Arc<dyn Progress>,
-    state: Mutex<ProgressState>,
-    /// Share of the whole that earlier attempts did.
+    limit: Option<RowCount>,
+    state: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    shown: ProgressState,
+    /// Share of the whole that was done before the plan.
     share_before: f64,
     bytes_planned: ByteCount,
-    limit: Option<RowCount>,
 }
 
 impl Watch {
-    /// Starts with the rows of earlier attempts and what is left to do.
-    pub(crate) fn new(progress: Arc<dyn Progress>, rows: RowCount, plan: &Plan, limit: Option<RowCount>) -> Self {
+    pub(crate) fn new(progress: Arc<dyn Progress>, limit: Option<RowCount>) -> Self {
+        Self { progress, limit, state: Mutex::default() }
+    }
+
+    /// Takes the plan of what is left behind `rows` rows.
+    pub(crate) fn planned(&self, rows: RowCount, plan: &Plan) {
         // The plan of the rest is an upper bound, so the share of what is done is a lower one.
         let all = rows + plan.rows();
-        let share_before = if all == RowCount::ZERO { 0.0 } else { rows.get() as f64 / all.get() as f64 };
-        let state = ProgressState { rows, ..ProgressState::default() };
-        Self { progress, state: Mutex::new(state), share_before, bytes_planned: plan.bytes(), limit }
+        self.change(|state| {
+            state.share_before = if all == RowCount::ZERO { 0.0 } else { rows.get() as f64 / all.get() as f64 };
+            state.bytes_planned = plan.bytes();
+            state.shown.rows = rows;
+        });
     }
 
     /// So many planned bytes lie behind the rows that are being encoded.
     pub(crate) fn passed(&self, bytes: ByteCount) {
-        if self.bytes_planned > ByteCount::ZERO {
-            let share = bytes.get() as f64 / self.bytes_planned.get() as f64;
-            self.change(|state| state.share = self.share_before + (1.0 - self.share_before) * share);
-        }
+        self.change(|state| {
+            if state.bytes_planned > ByteCount::ZERO {
+                let share = bytes.get() as f64 / state.bytes_planned.get() as f64;
+                state.shown.share = state.share_before + (1.0 - state.share_before) * share;
+            }
+        });
     }
 
     /// So much has been written.
     pub(crate) fn written(&self, rows: RowCount, bytes: ByteCount, files_done: usize, file: Option<&FileName>) {
         self.change(|state| {
-            state.rows = rows;
-            state.bytes_written = bytes;
-            state.files_done = files_done;
-            state.file = file.cloned();
+            let shown = &mut state.shown;
+            (shown.rows, shown.bytes_written, shown.files_done) = (rows, bytes, files_done);
+            shown.file = file.cloned();
             if let Some(limit) = self.limit {
-                state.share = state.share.max(rows.get() as f64 / limit.get().max(1) as f64);
+                shown.share = shown.share.max(rows.get() as f64 / limit.get().max(1) as f64);
             }
         });
     }
 
     /// The manifest is written.
     pub(crate) fn finished(&self) {
-        self.change(|state| state.share = 1.0);
+        self.change(|state| state.shown.share = 1.0);
     }
 
-    fn change(&self, change: impl FnOnce(&mut ProgressState)) {
+    /// Shows the changed state. What a run has to do again is not shown as lost.
+    fn change(&self, change: impl FnOnce(&mut Watched)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = state.share;
+        let before = state.shown.clone();
         change(&mut state);
-        state.share = state.share.clamp(before, 1.0);
-        self.progress.update(&state);
+        let shown = &mut state.shown;
+        shown.share = shown.share.clamp(before.share, 1.0);
+        shown.rows = shown.rows.max(before.rows);
+        shown.bytes_written = shown.bytes_written.max(before.bytes_written);
+        self.progress.update(shown);
     }
 }
 

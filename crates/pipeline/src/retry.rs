@@ -40,6 +40,9 @@ impl Waits for RealWaits {
     }
 }
 
+/// A writer that fails so often is given up: most failures heal at once, others never.
+const WRITER_ATTEMPTS: u32 = 3;
+
 /// How one run tries again.
 #[derive(Clone)]
 pub(crate) struct Retrying {
@@ -77,6 +80,11 @@ impl Retrying {
         Self { stop: Stop::new(), ..self.clone() }
     }
 
+    /// Patience for a writer whose file can be taken up by another one.
+    pub(crate) fn briefly(&self) -> Self {
+        Self { attempts_max: self.attempts_max.min(WRITER_ATTEMPTS), ..self.clone() }
+    }
+
     /// Fails once the run is stopped: checked in front of every call that leaves a trace, so that none
     /// is begun after the stop, however long the task was not interrupted.
     pub(crate) fn check_stop(&self) -> Result<(), Fault> {
@@ -102,6 +110,18 @@ impl Retrying {
         tokio::select! {
             () = self.waits.sleep(wait) => self.stop.check(),
             reason = self.stop.raised() => Err(reason.fault()),
+        }
+    }
+
+    /// Waits until a file may be taken up again. One whose upload is gone is begun again at once.
+    pub(crate) async fn wait_to_step_back(&self, attempts: &mut Attempts, fault: Fault) -> Result<(), Fault> {
+        match fault.retry() {
+            Retry::Never if attempts.0 == 0 => {
+                attempts.0 += 1;
+                tracing::warn!(fault = %fault, "beginning a file again");
+                self.check_stop()
+            }
+            _ => self.wait("continuing a file", attempts, fault).await,
         }
     }
 

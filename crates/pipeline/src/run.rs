@@ -13,7 +13,7 @@ use crate::encode::{Encoded, Encoding};
 use crate::enrich::{self, Enrich};
 use crate::files::Files;
 use crate::progress::Watch;
-use crate::retry::{Retrying, at_most};
+use crate::retry::{Attempts, Retrying, at_most};
 use crate::slice::Slices;
 use crate::{Progress, RunSpec, Waits};
 
@@ -66,23 +66,38 @@ pub(crate) async fn run_cut(
     let retrying = Retrying::new(Arc::clone(&ports.waits), stop.clone(), &spec.budget);
     let log = Arc::clone(&ports.log);
     let mut files = Files::new(Arc::clone(&spec), Arc::clone(&ports.destination), log, retrying.clone(), resume)?;
-    let mut run = Run { spec, ports, retrying, rule, reads: Reads::default() };
+    let watch = Arc::new(Watch::new(Arc::clone(&ports.progress), spec.limit));
+    let mut run = Run { spec, ports, retrying, rule, watch, reads: Reads::default(), rows_resumed: None };
+    let mut attempts = Attempts::default();
+    let mut settled_before = ByteCount::ZERO;
     loop {
         let result = tokio::select! {
             biased;
             reason = stop.raised() => Err(reason.fault()),
             result = run.export(&mut files) => result,
         };
-        match result {
+        let fault = match result {
             Ok(outcome) => {
                 run.close_reading().await;
                 return Ok(outcome);
             }
-            Err(_) if stop.reason().is_none() && files.restart_lost_upload() => run.close_reading().await,
-            Err(fault) => {
-                futures_util::join!(run.close_reading(), files.settle(&fault, &stop));
-                return Err(fault);
+            Err(fault) => fault,
+        };
+        // A file that could not be written on is taken up again behind its last durable block.
+        let given_up = match files.step_back() {
+            Some(settled) => {
+                run.close_reading().await;
+                if settled > settled_before {
+                    attempts.made_progress();
+                }
+                settled_before = settled;
+                run.retrying.wait_to_step_back(&mut attempts, fault).await.err()
             }
+            None => Some(fault),
+        };
+        if let Some(fault) = given_up {
+            futures_util::join!(run.close_reading(), files.settle(&fault, &stop));
+            return Err(fault);
         }
     }
 }
@@ -92,7 +107,10 @@ struct Run {
     ports: Ports,
     retrying: Retrying,
     rule: CanonicalRule,
+    watch: Arc<Watch>,
     reads: Reads,
+    /// Rows that earlier attempts wrote and this one kept.
+    rows_resumed: Option<RowCount>,
 }
 
 /// The reading under way, and how it is told to end.
@@ -113,14 +131,17 @@ impl Run {
         let schema = Arc::clone(enrich.schema());
         let encoder = spec.format.block_encoder(&schema, &spec.format_options)?;
         files.begin(&schema, reading.snapshot()).await?;
-        let rows_resumed = files.rows();
+        let rows_before = files.rows();
+        let rows_resumed = self.rows_resumed.map_or(rows_before, |rows| rows.min(rows_before));
+        self.rows_resumed = Some(rows_resumed);
         let plan = plan_rest(&spec, &reading, files, &retrying).await?;
-        let watch = Arc::new(Watch::new(Arc::clone(&ports.progress), rows_resumed, &plan, spec.limit));
+        let watch = Arc::clone(&self.watch);
+        watch.planned(rows_before, &plan);
 
         let encoding = Encoding {
             cutter: Cutter::new(self.rule, spec.format.descriptor().stretches_per_block),
             encoder,
-            limit_left: spec.limit.map(|limit| limit.saturating_sub(rows_resumed)),
+            limit_left: spec.limit.map(|limit| limit.saturating_sub(rows_before)),
             after: files.after().cloned(),
             watch: Arc::clone(&watch),
         };
@@ -137,7 +158,7 @@ impl Run {
         };
         let receipts = files.finish(&schema, &watch).await?.to_vec();
         let manifest = manifest(&spec, &request, &schema, receipts, totals.cut > RowCount::ZERO);
-        conserved(&manifest, rows_resumed, totals.read.saturating_sub(totals.cut))?;
+        conserved(&manifest, rows_before, totals.read.saturating_sub(totals.cut))?;
         let receipt = self.publish(manifest).await?;
         watch.finished();
         Ok(RunOutcome { receipt, rows_resumed })
@@ -182,13 +203,13 @@ fn plan_rest<'a>(
 }
 
 /// Rows read are rows written (promise 9); a run that cannot prove it fails before its manifest.
-fn conserved(manifest: &Manifest, rows_resumed: RowCount, rows_kept: RowCount) -> Result<(), Fault> {
+fn conserved(manifest: &Manifest, rows_before: RowCount, rows_kept: RowCount) -> Result<(), Fault> {
     let digested: u64 = manifest.files.iter().map(|file| file.key_digest.rows()).sum();
-    if manifest.rows == rows_resumed + rows_kept && manifest.rows.get() == digested {
+    if manifest.rows == rows_before + rows_kept && manifest.rows.get() == digested {
         return Ok(());
     }
     Err(Fault::bug(format!(
-        "{} rows were written, {rows_resumed} of them before, but {rows_kept} were read and {digested} are in the digests",
+        "{} rows were written, {rows_before} of them before, but {rows_kept} were read and {digested} are in the digests",
         manifest.rows
     )))
 }

@@ -9,7 +9,7 @@ use crate::sample::{encode, text_batch};
 #[test]
 fn formulas_are_neutralised_on_request_only() {
     let batch = text_batch(&[("=cmd()", &["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "1=1", ""])]);
-    let plain = encode(&Csv, &FormatOptions::default(), &[&[batch.clone()]]);
+    let plain = encode(&Csv, &FormatOptions::default(), &[std::slice::from_ref(&batch)]);
     let safe = encode(&Csv, &FormatOptions { neutralise_formulas: true, ..FormatOptions::default() }, &[&[batch]]);
 
     assert_eq!(plain, b"\"=cmd()\"\n\"=1+1\"\n\"+1\"\n\"-1\"\n\"@SUM(A1)\"\n\"\t=1\"\n\"\r=1\"\n\"1=1\"\n\"\"\n");

@@ -159,7 +159,11 @@ fn row_groups_are_skipped_only_where_no_row_can_pass() {
     // The complement holds for nulls, so the group of nulls stays.
     let others = may_pass(&Expr::Not(Box::new(below_two())));
     assert!(others.is_none_or(|groups| groups[1]));
-    let contains =
-        Expr::Text { value: Box::new(Expr::column("text")), op: TextOp::Contains, needle: "q".into(), case: CaseRule::Exact };
+    let contains = Expr::Text {
+        value: Box::new(Expr::column("text")),
+        op: TextOp::Contains,
+        needle: "q".into(),
+        case: CaseRule::Exact,
+    };
     assert!(may_pass(&contains).is_none_or(|groups| groups == [true, true]), "a search has no bounds");
 }

@@ -115,8 +115,14 @@ impl GroupIndex {
 
     /// The groups of a range.
     pub(super) fn within(&self, range: &KeyRange) -> std::ops::Range<usize> {
-        let places: Vec<usize> = (0..self.len()).collect();
-        let before = |key: &OrderKey| places.partition_point(|&group| self.key(group) < *key);
+        let precedes = |group: &Group, key: &OrderKey| {
+            let text = group.text(&self.texts);
+            let trace_id = if self.has_trace { text } else { "" };
+            let time = key.time.0.cmp(&group.time);
+            let trace = || trace_id.as_bytes().cmp(key.trace_id.as_bytes());
+            time.then_with(trace).then_with(|| text.as_bytes().cmp(key.id.as_bytes())).is_lt()
+        };
+        let before = |key: &OrderKey| self.groups.partition_point(|group| precedes(group, key));
         let end = range.to.as_ref().map_or(self.len(), before);
         range.from.as_ref().map_or(0, before).min(end)..end
     }

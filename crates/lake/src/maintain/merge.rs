@@ -121,7 +121,7 @@ impl Input {
     fn open(snapshot: &TableSnapshot, part: Part, bytes: u64) -> Result<Self, Fault> {
         let Part { file, dropped } = part;
         let row_bytes = (file.cell_bytes / file.rows.max(1)).max(1);
-        let batch_rows = (bytes / row_bytes).clamp(16, CHUNK_ROWS as u64) as usize;
+        let batch_rows = (bytes / row_bytes).clamp(1, CHUNK_ROWS as u64) as usize;
         let reader = parquet_file::open(snapshot, &file)?
             .with_batch_size(batch_rows)
             .build()

@@ -11,7 +11,8 @@ async fn one_failure_of_any_call_changes_nothing() {
     let whole = Bench::new(60).rolled(200);
     let Ended::Done(expected) = whole.attempt(None).await else { panic!() };
     for call in 0..whole.calls_made() {
-        for trouble in [Trouble::FailBefore(FaultKind::Unavailable), Trouble::FailAfter(FaultKind::Timeout)] {
+        let failed = [FaultKind::Unavailable, FaultKind::Throttled].map(Trouble::FailBefore);
+        for trouble in [failed[0], failed[1], Trouble::FailAfter(FaultKind::Timeout), Trouble::Cut] {
             let bench = Bench::new(60).rolled(200);
             let ended = bench.attempt(Some((call, trouble))).await;
             let name = bench.calls.names.lock().unwrap()[call].clone();
@@ -73,6 +74,13 @@ async fn a_run_that_loses_rows_fails() {
     impl Format for Lossy {
         fn descriptor(&self) -> &model::FormatDescriptor {
             LINES.descriptor()
+        }
+        fn scanner(
+            &self,
+            compression: model::Compression,
+            columns: &[&str],
+        ) -> Result<Box<dyn model::RowScanner>, model::Fault> {
+            LINES.scanner(compression, columns)
         }
         fn block_encoder(
             &self,

@@ -9,6 +9,9 @@ use crate::hash::Hash;
 use crate::retry::{Attempts, Retrying};
 use crate::task::Task;
 
+/// The asked texts of a row; `None` for null.
+pub(super) type RowTexts = Vec<Option<String>>;
+
 /// What is known of a file while it is read.
 struct ReadBack {
     bytes: ByteCount,
@@ -112,7 +115,7 @@ pub(super) async fn scan<S: Send + 'static>(
     format: &dyn Format,
     columns: &[&str],
     mut state: S,
-    step: fn(S, Vec<Vec<Option<String>>>) -> Result<S, Fault>,
+    step: fn(S, Vec<RowTexts>) -> Result<S, Fault>,
 ) -> Result<S, Fault> {
     let mut scanner = format.scanner(receipt.compression.parse()?, columns)?;
     let mut chunks = destination.read(&receipt.key).await?;

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use arrow_array::RecordBatch;
 use model::{Destination, Expr, Fault, Format, KeyDigest, Manifest, Micros, ReadRequest, RowCount, TableSpec, Window};
 
+use super::file::{self, RowTexts};
 use super::source::{Ingested, Stored};
-use super::{Difference, RowName, VerifyReport, file};
+use super::{Difference, RowName, VerifyReport};
 use crate::key::Keys;
 
 /// Keys looked at in one round: about 100 MB of hashes.
@@ -120,7 +121,7 @@ pub(super) async fn compare(
 }
 
 impl Round {
-    fn add_exported(mut self, rows: Vec<Vec<Option<String>>>) -> Result<Self, Fault> {
+    fn add_exported(mut self, rows: Vec<RowTexts>) -> Result<Self, Fault> {
         for row in &rows {
             let (name, version) = self.exported_row(row);
             let Some(hash) = self.hash(&name.trace_id, &name.id) else { continue };
@@ -177,7 +178,7 @@ impl Round {
         Ok(self)
     }
 
-    fn name_gone(mut self, rows: Vec<Vec<Option<String>>>) -> Result<Self, Fault> {
+    fn name_gone(mut self, rows: Vec<RowTexts>) -> Result<Self, Fault> {
         for row in &rows {
             let (name, _) = self.exported_row(row);
             if let Some(hash) = self.hash(&name.trace_id, &name.id)

@@ -1,0 +1,109 @@
+//! What the doubles can be told to do wrong, and the waits they are given.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::{Fault, FaultKind, Stop, StopReason};
+use tokio::sync::Notify;
+
+use crate::Waits;
+
+/// What a call is made to do instead of, or after, its work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// Fails without having done anything.
+    FailBefore(FaultKind),
+    /// Does its work and says that it failed.
+    FailAfter(FaultKind),
+    /// Never returns, as if the process had died before the work.
+    CrashBefore,
+    /// Does its work and never returns.
+    CrashAfter,
+    /// Fails, and so does everything else that is asked of the same writer.
+    Cut,
+    /// Raises the stop and goes on.
+    Stop(StopReason),
+}
+
+/// Counts the calls of all doubles and makes trouble at one of them.
+#[derive(Default)]
+pub(crate) struct Calls {
+    count: AtomicUsize,
+    at: Mutex<Option<(usize, Trouble)>>,
+    crashed: Notify,
+    stop: Mutex<Stop>,
+    pub(crate) names: Mutex<Vec<String>>,
+}
+
+impl Calls {
+    /// Begins to count again, with trouble at a call.
+    pub(super) fn arm(&self, trouble: Option<(usize, Trouble)>) {
+        self.count.store(0, Ordering::SeqCst);
+        *self.at.lock().unwrap() = trouble;
+        *self.stop.lock().unwrap() = Stop::new();
+    }
+
+    /// Calls since they were last armed.
+    pub(super) fn made(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.lock().unwrap().clone()
+    }
+
+    /// Returns when a call has crashed.
+    pub(super) async fn crashed(&self) {
+        self.crashed.notified().await;
+    }
+
+    pub(super) async fn before(&self, name: &str) -> Result<Option<Trouble>, Fault> {
+        let call = self.count.fetch_add(1, Ordering::SeqCst);
+        self.names.lock().unwrap().push(name.to_owned());
+        let planned = *self.at.lock().unwrap();
+        let Some((_, trouble)) = planned.filter(|(at, _)| *at == call) else { return Ok(None) };
+        match trouble {
+            Trouble::FailBefore(kind) => Err(Fault::new(kind, format!("planned failure of {name}"))),
+            Trouble::CrashBefore => self.crash().await,
+            Trouble::Stop(reason) => {
+                self.stop.lock().unwrap().raise(reason);
+                Ok(None)
+            }
+            Trouble::FailAfter(_) | Trouble::CrashAfter | Trouble::Cut => Ok(Some(trouble)),
+        }
+    }
+
+    pub(super) async fn after(&self, trouble: Option<Trouble>) -> Result<(), Fault> {
+        match trouble {
+            Some(Trouble::FailAfter(kind)) => Err(Fault::new(kind, "planned failure after the work")),
+            Some(Trouble::CrashAfter) => self.crash().await,
+            Some(Trouble::Cut) => Err(cut()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn crash<T>(&self) -> T {
+        self.crashed.notify_one();
+        std::future::pending().await
+    }
+}
+
+pub(super) fn cut() -> Fault {
+    Fault::new(FaultKind::Unavailable, "the connection was cut")
+}
+
+/// Waits that take no time.
+pub(crate) struct NoWaits;
+
+#[async_trait]
+impl Waits for NoWaits {
+    async fn sleep(&self, _wait: Duration) {
+        tokio::task::yield_now().await;
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
