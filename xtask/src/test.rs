@@ -15,7 +15,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         servers::prepare()?;
     }
     let mut tests = cargo();
-    tests.args(["test", "--workspace", "--locked"]);
+    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if unit_only {
         tests.args(["--lib", "--bins"]);
     }

@@ -27,7 +27,7 @@ pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, Fault>
         let source = data::open_source(&global.data, args.source.as_deref())?;
         let store = NativeStore::open(&global.data).await?;
         let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &store).await?;
-        Some(Against { source, request })
+        Some(Against { source, request, full: args.full })
     };
     let stop = Stop::new();
     let stopping = signals::stop_on_signal(stop.clone());

@@ -121,7 +121,7 @@ pub struct VerifyArgs {
     /// Source to compare with: the embedded store unless given; `none` checks the files alone
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
-    /// Also compare every key, and look for older-stored versions that outrank what was exported
+    /// Compare every key in the files with the source, even where the digests agree
     #[arg(long)]
     pub full: bool,
     /// Print the report as JSON

@@ -281,7 +281,9 @@ fn read_filters(args: &ExportArgs, table: Option<&TableSpec>) -> Result<Vec<Wire
         let Some(table) = table else { continue };
         match parse_where(table, text) {
             Ok(filter) => filters.push(filter),
-            Err(problem) => problems.extend(problem),
+            Err(found) => problems.extend(
+                found.into_iter().map(|problem| FieldProblem { field: format!("--{}", problem.field), ..problem }),
+            ),
         }
     }
     if problems.is_empty() { Ok(filters) } else { Err(problems) }

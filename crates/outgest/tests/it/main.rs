@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 mod destinations;
+mod parity;
 mod servers;
 mod support;
 mod verify;

@@ -48,6 +48,9 @@ pub struct Against {
     pub source: Arc<dyn Source>,
     /// The request of the run, without its snapshot: the source is looked at as it is now. Columns do not matter.
     pub request: ReadRequest,
+    /// Compares the keys in the files row by row even where the digests agree: finds a file and a
+    /// manifest that were changed alike. Files without key columns are refused.
+    pub full: bool,
 }
 
 /// What was found.

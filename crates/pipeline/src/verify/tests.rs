@@ -28,7 +28,7 @@ async fn report(bench: &Bench, manifest: &Manifest) -> VerifyReport {
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,
-        against: Some(Against { source: Arc::clone(&bench.source) as _, request }),
+        against: Some(Against { source: Arc::clone(&bench.source) as _, request, full: false }),
         stop: Stop::new(),
         waits: Arc::new(NoWaits),
         budget: Budget::for_cores(2),

@@ -174,10 +174,12 @@ fn is_separator(c: char) -> bool {
     c.is_ascii() && !c.is_ascii_alphanumeric()
 }
 
-/// The sum of numbers of one type: integers modulo their range, decimals exactly, zero for none.
+/// The sum of numbers of one type: integers modulo their range, decimals exactly. For none it is an
+/// integer zero, which adds to any type.
 pub fn sum(values: impl Iterator<Item = Value>) -> Value {
     values
         .reduce(|total, next| match (total, next) {
+            (Value::UInt(0), other) | (other, Value::UInt(0)) => other,
             (Value::UInt(a), Value::UInt(b)) => Value::UInt(a.wrapping_add(b)),
             (Value::Int(a), Value::Int(b)) => Value::Int(a.wrapping_add(b)),
             (Value::Float(a), Value::Float(b)) => Value::Float(a + b),

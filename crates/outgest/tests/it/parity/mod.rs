@@ -1,0 +1,184 @@
+//! The files of Outgest beside those of Langfuse for the same rows and filters: equal, except for the
+//! differences that `docs/differences-from-langfuse.md` lists, each of which must occur.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::support::Bench;
+
+/// Columns that only one of the two files has.
+struct Expected {
+    only_ours: &'static [&'static str],
+    only_theirs: &'static [&'static str],
+    /// Cells that differ: row, column, our text, their text.
+    cells: &'static [(&'static str, &'static str, &'static str, &'static str)],
+}
+
+/// A deleted score's name makes a column there; a score given after the cut-off makes one here.
+const SCORE_COLUMNS: Expected = Expected { only_ours: &["future"], only_theirs: &["deleted"], cells: &[] };
+
+#[test]
+fn without_a_filter() {
+    compare(
+        "A_public_nofilter",
+        &Expected {
+            cells: &[
+                // Escapes below U+0080 are kept, so that JSON text in a cell stays JSON.
+                ("ev-005", "comments", r"日本 \\u0041", "日本 A"),
+                ("ev-002", "input", r"\\u0022q\\u0022", "\\\"q\\\""),
+                // Every digit is kept.
+                ("ev-003", "usageDetails", "18446744073709551615", "18446744073709552000"),
+            ],
+            ..SCORE_COLUMNS
+        },
+    );
+}
+
+#[test]
+fn by_type_and_latency() {
+    compare("B_public_type_latency", &SCORE_COLUMNS);
+}
+
+#[test]
+fn by_tags_and_time() {
+    compare("C_public_tags_time", &SCORE_COLUMNS);
+}
+
+#[test]
+fn with_scores_that_are_named_like_columns() {
+    let bench = Bench::with_reference_rows();
+    let rows = export(&bench, "G_public_score_name_collision");
+    let theirs = golden_rows("G_public_score_name_collision");
+    assert_eq!(rows.len(), theirs.len());
+    for (ours, theirs) in rows.iter().zip(&theirs) {
+        for column in ["id", "name", "comments"] {
+            // There the score takes the column's place; here it has a column of its own.
+            assert!(!ours[column].is_null(), "{ours}");
+            assert_eq!(ours[format!("score:{column}")], theirs[column], "{column}");
+        }
+        for (column, value) in theirs.as_object().unwrap() {
+            // A score named like a property of every JavaScript object loses its value there.
+            if !["id", "name", "comments", "toString"].contains(&column.as_str()) {
+                assert_eq!(comparable(&ours[column]), comparable(value), "{column} of {ours}");
+            }
+        }
+    }
+}
+
+fn compare(case: &str, expected: &Expected) {
+    let bench = Bench::with_reference_rows();
+    let (ours, theirs) = (export(&bench, case), golden_rows(case));
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids(&ours), ids(&theirs), "rows or their order");
+    let (our_columns, their_columns) = (columns(&ours[0]), columns(&theirs[0]));
+    assert_eq!(our_columns[..32], their_columns[..32], "the columns before the scores");
+    let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+    let only = |a: &[String], b: &[String]| set(a).difference(&set(b)).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&our_columns, &their_columns), expected.only_ours);
+    assert_eq!(only(&their_columns, &our_columns), expected.only_theirs);
+
+    let lines = bench.read("rows.jsonl");
+    let mut found = BTreeSet::new();
+    for ((our, their), line) in ours.iter().zip(&theirs).zip(lines.lines()) {
+        for (column, their_value) in their.as_object().unwrap() {
+            let Some(our_value) = our.get(column) else { continue };
+            if comparable(our_value) == comparable(their_value) {
+                continue;
+            }
+            if column == "metadata" && holds_all(line, their_value) {
+                // A repeated key is there twice; they keep its first value, a JSON reader the last.
+                continue;
+            }
+            let id = our["id"].as_str().unwrap();
+            let listed = expected.cells.iter().find(|(row, name, ..)| *row == id && name == column);
+            let Some((.., ours_has, theirs_has)) = listed else {
+                panic!("{column} of {id} differs: {our_value} and {their_value}");
+            };
+            assert!(our_value.to_string().contains(ours_has), "{our_value}");
+            assert!(their_value.to_string().contains(theirs_has), "{their_value}");
+            found.insert((id.to_owned(), column.clone()));
+        }
+    }
+    assert_eq!(found.len(), expected.cells.len(), "a listed difference does not occur any more");
+    compare_csv(&bench, case, expected);
+}
+
+/// Whether the text of a row has every entry of this object.
+fn holds_all(line: &str, object: &Value) -> bool {
+    object
+        .as_object()
+        .unwrap()
+        .iter()
+        .all(|(key, value)| line.contains(&format!("{}:{value}", Value::from(key.as_str()))))
+}
+
+/// The same cells as CSV, byte for byte, where neither scores nor map keys are in them.
+fn compare_csv(bench: &Bench, case: &str, expected: &Expected) {
+    let arguments = arguments(case);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ours = bench.export("ours.csv", &[&arguments[..], &["--format", "csv"]].concat());
+    let theirs = std::fs::read_to_string(golden(&format!("{case}.csv"))).unwrap();
+    let (ours, theirs) = (cells(&ours), cells(&theirs));
+    assert_eq!(ours.len(), theirs.len());
+    for (our, their) in ours.iter().zip(&theirs) {
+        for (column, cell) in their {
+            let id = their["id"].as_str();
+            let listed = expected.cells.iter().any(|(row, name, ..)| *row == id && name == column);
+            let has_keys = column == "metadata" || listed;
+            if our.contains_key(column) && !has_keys && !cell.starts_with('[') {
+                assert_eq!(&our[column], cell, "{column} of {id}");
+            }
+        }
+    }
+}
+
+fn cells(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.deserialize().map(|row| row.unwrap()).collect()
+}
+
+fn golden(name: &str) -> String {
+    format!("{}/tests/it/parity/golden/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn golden_rows(case: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(golden(&format!("{case}.jsonl"))).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Options that ask for what the case asked for.
+fn arguments(case: &str) -> Vec<String> {
+    let asked = std::fs::read_to_string(golden(&format!("{case}.filter.json"))).unwrap();
+    let asked: Map<String, Value> = serde_json::from_str(&asked).unwrap();
+    let text = |name: &str| asked[name].as_str().unwrap().to_owned();
+    ["--project", &text("projectId"), "--until", &text("cutoffCreatedAt"), "--filter", &asked["filter"].to_string()]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn export(bench: &Bench, case: &str) -> Vec<Value> {
+    let arguments = arguments(case);
+    bench.rows(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn columns(row: &Value) -> Vec<String> {
+    row.as_object().unwrap().keys().cloned().collect()
+}
+
+/// A value whose order is not promised there: scores of a cell in chance order, metadata keys reversed.
+fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Array(items) if !items.iter().any(Value::is_object) => {
+            let mut sorted = items.clone();
+            sorted.sort_by_key(Value::to_string);
+            Value::Array(sorted)
+        }
+        Value::Object(entries) => {
+            let mut sorted: Vec<_> = entries.iter().collect();
+            sorted.sort_by_key(|(key, _)| key.as_str());
+            Value::Array(sorted.into_iter().map(|(key, value)| serde_json::json!([key, value])).collect())
+        }
+        other => other.clone(),
+    }
+}
