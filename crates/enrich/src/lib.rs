@@ -1,4 +1,7 @@
-//! What is added to rows after they are read: one folder per step, and the list of them.
+//! What is added to rows after they are read: one folder per step.
+//!
+//! In an export, scores append columns, comments fill theirs, and the mask comes last so that nothing is
+//! added behind it.
 //!
 //! A step takes batches that end with the key columns and returns the same rows in the same order,
 //! key columns last. It never asks where rows come from or go: what it needs is looked up through
@@ -10,18 +13,6 @@ mod scores;
 #[cfg(test)]
 mod test_rows;
 
-use model::Enrichment;
-
 pub use comments::{Comments, resolve_comments};
 pub use mask::Mask;
 pub use scores::Scores;
-
-/// The steps of an export in their order: scores append columns, comments fill theirs, and the mask
-/// comes last so that nothing is added behind it.
-pub fn in_order(mask: Option<Mask>) -> Vec<Box<dyn Enrichment>> {
-    let mut steps: Vec<Box<dyn Enrichment>> = vec![Box::new(Scores), Box::new(Comments)];
-    if let Some(mask) = mask {
-        steps.push(Box::new(mask));
-    }
-    steps
-}

@@ -70,7 +70,7 @@ pub struct SourceCapabilities {
 
 /// One request, prepared.
 ///
-/// Batches hold the requested columns in order, followed by the [`Reading::key_fields`]. Rows come
+/// Batches hold the requested columns in order, followed by the key columns (`key_fields`). Rows come
 /// in the total order of promise 3, each live row once.
 #[async_trait]
 pub trait Reading: Send + Sync {

@@ -1,7 +1,8 @@
 //! Cuts rows at the same points whatever batches they came in (promise 3).
 //!
 //! A stretch ends before the row that would take it above 4 MiB of cell bytes, or with its 8,192nd
-//! row; a block is a number of stretches that the format names. The count starts at the first row of a
+//! row; a block is a number of stretches that the format names, fewer where rows larger than a stretch
+//! take it to so many times 4 MiB. The count starts at the first row of a
 //! file and again behind every block, and files end with a block, so a later attempt that starts
 //! behind any block cuts as an undisturbed one does. The cut is without copies: a block is the
 //! stretches of batches that lie in it.
@@ -46,6 +47,8 @@ pub(crate) struct Cutter {
     full_stretches: usize,
     stretch_rows: usize,
     stretch_bytes: u64,
+    /// Cell bytes of the full stretches of the block.
+    full_bytes: u64,
 }
 
 impl Cutter {
@@ -57,6 +60,7 @@ impl Cutter {
             full_stretches: 0,
             stretch_rows: 0,
             stretch_bytes: 0,
+            full_bytes: 0,
         }
     }
 
@@ -90,9 +94,15 @@ impl Cutter {
 
     /// Ends a stretch and says whether the block ends with it.
     fn end_stretch(&mut self) -> bool {
+        self.full_stretches += 1;
+        self.full_bytes += self.stretch_bytes;
         (self.stretch_rows, self.stretch_bytes) = (0, 0);
-        self.full_stretches = (self.full_stretches + 1) % self.stretches_per_block;
-        self.full_stretches == 0
+        let block_bytes_max = self.stretches_per_block as u64 * self.rule.cell_bytes_max.get();
+        let ends = self.full_stretches == self.stretches_per_block || self.full_bytes >= block_bytes_max;
+        if ends {
+            (self.full_stretches, self.full_bytes) = (0, 0);
+        }
+        ends
     }
 
     fn take(&mut self, batch: &MeasuredRows, range: std::ops::Range<usize>) {

@@ -20,8 +20,8 @@ pub struct ExportArgs {
     /// Table: events, observations, scores, sessions or traces
     #[arg(long, value_name = "T", default_value = "events", help_heading = "What")]
     pub table: String,
-    /// Where rows are read; the embedded store of --data unless given
-    #[arg(long, value_name = "URL", help_heading = "What")]
+    /// Data directory whose store is read; that of --data unless given
+    #[arg(long, value_name = "DIR", help_heading = "What")]
     pub source: Option<String>,
     /// Filter as one JSON object or an array, or @FILE; repeat to narrow further
     #[arg(long = "filter", value_name = "JSON", help_heading = "What")]
@@ -53,7 +53,7 @@ pub struct ExportArgs {
     /// Export at most so many rows, the latest first
     #[arg(long, value_name = "N", help_heading = "What")]
     pub limit: Option<u64>,
-    /// Hide values: COLUMN[=drop|hash|redact] or COLUMN:/regex/replacement/; separated by commas, or repeated
+    /// Hide values: COLUMN[.KEY][:redact|hash|drop], separated by commas, or COLUMN:/pattern/replacement/
     #[arg(long = "mask", value_name = "RULE", help_heading = "What")]
     pub masks: Vec<String>,
     /// Succeed where the project has no rows at all

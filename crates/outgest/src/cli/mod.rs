@@ -45,13 +45,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
     /// Directory of the embedded store and of everything remembered between commands
-    #[arg(long, global = true, value_name = "DIR", default_value = "outgest-data")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "DIR", default_value = "outgest-data")]
     pub data: PathBuf,
     /// Least severe log lines that are printed to stderr
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "LEVEL", default_value = "warn")]
     pub log: LogLevel,
     /// Form of log lines
-    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FORM", default_value = "text")]
     pub log_format: LogFormat,
 }
 
@@ -118,8 +118,8 @@ pub struct VerifyArgs {
     /// The manifest: a path or URL, as the export printed it
     #[arg(value_name = "MANIFEST")]
     pub manifest: String,
-    /// Source to compare with: the embedded store unless given; `none` checks the files alone
-    #[arg(long, value_name = "URL")]
+    /// Data directory to compare with; that of --data unless given; `none` checks the files alone
+    #[arg(long, value_name = "DIR")]
     pub source: Option<String>,
     /// Compare every key in the files with the source, even where the digests agree
     #[arg(long)]

@@ -34,12 +34,15 @@ pub fn create_lake(data: &Path, now: Micros) -> Result<Lake, Fault> {
     Lake::create_or_open(&directory, &tables::stored(), now)
 }
 
-/// Opens the source that `--source` names: the embedded store unless given.
+/// Opens the source that `--source` names: the store of another data directory; that of `data` unless given.
 pub fn open_source(data: &Path, source: Option<&str>) -> Result<Arc<dyn Source>, Fault> {
     match source {
         None => Ok(Arc::new(LakeSource::new(open_lake(data)?))),
         // The value is not repeated: it may hold a password.
-        Some(_) => Err(Fault::bad_request("--source: no kind of source takes this address")
-            .hint("leave --source out to read the embedded store of --data")),
+        Some(address) if address.contains("://") => {
+            Err(Fault::bad_request("--source: no kind of source takes this address")
+                .hint("name another data directory, or leave --source out to read the one of --data"))
+        }
+        Some(directory) => Ok(Arc::new(LakeSource::new(open_lake(Path::new(directory))?))),
     }
 }

@@ -46,6 +46,17 @@ fn blocks_of(
     blocks.iter().map(texts_of).collect()
 }
 
+#[test]
+fn huge_rows_make_blocks_of_fewer_stretches() {
+    let rule = CanonicalRule { rows_max: 100, cell_bytes_max: ByteCount(10) };
+    let texts = vec![Some("x".repeat(25)); 5];
+
+    let blocks = blocks_of(&texts, &[], rule, 4);
+
+    // Two rows of 25 bytes pass 4 x 10 bytes, although they are but two stretches.
+    assert_eq!(blocks.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+}
+
 proptest! {
     #[test]
     fn blocks_do_not_depend_on_how_rows_were_batched(
