@@ -5,12 +5,14 @@ use anyhow::{Result, bail};
 use crate::command::{cargo, run as run_command, target};
 use crate::{servers, tidy};
 
-/// Every kind of test, with seeded samples of the long ones.
+/// Formatting, structure, and every kind of test with seeded samples of the long ones.
 ///
 /// `--unit` leaves out what needs servers; further words go to the test runner as name filters.
 pub fn run(words: &[&str]) -> Result<()> {
     let unit_only = words.contains(&"--unit");
     let filters: Vec<&str> = words.iter().copied().filter(|word| *word != "--unit").collect();
+    run_command(cargo().args(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
     if !unit_only {
         servers::prepare()?;
     }

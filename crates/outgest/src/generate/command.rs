@@ -107,15 +107,12 @@ enum Form {
 
 impl Output {
     fn create(path: &Path, table: &StoredTable) -> Result<Self, Fault> {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let parquet = match extension {
-            "jsonl" => false,
-            "parquet" => true,
-            _ => {
-                return Err(Fault::bad_request(format!("{} ends neither in .jsonl nor in .parquet", path.display()))
-                    .hint("the file's name tells its format"));
-            }
-        };
+        let ends_in = |extension: &str| path.extension().is_some_and(|found| found == extension);
+        let parquet = ends_in("parquet");
+        if !parquet && !ends_in("jsonl") {
+            return Err(Fault::bad_request(format!("{} ends neither in .jsonl nor in .parquet", path.display()))
+                .hint("the file's name tells its format"));
+        }
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
         let partial = PathBuf::from(name);
