@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         ["check"] => test::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["tidy"] => tidy::run(),
-        ["picture"] => picture::run(),
+        ["picture", rest @ ..] => picture::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

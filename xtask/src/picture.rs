@@ -18,9 +18,17 @@ const CELL: (f64, f64) = (8.4, 19.0);
 const COLUMNS_MAX: usize = 112;
 
 /// Runs the commands and draws what they print to `docs/terminal.svg`.
-pub fn run() -> Result<()> {
-    run_command(cargo().args(["build", "--locked", "--package", "outgest"]))?;
-    let outgest = target().join("debug/outgest");
+///
+/// A binary that was built already can be named; otherwise it is built.
+pub fn run(words: &[&str]) -> Result<()> {
+    let outgest = match words {
+        [] => {
+            run_command(cargo().args(["build", "--locked", "--package", "outgest"]))?;
+            target().join("debug/outgest")
+        }
+        [binary] => fs::canonicalize(binary)?,
+        _ => bail!("usage: cargo xtask picture [BINARY]"),
+    };
     let folder = target().join("picture");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;

@@ -65,7 +65,8 @@ pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, Fault>
             1 => format!("1 difference from {compared}"),
             many => format!("{many} differences from {compared}"),
         };
-        println!("{} files, {} rows: {verdict}", report.files_read, report.rows_in_files.human());
+        let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
+        println!("{files}, {} rows: {verdict}", report.rows_in_files.human());
         if report.rows_superseded.get() > 0 {
             println!("{} of the rows have a newer version by now", report.rows_superseded.human());
         }

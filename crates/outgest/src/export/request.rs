@@ -221,15 +221,18 @@ struct Problems {
 
 impl Problems {
     fn push(&mut self, problem: FieldProblem) {
-        self.fields.push(problem);
+        // The model names fields as the API does; on the command line they are options.
+        let option = ["columns", "groups", "search", "search-type", "where"].contains(&problem.field.as_str());
+        let field = if option { format!("--{}", problem.field) } else { problem.field };
+        self.fields.push(FieldProblem { field, ..problem });
     }
 
     fn take<T>(&mut self, result: Result<T, FieldProblem>) -> Option<T> {
-        result.map_err(|problem| self.fields.push(problem)).ok()
+        result.map_err(|problem| self.push(problem)).ok()
     }
 
     fn take_all<T>(&mut self, result: Result<T, Vec<FieldProblem>>) -> Option<T> {
-        result.map_err(|problems| self.fields.extend(problems)).ok()
+        result.map_err(|problems| problems.into_iter().for_each(|problem| self.push(problem))).ok()
     }
 
     fn take_fault<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
@@ -281,9 +284,7 @@ fn read_filters(args: &ExportArgs, table: Option<&TableSpec>) -> Result<Vec<Wire
         let Some(table) = table else { continue };
         match parse_where(table, text) {
             Ok(filter) => filters.push(filter),
-            Err(found) => problems.extend(
-                found.into_iter().map(|problem| FieldProblem { field: format!("--{}", problem.field), ..problem }),
-            ),
+            Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() { Ok(filters) } else { Err(problems) }

@@ -4,6 +4,7 @@ mod cli;
 mod crash;
 mod destinations;
 mod parity;
+mod readers;
 mod servers;
 mod support;
 mod verify;

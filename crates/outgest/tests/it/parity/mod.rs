@@ -28,6 +28,8 @@ fn without_a_filter() {
                 ("ev-005", "comments", r"日本 \\u0041", "日本 A"),
                 ("ev-002", "input", r"\\u0022q\\u0022", "\\\"q\\\""),
                 // Every digit is kept.
+                // 999999.999999999999 here, a double there; reading ours into a double shows as much.
+                ("ev-003", "costDetails", "1000000.0", "1000000"),
                 ("ev-003", "usageDetails", "9007199254740993", "9007199254740992"),
             ],
             ..SCORE_COLUMNS
