@@ -12,7 +12,7 @@ pub(crate) enum Expander {
     /// Not compressed.
     Plain,
     /// Gzip members.
-    Gzip(MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     /// Zstandard frames.
     Zstd(Writer<Vec<u8>, Decoder<'static>>),
 }
@@ -21,7 +21,7 @@ impl Expander {
     pub(crate) fn new(compression: Compression) -> Result<Self, Fault> {
         Ok(match compression {
             Compression::None => Self::Plain,
-            Compression::Gzip => Self::Gzip(MultiGzDecoder::new(Vec::new())),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             Compression::Zstd => Self::Zstd(Writer::new(Vec::new(), Decoder::new().map_err(cannot_expand)?)),
         })
     }

@@ -16,7 +16,7 @@ const RATE: &str = "20MB";
 
 /// Kills of one test, and how many of them must come after the first durable block.
 fn kills() -> (usize, usize) {
-    if soak() { (50, 40) } else { (5, 4) }
+    if soak() { (50, 40) } else { (5, 3) }
 }
 
 /// What a reader of the destination sees of the n-th export: nothing, or all of it.
