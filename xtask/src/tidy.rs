@@ -22,7 +22,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("destinations", &["model"]),
     ("pipeline", &["model"]),
     ("store", &["model"]),
-    ("outgest", &["model", "tables", "sources", "lake", "enrich", "formats", "destinations", "pipeline", "store"]),
+    ("jobs", &["model", "pipeline"]),
+    ("api", &["model"]),
+    (
+        "outgest",
+        &[
+            "model",
+            "tables",
+            "sources",
+            "lake",
+            "enrich",
+            "formats",
+            "destinations",
+            "pipeline",
+            "store",
+            "jobs",
+            "api",
+        ],
+    ),
 ];
 
 /// Outside crates that only their owners may use.
@@ -31,6 +48,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("sea-orm", &["store"]),
     ("sea-orm-migration", &["store"]),
     ("object_store", &["destinations"]),
+    ("axum", &["api"]),
     ("parquet", &["lake", "formats", "outgest"]),
     ("clap", &["outgest"]),
     ("anyhow", &["outgest", "xtask"]),

@@ -69,7 +69,7 @@ pub(super) fn fetch(
         let mut rows = starts.rows(files, group, rows)?;
         rows.hold(places)?;
         for (column, place) in parts.iter_mut().zip(places) {
-            column.push(super::index::held(&rows, *place)?.clone());
+            column.push(Arc::clone(super::index::held(&rows, *place)?));
         }
     }
     // Where each wanted row stands among the ascending ones.
@@ -82,7 +82,7 @@ pub(super) fn fetch(
         .into_iter()
         .map(|parts| {
             let together = match &parts[..] {
-                [single] => single.clone(),
+                [single] => Arc::clone(single),
                 several => {
                     concat(&several.iter().map(|part| &**part as &dyn Array).collect::<Vec<_>>()).map_err(failed)?
                 }

@@ -62,7 +62,7 @@ impl Lake {
 fn prepare(lake: &Lake, request: &ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
     check(request)?;
     let table = request.table.stored().name;
-    let wanted = request.snapshot.as_ref().map(|snapshot| Versions::parse(snapshot)).transpose()?;
+    let wanted = request.snapshot.as_ref().map(Versions::parse).transpose()?;
     let at = |table: &str| -> Result<TableSnapshot, Fault> {
         match &wanted {
             None => lake.snapshot(table),

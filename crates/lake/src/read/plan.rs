@@ -165,5 +165,5 @@ fn slice(pieces: &[Piece], range: KeyRange) -> Option<Slice> {
         let largest = pieces.iter().map(|piece| piece.bytes).max().unwrap_or(0);
         bytes = bytes.min(largest.max(STRETCH_BYTES_MAX));
     }
-    found.then(|| Slice { range, rows: RowCount(rows), bytes: ByteCount(bytes) })
+    found.then_some(Slice { range, rows: RowCount(rows), bytes: ByteCount(bytes) })
 }
