@@ -5,6 +5,7 @@
 //! This crate knows no format, no destination and no job, and names no exportable table: table specs
 //! arrive in the request.
 
+pub mod clickhouse;
 #[cfg(test)]
 mod conformance;
 pub mod lake;
