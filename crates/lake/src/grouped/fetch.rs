@@ -1,5 +1,7 @@
 //! Decodes columns of scattered rows, and gives them in the asked order.
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
