@@ -15,6 +15,8 @@ pub struct Fault {
     kind: FaultKind,
     message: String,
     hint: Option<String>,
+    step: Option<&'static str>,
+    problems: Vec<FieldProblem>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -88,7 +90,15 @@ impl FaultKind {
 impl Fault {
     /// A failure of `kind` with a message of one lower-case sentence without full stop.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            step: None,
+            problems: Vec::new(),
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// The request cannot be honoured.
@@ -110,16 +120,19 @@ impl Fault {
     pub fn of_problems(problems: Vec<FieldProblem>) -> Self {
         let hint = problems.iter().find_map(|problem| problem.hint.clone());
         let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        let fault = Self::bad_request(message);
-        match hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
+        Self { hint, problems, ..Self::bad_request(message) }
     }
 
     /// Adds what the user can change.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what was being done, such as `preparing the read`. The step that is named first, nearest to
+    /// the cause, stays.
+    pub fn during(mut self, step: &'static str) -> Self {
+        self.step.get_or_insert(step);
         self
     }
 
@@ -152,6 +165,16 @@ impl Fault {
     /// The message for the user.
     pub fn public_message(&self) -> &str {
         &self.message
+    }
+
+    /// What was being done, where known.
+    pub fn step(&self) -> Option<&'static str> {
+        self.step
+    }
+
+    /// The fields of the request that are wrong, one by one, where the message joins several.
+    pub fn problems(&self) -> &[FieldProblem] {
+        &self.problems
     }
 
     /// What the user can change, where we know.

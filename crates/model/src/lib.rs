@@ -5,24 +5,32 @@
 //! product can be hidden in a plug-in. Reading order: what can be asked ([`TableSpec`], [`Expr`],
 //! [`Window`]), how rows are read ([`Source`], [`Reading`]), enriched ([`Enrichment`]), encoded
 //! ([`Format`]) and delivered ([`Destination`]), and what is remembered ([`Checkpoint`],
-//! [`Manifest`]).
+//! [`Manifest`]). Then what a service adds: exports that people ask for ([`ExportStore`]), the queue
+//! they wait in ([`JobStore`]), and people themselves ([`PeopleStore`], [`AuditLog`]).
 //!
 //! It does not know any table, format, source or destination by name.
 
+mod audit;
 mod checkpoint;
 mod column;
+mod comments;
 mod destination;
 mod digest;
 mod enrich;
+mod export;
 mod expr;
 mod fault;
 pub mod filter;
 mod format;
 mod id;
+mod job;
 mod kind;
 mod manifest;
 mod order;
+mod page;
+mod people;
 mod quantity;
+mod secret;
 mod selection;
 mod source;
 mod stop;
@@ -30,14 +38,20 @@ mod table;
 mod time;
 mod window;
 
+pub use audit::{AuditEntry, AuditLog, NewAuditEntry};
 pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
 pub use column::{ColumnType, FieldRole, TimestampStyle, field};
+pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
 pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
 };
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
 pub use enrich::{
     Comment, CommentLookup, Enricher, Enrichment, Lookups, ObjectKind, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
+};
+pub use export::{
+    CheckedExport, CreatedExport, Export, ExportAsk, ExportDesk, ExportEstimate, ExportPreview, ExportQuery,
+    ExportState, ExportStore, FileNamePattern, Idempotency, NewExport, Quotas,
 };
 pub use expr::{
     CaseRule, CommentTest, CompareOp, Expr, Literal, ScoreLevel, ScoreTest, ScoreValueTest, TextOp, TracePosition,
@@ -47,11 +61,21 @@ pub use format::{
     BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, RowScanner, ScannedRows,
     UnicodeRule,
 };
-pub use id::{ProjectId, RunId};
+pub use id::{ApiKeyId, JobId, ProjectId, RunId, UserId};
+pub use job::{
+    Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
+    Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Wish,
+};
 pub use kind::{Connected, KindDescriptor, RawOptions};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
 pub use order::{KeyRange, OrderKey};
+pub use page::{PAGE_ITEMS_MAX, Page, PageRequest, PageToken};
+pub use people::{
+    Actor, ApiKey, Member, NewApiKey, NewInvitation, NewUser, PASSWORD_CHARACTERS_MIN, PeopleStore, PresentedKey,
+    Project, ProjectChange, Role, Session, SignIn, User, csrf_token,
+};
 pub use quantity::{ByteCount, RowCount};
+pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};
 pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, key_column};
 pub use stop::{Stop, StopReason};
