@@ -12,7 +12,7 @@ use model::{Destination, Fault, FileAttributes, FileName, RawOptions};
 use crate::servers::Environment;
 
 /// Connects to `address` with `environment` instead of the process's own.
-fn connect(address: &str, environment: &Environment) -> Arc<dyn Destination> {
+pub fn connect(address: &str, environment: &Environment) -> Arc<dyn Destination> {
     // A second installation fails, and the first one stands.
     drop(rustls::crypto::ring::default_provider().install_default());
     let lookup = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
