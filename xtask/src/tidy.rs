@@ -3,7 +3,7 @@
 //! Crates may depend only on what their row allows, and no code outside a family matches on the
 //! names of its members. Marks of unfinished work are refused too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,7 @@ const FAMILIES: &[(&str, &[&str])] = &[
 /// Runs every rule and prints each violation.
 pub fn run() -> Result<()> {
     let mut violations = edges()?;
+    violations.extend(compiled_twice()?);
     violations.extend(sources()?);
     for violation in &violations {
         eprintln!("tidy: {violation}");
@@ -102,6 +103,30 @@ fn edges() -> Result<Vec<String>> {
         }
     }
     Ok(violations)
+}
+
+/// Outside crates that the program alone would compile with other features than all tests together, and
+/// with them everything that depends on them.
+fn compiled_twice() -> Result<Vec<String>> {
+    let tested = crates_with_features(&["--workspace", "--edges", "normal,build,dev"])?;
+    let shipped = crates_with_features(&["--package", "outgest", "--edges", "normal,build"])?;
+    Ok(shipped
+        .difference(&tested)
+        .map(|found| {
+            format!("{found} is compiled with other features for tests: turn them on in crates/outgest/Cargo.toml")
+        })
+        .collect())
+}
+
+/// One line per outside crate: name, version and features.
+fn crates_with_features(selection: &[&str]) -> Result<BTreeSet<String>> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "--prefix", "none", "--format", "{p} {f}"]).args(selection);
+    let text = output(&mut tree)?;
+    // A mark at the end says that a crate's own dependencies were listed before; crates of the workspace
+    // show their folder.
+    let crates = text.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.contains("(/"));
+    Ok(crates.map(str::to_owned).collect())
 }
 
 fn short(package: &str) -> &str {
