@@ -37,6 +37,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> TableSpec {
             deleted: "deleted",
             ingested: "ingested",
         })),
+        attached: None,
         order: OrderColumns { time: "time", trace_id: Some("trace"), id: "id" },
         columns: columns.iter().map(|(name, kind)| column(name, kind)).collect(),
         filters: vec![],

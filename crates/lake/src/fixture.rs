@@ -9,7 +9,7 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
 };
-use model::{ColumnType, Micros, ProjectId, StoredColumn, StoredTable};
+use model::{ColumnType, Micros, ProjectId, Stop, StoredColumn, StoredTable};
 
 use crate::physical::{from_physical, logical_schema};
 use crate::{Lake, TableSnapshot, parquet_file};
@@ -147,7 +147,7 @@ pub(crate) fn live(lake: &Lake) -> Vec<Row> {
 pub(crate) fn live_at(lake: &Lake, snapshot: &TableSnapshot) -> Vec<Row> {
     let mut rows = Vec::new();
     for file in &snapshot.files {
-        let dead = lake.dead_rows(snapshot, &file.project).unwrap();
+        let dead = lake.dead_rows(snapshot, &file.project, &Stop::new()).unwrap();
         let stored = stored(snapshot, &file.path);
         assert_eq!(stored.len() as u64, file.rows);
         assert!(stored.windows(2).all(|pair| order(&pair[0]) < order(&pair[1])), "{} is not sorted", file.path);

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{Fault, FaultKind, Micros, ProjectId, StoredTable};
+use model::{Fault, FaultKind, Micros, ProjectId, Stop, StoredTable};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
@@ -104,14 +104,19 @@ impl Lake {
     /// Which rows of a project are not live in this version of the table.
     ///
     /// Reads the sorted keys of all files of the project once per set of files, in bounded memory:
-    /// blocking work of about 0.1 s per million rows. Later calls find the result.
-    pub fn dead_rows(&self, snapshot: &TableSnapshot, project: &ProjectId) -> Result<Arc<DeadRows>, Fault> {
+    /// blocking work of about 0.1 s per million rows, which `stop` ends early. Later calls find the result.
+    pub fn dead_rows(
+        &self,
+        snapshot: &TableSnapshot,
+        project: &ProjectId,
+        stop: &Stop,
+    ) -> Result<Arc<DeadRows>, Fault> {
         let name = keys::cache::path(snapshot, project);
         let kept = || self.inner.dead.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, found)) = kept().iter().find(|(path, _)| *path == name) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(keys::dead_rows(snapshot, project)?);
+        let found = Arc::new(keys::dead_rows(snapshot, project, stop)?);
         let mut kept = kept();
         kept.push_front((name, Arc::clone(&found)));
         kept.truncate(DEAD_ROWS_KEPT);

@@ -80,8 +80,8 @@ pub use selection::{ColumnSelection, Selection, select};
 pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, key_column};
 pub use stop::{Stop, StopReason};
 pub use table::{
-    Aggregate, AggregateColumn, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation, ScoreFilters,
-    SearchColumns, StoredColumn, StoredTable, TableName, TableSpec,
+    Aggregate, AggregateColumn, Attached, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation,
+    ScoreFilters, SearchColumns, StoredColumn, StoredTable, TableName, TableSpec,
 };
 pub use time::Micros;
 pub use window::{Cursor, Window};

@@ -138,6 +138,7 @@ mod tests {
             name: TableName::new("things"),
             doc: "a table of the tests",
             relation: Relation::Stored(Arc::new(stored)),
+            attached: None,
             order: OrderColumns { time: "time", trace_id: None, id: "id" },
             columns: [
                 ("core", "id", true),

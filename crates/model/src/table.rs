@@ -41,6 +41,8 @@ pub struct TableSpec {
     pub doc: &'static str,
     /// Where its rows come from.
     pub relation: Relation,
+    /// Columns that its rows take from groups of another stored table.
+    pub attached: Option<Attached>,
     /// The columns of the relation that order its rows.
     pub order: OrderColumns,
     /// Columns in export order.
@@ -78,14 +80,18 @@ impl TableSpec {
             .find(|column| column.id == wanted || column.title == wanted || column.aliases.contains(&wanted))
     }
 
-    /// The type of a column of the relation, which is what [`Expr::Column`] refers to.
+    /// The type of a column of the relation or attached to it, which is what [`Expr::Column`] refers to.
     pub fn relation_column(&self, name: &str) -> Option<&ColumnType> {
-        match &self.relation {
+        let own = match &self.relation {
             Relation::Stored(stored) => stored.column(name).map(|column| &column.kind),
-            Relation::Grouped(grouped) => {
-                grouped.columns.iter().find(|column| column.name == name).map(|column| &column.kind)
-            }
-        }
+            Relation::Grouped(grouped) => grouped.column(name).map(|column| &column.kind),
+        };
+        own.or_else(|| self.attached_column(name).map(|column| &column.kind))
+    }
+
+    /// The attached column of this name.
+    pub fn attached_column(&self, name: &str) -> Option<&AggregateColumn> {
+        self.attached.as_ref()?.groups.column(name)
     }
 }
 
@@ -157,6 +163,27 @@ pub struct Grouped {
     pub keep: Option<Expr>,
     /// Columns of the grouped relation.
     pub columns: Vec<AggregateColumn>,
+}
+
+impl Grouped {
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&AggregateColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// Columns that the rows of a stored table take from groups of another table's live rows: what a
+/// score shows of its trace.
+///
+/// A row has the columns of the group that it names, whatever the window, and null in all of them
+/// where it names none or nothing live forms that group. Expressions refer to them as to stored
+/// columns, so their names differ from those.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// Text column of the row that names the group; null names none.
+    pub on: &'static str,
+    /// The groups. No column of theirs is an [`Aggregate::First`], which may be a payload.
+    pub groups: Grouped,
 }
 
 /// A column of a grouped relation.

@@ -1,6 +1,6 @@
 //! Which stored columns an exported column gives back when its file is imported.
 
-use model::{ColumnSpec, Expr};
+use model::{ColumnSpec, Expr, StoredTable};
 
 /// What an exported column restores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +19,14 @@ pub enum Restored {
     },
 }
 
-/// What `column` restores; `None` where it is computed from columns that other export columns
-/// restore, or comes from elsewhere (comments).
-pub fn restored(column: &ColumnSpec) -> Option<Restored> {
+/// What `column` restores of a row of `stored`; `None` where it is computed from columns that other
+/// export columns restore, or comes from elsewhere (comments, the trace of a score).
+pub fn restored(column: &ColumnSpec, stored: &StoredTable) -> Option<Restored> {
+    let mut elsewhere = false;
+    column.expr.for_each_column(&mut |name| elsewhere |= stored.column(name).is_none());
+    if elsewhere {
+        return None;
+    }
     match &column.expr {
         Expr::Column(name) => Some(Restored::Column(name.clone())),
         Expr::NullIfEmpty(inner) => shown(inner),

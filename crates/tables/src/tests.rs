@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Expr, FilterKind, Relation, TableSpec};
+use model::{Aggregate, Expr, FilterKind, Relation, TableSpec};
 
 use super::*;
 
@@ -82,6 +82,14 @@ fn every_expression_reads_columns_of_its_relation() {
         if let Relation::Grouped(grouped) = &table.relation {
             assert!(grouped.over.column(grouped.by).is_some());
         }
+        if let Some(attached) = &table.attached {
+            assert!(attached.groups.over.column(attached.groups.by).is_some());
+            assert!(table.stored().column(attached.on).is_some());
+            for column in &attached.groups.columns {
+                assert!(table.stored().column(column.name).is_none(), "{} has {} twice", table.name, column.name);
+                assert!(!matches!(column.aggregate, Aggregate::First(_)), "{} may be a payload", column.name);
+            }
+        }
     }
 }
 
@@ -128,10 +136,21 @@ fn observations_have_the_columns_of_the_batch_export_in_order() {
 }
 
 #[test]
+fn scores_have_the_columns_of_the_batch_export_in_order() {
+    let table = find("scores").unwrap();
+    let names: Vec<&str> =
+        table.columns.iter().filter(|column| column.default).map(|column| column.name.as_str()).collect();
+    let expected = "id traceId sessionId datasetRunId timestamp source name dataType value stringValue comment metadata \
+                    observationId traceName userId traceTags environment authorUserName";
+    assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+}
+
+#[test]
 fn an_export_of_all_columns_restores_every_stored_event_column() {
     let mut exact = BTreeSet::new();
+    let stored = stored_events();
     for column in &find("events").unwrap().columns {
-        match restored(column) {
+        match restored(column, &stored) {
             Some(Restored::Column(name)) => {
                 exact.insert(name.to_string());
             }
@@ -141,7 +160,6 @@ fn an_export_of_all_columns_restores_every_stored_event_column() {
             Some(Restored::Shown(_)) | None => {}
         }
     }
-    let stored = stored_events();
     let lost: Vec<&str> =
         stored.columns.iter().map(|column| column.name).filter(|name| !exact.contains(*name)).collect();
     // Only live rows are exported, so the mark is false for all of them.
@@ -153,7 +171,7 @@ fn restored_columns_have_the_type_of_the_stored_ones() {
     for name in ["events", "observations", "scores"] {
         let table = find(name).unwrap();
         for column in &table.columns {
-            if let Some(Restored::Column(stored) | Restored::Shown(stored)) = restored(column) {
+            if let Some(Restored::Column(stored) | Restored::Shown(stored)) = restored(column, table.stored()) {
                 let stored = table.stored().column(&stored).unwrap();
                 assert_eq!(stored.kind, column.kind, "{name}.{}", column.name);
                 let loses_null = stored.nullable && !column.nullable;

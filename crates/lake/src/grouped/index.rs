@@ -1,13 +1,13 @@
 //! Which live rows form which group, and the order of the groups.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray};
-use arrow_schema::DataType;
-use model::{Aggregate, ColumnType, Cursor, Expr, Fault, Grouped, KeyRange, Micros, OrderKey, ReadRequest};
+use arrow_array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray};
+use arrow_buffer::BooleanBuffer;
+use model::{Aggregate, ColumnType, Cursor, Expr, Fault, Grouped, KeyRange, Micros, OrderKey, ReadRequest, Stop};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::expr::Program;
@@ -44,7 +44,12 @@ enum Extreme {
 
 impl GroupIndex {
     /// Looks at the grouping, ordering and `keep` columns of all live rows.
-    pub(super) fn build(request: &ReadRequest, grouped: &Grouped, files: &ProjectFiles) -> Result<Self, Fault> {
+    pub(super) fn build(
+        request: &ReadRequest,
+        grouped: &Grouped,
+        files: &ProjectFiles,
+        stop: &Stop,
+    ) -> Result<Self, Fault> {
         let order = request.table.order;
         let aggregate = |name: &str| -> Result<&Aggregate, Fault> {
             let column = grouped.columns.iter().find(|column| column.name == name);
@@ -61,7 +66,7 @@ impl GroupIndex {
             _ => return Err(unordered(request, order.time)),
         };
         let mut index = Gathering { extreme, ..Gathering::default() };
-        index.gather(grouped, time, files)?;
+        index.gather(grouped, time, files, None, stop)?;
         let mut index = index.finish();
         index.has_trace = order.trace_id.is_some();
         let window = request.window;
@@ -75,6 +80,18 @@ impl GroupIndex {
         index.groups.sort_unstable_by(|a, b| b.time.cmp(&a.time).then_with(|| a.text(&texts).cmp(b.text(&texts))));
         index.texts = texts;
         Ok(index)
+    }
+
+    /// The groups whose texts have these hashes, whatever the window and in no order.
+    pub(super) fn named(
+        grouped: &Grouped,
+        files: &ProjectFiles,
+        wanted: &HashSet<u128>,
+        stop: &Stop,
+    ) -> Result<Self, Fault> {
+        let mut index = Gathering::default();
+        index.gather(grouped, &Expr::column(grouped.over.time), files, Some(wanted), stop)?;
+        Ok(index.finish())
     }
 
     /// Number of groups.
@@ -164,13 +181,22 @@ impl Default for Gathering {
 }
 
 impl Gathering {
-    fn gather(&mut self, grouped: &Grouped, time: &Expr, files: &ProjectFiles) -> Result<(), Fault> {
+    /// Adds every live row that takes part, of the wanted groups where they are known by hash.
+    fn gather(
+        &mut self,
+        grouped: &Grouped,
+        time: &Expr,
+        files: &ProjectFiles,
+        wanted: Option<&HashSet<u128>>,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
         let by = files.column(grouped.by)?;
         let ingested = files.column(grouped.over.ingested)?;
         let time = Program::values(&[(time, ColumnType::Timestamp.to_arrow())], files.schema())?;
         let keep = grouped.keep.as_ref().map(|keep| Program::predicate(keep, files.schema())).transpose()?;
         let mut start = 0_u32;
         for group in files.groups() {
+            stop.check()?;
             let mut rows = Rows::live(files.file(group.file)?, group, files.dead(group.file));
             if let Some(keep) = keep.as_ref().filter(|_| rows.count() > 0) {
                 let kept = keep.test(&hold(&mut rows, keep, files)?)?;
@@ -178,6 +204,13 @@ impl Gathering {
             }
             if rows.count() > 0 {
                 rows.hold(&[by])?;
+                if let Some(wanted) = wanted {
+                    let of_wanted = |text: Option<&str>| wanted.contains(&xxh3_128(text.unwrap_or("").as_bytes()));
+                    let kept: BooleanBuffer = texts(held(&rows, by)?)?.iter().map(of_wanted).collect();
+                    rows.retain(&kept);
+                }
+            }
+            if rows.count() > 0 {
                 rows.hold(&[ingested])?;
                 let times = time.evaluate(&hold(&mut rows, &time, files)?)?;
                 self.add(&rows, start, held(&rows, by)?, &instants(&times[0])?, &instants(held(&rows, ingested)?)?)?;
@@ -193,19 +226,16 @@ impl Gathering {
         &mut self,
         rows: &Rows,
         start: u32,
-        texts: &ArrayRef,
+        names: &ArrayRef,
         times: &TimestampMicrosecondArray,
         ingested: &TimestampMicrosecondArray,
     ) -> Result<(), Fault> {
-        if *texts.data_type() != DataType::Utf8 {
-            return Err(Fault::bug("rows are grouped by a column that is no text"));
-        }
-        let texts = texts.as_string::<i32>();
+        let names = texts(names)?;
         for (row, position) in rows.positions().into_iter().enumerate() {
             if times.is_null(row) {
                 return Err(Fault::corrupt("a row that orders its group has no time"));
             }
-            let text = if texts.is_null(row) { "" } else { texts.value(row) };
+            let text = if names.is_null(row) { "" } else { names.value(row) };
             let (time, stored) = (times.value(row), ingested.value(row));
             let group = match self.known.entry(xxh3_128(text.as_bytes())) {
                 Entry::Occupied(known) => *known.get(),
@@ -263,6 +293,10 @@ pub(super) fn hold(
 /// A column that was decoded.
 pub(super) fn held(rows: &Rows, place: usize) -> Result<&ArrayRef, Fault> {
     rows.held(place).ok_or_else(|| Fault::bug("a column of a group was not decoded"))
+}
+
+fn texts(array: &ArrayRef) -> Result<&StringArray, Fault> {
+    array.as_string_opt::<i32>().ok_or_else(|| Fault::bug("rows are grouped by a column that is no text"))
 }
 
 fn instants(array: &ArrayRef) -> Result<TimestampMicrosecondArray, Fault> {

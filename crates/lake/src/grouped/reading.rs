@@ -35,8 +35,9 @@ impl GroupedReading {
         files: ProjectFiles,
         scores: Arc<Scores>,
         snapshot: Snapshot,
+        stop: &Stop,
     ) -> Result<Self, Fault> {
-        Ok(Self { scan: Arc::new(GroupedScan::prepare(request, grouped, files, scores)?), snapshot })
+        Ok(Self { scan: Arc::new(GroupedScan::prepare(request, grouped, files, scores, stop)?), snapshot })
     }
 }
 
@@ -47,11 +48,11 @@ fn plan(scan: &GroupedScan, after: Option<&OrderKey>) -> Result<Plan, Fault> {
     let per_group = scan.bytes_per_group()?;
     let mut slices: Vec<Slice> = Vec::new();
     let (mut groups, mut rows) = (0, 0);
-    for group in scan.index.within(&whole) {
-        let more = scan.index.rows(group).len() as u64;
+    for group in scan.folding.index.within(&whole) {
+        let more = scan.folding.index.rows(group).len() as u64;
         let full = slices.is_empty() || rows + more > SLICE_ROWS || (groups + 1) * per_group > SLICE_BYTES;
         if full {
-            let from = scan.index.key(group);
+            let from = scan.folding.index.key(group);
             if let Some(last) = slices.last_mut() {
                 last.range.to = Some(from.clone());
             }
@@ -76,10 +77,10 @@ impl GroupedScan {
     /// About the decoded bytes of one group: a row of what is fetched, and what is aggregated.
     fn bytes_per_group(&self) -> Result<u64, Fault> {
         let (mut bytes, mut rows) = (0, 0);
-        let aggregated = self.files.columns(self.inputs.input_names())?;
-        for group in self.files.groups() {
+        let aggregated = self.folding.files.columns(self.folding.inputs.input_names())?;
+        for group in self.folding.files.groups() {
             let firsts = self.filter_firsts.places.iter().chain(&self.other_firsts.places).chain(&aggregated);
-            bytes += self.files.file(group.file)?.weight(group.group, firsts.copied()).bytes;
+            bytes += self.folding.files.file(group.file)?.weight(group.group, firsts.copied()).bytes;
             rows += u64::from(group.rows);
         }
         // Key columns and offsets are there even where nothing else is.
@@ -99,7 +100,7 @@ impl Reading for GroupedReading {
 
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
         let (scan, after) = (Arc::clone(&self.scan), after.cloned());
-        blocking(move || plan(&scan, after.as_ref())).await
+        blocking(move |_| plan(&scan, after.as_ref())).await
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {

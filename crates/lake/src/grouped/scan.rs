@@ -3,32 +3,17 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use model::{Aggregate, AggregateColumn, ByteCount, Cursor, Expr, Fault, Grouped, ReadRequest};
+use model::{Aggregate, AggregateColumn, ByteCount, Cursor, Expr, Fault, Grouped, ReadRequest, Stop};
 
-use super::aggregate::input;
-use super::fetch::RowStarts;
+use super::fold::Folding;
 use super::index::GroupIndex;
-use crate::expr::{Program, root};
+use crate::expr::Program;
 use crate::read::{Filter, ProjectFiles, Projection, read_schema};
 use crate::scores::Scores;
 
 /// A prepared request over groups.
 pub(crate) struct GroupedScan {
-    pub files: ProjectFiles,
-    pub starts: RowStarts,
-    pub index: GroupIndex,
-    pub columns: Vec<AggregateColumn>,
-    /// Which columns the filter or the projection needs.
-    pub needed: Vec<bool>,
-    /// Inputs of the accumulators of needed columns.
-    pub inputs: Program,
-    /// For every column the place of its input among the values of `inputs`.
-    pub input_places: Vec<Option<usize>>,
-    /// Whether a row is a root, where the table knows.
-    pub root: Option<Program>,
-    /// Places of the time and id columns, which rank rows within a group.
-    pub time: usize,
-    pub id: usize,
+    pub folding: Folding,
     pub filter: Filter,
     /// Values of first rows that the filter needs, and those that only the projection needs.
     pub filter_firsts: Firsts,
@@ -58,45 +43,29 @@ impl GroupedScan {
         grouped: &Grouped,
         files: ProjectFiles,
         scores: Arc<Scores>,
+        stop: &Stop,
     ) -> Result<Self, Fault> {
-        let columns = grouped.columns.clone();
+        let columns = &grouped.columns;
         let relation = Schema::new(
             columns.iter().map(|column| Field::new(column.name, column.kind.to_arrow(), true)).collect::<Vec<_>>(),
         );
         let filter = match &request.filter {
-            Some(filter) => Filter::prepare(filter, &relation, None)?,
+            Some(filter) => Filter::prepare(filter, &relation, None, &|_| false)?,
             None => Filter::default(),
         };
         let projection = Projection::compile(&request.columns, &relation)?;
         let filtered: Vec<&str> = filter.steps().flat_map(|step| step.program.input_names()).collect();
         let projected: Vec<&str> = projection.inputs().fields().iter().map(|field| field.name().as_str()).collect();
-        let needed: Vec<bool> =
-            columns.iter().map(|column| filtered.contains(&column.name) || projected.contains(&column.name)).collect();
-
-        let mut inputs: Vec<(Expr, DataType)> = Vec::new();
-        let input_places = columns
-            .iter()
-            .zip(&needed)
-            .map(|(column, needed)| {
-                let input = needed.then(|| input(&column.aggregate, &column.kind)).flatten()?;
-                inputs.push(input);
-                Some(inputs.len() - 1)
-            })
-            .collect();
-        let inputs: Vec<(&Expr, DataType)> = inputs.iter().map(|(expr, kind)| (expr, kind.clone())).collect();
-        let table = &grouped.over;
-        let id = table.key.last().ok_or_else(|| Fault::bug("a stored table has no key"))?;
-        let firsts = |wanted: &dyn Fn(&str) -> bool| Firsts::of(&columns, wanted, &files);
+        let firsts = |wanted: &dyn Fn(&str) -> bool| Firsts::of(columns, wanted, &files);
+        let filter_firsts = firsts(&|name| filtered.contains(&name))?;
+        let other_firsts = firsts(&|name| projected.contains(&name) && !filtered.contains(&name))?;
+        let needed = |name: &str| filtered.contains(&name) || projected.contains(&name);
+        let index = GroupIndex::build(request, grouped, &files, stop)?;
+        let folding = Folding::prepare(grouped, &needed, files, index)?;
         Ok(Self {
-            starts: RowStarts::of(&files),
-            index: GroupIndex::build(request, grouped, &files)?,
-            inputs: Program::values(&inputs, files.schema())?,
-            input_places,
-            root: root(table).map(|root| Program::predicate(&root, files.schema())).transpose()?,
-            time: files.column(table.time)?,
-            id: files.column(id)?,
-            filter_firsts: firsts(&|name| filtered.contains(&name))?,
-            other_firsts: firsts(&|name| projected.contains(&name) && !filtered.contains(&name))?,
+            folding,
+            filter_firsts,
+            other_firsts,
             filter,
             projection,
             scores,
@@ -104,9 +73,6 @@ impl GroupedScan {
             cursor: request.cursor,
             batch_bytes_max: request.batch_bytes_max,
             row_bytes_max: request.row_bytes_max,
-            needed,
-            columns,
-            files,
         })
     }
 }

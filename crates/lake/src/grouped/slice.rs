@@ -5,25 +5,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::TimestampMicrosecondBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
 use arrow_select::filter::filter;
-use model::{Aggregate, ByteCount, ColumnType, Cursor, Fault, KeyRange, Stop};
+use model::{ByteCount, ColumnType, Cursor, Fault, KeyRange, Stop};
 
-use super::aggregate::{Accumulator, Rank, finish};
 use super::fetch::fetch;
-use super::index::{held, hold};
+use super::fold::Folded;
 use super::scan::{Firsts, GroupedScan};
 use crate::expr::Program;
 use crate::read::{
     Answers, Batches, Keys, Step, batch, bytes_of, key_columns, rows_within, score_column, too_large, trimmed,
 };
-
-/// Groups aggregated at once, which bounds the accumulators; a single group may have any number of rows.
-const GROUPS_MAX: usize = 2048;
-/// Rows aggregated at once, unless one group has more.
-const ROWS_MAX: usize = 32 * 1024;
 
 /// Reads the groups of a range, a batch at a time.
 pub(super) struct GroupedSlice {
@@ -48,24 +40,14 @@ struct Passed {
 impl GroupedSlice {
     /// A reader of the range; decodes nothing yet.
     pub(super) fn new(scan: Arc<GroupedScan>, range: &KeyRange, stop: Stop) -> Self {
-        let left = scan.index.within(range);
+        let left = scan.folding.index.within(range);
         Self { scan, stop, left, ready: VecDeque::new(), passed: None }
     }
 
-    /// The next groups that are aggregated together.
-    fn take_groups(&mut self) -> Range<usize> {
-        let start = self.left.start;
-        let mut rows = 0;
-        let mut end = start;
-        while end < self.left.end && end - start < GROUPS_MAX {
-            rows += self.scan.index.rows(end).len();
-            if end > start && rows > ROWS_MAX {
-                break;
-            }
-            end += 1;
-        }
-        self.left.start = end;
-        start..end
+    /// The next groups that are folded together.
+    fn take_groups(&mut self) -> Vec<usize> {
+        let count = self.scan.folding.fits(self.left.clone());
+        self.left.by_ref().take(count).collect()
     }
 }
 
@@ -87,8 +69,9 @@ impl Batches for GroupedSlice {
                 return Ok(None);
             }
             let groups = self.take_groups();
-            let mut passed = aggregate(&self.scan, groups, &self.stop)?;
-            passed.filter(&self.scan)?;
+            let Folded { columns, firsts } = self.scan.folding.fold(&groups, &self.stop)?;
+            let mut passed = Passed { groups, firsts, columns };
+            passed.filter(&self.scan, &self.stop)?;
             self.passed = Some(passed);
         }
     }
@@ -106,100 +89,9 @@ fn cut(scan: &GroupedScan, whole: RecordBatch, into: &mut VecDeque<RecordBatch>)
     Ok(())
 }
 
-/// Folds the rows of these groups.
-fn aggregate(scan: &GroupedScan, groups: Range<usize>, stop: &Stop) -> Result<Passed, Fault> {
-    let mut members: Vec<(u32, u32)> = Vec::new();
-    for (slot, group) in groups.clone().enumerate() {
-        members.extend(scan.index.rows(group).iter().map(|row| (*row, slot as u32)));
-    }
-    members.sort_unstable();
-    let rows: Vec<u32> = members.iter().map(|(row, _)| *row).collect();
-    let mut folded = Folded::new(scan, groups.len());
-    for (group, place, wanted) in scan.starts.split(&scan.files, &rows) {
-        stop.check()?;
-        let mut rows = scan.starts.rows(&scan.files, group, wanted)?;
-        let inputs = scan.inputs.evaluate(&hold(&mut rows, &scan.inputs, &scan.files)?)?;
-        let roots = match &scan.root {
-            Some(root) => root.test(&hold(&mut rows, root, &scan.files)?)?,
-            None => BooleanArray::from(vec![false; rows.count()]),
-        };
-        rows.hold(&[scan.time])?;
-        rows.hold(&[scan.id])?;
-        let times = held(&rows, scan.time)?.as_primitive::<TimestampMicrosecondType>();
-        let ids = held(&rows, scan.id)?.as_string::<i32>();
-        for (row, &(number, slot)) in members[place..place + wanted.len()].iter().enumerate() {
-            let rank = (roots.value(row), times.value(row), ids.value(row));
-            folded.add(scan, slot as usize, number, &inputs, row, rank)?;
-        }
-    }
-    folded.finish(scan, groups)
-}
-
-/// Accumulators of some groups.
-struct Folded {
-    /// Per column, per group; empty for columns without accumulator.
-    states: Vec<Vec<Accumulator>>,
-    firsts: Vec<Option<(Rank, u32)>>,
-}
-
-impl Folded {
-    fn new(scan: &GroupedScan, groups: usize) -> Self {
-        let states = scan.columns.iter().zip(&scan.needed).map(|(column, needed)| {
-            let states = (0..groups).map_while(|_| if *needed { Accumulator::new(&column.aggregate) } else { None });
-            states.collect()
-        });
-        Self { states: states.collect(), firsts: (0..groups).map(|_| None).collect() }
-    }
-
-    fn add(
-        &mut self,
-        scan: &GroupedScan,
-        slot: usize,
-        number: u32,
-        inputs: &[ArrayRef],
-        row: usize,
-        rank: (bool, i64, &str),
-    ) -> Result<(), Fault> {
-        for (states, place) in self.states.iter_mut().zip(&scan.input_places) {
-            if let Some(state) = states.get_mut(slot) {
-                state.add(place.map(|place| &inputs[place]), row, rank)?;
-            }
-        }
-        let (root, time, id) = rank;
-        let first = &mut self.firsts[slot];
-        if first.as_ref().is_none_or(|(best, _)| best.is_after(root, time, id)) {
-            *first = Some((Rank { root, time, id: id.into() }, number));
-        }
-        Ok(())
-    }
-
-    fn finish(self, scan: &GroupedScan, groups: Range<usize>) -> Result<Passed, Fault> {
-        let columns = scan
-            .columns
-            .iter()
-            .zip(&self.states)
-            .zip(&scan.needed)
-            .map(|((column, states), needed)| {
-                Ok(match &column.aggregate {
-                    _ if !needed => None,
-                    Aggregate::First(_) => None,
-                    Aggregate::Group => {
-                        let texts = groups.clone().map(|group| scan.index.text(group));
-                        Some(Arc::new(StringArray::from_iter_values(texts)) as ArrayRef)
-                    }
-                    _ => Some(finish(&column.kind, states.iter())?),
-                })
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let firsts = self.firsts.into_iter().map(|first| first.map(|(_, row)| row));
-        let firsts = firsts.collect::<Option<Vec<u32>>>().ok_or_else(|| Fault::bug("a group has no rows"))?;
-        Ok(Passed { groups: groups.collect(), firsts, columns })
-    }
-}
-
 impl Passed {
     /// Drops the groups that do not pass.
-    fn filter(&mut self, scan: &GroupedScan) -> Result<(), Fault> {
+    fn filter(&mut self, scan: &GroupedScan, stop: &Stop) -> Result<(), Fault> {
         if scan.filter.steps().next().is_none() {
             return Ok(());
         }
@@ -207,10 +99,11 @@ impl Passed {
         let mut keep = Vec::with_capacity(self.groups.len());
         let mut start = 0;
         while start < self.groups.len() {
+            stop.check()?;
             let count = scan.groups_at_once(&scan.filter_firsts, &self.firsts[start..])?;
             let piece = self.slice(start, count);
             let fetched = piece.fetch(scan, &scan.filter_firsts)?;
-            keep.extend(piece.passes(scan, &fetched)?.iter().map(|passes| passes == Some(true)));
+            keep.extend(piece.passes(scan, &fetched, stop)?.iter().map(|passes| passes == Some(true)));
             start += count;
         }
         let mask = BooleanArray::from(keep);
@@ -224,14 +117,14 @@ impl Passed {
     }
 
     /// Which of these groups pass every step.
-    fn passes(&self, scan: &GroupedScan, fetched: &[(usize, ArrayRef)]) -> Result<BooleanArray, Fault> {
-        let traces: StringArray = self.groups.iter().map(|group| Some(scan.index.text(*group))).collect();
+    fn passes(&self, scan: &GroupedScan, fetched: &[(usize, ArrayRef)], stop: &Stop) -> Result<BooleanArray, Fault> {
+        let traces: StringArray = self.groups.iter().map(|group| Some(scan.folding.index.text(*group))).collect();
         let mut keep = BooleanArray::from(vec![true; self.groups.len()]);
         for step in &scan.filter.plain {
             keep = both(&keep, &self.test(scan, step, fetched, &Answers::new())?);
         }
-        if let Some(step) = scan.filter.scored.as_ref().filter(|_| keep.true_count() > 0) {
-            let tested = scan.scores.test(&scan.filter.tests, &traces, None)?;
+        if let Some(step) = scan.filter.looked_up.as_ref().filter(|_| keep.true_count() > 0) {
+            let tested = scan.scores.test(&scan.filter.tests, &traces, None, stop)?;
             let answers: Answers = tested
                 .into_iter()
                 .enumerate()
@@ -261,7 +154,7 @@ impl Passed {
     }
 
     fn column(&self, scan: &GroupedScan, name: &str, fetched: &[(usize, ArrayRef)]) -> Result<ArrayRef, Fault> {
-        let place = scan.columns.iter().position(|column| column.name == name);
+        let place = scan.folding.columns.iter().position(|column| column.name == name);
         let place = place.ok_or_else(|| Fault::bug(format!("a grouped relation has no column {name}")))?;
         let known = fetched.iter().find(|(of, _)| *of == place).map(|(_, array)| array);
         let known = known.or(self.columns[place].as_ref());
@@ -281,7 +174,7 @@ impl Passed {
         if firsts.columns.is_empty() {
             return Ok(Vec::new());
         }
-        let stored = fetch(&scan.files, &scan.starts, &self.firsts, &firsts.places)?;
+        let stored = fetch(&scan.folding.files, &scan.folding.starts, &self.firsts, &firsts.places)?;
         let values = firsts.program.evaluate(&batch(firsts.program.inputs(), stored, self.groups.len())?)?;
         Ok(firsts.columns.iter().copied().zip(values).collect())
     }
@@ -317,7 +210,7 @@ impl Passed {
         for (row, group) in self.groups.iter().enumerate() {
             let bytes = ByteCount(bytes_of(columns, row, 1));
             if bytes > limit {
-                return Err(too_large(scan.index.text(*group), bytes, limit));
+                return Err(too_large(scan.folding.index.text(*group), bytes, limit));
             }
         }
         Ok(())
@@ -329,12 +222,12 @@ impl Passed {
             self.groups.iter().for_each(|group| times.append_value(of(*group).0));
             Arc::new(times.finish().with_timezone("UTC"))
         };
-        let time = instants(&|group| scan.index.time(group));
+        let time = instants(&|group| scan.folding.index.time(group));
         let cursor = match scan.cursor {
             Cursor::StartTime => Arc::clone(&time),
-            Cursor::Ingested => instants(&|group| scan.index.ingested(group)),
+            Cursor::Ingested => instants(&|group| scan.folding.index.ingested(group)),
         };
-        let keys: Vec<model::OrderKey> = self.groups.iter().map(|group| scan.index.key(*group)).collect();
+        let keys: Vec<model::OrderKey> = self.groups.iter().map(|group| scan.folding.index.key(*group)).collect();
         let traces: ArrayRef = Arc::new(StringArray::from_iter_values(keys.iter().map(|key| &*key.trace_id)));
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(keys.iter().map(|key| &*key.id)));
         let version = new_null_array(&ColumnType::Timestamp.to_arrow(), self.groups.len());
@@ -356,9 +249,9 @@ impl GroupedScan {
         let mut fits = rows.len();
         let mut ascending: Vec<u32> = rows.to_vec();
         ascending.sort_unstable();
-        for (group, _, _) in self.starts.split(&self.files, &ascending) {
-            let of = &self.files.groups()[group];
-            let weight = self.files.file(of.file)?.weight(of.group, firsts.places.iter().copied());
+        for (group, _, _) in self.folding.starts.split(&self.folding.files, &ascending) {
+            let of = &self.folding.files.groups()[group];
+            let weight = self.folding.files.file(of.file)?.weight(of.group, firsts.places.iter().copied());
             fits = fits.min(weight.batch_rows(of.rows as usize, self.batch_bytes_max.get()));
         }
         Ok(fits.max(1))

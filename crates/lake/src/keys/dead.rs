@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use model::{Fault, ProjectId};
+use model::{Fault, ProjectId, Stop};
 use roaring::RoaringBitmap;
 
 use super::rows::{by_sequence, each_row};
@@ -51,7 +51,7 @@ impl DeadRows {
 }
 
 /// Finds the dead rows of a project, or finds what was found before.
-pub(crate) fn dead_rows(snapshot: &TableSnapshot, project: &ProjectId) -> Result<DeadRows, Fault> {
+pub(crate) fn dead_rows(snapshot: &TableSnapshot, project: &ProjectId, stop: &Stop) -> Result<DeadRows, Fault> {
     let files = by_sequence(snapshot.of_project(project));
     // A single file holds every key once; only deletions could be dead.
     if files.len() <= 1 && !files.iter().any(|file| file.has_deletions()) {
@@ -62,7 +62,7 @@ pub(crate) fn dead_rows(snapshot: &TableSnapshot, project: &ProjectId) -> Result
         return Ok(found);
     }
     let fresh = || files.iter().map(|file| Marks::of_rows(file.rows)).collect::<Vec<_>>();
-    let marks = each_row(snapshot, &files, fresh, |marks, versions| mark_dead(marks, versions))?;
+    let marks = each_row(snapshot, &files, stop, fresh, |marks, versions| mark_dead(marks, versions))?;
     let mut found = DeadRows::default();
     for (file, marks) in files.iter().zip(&marks) {
         let dead = RoaringBitmap::from_lsb0_bytes(0, &marks.dead);

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
+use model::Stop;
+
 use super::sidecar::{Entry, EntryReader, Unreadable};
 
 /// A stored version of a row.
@@ -27,8 +29,10 @@ pub(crate) struct Broken {
 /// Calls `each` once per row with all its stored versions, the newest first.
 ///
 /// Readers come in the order of their files' sequences, oldest first, which decides between versions
-/// of equal rank. Memory is that of the readers and of one row's versions.
-pub(crate) fn merge(readers: Vec<EntryReader>, mut each: impl FnMut(&[Version])) -> Result<(), Broken> {
+/// of equal rank. Memory is that of the readers and of one row's versions. Ends early once `stop` is raised.
+pub(crate) fn merge(readers: Vec<EntryReader>, stop: &Stop, mut each: impl FnMut(&[Version])) -> Result<(), Broken> {
+    /// Entries between two looks at the flag, far less than a millisecond of work.
+    const STRIDE: u64 = 4096;
     let mut cursors = Vec::with_capacity(readers.len());
     let mut heads = BinaryHeap::with_capacity(readers.len());
     for (file, mut reader) in readers.into_iter().enumerate() {
@@ -39,8 +43,13 @@ pub(crate) fn merge(readers: Vec<EntryReader>, mut each: impl FnMut(&[Version]))
         cursors.push((reader, head));
     }
     let mut versions: Vec<Version> = Vec::new();
+    let mut met = 0_u64;
     while let Some(mut top) = heads.peek_mut() {
         let Reverse((hash, file)) = *top;
+        met += 1;
+        if met.is_multiple_of(STRIDE) {
+            stop.check().map_err(|fault| Broken { file, why: Unreadable::Fault(fault) })?;
+        }
         let (reader, head) = &mut cursors[file];
         let entry = head.take().expect("a file in the heap has a head");
         if versions.first().is_some_and(|first| first.entry.hash != hash) {

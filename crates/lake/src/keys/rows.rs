@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::Fault;
+use model::{Fault, Stop};
 
 use super::merge::{Broken, Version, merge};
 use super::rebuild::rebuild;
@@ -28,6 +28,7 @@ pub(crate) fn by_sequence(files: &[Arc<DataFile>]) -> Vec<Arc<DataFile>> {
 pub(crate) fn each_row<S>(
     snapshot: &TableSnapshot,
     files: &[Arc<DataFile>],
+    stop: &Stop,
     fresh: impl Fn() -> S,
     each: impl Fn(&mut S, &[Version]),
 ) -> Result<S, Fault> {
@@ -44,7 +45,7 @@ pub(crate) fn each_row<S>(
         });
         let merged = opened
             .collect::<Result<Vec<_>, Broken>>()
-            .and_then(|readers| merge(readers, |versions| each(&mut state, versions)));
+            .and_then(|readers| merge(readers, stop, |versions| each(&mut state, versions)));
         let broken = match merged {
             Ok(()) => return Ok(state),
             Err(Broken { why: Unreadable::Fault(fault), .. }) => return Err(fault),

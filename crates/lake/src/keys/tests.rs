@@ -1,6 +1,6 @@
 use std::fs;
 
-use model::FaultKind;
+use model::{FaultKind, Stop};
 use tempfile::tempdir;
 
 use super::*;
@@ -21,7 +21,7 @@ fn the_greatest_rank_wins_and_a_deletion_hides_the_row() {
     let lake = three_versions(directory.path());
     assert_eq!(live(&lake), [row("t", "a", 5, 3, 3)]);
     let snapshot = lake.snapshot("events").unwrap();
-    let dead = lake.dead_rows(&snapshot, &project()).unwrap();
+    let dead = lake.dead_rows(&snapshot, &project(), &Stop::new()).unwrap();
     let deletions: u64 =
         snapshot.files.iter().filter_map(|file| dead.deletions_of(file)).map(roaring::RoaringBitmap::len).sum();
     assert_eq!(deletions, 1);
@@ -79,19 +79,19 @@ fn what_was_found_is_kept_and_damage_to_it_is_noticed() {
     let directory = tempdir().unwrap();
     let lake = three_versions(directory.path());
     let snapshot = lake.snapshot("events").unwrap();
-    let found = lake.dead_rows(&snapshot, &project()).unwrap();
+    let found = lake.dead_rows(&snapshot, &project(), &Stop::new()).unwrap();
     let path = cache::path(&snapshot, &project());
     let whole = fs::read(&path).unwrap();
     // A wrong but whole result proves that it is read.
     let mut wrong = DeadRows::default();
     wrong.files.insert("somewhere".into(), Default::default());
     cache::write(&path, &wrong);
-    assert_eq!(dead_rows(&snapshot, &project()).unwrap(), wrong);
+    assert_eq!(dead_rows(&snapshot, &project(), &Stop::new()).unwrap(), wrong);
     for position in [0, 10, whole.len() - 1] {
         let mut bytes = whole.clone();
         bytes[position] ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!(dead_rows(&snapshot, &project()).unwrap(), *found);
+        assert_eq!(dead_rows(&snapshot, &project(), &Stop::new()).unwrap(), *found);
         assert_eq!(cache::read(&path), Some((*found).clone()));
     }
 }
@@ -115,7 +115,7 @@ fn a_damaged_data_file_is_named() {
             None => fs::remove_file(&path).unwrap(),
         }
         let again = Lake::open(directory.path(), &[table()]).unwrap();
-        let fault = again.dead_rows(&snapshot, &project()).unwrap_err();
+        let fault = again.dead_rows(&snapshot, &project(), &Stop::new()).unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Corrupt);
         assert!(fault.public_message().contains(&*snapshot.files[0].path), "{fault}");
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::{ByteCount, Fault, FaultKind, Micros, ProjectId, RowCount};
+use model::{ByteCount, Fault, FaultKind, Micros, ProjectId, RowCount, Stop};
 use serde::Serialize;
 
 use super::merge::{Part, merge};
@@ -79,7 +79,7 @@ impl Lake {
         snapshot: &TableSnapshot,
         project: &ProjectId,
     ) -> Result<Vec<Arc<DataFile>>, Fault> {
-        let dead = self.dead_rows(snapshot, project)?;
+        let dead = self.dead_rows(snapshot, project, &Stop::new())?;
         let found = snapshot.of_project(project).iter().find(|file| !dead.superseded_of(file).is_empty());
         Ok(found.cloned().into_iter().collect())
     }
@@ -95,7 +95,7 @@ impl Lake {
         let log = self.log(snapshot.table.name)?;
         // Superseded by any version of the snapshot, merged here or not: what is left outranks
         // everything else in it, whatever sequence the merged file gets.
-        let dead = self.dead_rows(snapshot, project)?;
+        let dead = self.dead_rows(snapshot, project, &Stop::new())?;
         let parts: Vec<Part> =
             files.iter().map(|file| Part { file: Arc::clone(file), dropped: dead.superseded_of(file) }).collect();
         let dropped: u64 = parts.iter().map(|part| part.dropped.len()).sum();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use model::{Fault, Micros, RowCount};
+use model::{Fault, Micros, RowCount, Stop};
 use parquet::arrow::ProjectionMask;
 use roaring::RoaringBitmap;
 use serde::Serialize;
@@ -79,7 +79,7 @@ fn parts_with_expired(
         files.iter().map(|file| kept_rows(snapshot, file, older_than)).collect::<Result<Vec<_>, Fault>>()?;
     let expires = |version: &Version| version.entry.row >= kept_rows[version.file];
     let fresh = || vec![RoaringBitmap::new(); files.len()];
-    let mut dropped = each_row(snapshot, &files, fresh, |dropped, versions| {
+    let mut dropped = each_row(snapshot, &files, &Stop::new(), fresh, |dropped, versions| {
         let (newest, older) = versions.split_first().expect("a row has a version");
         if expires(newest) {
             for version in older.iter().filter(|version| !expires(version)) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use model::{ByteCount, Fault, ProjectId, RowCount};
+use model::{ByteCount, Fault, ProjectId, RowCount, Stop};
 use serde::Serialize;
 
 use super::compact::projects;
@@ -63,7 +63,7 @@ impl Lake {
         let mut infos = Vec::new();
         for files in projects(&snapshot) {
             let project = &files[0].project;
-            let dead = self.dead_rows(&snapshot, project)?;
+            let dead = self.dead_rows(&snapshot, project, &Stop::new())?;
             let total = |of: &dyn Fn(&DataFile) -> u64| files.iter().map(|file| of(file)).sum::<u64>();
             infos.push(ProjectInfo {
                 project: project.clone(),

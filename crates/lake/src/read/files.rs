@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use model::{Fault, Micros, ProjectId, StoredTable};
+use model::{Cursor, Fault, Micros, ProjectId, Stop, StoredTable, Window};
 use parquet::file::statistics::Statistics;
 use roaring::RoaringBitmap;
 
@@ -47,12 +47,21 @@ impl RowGroup {
     pub(crate) fn row_numbers(&self) -> Range<u32> {
         self.first_row..self.first_row + self.rows
     }
+
+    /// Whether its rows can lie in a window that is measured on this cursor.
+    pub(crate) fn meets(&self, cursor: Cursor, window: Window) -> bool {
+        let span = match cursor {
+            Cursor::StartTime => self.time,
+            Cursor::Ingested => self.ingested,
+        };
+        span.meets(window.from, window.to)
+    }
 }
 
 impl ProjectFiles {
     /// Opens the project's files of a snapshot and reads their footers.
-    pub(crate) fn open(lake: &Lake, snapshot: TableSnapshot, project: &ProjectId) -> Result<Self, Fault> {
-        let dead = lake.dead_rows(&snapshot, project)?;
+    pub(crate) fn open(lake: &Lake, snapshot: TableSnapshot, project: &ProjectId, stop: &Stop) -> Result<Self, Fault> {
+        let dead = lake.dead_rows(&snapshot, project, stop)?;
         let mut opened = Self {
             files: snapshot.of_project(project).to_vec(),
             groups: Vec::new(),
@@ -63,6 +72,7 @@ impl ProjectFiles {
         };
         let (time, ingested) = (opened.column(opened.table().time)?, opened.column(opened.table().ingested)?);
         for place in 0..opened.files.len() {
+            stop.check()?;
             let known = &opened.files[place];
             let (whole_time, whole_ingested) = (known.time, known.ingested);
             let file = opened.file(place)?;

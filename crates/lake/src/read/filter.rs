@@ -2,6 +2,7 @@
 //!
 //! Tests that no single row can answer (score tests, places in a trace) become boolean columns of
 //! their own, so that any tree of `and`, `or` and `not` around them is evaluated like every other.
+//! Scores and columns that are attached from another table are looked up last, for the rows left.
 
 use std::sync::Arc;
 
@@ -23,10 +24,10 @@ pub(crate) struct Step {
 /// A filter in steps; rows must pass all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// Steps over columns and places in the trace.
+    /// Steps over stored columns and places in the trace.
     pub plain: Vec<Step>,
-    /// The step that tests scores.
-    pub scored: Option<Step>,
+    /// The step over scores and attached columns, which are looked up.
+    pub looked_up: Option<Step>,
     /// The score tests, whose answers are the columns [`score_column`] names.
     pub tests: Vec<ScoreTest>,
     /// The places in the trace, whose answers are the columns [`position_column`] names.
@@ -48,8 +49,14 @@ const POSITION_PREFIX: &str = "outgest.position.";
 
 impl Filter {
     /// Prepares a filter over the rows of a relation with this schema. `roots` is the stored table
-    /// whose rows know whether they are roots, where the relation is one.
-    pub(crate) fn prepare(filter: &Expr, relation: &Schema, roots: Option<&StoredTable>) -> Result<Self, Fault> {
+    /// whose rows know whether they are roots, where the relation is one; `is_attached` tells which
+    /// columns come from another table.
+    pub(crate) fn prepare(
+        filter: &Expr,
+        relation: &Schema,
+        roots: Option<&StoredTable>,
+        is_attached: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Fault> {
         let mut prepared = Self::default();
         let resolved = prepared.resolve(filter, roots)?;
         let mut fields: Vec<Arc<Field>> = relation.fields().iter().map(Arc::clone).collect();
@@ -62,7 +69,9 @@ impl Filter {
             Expr::And(parts) => parts,
             single => vec![single],
         };
-        let (scored, plain): (Vec<Expr>, Vec<Expr>) = parts.into_iter().partition(|part| part.any(&tests_scores));
+        let is_looked_up =
+            |part: &Expr| matches!(part, Expr::Column(name) if name.starts_with(SCORE_PREFIX) || is_attached(name));
+        let (looked_up, plain): (Vec<Expr>, Vec<Expr>) = parts.into_iter().partition(|part| part.any(&is_looked_up));
         let (searching, cheap): (Vec<Expr>, Vec<Expr>) = plain.into_iter().partition(|part| part.any(&searches_text));
         let step = |parts: Vec<Expr>| -> Result<Option<Step>, Fault> {
             if parts.is_empty() {
@@ -72,7 +81,7 @@ impl Filter {
             Ok(Some(Step { pruner: Pruner::of(&program), program }))
         };
         prepared.plain = [step(cheap)?, step(searching)?].into_iter().flatten().collect();
-        prepared.scored = step(scored)?;
+        prepared.looked_up = step(looked_up)?;
         Ok(prepared)
     }
 
@@ -98,7 +107,7 @@ impl Filter {
 
     /// Every step in the order of evaluation.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.plain.iter().chain(&self.scored)
+        self.plain.iter().chain(&self.looked_up)
     }
 }
 
@@ -114,10 +123,6 @@ fn answer(column: String) -> Expr {
     Expr::IsTrue(Box::new(Expr::column(column)))
 }
 
-fn tests_scores(expr: &Expr) -> bool {
-    matches!(expr, Expr::Column(name) if name.starts_with(SCORE_PREFIX))
-}
-
 fn searches_text(expr: &Expr) -> bool {
     matches!(expr, Expr::Text { .. } | Expr::HasAllTokens { .. })
 }
@@ -130,7 +135,7 @@ pub(crate) type Answers = Vec<(String, ArrayRef)>;
 const STEP_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 impl Step {
-    /// Drops the rows that do not pass. `schema` is the stored table's; `answers` cover the rows left.
+    /// Drops the rows that do not pass. `schema` is the relation's; `answers` cover the rows left.
     pub(crate) fn narrow(&self, rows: &mut Rows, schema: &SchemaRef, answers: &Answers) -> Result<(), Fault> {
         let stored: Vec<usize> = self.program.input_names().filter_map(|name| schema.index_of(name).ok()).collect();
         let missing = rows.missing(&stored);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
-use model::{ByteCount, Cursor, Fault, FaultKind, KeyRange, OrderKey};
+use model::{ByteCount, Cursor, Fault, FaultKind, KeyRange, OrderKey, Stop};
 
 use super::files::RowGroup;
 use super::filter::{Answers, Filter, position_column, score_column};
@@ -44,7 +44,7 @@ pub(crate) struct Produced {
 
 impl Fragment {
     /// Narrows a row group to the wanted rows of a range; `None` where nothing is left.
-    pub(crate) fn open(scan: &Scan, group: &RowGroup, range: &KeyRange) -> Result<Option<Self>, Fault> {
+    pub(crate) fn open(scan: &Scan, group: &RowGroup, range: &KeyRange, stop: &Stop) -> Result<Option<Self>, Fault> {
         let file = scan.files.file(group.file)?;
         let metadata = [file.group(group.group)];
         let pruned = |filter: &Filter| {
@@ -59,13 +59,14 @@ impl Fragment {
         let mut rows = Rows::live(Arc::clone(&file), group, scan.files.dead(group.file));
         narrow_to_range(scan, group, range, &mut rows)?;
         narrow_to_window(scan, group, &mut rows)?;
-        narrow_to_filter(scan, group, &mut rows)?;
+        narrow_to_filter(scan, group, &mut rows, stop)?;
         if rows.count() == 0 {
             return Ok(None);
         }
         rows.hold(&scan.keys.all())?;
         let (keys, key_columns) = scan.key_columns(&rows)?;
-        rows.forget(|column| scan.payload.contains(&column));
+        scan.attach(&mut rows, stop)?;
+        rows.forget(|column| scan.projected().any(|projected| projected == column));
         let missing = rows.missing(&scan.payload);
         let weight = file.weight(group.group, missing.iter().copied());
         let whole = file.weight(group.group, scan.payload.iter().copied());
@@ -115,12 +116,11 @@ impl Fragment {
         }
         let inputs = scan.projection.inputs();
         let payload = scan
-            .payload
-            .iter()
-            .map(|column| match self.missing.iter().position(|missing| missing == column) {
+            .projected()
+            .map(|column| match self.missing.iter().position(|missing| *missing == column) {
                 Some(index) => Ok(Arc::clone(&decoded[index])),
                 None => {
-                    let held = self.rows.held(*column).ok_or_else(|| Fault::bug("a column was not decoded"))?;
+                    let held = self.rows.held(column).ok_or_else(|| Fault::bug("a column was not decoded"))?;
                     Ok(held.slice(start, count))
                 }
             })
@@ -283,7 +283,7 @@ fn instants(rows: &Rows, column: usize) -> Result<arrow_buffer::ScalarBuffer<i64
     Ok(times.ok_or_else(|| Fault::bug("a time column holds no timestamps"))?.values().clone())
 }
 
-fn narrow_to_filter(scan: &Scan, group: &RowGroup, rows: &mut Rows) -> Result<(), Fault> {
+fn narrow_to_filter(scan: &Scan, group: &RowGroup, rows: &mut Rows, stop: &Stop) -> Result<(), Fault> {
     let filter = &scan.filter;
     let positions = |rows: &Rows| -> Answers {
         let numbers = rows.positions();
@@ -301,17 +301,20 @@ fn narrow_to_filter(scan: &Scan, group: &RowGroup, rows: &mut Rows) -> Result<()
             return Ok(());
         }
         let answers = positions(rows);
-        step.narrow(rows, scan.files.schema(), &answers)?;
+        step.narrow(rows, &scan.relation, &answers)?;
     }
-    if let Some(step) = filter.scored.as_ref().filter(|_| rows.count() > 0) {
-        rows.hold(&scan.keys.order())?;
-        let (traces, ids) = scan.ids(rows)?;
+    if let Some(step) = filter.looked_up.as_ref().filter(|_| rows.count() > 0) {
         let mut answers = positions(rows);
-        let tested = scan.scores.test(&filter.tests, &traces, Some(&ids))?;
-        answers.extend(
-            tested.into_iter().enumerate().map(|(test, array)| (score_column(test), Arc::new(array) as ArrayRef)),
-        );
-        step.narrow(rows, scan.files.schema(), &answers)?;
+        if !filter.tests.is_empty() {
+            rows.hold(&scan.keys.order())?;
+            let (traces, ids) = scan.ids(rows)?;
+            let tested = scan.scores.test(&filter.tests, &traces, Some(&ids), stop)?;
+            answers.extend(
+                tested.into_iter().enumerate().map(|(test, array)| (score_column(test), Arc::new(array) as ArrayRef)),
+            );
+        }
+        scan.attach(rows, stop)?;
+        step.narrow(rows, &scan.relation, &answers)?;
     }
     Ok(())
 }

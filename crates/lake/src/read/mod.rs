@@ -25,7 +25,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use model::{Expr, Fault, FaultKind, ProjectId, ReadRequest, Reading, Relation, Snapshot};
+use model::{Expr, Fault, FaultKind, ProjectId, ReadRequest, Reading, Relation, Snapshot, Stop};
 
 use crate::expr::has_roots;
 use crate::file::TableSnapshot;
@@ -49,17 +49,17 @@ impl Lake {
     /// Prepares a request over this store: the newest state, or the one that `request.snapshot` names.
     pub async fn reading(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
         let lake = self.clone();
-        blocking(move || prepare(&lake, &request)).await
+        blocking(move |stop| prepare(&lake, &request, stop)).await
     }
 
     /// Whether any version of any row of the project is stored in a table.
     pub async fn has_project(&self, project: &ProjectId, table: &'static str) -> Result<bool, Fault> {
         let (lake, project) = (self.clone(), project.clone());
-        blocking(move || Ok(!lake.snapshot(table)?.of_project(&project).is_empty())).await
+        blocking(move |_| Ok(!lake.snapshot(table)?.of_project(&project).is_empty())).await
     }
 }
 
-fn prepare(lake: &Lake, request: &ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
+fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Reading>, Fault> {
     check(request)?;
     let table = request.table.stored().name;
     let wanted = request.snapshot.as_ref().map(Versions::parse).transpose()?;
@@ -71,18 +71,22 @@ fn prepare(lake: &Lake, request: &ReadRequest) -> Result<Arc<dyn Reading>, Fault
     };
     let rows = at(table)?;
     let scores = if lake.tables().any(|table| table.name == SCORES) { Some(at(SCORES)?) } else { None };
-    let mut versions = vec![(table.to_owned(), rows.version)];
-    versions.extend(scores.as_ref().filter(|_| table != SCORES).map(|scores| (SCORES.to_owned(), scores.version)));
-    let snapshot = Versions(versions).to_snapshot();
+    let others = request.table.attached.as_ref().map(|attached| at(attached.groups.over.name)).transpose()?;
+    let read = [Some(&rows), scores.as_ref(), others.as_ref()];
+    let snapshot = Versions::of_tables(read.into_iter().flatten()).to_snapshot();
 
-    let files = scores.map(|scores| ProjectFiles::open(lake, scores, &request.project)).transpose()?;
-    let scores = Arc::new(Scores::new(request.project.clone(), request.scores_since, files)?);
-    let files = ProjectFiles::open(lake, rows, &request.project)?;
+    let open = |table| ProjectFiles::open(lake, table, &request.project, stop);
+    let scores = Scores::new(request.project.clone(), request.scores_since, scores.map(open).transpose()?)?;
+    let scores = Arc::new(scores);
+    let files = open(rows)?;
     Ok(match &request.table.relation {
         Relation::Stored(_) => {
-            Arc::new(reading::StoredReading::new(scan::Scan::prepare(request, files, scores)?, snapshot))
+            let scan = scan::Scan::prepare(request, files, others.map(open).transpose()?, scores, stop)?;
+            Arc::new(reading::StoredReading::new(scan, snapshot))
         }
-        Relation::Grouped(grouped) => Arc::new(GroupedReading::prepare(request, grouped, files, scores, snapshot)?),
+        Relation::Grouped(grouped) => {
+            Arc::new(GroupedReading::prepare(request, grouped, files, scores, snapshot, stop)?)
+        }
     })
 }
 
@@ -90,6 +94,17 @@ fn prepare(lake: &Lake, request: &ReadRequest) -> Result<Arc<dyn Reading>, Fault
 struct Versions(Vec<(String, u64)>);
 
 impl Versions {
+    /// Every table once.
+    fn of_tables<'a>(tables: impl Iterator<Item = &'a TableSnapshot>) -> Self {
+        let mut versions: Vec<(String, u64)> = Vec::new();
+        for snapshot in tables {
+            if !versions.iter().any(|(name, _)| name == snapshot.table.name) {
+                versions.push((snapshot.table.name.to_owned(), snapshot.version));
+            }
+        }
+        Self(versions)
+    }
+
     fn parse(snapshot: &Snapshot) -> Result<Self, Fault> {
         let version = |part: &str| -> Option<(String, u64)> {
             let (table, version) = part.split_once('=')?;

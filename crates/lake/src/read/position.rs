@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use model::{Fault, Micros, TracePosition};
+use model::{Fault, Micros, Stop, TracePosition};
 use roaring::RoaringBitmap;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -31,8 +31,9 @@ pub(crate) fn find(
     files: &ProjectFiles,
     keys: &KeyPlaces,
     positions: &[TracePosition],
+    stop: &Stop,
 ) -> Result<Vec<Vec<RoaringBitmap>>, Fault> {
-    find_by_passes(files, keys, positions, PASS_ROWS)
+    find_by_passes(files, keys, positions, PASS_ROWS, stop)
 }
 
 fn find_by_passes(
@@ -40,6 +41,7 @@ fn find_by_passes(
     keys: &KeyPlaces,
     positions: &[TracePosition],
     pass_rows: u64,
+    stop: &Stop,
 ) -> Result<Vec<Vec<RoaringBitmap>>, Fault> {
     let mut found = vec![vec![RoaringBitmap::new(); files.file_count()]; positions.len()];
     if positions.is_empty() {
@@ -48,7 +50,7 @@ fn find_by_passes(
     let rows: u64 = (0..files.file_count()).map(|place| files.file_rows(place)).sum();
     let passes = rows.div_ceil(pass_rows).max(1);
     for pass in 0..passes {
-        let mut events = gather(files, keys, pass, passes)?;
+        let mut events = gather(files, keys, (pass, passes), stop)?;
         events.sort_unstable_by(in_trace_order);
         for trace in events.chunk_by(|a, b| a.trace == b.trace) {
             for (position, matching) in positions.iter().zip(&mut found) {
@@ -71,9 +73,15 @@ fn in_trace_order(a: &Event, b: &Event) -> Ordering {
 }
 
 /// The live events of the traces that belong to a pass.
-fn gather(files: &ProjectFiles, keys: &KeyPlaces, pass: u64, passes: u64) -> Result<Vec<Event>, Fault> {
+fn gather(
+    files: &ProjectFiles,
+    keys: &KeyPlaces,
+    (pass, passes): (u64, u64),
+    stop: &Stop,
+) -> Result<Vec<Event>, Fault> {
     let mut events = Vec::new();
     for group in files.groups() {
+        stop.check()?;
         let mut rows = Rows::live(files.file(group.file)?, group, files.dead(group.file));
         if rows.count() == 0 {
             continue;
@@ -109,7 +117,7 @@ mod tests {
         append(&lake, &(0..60).map(event).collect::<Vec<_>>());
         append(&lake, &(40..100).map(event).collect::<Vec<_>>());
         let snapshot = lake.snapshot("events").unwrap();
-        let files = ProjectFiles::open(&lake, snapshot, &project()).unwrap();
+        let files = ProjectFiles::open(&lake, snapshot, &project(), &Stop::new()).unwrap();
         let place = |name| files.column(name).unwrap();
         let keys = KeyPlaces {
             time: place("start_time"),
@@ -119,8 +127,8 @@ mod tests {
             ingested: place("updated_at"),
         };
         let positions = [TracePosition::FromStart(1), TracePosition::FromEnd(2)];
-        let at_once = find(&files, &keys, &positions).unwrap();
+        let at_once = find(&files, &keys, &positions, &Stop::new()).unwrap();
         assert_eq!(at_once[0].iter().map(RoaringBitmap::len).sum::<u64>(), 13, "one first event per trace");
-        assert_eq!(find_by_passes(&files, &keys, &positions, 30).unwrap(), at_once);
+        assert_eq!(find_by_passes(&files, &keys, &positions, 30, &Stop::new()).unwrap(), at_once);
     }
 }

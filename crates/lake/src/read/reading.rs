@@ -39,7 +39,7 @@ impl Reading for StoredReading {
 
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
         let (scan, after) = (Arc::clone(&self.scan), after.cloned());
-        blocking(move || plan::plan(&scan, after.as_ref())).await
+        blocking(move |_| plan::plan(&scan, after.as_ref())).await
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {

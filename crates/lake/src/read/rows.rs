@@ -133,6 +133,11 @@ impl Rows {
         Ok(())
     }
 
+    /// Holds a column of the rows that are left that is not stored with them, under a place of its own.
+    pub(crate) fn adopt(&mut self, place: usize, column: ArrayRef) {
+        self.held.push((place, column));
+    }
+
     /// Forgets the held columns that `keep` does not want.
     pub(crate) fn forget(&mut self, keep: impl Fn(usize) -> bool) {
         self.held.retain(|(column, _)| keep(*column));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_schema::SchemaRef;
-use model::{ByteCount, Cursor, Fault, ReadRequest, Window};
+use arrow_schema::{Field, Schema, SchemaRef};
+use model::{ByteCount, Cursor, Fault, ReadRequest, Stop, Window};
 use roaring::RoaringBitmap;
 
 use super::files::{ProjectFiles, RowGroup};
@@ -13,6 +13,7 @@ use super::keys::{Keys, filled, key_columns};
 use super::position;
 use super::projection::{Projection, read_schema};
 use super::rows::Rows;
+use crate::grouped::AttachedGroups;
 use crate::scores::Scores;
 
 /// A prepared request over live rows.
@@ -22,6 +23,10 @@ pub(crate) struct Scan {
     /// For every place in the trace that the filter asks for, the matching rows of every file.
     pub positions: Vec<Vec<RoaringBitmap>>,
     pub projection: Projection,
+    /// Columns that rows take from groups of another table.
+    pub attached: Option<AttachedColumns>,
+    /// The stored columns, and the attached ones behind them.
+    pub relation: SchemaRef,
     pub keys: KeyPlaces,
     pub window: Window,
     pub cursor: Cursor,
@@ -32,6 +37,15 @@ pub(crate) struct Scan {
     pub payload: Vec<usize>,
     pub batch_bytes_max: ByteCount,
     pub row_bytes_max: ByteCount,
+}
+
+/// What a scan takes from groups of another table.
+pub(crate) struct AttachedColumns {
+    groups: AttachedGroups,
+    /// Place of the stored column that names the group.
+    on: usize,
+    /// Places of the wanted columns in the scan's relation.
+    places: Vec<usize>,
 }
 
 /// Where the columns behind the key columns stand in the stored table.
@@ -77,14 +91,24 @@ fn held(rows: &Rows, place: usize) -> Result<&ArrayRef, Fault> {
 
 impl Scan {
     /// Compiles the request over the project's files and finds the rows at places in their traces.
-    pub(crate) fn prepare(request: &ReadRequest, files: ProjectFiles, scores: Arc<Scores>) -> Result<Self, Fault> {
+    /// `others` are the files of the table that attached columns come from.
+    pub(crate) fn prepare(
+        request: &ReadRequest,
+        files: ProjectFiles,
+        others: Option<ProjectFiles>,
+        scores: Arc<Scores>,
+        stop: &Stop,
+    ) -> Result<Self, Fault> {
         let (table, order) = (Arc::clone(files.table()), request.table.order);
+        let relation = relation(request, files.schema());
+        let is_attached = |name: &str| request.table.attached_column(name).is_some();
         let filter = match &request.filter {
-            Some(filter) => Filter::prepare(filter, files.schema(), Some(&table))?,
+            Some(filter) => Filter::prepare(filter, &relation, Some(&table), &is_attached)?,
             None => Filter::default(),
         };
-        let projection = Projection::compile(&request.columns, files.schema())?;
-        let payload = files.columns(projection.inputs().fields().iter().map(|field| field.name().as_str()))?;
+        let projection = Projection::compile(&request.columns, &relation)?;
+        let projected = || projection.inputs().fields().iter().map(|field| field.name().as_str());
+        let payload = files.columns(projected().filter(|name| !is_attached(name)))?;
         let keys = KeyPlaces {
             time: files.column(order.time)?,
             trace_id: order.trace_id.map(|name| files.column(name)).transpose()?,
@@ -92,11 +116,25 @@ impl Scan {
             version: files.column(table.version)?,
             ingested: files.column(table.ingested)?,
         };
-        let positions = position::find(&files, &keys, &filter.positions)?;
+        let positions = position::find(&files, &keys, &filter.positions, stop)?;
+        let filtered = filter.steps().flat_map(|step| step.program.input_names());
+        let wanted: Vec<&str> = projected().chain(filtered).filter(|name| is_attached(name)).collect();
+        let attached = match (&request.table.attached, others) {
+            (Some(attached), Some(others)) if !wanted.is_empty() => Some(AttachedColumns {
+                on: files.column(attached.on)?,
+                places: (files.schema().fields().len()..relation.fields().len())
+                    .filter(|place| wanted.contains(&relation.field(*place).name().as_str()))
+                    .collect(),
+                groups: AttachedGroups::prepare(request, attached, &wanted, &files, others, stop)?,
+            }),
+            _ => None,
+        };
         Ok(Self {
             filter,
             positions,
             projection,
+            attached,
+            relation,
             keys,
             window: request.window,
             cursor: request.cursor,
@@ -120,11 +158,26 @@ impl Scan {
 
     /// Whether rows of the group can lie in the window.
     pub(crate) fn meets_window(&self, group: &RowGroup) -> bool {
-        let span = match self.cursor {
-            Cursor::StartTime => group.time,
-            Cursor::Ingested => group.ingested,
-        };
-        span.meets(self.window.from, self.window.to)
+        group.meets(self.cursor, self.window)
+    }
+
+    /// Makes rows hold the attached columns; does nothing where they do.
+    pub(crate) fn attach(&self, rows: &mut Rows, stop: &Stop) -> Result<(), Fault> {
+        let Some(attached) = &self.attached else { return Ok(()) };
+        if rows.count() == 0 || rows.missing(&attached.places).is_empty() {
+            return Ok(());
+        }
+        rows.hold(&[attached.on])?;
+        let columns = attached.groups.columns(held(rows, attached.on)?, stop)?;
+        attached.places.iter().zip(columns).for_each(|(place, column)| rows.adopt(*place, column));
+        Ok(())
+    }
+
+    /// Places of the columns that requested columns are made of, attached ones last.
+    pub(crate) fn projected(&self) -> impl Iterator<Item = usize> {
+        let is_read = |place: &usize| self.projection.inputs().index_of(self.relation.field(*place).name()).is_ok();
+        let attached = self.attached.iter().flat_map(|attached| attached.places.iter().copied());
+        self.payload.iter().copied().chain(attached.filter(is_read))
     }
 
     /// The key columns of rows that hold them all.
@@ -147,6 +200,14 @@ impl Scan {
         };
         Ok((trace_id, id))
     }
+}
+
+/// The columns of the request's table: the stored ones, then the attached ones.
+fn relation(request: &ReadRequest, stored: &SchemaRef) -> SchemaRef {
+    let Some(attached) = &request.table.attached else { return Arc::clone(stored) };
+    let attached = attached.groups.columns.iter();
+    let attached = attached.map(|column| Arc::new(Field::new(column.name, column.kind.to_arrow(), true)));
+    Arc::new(Schema::new(stored.fields().iter().map(Arc::clone).chain(attached).collect::<Vec<_>>()))
 }
 
 impl Scan {

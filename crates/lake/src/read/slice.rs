@@ -115,7 +115,7 @@ impl Cluster {
         let mut fragments = Vec::new();
         for group in groups {
             stop.check()?;
-            fragments.extend(Fragment::open(scan, group, range)?);
+            fragments.extend(Fragment::open(scan, group, range, stop)?);
         }
         fragments.sort_by(|a, b| a.keys.compare(0, &b.keys, 0));
         let in_turn = fragments.iter().all(|fragment| fragment.keys.is_sorted())

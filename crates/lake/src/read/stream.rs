@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use futures_core::stream::BoxStream;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
-use model::{Fault, Stop};
+use model::{Fault, Stop, StopReason};
 
 /// A reader that does its work in the calling thread.
 pub(crate) trait Batches: Send + 'static {
@@ -41,13 +41,45 @@ pub(crate) fn stream(reader: impl Batches, stop: Stop) -> BoxStream<'static, Res
     stream::unfold(Some(Box::new(reader) as Box<dyn Batches>), next).boxed()
 }
 
-/// Does blocking work off the async threads.
+/// Does blocking work off the async threads. The work is told to stop when nobody waits for it any more.
 pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    work: impl FnOnce(&Stop) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|cause| Err(died(cause)))
+    let stop = Stop::new();
+    let _waiting = Waiting(stop.clone());
+    tokio::task::spawn_blocking(move || work(&stop)).await.unwrap_or_else(|cause| Err(died(cause)))
+}
+
+/// Raises the flag when it is dropped, which is how a future is cancelled.
+struct Waiting(Stop);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.raise(StopReason::Cancelled);
+    }
 }
 
 fn died(cause: tokio::task::JoinError) -> Fault {
     Fault::bug("a reader of the store panicked").because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_told_to_stop() {
+        let (ended, end) = mpsc::channel();
+        let work = blocking(move |stop| {
+            while stop.check().is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            ended.send(()).map_err(|_| Fault::bug("the test is gone"))
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
+        end.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
 }

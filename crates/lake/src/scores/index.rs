@@ -1,6 +1,6 @@
 //! Where the scores of a trace stand: 12 bytes a score, sorted by the hash of the trace.
 
-use model::Fault;
+use model::{Fault, Stop};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::rows::ScoreColumns;
@@ -29,11 +29,12 @@ fn halves(trace: &str) -> (u32, u32) {
 
 impl TraceIndex {
     /// Decodes trace ids and data types of all live scores, row group by row group.
-    pub(super) fn build(files: &ProjectFiles, columns: &ScoreColumns) -> Result<Self, Fault> {
+    pub(super) fn build(files: &ProjectFiles, columns: &ScoreColumns, stop: &Stop) -> Result<Self, Fault> {
         let mut entries = Vec::new();
         let mut starts = Vec::with_capacity(files.groups().len());
         let mut start = 0_u32;
         for group in files.groups() {
+            stop.check()?;
             starts.push(start);
             let mut rows = Rows::live(files.file(group.file)?, group, files.dead(group.file));
             if rows.count() > 0 {

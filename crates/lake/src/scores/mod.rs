@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{Array, BooleanArray, StringArray};
 use async_trait::async_trait;
-use model::{Fault, Micros, ProjectId, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest};
+use model::{Fault, Micros, ProjectId, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest, Stop};
 
 use crate::read::{ProjectFiles, Rows, blocking};
 use entries::TraceAnswers;
@@ -63,6 +63,7 @@ impl Scores {
         tests: &[ScoreTest],
         traces: &StringArray,
         ids: Option<&StringArray>,
+        stop: &Stop,
     ) -> Result<Vec<BooleanArray>, Fault> {
         let mut answers: Vec<Vec<bool>> = vec![Vec::with_capacity(traces.len()); tests.len()];
         let names: HashSet<&str> = tests.iter().map(|test| &*test.name).collect();
@@ -71,7 +72,7 @@ impl Scores {
             let wanted: HashSet<&str> = chunk.clone().map(|row| traces.value(row)).collect();
             let mut by_trace: HashMap<Arc<str>, Vec<ScoreRow>> = HashMap::new();
             if let Some(stored) = &self.stored {
-                stored.each(&wanted, self.since, Some(&names), &mut |score| {
+                stored.each(&wanted, self.since, Some(&names), stop, &mut |score| {
                     by_trace.entry(Arc::clone(&score.trace_id)).or_default().push(score);
                 })?;
             }
@@ -97,10 +98,11 @@ impl Scores {
         Ok(self.stored.as_ref())
     }
 
-    fn names(&self, scope: &ScoreScope) -> Result<Vec<ScoreName>, Fault> {
+    fn names(&self, scope: &ScoreScope, stop: &Stop) -> Result<Vec<ScoreName>, Fault> {
         let Some(stored) = self.in_scope(scope)? else { return Ok(Vec::new()) };
         let mut names: BTreeMap<String, ScoreName> = BTreeMap::new();
         for group in stored.files.groups() {
+            stop.check()?;
             if scope.since.is_some_and(|since| group.time.max < since) {
                 continue;
             }
@@ -120,10 +122,10 @@ impl Scores {
         Ok(names.into_values().collect())
     }
 
-    fn of_traces(&self, scope: &ScoreScope, traces: &HashSet<&str>) -> Result<Vec<ScoreRow>, Fault> {
+    fn of_traces(&self, scope: &ScoreScope, traces: &HashSet<&str>, stop: &Stop) -> Result<Vec<ScoreRow>, Fault> {
         let mut found = Vec::new();
         if let Some(stored) = self.in_scope(scope)? {
-            stored.each(traces, scope.since, None, &mut |score| found.push(score))?;
+            stored.each(traces, scope.since, None, stop, &mut |score| found.push(score))?;
         }
         Ok(found)
     }
@@ -136,10 +138,12 @@ impl Stored {
         traces: &HashSet<&str>,
         since: Option<Micros>,
         names: Option<&HashSet<&str>>,
+        stop: &Stop,
         found: &mut dyn FnMut(ScoreRow),
     ) -> Result<(), Fault> {
-        let index = self.index()?;
+        let index = self.index(stop)?;
         for (group, rows) in index.find(traces.iter().copied()) {
+            stop.check()?;
             let scores = self.group(group)?;
             for row in rows {
                 // Two traces may share a hash, so the text decides.
@@ -154,13 +158,13 @@ impl Stored {
         Ok(())
     }
 
-    fn index(&self) -> Result<Arc<TraceIndex>, Fault> {
+    fn index(&self, stop: &Stop) -> Result<Arc<TraceIndex>, Fault> {
         // Whoever comes second waits for the first instead of building the same index again.
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = &*index {
             return Ok(Arc::clone(index));
         }
-        let built = Arc::new(TraceIndex::build(&self.files, &self.columns)?);
+        let built = Arc::new(TraceIndex::build(&self.files, &self.columns, stop)?);
         *index = Some(Arc::clone(&built));
         Ok(built)
     }
@@ -194,12 +198,12 @@ pub(crate) struct LakeScores(pub Arc<Scores>);
 impl ScoreLookup for LakeScores {
     async fn score_names(&self, scope: &ScoreScope) -> Result<Vec<ScoreName>, Fault> {
         let (scores, scope) = (Arc::clone(&self.0), scope.clone());
-        blocking(move || scores.names(&scope)).await
+        blocking(move |stop| scores.names(&scope, stop)).await
     }
 
     async fn scores(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault> {
         let (scores, scope) = (Arc::clone(&self.0), scope.clone());
         let traces: Vec<String> = traces.iter().map(|trace| (*trace).to_owned()).collect();
-        blocking(move || scores.of_traces(&scope, &traces.iter().map(String::as_str).collect())).await
+        blocking(move |stop| scores.of_traces(&scope, &traces.iter().map(String::as_str).collect(), stop)).await
     }
 }

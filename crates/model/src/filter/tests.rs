@@ -72,6 +72,7 @@ fn table() -> TableSpec {
         name: TableName::new("things"),
         doc: "a table of the tests",
         relation: Relation::Stored(Arc::new(relation)),
+        attached: None,
         order: OrderColumns { time: "start", trace_id: None, id: "name" },
         columns: vec![],
         filters: filters

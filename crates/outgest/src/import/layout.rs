@@ -13,7 +13,7 @@ use super::Importable;
 use crate::rows::JsonText;
 
 /// Columns that are computed from others, though no table of ours lists them: those that ClickHouse
-/// computes and `SELECT *` leaves out, and those of its trace that Langfuse shows with a score.
+/// computes and `SELECT *` leaves out.
 const COMPUTED: &[&str] = &[
     "total_cost",
     "calculated_input_cost",
@@ -21,9 +21,6 @@ const COMPUTED: &[&str] = &[
     "calculated_total_cost",
     "input_length",
     "output_length",
-    "traceName",
-    "traceTags",
-    "userId",
 ];
 /// Name of the comments column of exports.
 const COMMENTS: &str = "comments";
@@ -133,7 +130,7 @@ fn target(column: &ColumnSpec, stored: &StoredTable) -> Target {
         let place = stored.columns.iter().position(|column| column.name == name);
         place.expect("an export column of a stored table shows its columns")
     };
-    match restored(column) {
+    match restored(column, stored) {
         Some(Restored::Column(name)) => Target::Stored { place: place(&name), shown: false, json },
         Some(Restored::Shown(name)) => Target::Stored { place: place(&name), shown: true, json },
         Some(Restored::Pairs { names, values }) => Target::Pairs { names: place(&names), values: place(&values) },

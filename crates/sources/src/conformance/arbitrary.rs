@@ -143,9 +143,11 @@ struct Values {
 impl Values {
     fn of(table: &TableSpec) -> Self {
         let stored = table.stored();
+        let attached: Vec<_> = table.attached.iter().flat_map(|attached| &attached.groups.columns).collect();
         let columns = |wanted: &dyn Fn(&ColumnType) -> bool| {
-            let names = stored.columns.iter().filter(|column| wanted(&column.kind)).map(|column| column.name);
-            select(names.collect::<Vec<_>>()).prop_map(Expr::column)
+            let own = stored.columns.iter().filter(|column| wanted(&column.kind)).map(|column| column.name);
+            let others = attached.iter().filter(|column| wanted(&column.kind)).map(|column| column.name);
+            select(own.chain(others).collect::<Vec<_>>()).prop_map(Expr::column)
         };
         let is_number_map = |kind: &ColumnType| matches!(kind, ColumnType::Map(value) if **value != ColumnType::Text);
         let text_columns = columns(&|kind| *kind == ColumnType::Text).boxed();
@@ -157,6 +159,7 @@ impl Values {
             columns(&|kind| matches!(kind, ColumnType::Int64 | ColumnType::UInt64 | ColumnType::Float64)).boxed();
         let booleans = columns(&|kind| *kind == ColumnType::Bool).boxed();
         let nullable = stored.columns.iter().filter(|column| column.nullable).map(|column| column.name);
+        let nullable = nullable.chain(attached.iter().map(|column| column.name));
         let nullable = select(nullable.collect::<Vec<_>>()).prop_map(Expr::column).boxed();
 
         let zipped = (text_lists.clone(), text_lists.clone())

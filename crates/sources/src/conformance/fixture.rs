@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use model::{
-    Aggregate, AggregateColumn, ByteCount, ColumnSpec, ColumnType, CompareOp, Cursor, Expr, FieldRole, Grouped, Micros,
-    ObjectKind, OrderColumns, ProjectId, ReadRequest, Relation, RunId, SearchColumns, StoredColumn, StoredTable,
-    TableName, TableSpec, TimestampStyle, Window,
+    Aggregate, AggregateColumn, Attached, ByteCount, ColumnSpec, ColumnType, CompareOp, Cursor, Expr, FieldRole,
+    Grouped, Micros, ObjectKind, OrderColumns, ProjectId, ReadRequest, Relation, RunId, SearchColumns, StoredColumn,
+    StoredTable, TableName, TableSpec, TimestampStyle, Window,
 };
 use serde_json::{Value, json};
 
@@ -113,6 +113,7 @@ pub(crate) fn events_table() -> Arc<TableSpec> {
         name: TableName::new("events"),
         doc: "events of the fixture",
         relation: Relation::Stored(table),
+        attached: None,
         order: OrderColumns { time: "start_time", trace_id: Some("trace_id"), id: "span_id" },
         columns,
         filters: Vec::new(),
@@ -153,12 +154,39 @@ pub(crate) fn traces_table() -> Arc<TableSpec> {
             keep: Some(Expr::compare(Expr::column("name"), CompareOp::NotEq, Expr::text("left out"))),
             columns,
         }),
+        attached: None,
         order: OrderColumns { time: "timestamp", trace_id: None, id: "id" },
         filters: Vec::new(),
         search: SearchColumns::default(),
         comments: Some(ObjectKind::Trace),
         scores: true,
     })
+}
+
+/// The events, each with columns of the events that are called what its note says.
+pub(crate) fn linked_table() -> Arc<TableSpec> {
+    let column = |name: &'static str, kind, aggregate| AggregateColumn { name, kind, aggregate };
+    let usage = Expr::MapSumWhereKeyContains { map: Box::new(Expr::column("usage_details")), needle: "put".into() };
+    let columns = vec![
+        column("linked_name", ColumnType::Text, Aggregate::Group),
+        column("linked_count", ColumnType::Int64, Aggregate::Count),
+        column("linked_end", ColumnType::Timestamp, Aggregate::Max(Expr::column("end_time"))),
+        column("linked_usage", ColumnType::UInt64, Aggregate::Sum(usage)),
+        column("linked_note", ColumnType::Text, Aggregate::FirstNonEmpty(Expr::column("note"))),
+        column("linked_tags", ColumnType::text_list(), Aggregate::UnionLists(Expr::column("tags"))),
+        column(
+            "linked_root",
+            ColumnType::Bool,
+            Aggregate::AnyTrue(Expr::IsTrue(Box::new(Expr::column("is_app_root")))),
+        ),
+    ];
+    let mut table = TableSpec::clone(&events_table());
+    table.columns.extend(
+        columns.iter().map(|column| exported(column.name, column.kind.clone(), true, Expr::column(column.name))),
+    );
+    let keep = Some(Expr::compare(Expr::column("balance"), CompareOp::NotEq, Expr::Literal(model::Literal::Int(-6))));
+    table.attached = Some(Attached { on: "note", groups: Grouped { over: events(), by: "name", keep, columns } });
+    Arc::new(table)
 }
 
 /// A column of this name and value.

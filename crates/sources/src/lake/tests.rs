@@ -17,7 +17,9 @@ use tempfile::TempDir;
 
 use super::LakeSource;
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
-use crate::conformance::fixture::{self, EPOCH, at, events, events_table, request, scores, tables, traces_table};
+use crate::conformance::fixture::{
+    self, EPOCH, at, events, events_table, linked_table, request, scores, tables, traces_table,
+};
 use crate::conformance::{agrees, every_promise, keys, read_all};
 use crate::memory::{MemorySource, batch_from_json};
 
@@ -47,6 +49,7 @@ async fn keeps_every_promise_of_a_source() {
     let (_directory, source) = stored(&fixture::batches());
     every_promise(&source, &request(events_table())).await;
     every_promise(&source, &request(traces_table())).await;
+    every_promise(&source, &request(linked_table())).await;
     let named = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::column("note")))));
     let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 150 * Micros::PER_SECOND))).unwrap();
     for cursor in [Cursor::StartTime, Cursor::Ingested] {
@@ -89,6 +92,32 @@ async fn agrees_with_memory_on_tests_that_need_more_than_the_row() {
     let since = Some(Micros(EPOCH.0 + 20 * Micros::PER_SECOND));
     let late = ReadRequest { filter: Some(filters[0].clone()), scores_since: since, ..request(events_table()) };
     agrees(&memory, &source, &late).await;
+}
+
+#[tokio::test]
+async fn agrees_with_memory_on_attached_columns() {
+    let (_directory, source) = stored(&fixture::batches());
+    let memory = MemorySource::new(fixture::batches()).unwrap();
+    let plain = Expr::compare(Expr::column("linked_note"), CompareOp::Eq, Expr::text("plain"));
+    let rooted = Expr::IsTrue(Box::new(Expr::column("linked_root")));
+    let tagged = Expr::HasAny { list: Box::new(Expr::column("linked_tags")), texts: vec!["ÉCOLE İ".into()] };
+    let scored = score_test(ScoreLevel::Any, "quality", ScoreValueTest::Number { op: CompareOp::Greater, value: 1.0 });
+    let first = Expr::InTracePosition(TracePosition::FromStart(1));
+    let filters = [
+        plain.clone(),
+        plain.clone().negate(),
+        Expr::IsNull(Box::new(Expr::column("linked_name"))),
+        Expr::Or(vec![rooted.clone(), scored.clone(), first]),
+        Expr::And(vec![tagged, Expr::Or(vec![scored.negate(), plain]), rooted.negate()]),
+    ];
+    for filter in filters {
+        agrees(&memory, &source, &ReadRequest { filter: Some(filter.clone()), ..request(linked_table()) }).await;
+        // Columns that only the filter needs, and a window that does not hold what is attached.
+        let columns = vec![events_table().columns[2].clone()];
+        let window = Window::new(Some(Micros(EPOCH.0 + 7 * Micros::PER_SECOND)), None).unwrap();
+        let narrow = ReadRequest { filter: Some(filter), columns, window, ..request(linked_table()) };
+        agrees(&memory, &source, &narrow).await;
+    }
 }
 
 #[tokio::test]
@@ -242,6 +271,7 @@ proptest! {
         event_rows in arbitrary_rows(&events()),
         score_rows in arbitrary_rows(&scores()),
         filters in proptest::collection::vec(arbitrary_expr(&events_table()), 10),
+        linked in proptest::collection::vec(arbitrary_expr(&linked_table()), 4),
     ) {
         let loaded = vec![(events(), event_rows), (scores(), score_rows)];
         let (_directory, source) = stored(&loaded);
@@ -249,6 +279,10 @@ proptest! {
         block_on(async {
             agrees(&memory, &source, &request(events_table())).await;
             agrees(&memory, &source, &request(traces_table())).await;
+            agrees(&memory, &source, &request(linked_table())).await;
+            for filter in linked {
+                agrees(&memory, &source, &ReadRequest { filter: Some(filter), ..request(linked_table()) }).await;
+            }
             for (index, filter) in filters.into_iter().enumerate() {
                 let cursor = if index % 2 == 0 { Cursor::StartTime } else { Cursor::Ingested };
                 let to = (index % 3 == 0).then_some(Micros(EPOCH.0 + 60_000_000));

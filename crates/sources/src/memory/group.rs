@@ -1,18 +1,21 @@
-//! Grouped relations: live rows of a stored table gathered into one row per text.
+//! Grouped relations: live rows of a stored table gathered into one row per text, and rows of another
+//! table that take columns from such groups.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Aggregate, Grouped, Micros};
+use model::{Aggregate, Attached, Grouped, Micros};
 
-use super::evaluate::{evaluate, holds, sum};
+use super::evaluate::{Row, evaluate, holds, sum};
 use super::position::{Position, is_root};
 use super::rows::{ColumnIndex, Record};
 use super::value::Value;
 
 /// A group and when its newest version was stored.
 pub struct Group {
+    /// What its rows have in common.
+    pub text: String,
     /// The row of the relation.
     pub row: Record,
     /// The greatest ingestion time of the rows that take part.
@@ -37,6 +40,7 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
             let values = grouped.columns.iter().map(|column| aggregate(&column.aggregate, &text, &rows)).collect();
             let ingested = rows.iter().map(|row| row.timestamp(grouped.over.ingested)).max();
             Group {
+                text,
                 row: Record {
                     columns: Arc::clone(&columns),
                     values,
@@ -47,6 +51,25 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
             }
         })
         .collect()
+}
+
+/// Adds to every row the columns of the group that it names, nulls where there is none. `live` are
+/// the live rows that form groups.
+pub fn attach(attached: &Attached, rows: &mut [Record], live: Vec<Record>) {
+    let Some(first) = rows.first() else { return };
+    let mut columns = HashMap::clone(&first.columns);
+    let own = columns.len();
+    columns.extend(attached.groups.columns.iter().enumerate().map(|(place, column)| (column.name.into(), own + place)));
+    let columns: ColumnIndex = Arc::new(columns);
+    let groups: HashMap<String, Record> =
+        groups(&attached.groups, live).into_iter().map(|group| (group.text, group.row)).collect();
+    let none = vec![Value::Null; attached.groups.columns.len()];
+    for row in rows {
+        let group = row.value(attached.on).as_text().and_then(|text| groups.get(text));
+        let taken = group.map_or(&*none, |group| &group.values);
+        row.values = row.values.iter().chain(taken).cloned().collect();
+        row.columns = Arc::clone(&columns);
+    }
 }
 
 /// The value of a group whose rows are ranked.

@@ -4,7 +4,7 @@
 //! way: newest version of every key, window, filter, order, one step after the other over all rows.
 //! What it returns is meant to be believed by reading it, so it is neither fast nor small: [`value`]
 //! and [`evaluate`] say what an expression means, [`rows`] which rows exist, [`group`] what grouped
-//! tables are made of, [`scores`] what score filters see.
+//! tables and attached columns are made of, [`scores`] what score filters see.
 
 pub(crate) mod columnar;
 mod evaluate;
@@ -106,8 +106,11 @@ impl Source for MemorySource {
             return Err(Fault::new(FaultKind::NotFound, format!("snapshot {} is not in {self}", wanted.0)));
         }
         let stored = self.stored(request.table.stored())?;
+        let attached =
+            request.table.attached.as_ref().map(|attached| self.stored(&attached.groups.over)).transpose()?;
+        let attached = attached.map(|rows| &**rows);
         let scores = Arc::new(MemoryScores::new(self.named(SCORES).map(Arc::clone)));
-        Ok(Arc::new(MemoryReading::prepare(request, stored, scores, snapshot, self.slice_rows)?))
+        Ok(Arc::new(MemoryReading::prepare(request, stored, attached, scores, snapshot, self.slice_rows)?))
     }
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {

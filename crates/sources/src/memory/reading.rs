@@ -15,7 +15,7 @@ use model::{
 
 use super::columnar::{cell_bytes, to_array};
 use super::evaluate::{evaluate, holds};
-use super::group::groups;
+use super::group::{attach, groups};
 use super::position;
 use super::rows::{Record, StoredRows};
 use super::scores::{MemoryScores, entries};
@@ -41,16 +41,18 @@ struct Placed {
 }
 
 impl MemoryReading {
-    /// Checks the request and finds its rows.
+    /// Checks the request and finds its rows. `attached` are the rows that attached columns are made
+    /// of, where the table has any.
     pub fn prepare(
         request: ReadRequest,
         stored: &StoredRows,
+        attached: Option<&StoredRows>,
         scores: Arc<MemoryScores>,
         snapshot: Snapshot,
         slice_rows: usize,
     ) -> Result<Self, Fault> {
         check(&request)?;
-        let mut rows = placed(&request, stored);
+        let mut rows = placed(&request, stored, attached);
         rows.retain(|placed| request.window.contains(placed.cursor));
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         attach_scores(&mut rows, &request, &scores);
@@ -223,7 +225,7 @@ fn check(request: &ReadRequest) -> Result<(), Fault> {
 }
 
 /// The live rows of the relation with their keys, whatever the window.
-fn placed(request: &ReadRequest, stored: &StoredRows) -> Vec<Placed> {
+fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows>) -> Vec<Placed> {
     let order = request.table.order;
     let key = |row: &Record| OrderKey {
         time: row.timestamp(order.time),
@@ -231,6 +233,9 @@ fn placed(request: &ReadRequest, stored: &StoredRows) -> Vec<Placed> {
         id: row.text(order.id).into(),
     };
     let mut live = stored.live(&request.project);
+    if let (Some(attached), Some(others)) = (&request.table.attached, others) {
+        attach(attached, &mut live, others.live(&request.project));
+    }
     match &request.table.relation {
         Relation::Stored(table) => {
             if let Some(trace_id) = order.trace_id.filter(|_| position::has_roots(table)) {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::MemorySource;
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
-use crate::conformance::fixture::{self, EPOCH, at, events, events_table, request, scores, traces_table};
+use crate::conformance::fixture::{self, EPOCH, at, events, events_table, linked_table, request, scores, traces_table};
 use crate::conformance::{every_promise, keys, read_all};
 
 fn fixture() -> MemorySource {
@@ -29,6 +29,7 @@ async fn keeps_every_promise_of_a_source() {
     let source = fixture();
     every_promise(&source, &request(events_table())).await;
     every_promise(&source, &request(traces_table())).await;
+    every_promise(&source, &request(linked_table())).await;
     let named = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::column("note")))));
     let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 150 * Micros::PER_SECOND))).unwrap();
     for cursor in [Cursor::StartTime, Cursor::Ingested] {
@@ -136,6 +137,34 @@ async fn a_group_ranks_roots_first_then_the_newest() {
     assert_eq!(printed["usage"], super::value::Value::UInt(3));
     assert_eq!(printed["timestamp"], super::value::Value::Timestamp(Micros(EPOCH.0 + 1_000_001)));
     assert_eq!(printed["last"], super::value::Value::Timestamp(Micros(EPOCH.0 + 9 * 1_000_001)));
+}
+
+#[tokio::test]
+async fn attached_columns_are_those_of_the_live_rows_named() {
+    let rows = vec![
+        event("a", 1, 1, json!({"balance": 1, "note": "red", "name": "blue", "tags": ["x"]})),
+        event("b", 2, 1, json!({"balance": 1, "note": "green", "name": "red", "tags": ["z", "y"]})),
+        event("c", 3, 1, json!({"balance": 1, "note": null, "name": "red", "tags": ["x", "y"]})),
+        event("kept out", 3, 1, json!({"balance": -6, "name": "red", "tags": ["w"]})),
+        event("gone", 4, 1, json!({"note": "red", "balance": 1, "name": "green", "is_deleted": true})),
+    ];
+    let source = MemorySource::from_json(vec![(events(), rows)]).unwrap();
+    let wanted = ["linked_name", "linked_count", "linked_tags"];
+    let columns: Vec<_> = wanted.iter().map(|name| linked_table().column(name).unwrap().clone()).collect();
+    // The window leaves out rows that others name.
+    let window = Window { from: None, to: Some(Micros(EPOCH.0 + 3 * Micros::PER_SECOND)) };
+    let found = read_all(&source, &ReadRequest { columns, window, ..request(linked_table()) }).await.unwrap();
+    assert_eq!(ids(&found), ["b", "a"]);
+    let cells = |name: &str| {
+        let kind = linked_table().column(name).unwrap().kind.clone();
+        super::columnar::from_array(&kind, found.column_by_name(name).unwrap()).unwrap()
+    };
+    let text = |text: &str| super::value::Value::Text(text.into());
+    let tags = super::value::Value::List(["x", "y", "z"].map(text).to_vec());
+    let null = super::value::Value::Null;
+    assert_eq!(cells("linked_name"), [null.clone(), text("red")]);
+    assert_eq!(cells("linked_count"), [null.clone(), super::value::Value::Int(2)]);
+    assert_eq!(cells("linked_tags"), [null, tags]);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub(crate) fn table() -> TableSpec {
         name: TableName::new("events"),
         doc: "one row per event (span, generation, tool call, …) with its trace's attributes",
         relation: Relation::Stored(stored_events()),
+        attached: None,
         order: OrderColumns { time: "start_time", trace_id: Some("trace_id"), id: "span_id" },
         columns: columns::columns(),
         filters: filters::filters(),

@@ -18,6 +18,7 @@ pub(crate) fn table() -> TableSpec {
         name: TableName::new("observations"),
         doc: "one row per observation, in the older column layout",
         relation: Relation::Stored(stored_events()),
+        attached: None,
         order: OrderColumns { time: "start_time", trace_id: Some("trace_id"), id: "span_id" },
         columns: columns(),
         filters: filters::filters(),

@@ -1,24 +1,30 @@
-//! Scores: one row per live score of any kind.
+//! Scores: one row per live score of any kind, with name, user and tags of its trace.
 //!
-//! Langfuse's export also shows name, user and tags of the score's trace, which belong to another
-//! stored table, and the author's name, which the store does not know: the first are left out, the
-//! last is null beside the author's id.
+//! Those are what the traces table shows, from the live events of the trace, and null where there are
+//! none. Langfuse also shows the author's name, which the store does not know: it is null beside the
+//! author's id.
 
 use model::{
-    ColumnSpec, ColumnType, Expr, FilterColumn, FilterKind, OrderColumns, Relation, SearchColumns, TableName, TableSpec,
+    Attached, ColumnSpec, ColumnType, Expr, FilterColumn, FilterKind, Grouped, OrderColumns, Relation, SearchColumns,
+    TableName, TableSpec,
 };
 
 use crate::build::{
-    absent_text_filter, col, column, equals_text, filter, if_then, iso_millis, map_get, null, null_if_empty, nullable,
-    number_filter, opt_in, text, text_filter, timestamp,
+    absent_text_filter, also_named, col, column, equals_text, filter, if_then, iso_millis, list_filter, map_get, null,
+    null_if_empty, nullable, number_filter, opt_in, optional_text, text, text_filter, timestamp,
 };
-use crate::stored::stored_scores;
+use crate::stored::{stored_events, stored_scores};
+use crate::traces::{aggregates, name_of};
 
 pub(crate) fn table() -> TableSpec {
     TableSpec {
         name: TableName::new("scores"),
         doc: "one row per score of a trace, observation, session or dataset run",
         relation: Relation::Stored(stored_scores()),
+        attached: Some(Attached {
+            on: "trace_id",
+            groups: Grouped { over: stored_events(), by: "trace_id", keep: None, columns: aggregates::of_score() },
+        }),
         order: OrderColumns { time: "timestamp", trace_id: Some("trace_id"), id: "id" },
         columns: columns(),
         filters: filters(),
@@ -26,6 +32,11 @@ pub(crate) fn table() -> TableSpec {
         comments: None,
         scores: false,
     }
+}
+
+/// The name of the score's trace.
+fn trace_name() -> Expr {
+    name_of("trace_name", "trace_root_name")
 }
 
 fn columns() -> Vec<ColumnSpec> {
@@ -44,6 +55,9 @@ fn columns() -> Vec<ColumnSpec> {
         optional("basic", "comment", "comment"),
         column("metadata", "metadata", ColumnType::text_map(), col("metadata")),
         optional("core", "observationId", "observation_id"),
+        nullable(column("trace_context", "traceName", ColumnType::Text, trace_name())),
+        optional_text("trace_context", "userId", "trace_user_id"),
+        nullable(column("trace_context", "traceTags", ColumnType::text_list(), col("trace_tags"))),
         text("basic", "environment", "environment"),
         nullable(column("basic", "authorUserName", ColumnType::Text, null())),
     ];
@@ -92,5 +106,8 @@ fn filters() -> Vec<FilterColumn> {
         text_filter("dataType", "Data Type", col("data_type")),
         text_filter("stringValue", "String Value", col("string_value")),
         filter("metadata", "Metadata", FilterKind::TextMap(col("metadata"))),
+        text_filter("traceName", "Trace Name", trace_name()),
+        text_filter("userId", "User ID", null_if_empty(col("trace_user_id"))),
+        also_named(&["traceTags"], list_filter("trace_tags", "Trace Tags", col("trace_tags"))),
     ]
 }

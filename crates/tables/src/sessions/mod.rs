@@ -25,6 +25,7 @@ pub(crate) fn table() -> TableSpec {
             keep: Some(equals_text(col("session_id"), "").negate()),
             columns: aggregates(),
         }),
+        attached: None,
         order: OrderColumns { time: "created_at", trace_id: None, id: "id" },
         columns: columns(),
         filters: filters(),

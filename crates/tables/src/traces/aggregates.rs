@@ -8,11 +8,9 @@ use crate::build::{col, equals_text, if_then, integer, is_root, is_true, map_get
 pub(crate) const COST_SUM: ColumnType = ColumnType::Decimal { precision: 38, scale: 12 };
 
 pub(super) fn columns() -> Vec<AggregateColumn> {
-    let text = |name, aggregate| AggregateColumn { name, kind: ColumnType::Text, aggregate };
-    let texts = |name, aggregate| AggregateColumn { name, kind: ColumnType::text_list(), aggregate };
     let flag =
         |name| AggregateColumn { name, kind: ColumnType::Bool, aggregate: Aggregate::AnyTrue(is_true(col(name))) };
-    let newest = |name| text(name, Aggregate::FirstNonEmpty(col(name)));
+    let newest = |name| newest(name, name);
     // Null where no event of the trace is a root.
     let of_root = |name| Aggregate::First(if_then(is_root(), col(name), null()));
     let mut columns = vec![
@@ -20,13 +18,13 @@ pub(super) fn columns() -> Vec<AggregateColumn> {
         starts("timestamp"),
         ends("last_end"),
         newest("trace_name"),
-        text("root_name", Aggregate::FirstNonEmpty(if_then(is_root(), col("name"), Expr::text("")))),
+        root_name("root_name"),
         newest("user_id"),
         newest("session_id"),
         newest("release"),
         newest("version"),
         newest("environment"),
-        texts("tags", Aggregate::UnionLists(col("tags"))),
+        tags("tags"),
         flag("bookmarked"),
         flag("public"),
         text("input", of_root("input")),
@@ -47,6 +45,37 @@ pub(super) fn columns() -> Vec<AggregateColumn> {
     );
     columns.extend(sums());
     columns
+}
+
+/// What a score shows of its trace, by names that a score's own columns do not have.
+pub(crate) fn of_score() -> Vec<AggregateColumn> {
+    vec![
+        newest("trace_name", "trace_name"),
+        root_name("trace_root_name"),
+        newest("trace_user_id", "user_id"),
+        tags("trace_tags"),
+    ]
+}
+
+fn text(name: &'static str, aggregate: Aggregate) -> AggregateColumn {
+    AggregateColumn { name, kind: ColumnType::Text, aggregate }
+}
+
+fn texts(name: &'static str, aggregate: Aggregate) -> AggregateColumn {
+    AggregateColumn { name, kind: ColumnType::text_list(), aggregate }
+}
+
+/// The newest text that is not empty, a root's first.
+fn newest(name: &'static str, stored: &str) -> AggregateColumn {
+    text(name, Aggregate::FirstNonEmpty(col(stored)))
+}
+
+fn root_name(name: &'static str) -> AggregateColumn {
+    text(name, Aggregate::FirstNonEmpty(if_then(is_root(), col("name"), Expr::text(""))))
+}
+
+fn tags(name: &'static str) -> AggregateColumn {
+    texts(name, Aggregate::UnionLists(col("tags")))
 }
 
 /// Earliest start of a group's events.

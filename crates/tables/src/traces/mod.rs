@@ -25,6 +25,7 @@ pub(crate) fn table() -> TableSpec {
             columns: aggregates::columns(),
         }),
         // The trace is its own trace, so that scores are found under it.
+        attached: None,
         order: OrderColumns { time: "timestamp", trace_id: Some("id"), id: "id" },
         columns: columns(),
         filters: filters::filters(),
@@ -36,7 +37,12 @@ pub(crate) fn table() -> TableSpec {
 
 /// The trace's name: as stored, else a root's own name, else null.
 fn name() -> Expr {
-    Expr::Coalesce(vec![null_if_empty(col("trace_name")), null_if_empty(col("root_name"))])
+    name_of("trace_name", "root_name")
+}
+
+/// The name of a trace of which these columns are known.
+pub(crate) fn name_of(trace_name: &str, root_name: &str) -> Expr {
+    Expr::Coalesce(vec![null_if_empty(col(trace_name)), null_if_empty(col(root_name))])
 }
 
 fn columns() -> Vec<ColumnSpec> {

@@ -183,6 +183,7 @@ pub(crate) fn request() -> ReadRequest {
         name: TableName::new("events"),
         doc: "",
         relation: Relation::Stored(Arc::new(stored)),
+        attached: None,
         order: OrderColumns { time: "time", trace_id: Some("trace_id"), id: "id" },
         columns: columns.clone(),
         filters: vec![],
