@@ -8,7 +8,9 @@
 pub(crate) struct Query {
     /// One statement without a `FORMAT` clause. `{name:Type}` stands for a bound value.
     pub text: String,
-    /// Name and value of each parameter; values are in the escaped text form of ClickHouse (as in TSV).
+    /// Name and value of each parameter, a value below 128 KiB, which is the server's bound. Text is in
+    /// the escaped text form of ClickHouse (as in TSV); an array is in the form of its literal, where a
+    /// quote or a backslash inside an item is escaped once.
     pub parameters: Vec<(String, String)>,
     /// What the query is for, in one or two words: for `log_comment`, logs and faults.
     pub purpose: &'static str,

@@ -1,0 +1,174 @@
+//! How much of a server we use: queries in flight and bytes per second, over all exports of this
+//! process.
+//!
+//! Limits belong to a server as one user sees it, so two sources with the same address share them. A
+//! server that complains is left alone a little: for a minute half as many queries run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::ByteCount;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a complaint of the server lowers the number of queries.
+const LOWERED_FOR: Duration = Duration::from_secs(60);
+
+/// Limits by server; an entry is a few words and stays.
+static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
+
+/// The limits of one server.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    queries_max: usize,
+    in_flight: usize,
+    /// Until when fewer queries may run, and how many.
+    lowered: Option<(Instant, usize)>,
+    bytes_per_second_max: Option<ByteCount>,
+    /// When the bytes received so far are paid for.
+    paid_until: Option<Instant>,
+}
+
+/// The right to run one query; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    limiter: Arc<Limiter>,
+}
+
+impl Limiter {
+    /// The limiter of a server. Where several sources set limits for one server, the last one's count.
+    pub(super) fn of(identity: &str, queries_max: usize, bytes_per_second_max: Option<ByteCount>) -> Arc<Self> {
+        let mut limiters = LIMITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let limiter = limiters.entry(identity.to_owned()).or_insert_with(|| Arc::new(Self::new(queries_max)));
+        let mut state = limiter.lock();
+        state.queries_max = queries_max;
+        state.bytes_per_second_max = bytes_per_second_max;
+        drop(state);
+        Arc::clone(limiter)
+    }
+
+    fn new(queries_max: usize) -> Self {
+        let state = State { queries_max, in_flight: 0, lowered: None, bytes_per_second_max: None, paid_until: None };
+        Self { state: Mutex::new(state), freed: Notify::new() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until one more query may run.
+    pub(super) async fn permit(self: &Arc<Self>) -> Permit {
+        loop {
+            // Registered before looking, so that a permit that is freed in between is not missed.
+            let freed = self.freed.notified();
+            let lowered_until = match self.try_permit() {
+                Ok(permit) => return permit,
+                Err(lowered_until) => lowered_until,
+            };
+            match lowered_until {
+                None => freed.await,
+                Some(until) => {
+                    tokio::select! {
+                        () = freed => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// A permit, or until when the number of queries is lowered.
+    fn try_permit(self: &Arc<Self>) -> Result<Permit, Option<Instant>> {
+        let mut state = self.lock();
+        if state.lowered.is_some_and(|(until, _)| until <= Instant::now()) {
+            state.lowered = None;
+        }
+        let most = state.lowered.map_or(state.queries_max, |(_, most)| most.min(state.queries_max));
+        if state.in_flight >= most {
+            return Err(state.lowered.map(|(until, _)| until));
+        }
+        state.in_flight += 1;
+        Ok(Permit { limiter: Arc::clone(self) })
+    }
+
+    /// Halves the number of queries for a minute; again, if it was halved already.
+    pub(super) fn lower(&self) {
+        self.lower_for(LOWERED_FOR);
+    }
+
+    fn lower_for(&self, wait: Duration) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let most = match state.lowered {
+            Some((until, most)) if until > now => most,
+            _ => state.queries_max,
+        };
+        state.lowered = Some((now + wait, (most / 2).max(1)));
+    }
+
+    /// Books received bytes; the time at which the next may be received.
+    pub(super) fn pay(&self, bytes: usize) -> Option<Instant> {
+        let mut state = self.lock();
+        let rate = state.bytes_per_second_max?;
+        let now = Instant::now();
+        let begin = state.paid_until.filter(|until| *until > now).unwrap_or(now);
+        let until = begin + Duration::from_secs_f64(bytes as f64 / rate.get() as f64);
+        state.paid_until = Some(until);
+        Some(until)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limiter.lock().in_flight -= 1;
+        self.limiter.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_more_query_runs_when_one_has_ended() {
+        let limiter = Arc::new(Limiter::new(2));
+        let (first, _second) = (limiter.permit().await, limiter.permit().await);
+        let mut third = Box::pin(limiter.permit());
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(first);
+        third.await;
+    }
+
+    #[tokio::test]
+    async fn a_complaint_halves_the_queries_for_a_while() {
+        let limiter = Arc::new(Limiter::new(4));
+        limiter.lower_for(Duration::from_millis(100));
+        limiter.lower_for(Duration::from_millis(100));
+        let _one = limiter.permit().await;
+        assert!(limiter.permit().now_or_never().is_none());
+        let began = Instant::now();
+        let _two = limiter.permit().await;
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        assert!(limiter.permit().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn bytes_are_paid_for_by_all_who_share_a_server() {
+        let limiter = Limiter::of("test of bytes", 2, Some(ByteCount(1_000_000)));
+        let began = Instant::now();
+        limiter.pay(300_000);
+        let other = Limiter::of("test of bytes", 2, Some(ByteCount(1_000_000)));
+        let until = other.pay(200_000).unwrap();
+        assert!((0.45..0.6).contains(&(until - began).as_secs_f64()));
+        assert!(Limiter::of("another", 2, None).pay(1 << 40).is_none());
+    }
+}

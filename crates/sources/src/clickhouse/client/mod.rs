@@ -1,0 +1,373 @@
+//! The half of the source that knows the wire: queries in, record batches out.
+//!
+//! [`Client`] sends a [`Query`] over HTTP and decodes the Arrow stream that answers it. It bounds what
+//! the server spends on us, names our queries in the server's log, and turns whatever goes wrong into a
+//! fault with the server's own words. It knows no table and prints no SQL but its own three statements;
+//! it tries nothing again; and it never returns a short result: see `answer`.
+//!
+//! Reading order: `server` sends, `answer` receives, `messages` → `decode` is the way of the bytes;
+//! `limiter`, `running` and `settings` are what makes it a polite guest.
+
+mod answer;
+mod decode;
+mod exception;
+mod fault;
+mod limiter;
+mod messages;
+mod running;
+mod server;
+mod settings;
+mod unpack;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use model::{Fault, ProjectId, RunId, Stop};
+
+use super::options::ClickHouseOptions;
+use super::query::Query;
+use answer::{Answer, Break, Failure};
+use limiter::Permit;
+use running::{Running, RunningQuery, array_of};
+use server::{Agreed, Manner, Server};
+use settings::Settings;
+
+pub use settings::Limit;
+
+/// Ending queries takes the time of a block, on a busy server a few of them.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+/// Ending a query that failed is politeness; the fault is not kept waiting for it.
+const KILL_BRIEFLY: Duration = Duration::from_secs(2);
+/// Whether a query makes progress is one look at a table in memory.
+const ACTIVITY_WAIT: Duration = Duration::from_secs(5);
+
+/// A connection to a server. Clones share everything; [`Client::of_run`] shares the server alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    server: Arc<Server>,
+    running: Running,
+    run: Option<Arc<str>>,
+    project: Option<Arc<str>>,
+}
+
+impl Client {
+    /// Nothing is sent yet.
+    pub(crate) fn new(options: ClickHouseOptions) -> Result<Self, Fault> {
+        let server = Arc::new(Server::new(options)?);
+        Ok(Self { server, running: Running::default(), run: None, project: None })
+    }
+
+    /// A client whose queries are named for a run, and which [`Client::close`] ends for themselves.
+    pub(crate) fn of_run(&self, run: &RunId, project: &ProjectId) -> Self {
+        Self {
+            server: Arc::clone(&self.server),
+            running: Running::default(),
+            run: Some(run.as_str().into()),
+            project: Some(project.as_str().into()),
+        }
+    }
+
+    /// The options it was made of.
+    pub(crate) fn options(&self) -> &ClickHouseOptions {
+        &self.server.options
+    }
+
+    /// Runs a query to its end and returns all its rows, which should be few: they are held at once by
+    /// the server and here. The server's own count of them is checked.
+    pub(crate) async fn rows(&self, query: Query, stop: &Stop) -> Result<RecordBatch, Fault> {
+        tokio::select! {
+            biased;
+            reason = stop.raised() => Err(reason.fault()),
+            rows = self.collect(query) => rows,
+        }
+    }
+
+    /// Runs a query and streams its rows as they come. The stream ends with the first fault, and soon
+    /// after `stop`; it ends without one only where every row has come.
+    ///
+    /// Batches are the server's blocks. `TooLarge` and `Timeout` say that a smaller query may pass.
+    pub(crate) fn stream(&self, query: Query, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        let client = self.clone();
+        stream::try_unfold(Phase::New(client, query), move |phase| {
+            let stop = stop.clone();
+            async move {
+                tokio::select! {
+                    biased;
+                    reason = stop.raised() => Err(reason.fault()),
+                    next = phase.next() => next,
+                }
+            }
+        })
+        .boxed()
+    }
+
+    /// Stores rows: `statement` is an `INSERT … FORMAT …` and `data` what follows it.
+    pub(crate) async fn put(&self, statement: &str, data: Bytes) -> Result<(), Fault> {
+        let _permit = self.server.limiter.permit().await;
+        let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+        Ok(self.server.put(statement, data, &manner).await?)
+    }
+
+    /// Ends what still runs on the server and waits for it.
+    pub(crate) async fn close(&self) -> Result<(), Fault> {
+        let ids = self.running.ids();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.kill(&ids, KILL_WAIT).await
+    }
+
+    /// What limits hold for our queries.
+    pub(crate) async fn limits(&self) -> Result<Vec<Limit>, Fault> {
+        Ok(self.agreed().await?.settings.limits.clone())
+    }
+
+    /// Whether the server marks failures in the middle of an answer, so that their words can be told from
+    /// rows. Those of servers before 25.11 are recognised too, by what is missing.
+    pub(crate) async fn marks_failures(&self) -> Result<bool, Fault> {
+        let query = Query { text: "SELECT 1 AS one".to_owned(), parameters: Vec::new(), purpose: "the server's head" };
+        let head = self.server.ask(&query, &Manner { query_id: self.new_id(), ..Manner::default() }).await;
+        Ok(head.map_err(Fault::from)?.exception_tag.is_some())
+    }
+
+    async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
+        let agreed = self.agreed().await?;
+        let mut received = self.open(query, agreed, &[("wait_end_of_query", "1".to_owned())]).await?;
+        let mut batches = Vec::new();
+        while let Some(batch) = received.next().await? {
+            batches.push(batch);
+        }
+        let schema = received.answer.schema().cloned().unwrap_or_else(|| Arc::new(Schema::empty()));
+        received.ended();
+        arrow_select::concat::concat_batches(&schema, &batches)
+            .map_err(|error| Fault::bug("blocks of one answer do not fit together").because(error))
+    }
+
+    /// Sends a query and waits for the head of its answer.
+    async fn open(&self, query: Query, agreed: &Agreed, more: &[(&'static str, String)]) -> Result<Received, Fault> {
+        let server = &self.server;
+        let permit = server.limiter.permit().await;
+        let running = self.running.begin(self.new_id());
+        let manner = Manner {
+            query_id: running.id.clone(),
+            log_comment: agreed.settings.log_comment.then(|| self.log_comment(query.purpose)),
+            settings: agreed.settings.sent.iter().chain(more).cloned().collect(),
+            compress: agreed.compress,
+        };
+        let mut asked = std::pin::pin!(server.ask(&query, &manner));
+        let mut activity = None;
+        let head = loop {
+            match tokio::time::timeout(server.options.silence_max, &mut asked).await {
+                Ok(Ok(head)) => break head,
+                Ok(Err(refused)) => {
+                    if refused.code.is_some() {
+                        running.ended();
+                    }
+                    return Err(refused.fault);
+                }
+                Err(_) => activity = self.still_active(&running.id, query.purpose, activity).await?,
+            }
+        };
+        let answer = Answer::new(server, query.purpose, head)?;
+        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, _permit: permit })
+    }
+
+    /// What was agreed with the server; the first call asks it, without a setting and without compression,
+    /// which every user may do.
+    async fn agreed(&self) -> Result<&Agreed, Fault> {
+        let server = &self.server;
+        server
+            .agreed(|| async {
+                let names = settings::names(&server.options).into_iter().map(str::to_owned).collect::<Vec<_>>();
+                let query = Query {
+                    text: settings::PROBE.to_owned(),
+                    parameters: vec![("names".to_owned(), array_of(&names))],
+                    purpose: "settings",
+                };
+                let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+                let limit = server.options.silence_max;
+                let asked = tokio::time::timeout(limit, server.ask(&query, &manner)).await;
+                let head = asked.map_err(|_| server.place.silent_fault(query.purpose, limit))??;
+                let address = head.response.remote_addr().map(|address| address.ip());
+                let mut answer = Answer::new(server, query.purpose, head)?;
+                let mut settings = Settings::default();
+                while let Some(batch) = answer.next(server, limit).await.map_err(|b| b.fault(server, query.purpose))? {
+                    settings = Settings::of_probe(&server.options, &batch);
+                }
+                Ok(Agreed { settings, compress: server.compresses(address) })
+            })
+            .await
+    }
+
+    /// Where nothing was heard for a while: asks the server on another connection whether the query works.
+    /// The answer is what to compare with next time; no progress since the last time is a fault.
+    async fn still_active(
+        &self,
+        id: &str,
+        purpose: &'static str,
+        before: Option<Activity>,
+    ) -> Result<Option<Activity>, Fault> {
+        let server = &self.server;
+        let query = Query {
+            text: "SELECT toString((read_rows, result_rows, ProfileEvents['OSCPUVirtualTimeMicroseconds'], \
+                   ProfileEvents['UserTimeMicroseconds'])) AS activity FROM system.processes \
+                   WHERE query_id = {id:String}"
+                .to_owned(),
+            parameters: vec![("id".to_owned(), id.to_owned())],
+            purpose: "the state of a query",
+        };
+        let asking = async {
+            let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
+            let mut answer = Answer::new(server, query.purpose, head)?;
+            let batch = answer.next(server, ACTIVITY_WAIT).await.map_err(|b| b.fault(server, query.purpose))?;
+            Ok::<_, Fault>(batch.and_then(|batch| Activity::read(&batch)))
+        };
+        let now = match tokio::time::timeout(ACTIVITY_WAIT, asking).await {
+            Ok(Ok(now)) => now,
+            // Who may not look knows nothing of progress; then silence alone decides.
+            Ok(Err(_)) | Err(_) => None,
+        };
+        if now.is_some() && now != before {
+            return Ok(now);
+        }
+        if let Err(fault) = self.kill(&[id.to_owned()], KILL_BRIEFLY).await {
+            tracing::debug!(fault = %fault, "a silent query could not be ended");
+        }
+        Err(server.place.silent_fault(purpose, server.options.silence_max))
+    }
+
+    async fn kill(&self, ids: &[String], wait: Duration) -> Result<(), Fault> {
+        let server = &self.server;
+        let query = Query {
+            text: "KILL QUERY WHERE query_id IN {ids:Array(String)} SYNC".to_owned(),
+            parameters: vec![("ids".to_owned(), array_of(ids))],
+            purpose: "the end of queries",
+        };
+        let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+        let killing = async {
+            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
+            let mut answer = Answer::new(server, query.purpose, head)?;
+            while answer.next(server, wait).await.map_err(|b| b.fault(server, query.purpose))?.is_some() {}
+            Ok(())
+        };
+        let killed = tokio::time::timeout(wait, killing).await;
+        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait)))?;
+        self.running.ended(ids);
+        Ok(())
+    }
+
+    /// Ids tell runs apart in the server's log, and are unique over all processes.
+    fn new_id(&self) -> String {
+        let random = uuid::Uuid::new_v4().simple();
+        match &self.run {
+            Some(run) => format!("outgest-{run}-{random}"),
+            None => format!("outgest-{random}"),
+        }
+    }
+
+    fn log_comment(&self, purpose: &str) -> String {
+        let comment = serde_json::json!({
+            "app": "outgest",
+            "run": self.run.as_deref(),
+            "project": self.project.as_deref(),
+            "purpose": purpose,
+        });
+        comment.to_string()
+    }
+}
+
+/// How far a query has come, as its server tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Activity(String);
+
+impl Activity {
+    fn read(batch: &RecordBatch) -> Option<Self> {
+        use arrow_array::cast::AsArray;
+        let column = batch.column(0).as_string_opt::<i32>()?;
+        (column.len() == 1).then(|| Self(column.value(0).to_owned()))
+    }
+}
+
+impl Break {
+    fn fault(self, server: &Server, purpose: &'static str) -> Fault {
+        match self {
+            Self::Silent => server.place.silent_fault(purpose, server.options.silence_max),
+            Self::Failed(Failure { fault, .. }) => fault,
+        }
+    }
+}
+
+/// A query whose answer is being received.
+struct Received {
+    client: Client,
+    answer: Answer,
+    running: RunningQuery,
+    purpose: &'static str,
+    activity: Option<Activity>,
+    _permit: Permit,
+}
+
+impl Received {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        let server = &self.client.server;
+        loop {
+            match self.answer.next(server, server.options.silence_max).await {
+                Ok(batch) => {
+                    self.activity = None;
+                    return Ok(batch);
+                }
+                Err(Break::Silent) => {
+                    let before = self.activity.take();
+                    self.activity = self.client.still_active(&self.running.id, self.purpose, before).await?;
+                }
+                Err(Break::Failed(failure)) => {
+                    let ids = [self.running.id.clone()];
+                    if failure.ended {
+                        self.client.running.ended(&ids);
+                    } else if let Err(fault) = self.client.kill(&ids, KILL_BRIEFLY).await {
+                        tracing::debug!(fault = %fault, "a query whose answer broke could not be ended");
+                    }
+                    return Err(failure.fault);
+                }
+            }
+        }
+    }
+
+    fn ended(self) {
+        self.running.ended();
+    }
+}
+
+/// A stream's state.
+enum Phase {
+    New(Client, Query),
+    Open(Box<Received>),
+}
+
+impl Phase {
+    async fn next(self) -> Result<Option<(RecordBatch, Self)>, Fault> {
+        let mut received = match self {
+            Self::New(client, query) => {
+                let agreed = client.agreed().await?;
+                Box::new(client.open(query, agreed, &[]).await?)
+            }
+            Self::Open(received) => received,
+        };
+        match received.next().await? {
+            Some(batch) => Ok(Some((batch, Self::Open(received)))),
+            None => {
+                received.ended();
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! One server as one user sees it: how requests are sent to it, and what is agreed with it once.
+//!
+//! A request is a POST. Values travel as fields of a form beside the text of the query and are bound by
+//! the server. Nothing is tried again here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{Fault, FaultKind};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
+use reqwest::multipart::{Form, Part};
+use tokio::sync::OnceCell;
+
+use super::exception::ServerError;
+use super::fault::Place;
+use super::limiter::Limiter;
+use super::settings::Settings;
+use crate::clickhouse::options::{ClickHouseOptions, WireCompression};
+use crate::clickhouse::query::Query;
+
+/// Connecting takes this long at most, name lookup and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Servers close idle connections after 10 s (30 s from 23.x on); ours go first, so that none is found dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A refusal is a text of a few hundred bytes, and never more than the server's own bound for it.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// The server's bound of one field of a form (`http_max_field_value_size`).
+const FIELD_BYTES_MAX: usize = 128 << 10;
+
+/// A server, its limits, and what was agreed with it.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) options: ClickHouseOptions,
+    pub(super) place: Place,
+    pub(super) limiter: Arc<Limiter>,
+    http: reqwest::Client,
+    agreed: OnceCell<Agreed>,
+}
+
+/// What one exchange with the server settles for all that follow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Agreed {
+    pub(super) settings: Settings,
+    pub(super) compress: bool,
+}
+
+/// How a query is to be run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manner {
+    pub(super) query_id: String,
+    /// Names the run in the server's own log of queries.
+    pub(super) log_comment: Option<String>,
+    /// Settings and other parameters of the request.
+    pub(super) settings: Vec<(&'static str, String)>,
+    /// Whether the answer may be compressed.
+    pub(super) compress: bool,
+}
+
+/// The head of an answer whose body is still to be read.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: reqwest::Response,
+    pub(super) exception_tag: Option<String>,
+    pub(super) encoding: Option<String>,
+    /// Rows of the whole answer, where the server waited for its end.
+    pub(super) rows_promised: Option<u64>,
+}
+
+/// Why an answer did not come.
+pub(super) struct Refused {
+    pub(super) fault: Fault,
+    /// The server's number, where it was the server that refused.
+    pub(super) code: Option<u32>,
+}
+
+impl Server {
+    /// Nothing is sent yet.
+    pub(super) fn new(options: ClickHouseOptions) -> Result<Self, Fault> {
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("outgest/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .no_zstd()
+            .http1_only();
+        if let Some(file) = &options.ca {
+            let read = std::fs::read(file).map_err(|error| {
+                Fault::new(FaultKind::Configuration, format!("option ca: cannot read {}: {error}", file.display()))
+            })?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&read).unwrap_or_default();
+            if certificates.is_empty() {
+                let message = format!("option ca: {} holds no certificate", file.display());
+                return Err(Fault::new(FaultKind::Configuration, message).hint("name a file in PEM form"));
+            }
+            http = http.tls_certs_merge(certificates);
+        }
+        let http = http.build().map_err(|error| {
+            Fault::new(FaultKind::Configuration, "cannot set up the connection to ClickHouse").because(error)
+        })?;
+        let limiter = Limiter::of(&options.identity(), options.queries_max, options.bytes_per_second_max);
+        Ok(Self { place: Place::new(&options), options, limiter, http, agreed: OnceCell::new() })
+    }
+
+    /// What was agreed with the server, or is now with `agree`.
+    pub(super) async fn agreed<F>(&self, agree: impl FnOnce() -> F) -> Result<&Agreed, Fault>
+    where
+        F: Future<Output = Result<Agreed, Fault>>,
+    {
+        self.agreed.get_or_try_init(agree).await
+    }
+
+    /// Whether answers from this address are to be compressed.
+    pub(super) fn compresses(&self, address: Option<IpAddr>) -> bool {
+        match self.options.compression {
+            WireCompression::None => false,
+            WireCompression::Zstd => true,
+            WireCompression::Auto => !address.is_some_and(is_private),
+        }
+    }
+
+    /// Sends a query and waits for the head of its answer.
+    pub(super) async fn ask(&self, query: &Query, manner: &Manner) -> Result<Head, Refused> {
+        let text = format!("{} FORMAT ArrowStream", query.text);
+        let request = self.request(manner);
+        let request = if query.parameters.is_empty() {
+            request.body(text)
+        } else {
+            if let Some((name, _)) = query.parameters.iter().find(|(_, value)| value.len() >= FIELD_BYTES_MAX) {
+                return Err(Fault::bug(format!("parameter {name} of the query is longer than a server takes")).into());
+            }
+            let mut form = Form::new().part("query", Part::text(text));
+            for (name, value) in &query.parameters {
+                form = form.part(format!("param_{name}"), Part::text(value.clone()));
+            }
+            request.multipart(form)
+        };
+        self.head(query.purpose, request).await
+    }
+
+    /// Sends a statement with the data it stores, and waits until it is stored.
+    pub(super) async fn put(&self, statement: &str, data: Bytes, manner: &Manner) -> Result<(), Refused> {
+        let purpose = "what was stored";
+        let request = self.request(manner).query(&[("query", statement)]).body(data);
+        let head = self.head(purpose, request).await?;
+        head.response.bytes().await.map_err(|error| self.place.transport_fault(purpose, error))?;
+        Ok(())
+    }
+
+    fn request(&self, manner: &Manner) -> reqwest::RequestBuilder {
+        let mut query: Vec<(&str, &str)> = vec![("database", &self.options.database), ("query_id", &manner.query_id)];
+        query.extend(manner.settings.iter().map(|(name, value)| (*name, value.as_str())));
+        query.extend(manner.log_comment.as_deref().map(|comment| ("log_comment", comment)));
+        let mut request = self.http.post(self.options.endpoint()).query(&query);
+        request = request
+            .header("X-ClickHouse-User", header(&self.options.user))
+            .header("X-ClickHouse-Key", header(self.options.password.reveal()));
+        if manner.compress { request.header(ACCEPT_ENCODING, "zstd") } else { request }
+    }
+
+    async fn head(&self, purpose: &str, request: reqwest::RequestBuilder) -> Result<Head, Refused> {
+        let sent = request.send().await;
+        let response = sent.map_err(|error| self.place.transport_fault(purpose, error))?;
+        let status = response.status().as_u16();
+        let code = header_text(response.headers(), "x-clickhouse-exception-code");
+        if status == 200 && code.is_none() {
+            return Ok(Head {
+                exception_tag: header_text(response.headers(), "x-clickhouse-exception-tag"),
+                encoding: header_text(response.headers(), CONTENT_ENCODING.as_str()),
+                rows_promised: rows_promised(response.headers()),
+                response,
+            });
+        }
+        let is_zstd = header_text(response.headers(), CONTENT_ENCODING.as_str()).is_some_and(|name| name == "zstd");
+        let body = refusal(response, is_zstd).await;
+        match ServerError::parse(&body) {
+            Some(error) => {
+                self.note(&error);
+                Err(Refused { fault: self.place.server_fault(purpose, &error), code: Some(error.code) })
+            }
+            None => Err(self.place.http_fault(purpose, status, &body).into()),
+        }
+    }
+
+    /// Uses the server less where it complains of too much: queries, parts, memory, load.
+    pub(super) fn note(&self, error: &ServerError) {
+        if matches!(error.code, 202 | 241 | 252 | 745) {
+            tracing::debug!(code = error.code, "fewer queries will run for a minute");
+            self.limiter.lower();
+        }
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, code: None }
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        refused.fault
+    }
+}
+
+/// Headers are bytes; whatever cannot be one makes the server refuse the user, which is told.
+fn header(text: &str) -> reqwest::header::HeaderValue {
+    let mut value = reqwest::header::HeaderValue::from_bytes(text.as_bytes())
+        .unwrap_or_else(|_| reqwest::header::HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Rows of the answer by the server's summary. It is final only where the server waited for the end of the
+/// query; otherwise, and on older servers, it says 0.
+fn rows_promised(headers: &HeaderMap) -> Option<u64> {
+    let summary: serde_json::Value = serde_json::from_str(&header_text(headers, "x-clickhouse-summary")?).ok()?;
+    summary["result_rows"].as_str()?.parse().ok().filter(|rows| *rows > 0)
+}
+
+/// The start of a body that is no answer.
+async fn refusal(mut response: reqwest::Response, is_zstd: bool) -> String {
+    let mut body = Vec::new();
+    // What cannot be read of a refusal is missing from its message, no more.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > REFUSAL_BYTES_MAX {
+            break;
+        }
+    }
+    if is_zstd {
+        body = zstd::bulk::decompress(&body, REFUSAL_BYTES_MAX).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&body).trim().to_owned()
+}
+
+/// This machine and networks that are nobody's on the internet.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,210 @@
+//! Queries against the real engine: what comes back, and what is left on the server.
+
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{UInt8Type, UInt64Type};
+use futures_util::TryStreamExt;
+use model::{FaultKind, StopReason};
+
+use super::*;
+use crate::clickhouse::engine::{Engine, engine};
+
+/// The engine, or a note that the test is left out.
+macro_rules! need_engine {
+    () => {
+        match engine() {
+            Some(engine) => engine,
+            None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
+        }
+    };
+}
+
+pub(super) fn client(engine: &Engine, user: &str, options: &str) -> Client {
+    let options = engine.options(user, "default", options);
+    Client::new(options).unwrap().of_run(&RunId::new("r1"), &ProjectId::new("p1"))
+}
+
+pub(super) fn query(text: &str) -> Query {
+    Query { text: text.to_owned(), parameters: Vec::new(), purpose: "rows" }
+}
+
+async fn one(client: &Client, text: &str) -> String {
+    let rows = client.rows(query(&format!("SELECT toString({text}) AS one")), &Stop::new()).await.unwrap();
+    rows.column(0).as_string::<i32>().value(0).to_owned()
+}
+
+#[tokio::test]
+async fn values_are_bound_and_cannot_become_text() {
+    let client = client(need_engine!(), "default", "");
+    let values = [("a", "it's \\\\ {b:String} --\\n"), ("l", "['x','it\\'s']")];
+    let query = Query {
+        text: "SELECT {a:String} AS a, {l:Array(String)} AS l".to_owned(),
+        parameters: values.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        purpose: "rows",
+    };
+    let rows = client.rows(query, &Stop::new()).await.unwrap();
+    assert_eq!(rows.column(0).as_string::<i32>().value(0), "it's \\ {b:String} --\n");
+    let list = rows.column(1).as_list::<i32>().value(0);
+    assert_eq!(list.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["x", "it's"]);
+}
+
+#[tokio::test]
+async fn every_row_comes_once_over_each_compression() {
+    let engine = need_engine!();
+    for options in ["compression=none", "compression=zstd"] {
+        let client = client(engine, "default", options);
+        let text = "SELECT number AS n, repeat('é', number % 50) AS t FROM numbers(500000)";
+        let batches: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
+        let numbers = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<UInt64Type>().values().to_vec());
+        assert!(numbers.eq(0..500_000), "{options}");
+        assert!(client.running.ids().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_result_without_rows_has_its_columns() {
+    let client = client(need_engine!(), "default", "");
+    let rows = client.rows(query("SELECT 1 AS a, 'x' AS b WHERE 0"), &Stop::new()).await.unwrap();
+    assert_eq!((rows.num_rows(), rows.num_columns()), (0, 2));
+    let rows: Vec<RecordBatch> = client.stream(query("SELECT 1 WHERE 0"), Stop::new()).try_collect().await.unwrap();
+    assert!(rows.is_empty());
+}
+
+#[tokio::test]
+async fn queries_are_limited_and_named_for_their_run() {
+    let client = client(need_engine!(), "default", "threads_max=1&memory_bytes_max=77MB&seconds_max=33&priority=5");
+    assert_eq!(one(&client, "getSetting('max_threads')").await, "1");
+    assert_eq!(one(&client, "getSetting('max_memory_usage')").await, "77000000");
+    assert_eq!(one(&client, "getSetting('max_execution_time')").await, "33");
+    assert_eq!(one(&client, "getSetting('priority')").await, "5");
+    assert_eq!(one(&client, "getSetting('readonly')").await, "2");
+    let comment: serde_json::Value = serde_json::from_str(&one(&client, "getSetting('log_comment')").await).unwrap();
+    let expected = serde_json::json!({"app": "outgest", "run": "r1", "project": "p1", "purpose": "rows"});
+    assert_eq!(comment, expected);
+    assert!(one(&client, "queryID()").await.starts_with("outgest-r1-"));
+    assert!(client.limits().await.unwrap().iter().all(|limit| limit.note.is_none()));
+}
+
+#[tokio::test]
+async fn users_who_may_only_read_are_enough() {
+    let engine = need_engine!();
+    let reader = client(engine, "reader:reader-secret", "");
+    assert_eq!(one(&reader, "getSetting('readonly')").await, "1");
+    let batches: Vec<RecordBatch> =
+        reader.stream(query("SELECT number FROM numbers(100000)"), Stop::new()).try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 100_000);
+    assert!(reader.limits().await.unwrap().iter().all(|limit| limit.note.is_some()));
+
+    let settings_reader = client(engine, "settings_reader:reader-secret", "threads_max=1");
+    assert_eq!(one(&settings_reader, "getSetting('max_threads')").await, "1");
+
+    let small = client(engine, "small:reader-secret", "");
+    assert_eq!(one(&small, "getSetting('max_memory_usage')").await, "40000000");
+    let told: Vec<_> = small.limits().await.unwrap().into_iter().filter_map(|limit| limit.note).collect();
+    assert_eq!(told, ["the user may not change the setting", "the user's profile bounds the setting"]);
+}
+
+#[tokio::test]
+async fn a_stopped_query_is_gone_from_the_server_when_close_returns() {
+    let engine = need_engine!();
+    for user in ["default", "reader:reader-secret"] {
+        let client = client(engine, user, "");
+        let stop = Stop::new();
+        let text = "SELECT count() AS n FROM numbers(100000000000) WHERE cityHash64(number) = 1";
+        let running = client.rows(query(text), &stop);
+        let observed = async {
+            let id = loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if let Some(id) = client.running.ids().pop()
+                    && engine
+                        .run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"))
+                        .trim()
+                        == "1"
+                {
+                    break id;
+                }
+            };
+            stop.raise(StopReason::Cancelled);
+            id
+        };
+        let (fault, id) = futures_util::join!(running, observed);
+        assert_eq!(fault.unwrap_err().kind(), FaultKind::Cancelled);
+        client.close().await.unwrap();
+        let left = engine.run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"));
+        assert_eq!(left.trim(), "0", "{user}");
+        assert!(client.running.ids().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_any_more_ends_with_close() {
+    let engine = need_engine!();
+    let client = client(engine, "default", "");
+    let mut stream = client.stream(query("SELECT number, repeat('x', 1000) FROM numbers(100000000)"), Stop::new());
+    stream.try_next().await.unwrap().unwrap();
+    drop(stream);
+    let ids = client.running.ids();
+    assert_eq!(ids.len(), 1);
+    client.close().await.unwrap();
+    let left = engine.run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{}'", ids[0]));
+    assert_eq!(left.trim(), "0");
+}
+
+#[tokio::test]
+async fn all_clients_of_one_server_share_the_queries_in_flight() {
+    let engine = need_engine!();
+    // Another address of the same machine, so that no other test shares the limit.
+    let options =
+        |n: u32| engine.options("settings_reader:reader-secret", "default", &format!("queries_max=2&threads_max={n}"));
+    let clients = [1, 2, 3].map(|n| Client::new(options(n)).unwrap());
+    let began = Instant::now();
+    let sleeping = clients
+        .iter()
+        .map(|client| async move { client.rows(query("SELECT sleep(0.5) AS s"), &Stop::new()).await.unwrap() });
+    futures_util::future::join_all(sleeping).await;
+    assert!(began.elapsed() >= Duration::from_millis(950), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn bytes_per_second_are_kept() {
+    let engine = need_engine!();
+    let client = client(engine, "small:reader-secret", "bytes_per_second_max=4MB");
+    let began = Instant::now();
+    let text = "SELECT number AS n FROM numbers(500000)";
+    let batches: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 500_000);
+    // 4 MB of numbers; lower bounds only, machines are busy.
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn kinds_of_values_keep_every_digit() {
+    let client = client(need_engine!(), "default", "");
+    let text = "SELECT toUInt64(18446744073709551615) AS u, toDecimal64('0.123456789012', 12) AS d, nan AS f, \
+                toDateTime64('2026-01-02 03:04:05.678901', 6, 'UTC') AS t, map('a', toUInt64(1), 'a', toUInt64(2)) AS m, \
+                ['x', 'y'] AS l, toLowCardinality('lc') AS c, CAST(NULL AS Nullable(Float64)) AS z, true AS b, toUInt8(7) AS k";
+    let rows = client.rows(query(text), &Stop::new()).await.unwrap();
+    let kinds: Vec<String> = rows.schema().fields().iter().map(|field| field.data_type().to_string()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "UInt64",
+            "Decimal128(18, 12)",
+            "Float64",
+            "Timestamp(µs, \"UTC\")",
+            "Map(\"entries\": non-null Struct(\"key\": non-null Utf8, \"value\": non-null UInt64), unsorted)",
+            "List(non-null Utf8)",
+            "Utf8",
+            "Float64",
+            "Boolean",
+            "UInt8",
+        ]
+    );
+    assert_eq!(rows.column(0).as_primitive::<UInt64Type>().value(0), u64::MAX);
+    assert_eq!(rows.column(9).as_primitive::<UInt8Type>().value(0), 7);
+    assert!(rows.column(7).is_null(0));
+    assert_eq!(rows.column(4).as_map().value(0).len(), 2, "both of the same key");
+}
+
+mod faults;
