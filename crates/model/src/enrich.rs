@@ -109,6 +109,14 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Observation, Self::Trace, Self::Session, Self::Prompt];
+
+    /// The kind of this name on the wire.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name on the wire: `OBSERVATION`.
     pub fn as_str(self) -> &'static str {
         match self {

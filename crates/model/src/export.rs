@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, ByteCount, Cursor, Failure, Fault, FileName, FileReceipt, JobId, JobProgress, Micros, Page, PageRequest,
-    ProjectId, RowCount,
+    Actor, ByteCount, Cursor, Failure, Fault, FileName, JobId, JobProgress, Micros, Page, PageRequest, ProjectId,
+    RowCount,
 };
 
 /// What somebody asks for, before it is held against tables and formats.
@@ -174,6 +174,41 @@ pub enum CreatedExport {
     Existing(Export),
 }
 
+/// What the worker is told of an export: the spec of its job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExportJob {
+    /// Version of this shape.
+    pub version: u16,
+    /// The request, as [`CheckedExport::spec`] says it.
+    pub request: serde_json::Value,
+    /// Name of its file; rolled files are numbered in front of the extension.
+    pub file_name: FileName,
+    /// At most so many rows, by the quota at the time it was asked for.
+    pub rows_max: Option<RowCount>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+impl ExportJob {
+    /// Version that this build writes.
+    pub const VERSION: u16 = 1;
+}
+
+/// A file that can be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportFile {
+    /// Key below the root of the place where exports are kept.
+    pub name: FileName,
+    /// Media type.
+    pub content_type: String,
+    /// Size.
+    pub bytes: ByteCount,
+    /// Rows.
+    pub rows: RowCount,
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub sha256: String,
+}
+
 /// Where an export stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -260,7 +295,7 @@ pub struct Export {
     /// What the reader should know.
     pub warnings: Vec<String>,
     /// Its files in row order, once it is completed.
-    pub files: Vec<FileReceipt>,
+    pub files: Vec<ExportFile>,
     /// The manifest, once it is completed.
     pub manifest: Option<FileName>,
     /// Name of the (first) file.
@@ -301,7 +336,7 @@ pub trait ExportStore: Send + Sync {
 
     /// Cancels an export that is queued or running. It is final when this returns. One that has ended
     /// is a conflict.
-    async fn cancel_export(&self, project: &ProjectId, id: &JobId, by: &Actor) -> Result<Export, Fault>;
+    async fn cancel_export(&self, project: &ProjectId, id: &JobId) -> Result<Export, Fault>;
 
     /// Queues an export that failed or was cancelled once more, in compliance with the quotas. Rows
     /// that are durable are not read again. Any other state is a conflict.
@@ -309,7 +344,7 @@ pub trait ExportStore: Send + Sync {
 
     /// Removes an export from sight, cancelling it first where it is active; its files are removed by a
     /// worker.
-    async fn delete_export(&self, project: &ProjectId, id: &JobId, by: &Actor) -> Result<(), Fault>;
+    async fn delete_export(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault>;
 
     /// The export now and after every change, at most a few times a second, until it is final.
     fn watch_export(&self, project: &ProjectId, id: &JobId) -> BoxStream<'static, Result<Export, Fault>>;

@@ -12,7 +12,7 @@ use futures_core::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, ByteCount, Checkpoint, Fault, JobId, Micros, Page, PageRequest, ProjectId, RowCount, RunLog, Stop};
+use crate::{ByteCount, Checkpoint, Fault, JobId, Micros, Page, PageRequest, ProjectId, RowCount, RunLog, Stop};
 
 /// What kind of work a job is; the worker chooses its runner by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -152,7 +152,7 @@ pub struct Job {
     pub kind: JobKind,
     /// How urgent.
     pub lane: Lane,
-    /// What is to be done.
+    /// What is to be done: an [`crate::ExportJob`] for exports.
     pub spec: serde_json::Value,
     /// Claims so far, this one included.
     pub attempt: u32,
@@ -193,9 +193,7 @@ pub enum Task {
 pub struct Claim {
     /// The job.
     pub job: Job,
-    /// What to do with it.
-    pub task: Task,
-    /// The right to do it.
+    /// What to do with it, and the right to do it.
     pub lease: Lease,
 }
 
@@ -204,6 +202,8 @@ pub struct Claim {
 pub struct Lease {
     /// The job.
     pub job: JobId,
+    /// What it allows.
+    pub task: Task,
     /// Grows with every claim; a write with a smaller one than the job's is refused.
     pub token: u64,
     /// How long it lasts from the moment it was claimed or renewed.
@@ -231,8 +231,6 @@ pub struct ClaimLimits {
 pub enum Wish {
     /// Stop and remove everything; the job is cancelled already.
     Cancel,
-    /// Stop and leave the rest to another worker.
-    HandOver,
     /// Stop and touch nothing: another worker has the job.
     Lost,
 }
@@ -281,11 +279,11 @@ impl From<&Fault> for Failure {
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The work is done; the result is kept with the job.
+    /// The work is done; the result is kept with the job. That of an export is its [`crate::Receipt`].
     Completed(serde_json::Value),
     /// It is split into these jobs, in order; when all are completed the job is claimed again to end it.
     Split(Vec<NewPart>),
-    /// It failed and is tried again after the wait.
+    /// It failed and is tried again after the wait. So is cleaning up.
     Retry {
         /// Why it failed.
         failure: Failure,
@@ -296,13 +294,15 @@ pub enum Outcome {
     Failed(Failure),
     /// The worker goes away; the job is queued again as it stands and the attempt does not count.
     HandedOver,
-    /// Everything that was left of the job is removed.
+    /// Everything that was left of the job is removed; after a cancel or for [`Task::CleanUp`].
     CleanedUp,
 }
 
 /// A part of a job that is split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewPart {
+    /// What kind of work.
+    pub kind: JobKind,
     /// What is to be done.
     pub spec: serde_json::Value,
 }
@@ -378,7 +378,7 @@ pub trait JobStore: Send + Sync {
     /// Prolongs the lease and notes progress. A lost lease is a conflict, a cancelled job a `Cancelled`.
     async fn renew(&self, lease: &Lease, progress: &JobProgress) -> Result<(), Fault>;
 
-    /// What is wanted of the job's worker, as it comes up. The stream ends after `Cancel` or `Lost`.
+    /// What is wanted of the job's worker, as it comes up; nothing for one that cleans up.
     fn wishes(&self, lease: &Lease) -> BoxStream<'static, Wish>;
 
     /// Where the run of a claimed job records its checkpoints. `stop` is raised when a record is
@@ -390,7 +390,7 @@ pub trait JobStore: Send + Sync {
 
     /// Cancels a job and its parts. It is final when this returns; what is left of it is removed by a
     /// worker. A job that has ended is a conflict.
-    async fn cancel(&self, job: &JobId, by: &Actor) -> Result<(), Fault>;
+    async fn cancel(&self, job: &JobId) -> Result<(), Fault>;
 
     /// Queues a job that failed or was cancelled once more; what is durable of it is kept.
     async fn retry(&self, job: &JobId) -> Result<(), Fault>;
@@ -400,10 +400,6 @@ pub trait JobStore: Send + Sync {
 
     /// Jobs, newest first; parts of one job in order.
     async fn page(&self, query: &JobQuery, page: &PageRequest) -> Result<Page<JobSummary>, Fault>;
-
-    /// Completed and failed jobs whose files' time is over become claimable for cleaning up. Returns how
-    /// many.
-    async fn expire(&self) -> Result<u64, Fault>;
 
     /// Yields whenever a job may have become claimable, at least every few seconds.
     fn work(&self) -> BoxStream<'static, ()>;

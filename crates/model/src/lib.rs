@@ -50,8 +50,8 @@ pub use enrich::{
     Comment, CommentLookup, Enricher, Enrichment, Lookups, ObjectKind, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
 };
 pub use export::{
-    CheckedExport, CreatedExport, Export, ExportAsk, ExportDesk, ExportEstimate, ExportPreview, ExportQuery,
-    ExportState, ExportStore, FileNamePattern, Idempotency, NewExport, Quotas,
+    CheckedExport, CreatedExport, Export, ExportAsk, ExportDesk, ExportEstimate, ExportFile, ExportJob, ExportPreview,
+    ExportQuery, ExportState, ExportStore, FileNamePattern, Idempotency, NewExport, Quotas,
 };
 pub use expr::{
     CaseRule, CommentTest, CompareOp, Expr, Literal, ScoreLevel, ScoreTest, ScoreValueTest, TextOp, TracePosition,

@@ -4,11 +4,19 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use model::{Comment, CommentLookup, CommentTest, CompareOp, Fault, Micros, ObjectKind, ProjectId, TextOp};
+use model::{
+    Comment, CommentLookup, CommentQuery, CommentStore, CommentTest, CommentToAdd, CompareOp, Fault, Micros,
+    ObjectKind, Page, PageRequest, PlacedComment, ProjectId, TextOp,
+};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+};
 
 use super::entities::comment;
+use super::paging::{Position, page_of, rows_wanted};
+use super::token::new_id;
 use super::{NativeStore, statement_failed};
 
 /// Rows per INSERT: SQLite takes 32,766 values, a row has seven.
@@ -30,7 +38,7 @@ impl NativeStore {
     /// Stores comments in one transaction. A comment whose id the project has already is replaced.
     pub async fn put_comments(&self, project: &ProjectId, comments: &[NewComment]) -> Result<(), Fault> {
         let failed = || statement_failed("store comments");
-        let transaction = self.database.begin().await.map_err(failed())?;
+        let change = self.change().await.map_err(failed())?;
         for chunk in comments.chunks(ROWS_PER_INSERT) {
             let rows = chunk.iter().map(|new| comment::ActiveModel {
                 project_id: Set(project.as_str().to_owned()),
@@ -53,11 +61,11 @@ impl NativeStore {
                         ])
                         .to_owned(),
                 )
-                .exec_without_returning(&transaction)
+                .exec_without_returning(&change.tx)
                 .await
                 .map_err(failed())?;
         }
-        transaction.commit().await.map_err(failed())
+        change.commit().await.map_err(failed())
     }
 }
 
@@ -125,6 +133,68 @@ impl CommentLookup for NativeStore {
             .await
             .map_err(statement_failed("read comments"))?;
         Ok(first > 0)
+    }
+}
+
+#[async_trait]
+impl CommentStore for NativeStore {
+    async fn add_comment(&self, project: &ProjectId, new: CommentToAdd) -> Result<PlacedComment, Fault> {
+        let failed = || statement_failed("store the comment");
+        if new.content.trim().is_empty() {
+            return Err(Fault::bad_request("content: it is empty"));
+        }
+        let change = self.change().await.map_err(failed())?;
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        let row = comment::Model {
+            project_id: project.as_str().to_owned(),
+            id: new_id(now),
+            object_kind: new.kind.as_str().to_owned(),
+            object_id: new.object_id,
+            content: new.content,
+            author_email: new.author_email,
+            created_at: now.0,
+        };
+        let insert = comment::Entity::insert(row.clone().into_active_model().reset_all());
+        insert.exec_without_returning(&change.tx).await.map_err(failed())?;
+        change.commit().await.map_err(failed())?;
+        Ok(PlacedComment { kind: new.kind, comment: to_comment(row) })
+    }
+
+    async fn list_comments(
+        &self,
+        project: &ProjectId,
+        query: &CommentQuery,
+        page: &PageRequest,
+    ) -> Result<Page<PlacedComment>, Fault> {
+        use comment::Column;
+        let mut rows = comment::Entity::find().filter(Column::ProjectId.eq(project.as_str()));
+        if let Some(kind) = query.kind {
+            rows = rows.filter(Column::ObjectKind.eq(kind.as_str()));
+        }
+        if let Some(object) = &query.object_id {
+            rows = rows.filter(Column::ObjectId.eq(object.as_str()));
+        }
+        if let Some(Position { at, id }) = Position::of(page)? {
+            let before = Condition::any()
+                .add(Column::CreatedAt.lt(at))
+                .add(Condition::all().add(Column::CreatedAt.eq(at)).add(Column::Id.lt(id)));
+            rows = rows.filter(before);
+        }
+        let found = rows
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .limit(rows_wanted(page))
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("list comments"))?;
+        let found = page_of(found, page, |row| Position { at: row.created_at, id: row.id.clone() });
+        let placed = |row: comment::Model| {
+            let kind = ObjectKind::of_name(&row.object_kind)
+                .ok_or_else(|| Fault::corrupt(format!("comment {} is on an unknown kind of object", row.id)))?;
+            Ok(PlacedComment { kind, comment: to_comment(row) })
+        };
+        let items = found.items.into_iter().map(placed).collect::<Result<_, Fault>>()?;
+        Ok(Page { items, next: found.next })
     }
 }
 

@@ -1,34 +1,63 @@
-//! Our own schema, reached through SeaORM so that one code path serves every database it speaks.
+//! Our own schema, reached through SeaORM so that one code path serves SQLite and Postgres.
 //!
-//! SQLite runs in WAL mode with a busy timeout, so an export and an import of the same data
-//! directory do not get into each other's way. Instants are stored as microseconds, never as text.
+//! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
+//! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
+//! tables: `comments`, `runs` (exports of the command line), `jobs` and `exports` (those of the
+//! service), `people`, `secrets`, `audit`. Instants are stored as microseconds, never as text; what only
+//! one reader understands is JSON in a text column.
 
+mod audit;
+mod change;
+mod clock;
 mod comments;
+mod connect;
 mod entities;
+mod exports;
+mod jobs;
+mod json;
 mod migrations;
+mod paging;
+mod people;
 mod runs;
+mod seal;
+mod secrets;
+mod signals;
+mod token;
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use model::{Fault, FaultKind};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
-use sea_orm_migration::MigratorTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 pub use comments::NewComment;
+pub use connect::Place;
+pub use people::PasswordCost;
 pub use runs::{RunRecord, RunState, StoreLog, UnfinishedRun};
+pub use seal::{SealingKey, SealingKeys};
 
-/// How long a statement waits for another process that holds the write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections to one SQLite file: one may write while others read.
-const CONNECTIONS_MAX: u32 = 4;
+use change::Turn;
+use clock::Clock;
+use signals::Signals;
 
 /// An open metadata store. Clones share the connections.
 #[derive(Clone)]
 pub struct NativeStore {
     database: DatabaseConnection,
+    /// Who may write next, where the database takes one writer at a time.
+    turn: Turn,
+    clock: Clock,
+    signals: Arc<Signals>,
+    options: Arc<StoreOptions>,
+}
+
+/// What a store needs to know besides its place.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// Keys that secrets are sealed with; without them none can be stored or read.
+    pub sealing: Option<SealingKeys>,
+    /// How expensive guessing a password is.
+    pub passwords: PasswordCost,
 }
 
 impl NativeStore {
@@ -37,26 +66,26 @@ impl NativeStore {
 
     /// Opens the store of a data directory, creating file and schema where missing.
     pub async fn open(data: &Path) -> Result<Self, Fault> {
-        let file = data.join(Self::FILE_NAME);
-        let failed = |error: DbErr| {
-            Fault::new(FaultKind::Configuration, format!("cannot open the metadata store {}", file.display()))
-                .hint("the data directory must be writable and on a local disk; another program must not have changed the file")
-                .because(error)
+        Self::open_at(&Place::Directory(data.to_owned()), StoreOptions::default()).await
+    }
+
+    /// Opens the store at a place and brings its schema up to date, one process at a time.
+    pub async fn open_at(place: &Place, options: StoreOptions) -> Result<Self, Fault> {
+        let database = connect::connect(place).await?;
+        let store = Self {
+            turn: Turn::of(&database),
+            clock: Clock::default(),
+            signals: Signals::start(&database),
+            options: Arc::new(options),
+            database,
         };
-        // The path is set on the options rather than spliced into the URL, where `?` would end it.
-        let path = file.clone();
-        let mut options = ConnectOptions::new("sqlite://outgest.db?mode=rwc");
-        options.max_connections(CONNECTIONS_MAX).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .filename(&path)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(BUSY_TIMEOUT)
-                .foreign_keys(true)
-        });
-        let database = Database::connect(options).await.map_err(failed)?;
-        migrations::Migrator::up(&database, None).await.map_err(failed)?;
-        Ok(Self { database })
+        connect::migrate(&store, place).await?;
+        Ok(store)
+    }
+
+    /// Fails where the database does not answer: the readiness of a server.
+    pub async fn ping(&self) -> Result<(), Fault> {
+        self.clock.now(&self.database).await.map(drop).map_err(statement_failed("reach anything"))
     }
 
     /// Copies a consistent state into another folder, which must not hold a metadata store yet.
@@ -68,6 +97,10 @@ impl NativeStore {
         let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
         self.database.execute_raw(copy).await.map_err(|error| failed().because(error))?;
         Ok(())
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.database.get_database_backend()
     }
 }
 

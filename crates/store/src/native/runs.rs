@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::{Checkpoint, Fault, FaultKind, Micros, RunId, RunLog, Stop, StopReason};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 use uuid::Uuid;
 
 use super::entities::run;
@@ -94,8 +94,8 @@ impl NativeStore {
     pub async fn begin_run(&self, id: &RunId, request: &serde_json::Value, now: Micros) -> Result<StoreLog, Fault> {
         let failed = || statement_failed("begin the run");
         let fence = Uuid::new_v4().to_string();
-        let transaction = self.database.begin().await.map_err(failed())?;
-        let earlier = run::Entity::find_by_id(id.as_str()).one(&transaction).await.map_err(failed())?;
+        let change = self.change().await.map_err(failed())?;
+        let earlier = run::Entity::find_by_id(id.as_str()).one(&change.tx).await.map_err(failed())?;
         match earlier {
             Some(row) => {
                 let attempts = row.attempts;
@@ -106,7 +106,7 @@ impl NativeStore {
                 row.attempts = Set(attempts + 1);
                 row.failure = Set(None);
                 row.updated_at = Set(now.0);
-                row.update(&transaction).await.map_err(failed())?;
+                row.update(&change.tx).await.map_err(failed())?;
             }
             None => {
                 let row = run::ActiveModel {
@@ -122,10 +122,10 @@ impl NativeStore {
                     started_at: Set(now.0),
                     updated_at: Set(now.0),
                 };
-                run::Entity::insert(row).exec_without_returning(&transaction).await.map_err(failed())?;
+                run::Entity::insert(row).exec_without_returning(&change.tx).await.map_err(failed())?;
             }
         }
-        transaction.commit().await.map_err(failed())?;
+        change.commit().await.map_err(failed())?;
         Ok(StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() })
     }
 

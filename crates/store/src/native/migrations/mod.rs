@@ -1,6 +1,7 @@
 //! The schema, grown in numbered steps. A step that has been released is never changed.
 
 mod m0001_comments_and_runs;
+mod m0002_service;
 
 use sea_orm_migration::prelude::*;
 
@@ -9,6 +10,6 @@ pub(super) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_comments_and_runs::Step)]
+        vec![Box::new(m0001_comments_and_runs::Step), Box::new(m0002_service::Step)]
     }
 }

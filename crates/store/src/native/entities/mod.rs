@@ -1,0 +1,16 @@
+//! The rows of the metadata store: one module per table.
+
+pub(super) mod account;
+pub(super) mod api_key;
+pub(super) mod audit_entry;
+pub(super) mod comment;
+pub(super) mod export;
+pub(super) mod invitation;
+pub(super) mod job;
+pub(super) mod membership;
+pub(super) mod project;
+pub(super) mod run;
+pub(super) mod secret;
+pub(super) mod session;
+pub(super) mod sign_in_failure;
+pub(super) mod turn;
