@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod docs;
 mod picture;
 mod servers;
 mod test;
@@ -21,6 +22,7 @@ cargo xtask <chore>
   check          formatting, lints, docs, structure: what CI runs besides tests
   bench engine   speed and memory beside DuckDB, release build
   tidy           the structure rules alone
+  docs           write docs/configuration.md from the program's own settings
   picture        draw docs/terminal.svg from a real run";
 
 fn main() -> Result<()> {
@@ -33,6 +35,7 @@ fn main() -> Result<()> {
         ["check"] => test::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["tidy"] => tidy::run(),
+        ["docs", rest @ ..] => docs::run(rest),
         ["picture", rest @ ..] => picture::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

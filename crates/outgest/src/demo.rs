@@ -79,6 +79,9 @@ fn step(folder: &Path, arguments: &[&str]) -> Result<(), Fault> {
     let binary = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let status = Command::new(binary)
         .current_dir(folder)
+        // What is shown has to work for whoever types it: the demo's data is in its own folder.
+        .env_remove("OUTGEST_DATA")
+        .env_remove("OUTGEST_CONFIG")
         .args(arguments)
         .stdin(Stdio::null())
         .status()

@@ -19,10 +19,12 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
-use model::Fault;
+use model::{Fault, FieldProblem};
 use tracing_subscriber::filter::LevelFilter;
 
-use cli::{Cli, Command, GlobalArgs, LogFormat, LogLevel, exit_code};
+use cli::{Cli, Command, exit_code};
+use config::settings::{LogForm, LogLevel, LogSettings};
+use config::{Inputs, Loaded, Settings};
 
 /// Large short-lived buffers: glibc's allocator keeps more of them resident.
 #[global_allocator]
@@ -30,7 +32,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    install_logger(&cli.global);
+    let loaded = load_settings(&cli);
+    // Where the settings cannot be read, nothing is started that a log would tell about.
+    let log = loaded.as_ref().map(|loaded| loaded.settings.log.clone()).unwrap_or_default();
+    install_logger(&log);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");
     }
@@ -41,7 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::from(exit_code::FAILED);
         }
     };
-    match runtime.block_on(carry_out(&cli)) {
+    match runtime.block_on(carry_out(&cli.command, loaded)) {
         Ok(code) => ExitCode::from(code),
         Err(fault) => {
             report::print_fault(&fault);
@@ -50,14 +55,33 @@ fn main() -> ExitCode {
     }
 }
 
-async fn carry_out(cli: &Cli) -> Result<u8, Fault> {
-    match &cli.command {
+fn load_settings(cli: &Cli) -> Result<Loaded, Vec<FieldProblem>> {
+    let flags = cli.global.flags().map_err(|problem| vec![problem])?;
+    config::load(&Inputs { file: cli.global.config.clone(), variables: config::variables(), flags })
+}
+
+async fn carry_out(command: &Command, loaded: Result<Loaded, Vec<FieldProblem>>) -> Result<u8, Fault> {
+    if let Command::Config(args) = command {
+        return config::command::config(loaded, args).await;
+    }
+    match loaded {
+        Ok(loaded) => carry_out_with(command, &loaded.settings).await,
+        Err(problems) => {
+            report::print_problems(&problems);
+            Ok(exit_code::BAD_REQUEST)
+        }
+    }
+}
+
+async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fault> {
+    match command {
         Command::Demo(args) => demo::demo(args).await?,
-        Command::Import(args) => import::command::import(&cli.global, args).await?,
-        Command::Generate(args) => generate::command::generate(&cli.global, args).await?,
-        Command::Export(args) => export::export(&cli.global, args).await?,
-        Command::Verify(args) => return verify::verify(&cli.global, args).await,
-        Command::Data(args) => data::command::data(&cli.global, args).await?,
+        Command::Import(args) => import::command::import(settings, args).await?,
+        Command::Generate(args) => generate::command::generate(settings, args).await?,
+        Command::Export(args) => export::export(settings, args).await?,
+        Command::Verify(args) => return verify::verify(settings, args).await,
+        Command::Data(args) => data::command::data(settings, args).await?,
+        Command::Config(_) => return Err(Fault::bug("the settings are needed before they are read")),
     }
     Ok(exit_code::OK)
 }
@@ -67,16 +91,16 @@ pub(crate) fn leave_interrupted() -> ! {
     std::process::exit(i32::from(exit_code::INTERRUPTED))
 }
 
-fn install_logger(global: &GlobalArgs) {
-    let level = match global.log {
+fn install_logger(log: &LogSettings) {
+    let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
-    match global.log_format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
+    match log.format {
+        LogForm::Text => subscriber.init(),
+        LogForm::Json => subscriber.json().init(),
     }
 }

@@ -1,6 +1,6 @@
 //! How failures reach people and scripts: one line, a hint, an exit code.
 
-use model::{Fault, FaultKind};
+use model::{Fault, FaultKind, FieldProblem};
 
 use crate::cli::exit_code;
 
@@ -14,6 +14,16 @@ pub fn print_fault(fault: &Fault) {
     while let Some(error) = cause {
         tracing::info!(cause = %error, "the failure above was caused by this");
         cause = error.source();
+    }
+}
+
+/// Prints problems to stderr, each with what to write instead.
+pub fn print_problems(problems: &[FieldProblem]) {
+    for problem in problems {
+        eprintln!("error: {problem}");
+        if let Some(hint) = &problem.hint {
+            eprintln!("hint: {hint}");
+        }
     }
 }
 

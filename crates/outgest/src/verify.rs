@@ -8,15 +8,16 @@ use pipeline::{Against, Budget, RealWaits, Verification};
 use serde_json::json;
 use store::NativeStore;
 
-use crate::cli::{GlobalArgs, VerifyArgs, exit_code};
+use crate::cli::{VerifyArgs, exit_code};
+use crate::config::{self, Settings};
 use crate::export::{Request, read_request};
-use crate::{config, data, signals};
+use crate::{data, signals};
 
 /// Largest manifest that is read: a run of 100,000 files has one of about 60 MB.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
 /// Carries out `outgest verify`; the code tells whether anything differs.
-pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, Fault> {
+pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault> {
     let connected = destinations::connect(&args.manifest, &RawOptions::default(), &config::environment)?;
     let name = FileName::new(connected.path)?;
     let manifest = read_manifest(connected.to.as_ref(), &name).await?;
@@ -24,8 +25,8 @@ pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, Fault>
     let against = if args.source.as_deref() == Some("none") {
         None
     } else {
-        let source = data::open_source(&global.data, args.source.as_deref())?;
-        let store = NativeStore::open(&global.data).await?;
+        let source = data::open_source(&settings.data, args.source.as_deref())?;
+        let store = NativeStore::open(&settings.data).await?;
         let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &store).await?;
         Some(Against { source, request, full: args.full })
     };

@@ -1,16 +1,22 @@
 //! The command line: what can be typed, as data. It validates nothing beyond syntax and does nothing.
 
+mod config;
 mod data;
 mod export;
 mod import;
 
 use std::path::PathBuf;
 
+use model::FieldProblem;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use config::{ConfigArgs, ConfigCommand};
 pub use data::{DataArgs, DataCommand};
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
 pub use import::{GenerateArgs, ImportArgs};
+
+use crate::config::Flag;
 
 /// Exit codes, the same for every command.
 pub mod exit_code {
@@ -41,36 +47,47 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every command.
+/// Options of every command. All but the file are settings, and settings are where they are explained.
 #[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
-    /// Directory of the embedded store and of everything remembered between commands
-    #[arg(long, global = true, help_heading = "Everywhere", value_name = "DIR", default_value = "outgest-data")]
-    pub data: PathBuf,
-    /// Least severe log lines that are printed to stderr
-    #[arg(long, global = true, help_heading = "Everywhere", value_name = "LEVEL", default_value = "warn")]
-    pub log: LogLevel,
-    /// Form of log lines
-    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FORM", default_value = "text")]
-    pub log_format: LogFormat,
+    /// Configuration file; `outgest.toml` in the current folder unless given, where there is one
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the embedded store and of everything remembered between commands [outgest-data]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "DIR")]
+    pub data: Option<String>,
+    /// Least severe log lines that are printed to stderr: error, warn, info or debug [warn]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// Form of log lines: text or json [text]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FORM")]
+    pub log_format: Option<String>,
+    /// Any other setting, such as worker.threads=2; `outgest config show` lists them
+    #[arg(long = "set", global = true, help_heading = "Everywhere", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
-/// Severity of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
+impl GlobalArgs {
+    /// What the options say about settings.
+    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+        let mut flags = Vec::new();
+        for text in &self.set {
+            let Some((key, value)) = text.split_once('=') else {
+                return Err(FieldProblem::new("--set", format!("{text:?} is no assignment"))
+                    .hint("write --set KEY=VALUE, such as --set worker.threads=2"));
+            };
+            flags.push(Flag { name: "--set".to_owned(), key: key.trim().to_owned(), value: value.to_owned() });
+        }
+        flags.extend(flag("--data", "data", self.data.as_ref()));
+        flags.extend(flag("--log", "log.level", self.log.as_ref()));
+        flags.extend(flag("--log-format", "log.format", self.log_format.as_ref()));
+        Ok(flags)
+    }
 }
 
-/// Form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One line for people.
-    Text,
-    /// One JSON object per line.
-    Json,
+/// The flag `name` as the setting `key`, where it was given.
+pub fn flag(name: &str, key: &str, value: Option<&String>) -> Option<Flag> {
+    value.map(|value| Flag { name: name.to_owned(), key: key.to_owned(), value: value.clone() })
 }
 
 /// How progress is shown.
@@ -99,6 +116,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Look after the embedded store
     Data(DataArgs),
+    /// Check the configuration, or show what holds and why
+    Config(ConfigArgs),
 }
 
 /// Options of `outgest demo`.

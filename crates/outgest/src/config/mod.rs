@@ -1,12 +1,37 @@
-//! The only code that reads the environment and the clock.
+//! What operators set, and the only code that reads the environment and the clock.
+//!
+//! [`settings`] is the tree of every setting and the single truth about names, types, defaults and
+//! documentation; [`keys`] is the same as a flat list. [`load`] fills it from `outgest.toml` ([`file`]), the
+//! environment and flags. [`show`] and [`reference`] print it. Nothing here connects to anything.
+
+pub mod command;
+pub mod load;
+pub mod settings;
+pub mod value;
+
+mod file;
+mod keys;
+mod reference;
+mod show;
+#[cfg(test)]
+mod tests;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use model::{ByteCount, FieldProblem, Micros};
 
+pub use load::{Flag, Inputs, Loaded, load};
+pub use settings::Settings;
+
 /// A variable of the environment; `None` where it is unset, empty or not UTF-8.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Every variable of the environment that is UTF-8.
+pub fn variables() -> Vec<(String, String)> {
+    let texts = std::env::vars_os().map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.flatten().collect()
 }
 
 /// The current time.
@@ -37,21 +62,6 @@ pub fn parse_size(field: &str, text: &str) -> Result<ByteCount, FieldProblem> {
         Some(bytes) if bytes > 0 => Ok(ByteCount(bytes)),
         _ => {
             Err(FieldProblem::new(field, format!("{text:?} is not a size")).hint("write a size such as 500MB or 1GiB"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_decimal_and_binary_units() {
-        assert_eq!(parse_size("--roll-size", "500MB").unwrap(), ByteCount(500_000_000));
-        assert_eq!(parse_size("--roll-size", "1 GiB").unwrap(), ByteCount(1 << 30));
-        assert_eq!(parse_size("--roll-size", "17").unwrap(), ByteCount(17));
-        for bad in ["", "MB", "-1", "1.5GB", "0", "99999999999TB", "5 parsecs"] {
-            assert!(parse_size("--roll-size", bad).is_err(), "{bad}");
         }
     }
 }

@@ -7,16 +7,16 @@ use serde_json::json;
 use store::NativeStore;
 
 use super::{lake_directory, open_lake};
-use crate::cli::{DataArgs, DataCommand, GlobalArgs};
-use crate::config;
+use crate::cli::{DataArgs, DataCommand};
+use crate::config::{self, Settings};
 
 /// Carries out `outgest data`.
-pub async fn data(global: &GlobalArgs, args: &DataArgs) -> Result<(), Fault> {
+pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
     let now = config::now();
     match &args.command {
-        DataCommand::Info { json } => info(&global.data, *json).await,
+        DataCommand::Info { json } => info(&settings.data, *json).await,
         DataCommand::Compact => {
-            let lake = open_lake(&global.data)?;
+            let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
                 let done = lake.compact(table.name, now)?;
                 println!(
@@ -33,15 +33,15 @@ pub async fn data(global: &GlobalArgs, args: &DataArgs) -> Result<(), Fault> {
         }
         DataCommand::Expire { older_than } => {
             let limit = Micros::parse("--older-than", &format!("-{older_than}"), now)?;
-            let lake = open_lake(&global.data)?;
+            let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
                 let done = lake.expire(table.name, limit, now)?;
                 println!("{}: {} rows before {limit} removed", table.name, done.rows.human());
             }
             Ok(())
         }
-        DataCommand::Backup { folder } => backup(&global.data, folder).await,
-        DataCommand::Restore { folder } => restore(&global.data, folder, now),
+        DataCommand::Backup { folder } => backup(&settings.data, folder).await,
+        DataCommand::Restore { folder } => restore(&settings.data, folder, now),
     }
 }
 

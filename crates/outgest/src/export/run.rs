@@ -17,8 +17,9 @@ use super::bar;
 use super::output::{Output, OutputName};
 use super::receipt;
 use super::request::Request;
-use crate::cli::{ExportArgs, GlobalArgs};
-use crate::{config, data, signals};
+use crate::cli::ExportArgs;
+use crate::config::{self, Settings};
+use crate::{data, signals};
 
 /// Scores may be older than the rows they belong to by this much: two days and one hour (promise 3).
 const SCORE_LOOKBACK_SECONDS: i64 = 49 * 3_600;
@@ -27,7 +28,7 @@ const SCORE_LOOKBACK_SECONDS: i64 = 49 * 3_600;
 const ROW_BYTES_MAX: model::ByteCount = model::ByteCount::mebibytes(100);
 
 /// Carries out `outgest export`.
-pub async fn export(global: &GlobalArgs, args: &ExportArgs) -> Result<(), Fault> {
+pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault> {
     let began = Instant::now();
     let output_name = OutputName::new(args);
     if args.resume && output_name.is_stdout() {
@@ -37,10 +38,10 @@ pub async fn export(global: &GlobalArgs, args: &ExportArgs) -> Result<(), Fault>
     let now = config::now();
     let request = Request::new(args, &output_name, now)?;
     let output =
-        output_name.connect(args, request.format.descriptor(), request.format_options.compression, &global.data)?;
+        output_name.connect(args, request.format.descriptor(), request.format_options.compression, &settings.data)?;
 
-    let source = data::open_source(&global.data, args.source.as_deref())?;
-    let store = NativeStore::open(&global.data).await?;
+    let source = data::open_source(&settings.data, args.source.as_deref())?;
+    let store = NativeStore::open(&settings.data).await?;
     let run = run_id(&output);
     let asked = asked(args, &request, &output);
     let unfinished = store.unfinished_run(&run).await?;

@@ -11,13 +11,14 @@ use store::NativeStore;
 use tokio::runtime::Handle;
 
 use super::{Batches, Generated, Options, ParquetFile, batches, write_jsonl};
-use crate::cli::{GenerateArgs, GlobalArgs};
+use crate::cli::GenerateArgs;
+use crate::config::{self, Settings};
+use crate::data;
 use crate::import::command::StoreSink;
 use crate::import::{NewComment, Sink};
-use crate::{config, data};
 
 /// Carries out `outgest generate`.
-pub async fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Fault> {
+pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fault> {
     let now = config::now();
     let mut options = Options::new(ProjectId::new(args.project.as_str()), args.events, args.seed);
     options.days = args.days;
@@ -35,8 +36,8 @@ pub async fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Fa
             blocking(move || to_files(rows, events, scores)).await?
         }
         None => {
-            let lake = data::create_lake(&global.data, now)?;
-            let store = NativeStore::open(&global.data).await?;
+            let lake = data::create_lake(&settings.data, now)?;
+            let store = NativeStore::open(&settings.data).await?;
             let sink = StoreSink::new(lake, store, Handle::current(), now);
             blocking(move || to_store(rows, &project, sink)).await?
         }

@@ -11,11 +11,12 @@ use store::NativeStore;
 use tokio::runtime::Handle;
 
 use super::{Importable, Input, NewComment, Options, Report, Sink, import as import_files};
-use crate::cli::{GlobalArgs, ImportArgs};
-use crate::{config, data, signals};
+use crate::cli::ImportArgs;
+use crate::config::{self, Settings};
+use crate::{data, signals};
 
 /// Carries out `outgest import`.
-pub async fn import(global: &GlobalArgs, args: &ImportArgs) -> Result<(), Fault> {
+pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault> {
     let now = config::now();
     let mut options = Options::at(now);
     options.project = args.project.as_deref().map(ProjectId::new);
@@ -31,8 +32,8 @@ pub async fn import(global: &GlobalArgs, args: &ImportArgs) -> Result<(), Fault>
     let inputs =
         args.files.iter().map(|file| if file == Path::new("-") { Input::stdin() } else { Input::File(file.clone()) });
     let inputs: Vec<Input> = inputs.collect();
-    let lake = data::create_lake(&global.data, now)?;
-    let store = NativeStore::open(&global.data).await?;
+    let lake = data::create_lake(&settings.data, now)?;
+    let store = NativeStore::open(&settings.data).await?;
 
     let stopping = signals::stop_on_signal(options.stop.clone());
     let mut sink = StoreSink::new(lake, store, Handle::current(), now);

@@ -67,15 +67,20 @@ impl Bench {
         std::fs::read_to_string(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The binary, set up but not started.
+    /// The binary on the bench's data directory, set up but not started.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
+        let mut command = self.bare_command(["--data"]);
+        command.arg(self.file("data")).args(arguments);
+        command
+    }
+
+    /// The binary in the bench's folder and an empty environment, set up but not started.
+    pub fn bare_command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outgest"));
         command
             .current_dir(self.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .arg("--data")
-            .arg(self.file("data"))
             .args(arguments)
             .stdin(Stdio::null());
         command

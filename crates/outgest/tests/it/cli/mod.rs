@@ -1,3 +1,4 @@
 //! The command line, black box.
 
 mod bad_input;
+mod config;

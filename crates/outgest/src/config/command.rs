@@ -1,0 +1,32 @@
+//! `outgest config`: is what was written right, and what holds?
+
+use model::{Fault, FieldProblem};
+
+use super::load::Loaded;
+use super::{reference, show};
+use crate::cli::{ConfigArgs, ConfigCommand, exit_code};
+use crate::report;
+
+/// Carries out `outgest config` with the settings, or with what is wrong with them.
+pub async fn config(loaded: Result<Loaded, Vec<FieldProblem>>, args: &ConfigArgs) -> Result<u8, Fault> {
+    match (&args.command, loaded) {
+        (ConfigCommand::Reference, _) => print!("{}", reference::markdown()),
+        (_, Err(problems)) => {
+            report::print_problems(&problems);
+            return Ok(exit_code::BAD_REQUEST);
+        }
+        (ConfigCommand::Check, Ok(loaded)) => println!("{}", verdict(&loaded)),
+        (ConfigCommand::Show { json: true }, Ok(loaded)) => println!("{}", show::as_json(&loaded)),
+        (ConfigCommand::Show { json: false }, Ok(loaded)) => print!("{}", show::as_text(&loaded)),
+    }
+    Ok(exit_code::OK)
+}
+
+fn verdict(loaded: &Loaded) -> String {
+    let set = loaded.values.iter().filter(|value| !value.is_default()).count();
+    let settings = if set == 1 { "1 setting is".to_owned() } else { format!("{set} settings are") };
+    match &loaded.file {
+        Some(file) => format!("{} is right; {settings} set in all", file.display()),
+        None => format!("there is no configuration file; {settings} set"),
+    }
+}

@@ -1,0 +1,83 @@
+//! Settings of what is stored and read.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::value::{Period, Place, SecretText, Size};
+
+/// Where rows are read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceSettings {
+    /// The store: another data directory, or the address of a ClickHouse that holds Langfuse's tables.
+    #[schemars(example = "http://clickhouse.example.com:8123")]
+    #[schemars(extend("unset" = "the embedded store in the data directory"))]
+    pub url: Option<Place>,
+    /// Name that ClickHouse knows us by.
+    #[schemars(example = &"outgest", extend("unset" = "default", "variables" = ["CLICKHOUSE_USER"]))]
+    pub user: Option<String>,
+    /// Password of that user.
+    #[schemars(extend("unset" = "no password", "variables" = ["CLICKHOUSE_PASSWORD"]))]
+    pub password: Option<SecretText>,
+    /// Database that holds the tables.
+    #[schemars(example = &"langfuse", extend("unset" = "default", "variables" = ["CLICKHOUSE_DB"]))]
+    pub database: Option<String>,
+    /// Whose comments exports and comment filters see: `own` are those of our metadata store, `none` are none.
+    pub comments: CommentsOf,
+    /// Queries that run at the same time.
+    #[schemars(example = 4, extend("unset" = "one per slice that is read at once"))]
+    pub queries_max: Option<NonZeroU32>,
+    /// Threads that ClickHouse may use per query.
+    #[schemars(example = 2, extend("unset" = "as ClickHouse decides"))]
+    pub threads_max: Option<NonZeroU32>,
+    /// Bytes that are read per second.
+    #[schemars(example = "50MiB", extend("unset" = "no limit"))]
+    pub bytes_per_second: Option<Size>,
+}
+
+/// Whose comments are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommentsOf {
+    /// Those of our metadata store.
+    #[default]
+    Own,
+    /// None: comment filters are refused.
+    None,
+}
+
+/// When stored things are removed.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Age at which rows of the embedded store are removed.
+    #[schemars(example = "90d", extend("unset" = "never"))]
+    pub rows: Option<Period>,
+    /// Age at which ended exports leave the list. Their files are deleted at `export.expiry` already.
+    pub exports: Period,
+    /// Age at which entries of the audit log are removed.
+    #[schemars(example = "730d", extend("unset" = "never"))]
+    pub audit: Option<Period>,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self { rows: None, exports: Period::hours(24 * 30), audit: None }
+    }
+}
+
+/// The key that secrets in the metadata store are sealed with (AES-256-GCM).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealSettings {
+    /// 32 random bytes in base64, as `openssl rand -base64 32` prints them.
+    ///
+    /// Without it secrets cannot be read again: keep a copy where backups are not kept. Every process that
+    /// shares a Postgres needs the same one.
+    #[schemars(extend("unset" = "`seal.key` in the data directory, made at the first start"))]
+    pub key: Option<SecretText>,
+    /// Earlier keys, which still open what they sealed. Secrets are sealed anew when they are next saved.
+    pub previous_keys: Vec<SecretText>,
+}
