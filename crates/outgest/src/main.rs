@@ -10,6 +10,7 @@ mod demo;
 mod export;
 mod generate;
 mod import;
+mod observe;
 mod process;
 mod report;
 mod rows;
@@ -20,11 +21,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use model::{Fault, FieldProblem};
-use tracing_subscriber::filter::LevelFilter;
+use tokio::runtime::Handle;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::{Cli, Command, exit_code};
-use config::settings::{LogForm, LogLevel, LogSettings};
 use config::{Inputs, Loaded, Settings};
+use observe::traces::Traces;
 
 /// Large short-lived buffers: glibc's allocator keeps more of them resident.
 #[global_allocator]
@@ -33,26 +36,32 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let loaded = load_settings(&cli);
-    // Where the settings cannot be read, nothing is started that a log would tell about.
-    let log = loaded.as_ref().map(|loaded| loaded.settings.log.clone()).unwrap_or_default();
-    install_logger(&log);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider was installed already");
+        return ended(Err(Fault::bug("a TLS provider was installed already")));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            report::print_fault(&Fault::bug("cannot start the asynchronous runtime").because(error));
-            return ExitCode::from(exit_code::FAILED);
-        }
+        Err(error) => return ended(Err(Fault::bug("cannot start the asynchronous runtime").because(error))),
     };
-    match runtime.block_on(carry_out(&cli.command, loaded)) {
-        Ok(code) => ExitCode::from(code),
-        Err(fault) => {
-            report::print_fault(&fault);
-            ExitCode::from(report::exit_code_of(&fault))
-        }
+    // Where the settings cannot be read, nothing is started that a log would tell about.
+    let settings = loaded.as_ref().map(|loaded| loaded.settings.clone()).unwrap_or_default();
+    let traces = match install_subscriber(&settings, runtime.handle()) {
+        Ok(traces) => traces,
+        Err(fault) => return ended(Err(fault)),
+    };
+    let code = ended(runtime.block_on(carry_out(&cli.command, loaded)));
+    if let Some(traces) = traces {
+        traces.finish();
     }
+    code
+}
+
+fn ended(result: Result<u8, Fault>) -> ExitCode {
+    let code = result.unwrap_or_else(|fault| {
+        report::print_fault(&fault);
+        report::exit_code_of(&fault)
+    });
+    ExitCode::from(code)
 }
 
 fn load_settings(cli: &Cli) -> Result<Loaded, Vec<FieldProblem>> {
@@ -91,16 +100,9 @@ pub(crate) fn leave_interrupted() -> ! {
     std::process::exit(i32::from(exit_code::INTERRUPTED))
 }
 
-fn install_logger(log: &LogSettings) {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
-    match log.format {
-        LogForm::Text => subscriber.init(),
-        LogForm::Json => subscriber.json().init(),
-    }
+fn install_subscriber(settings: &Settings, runtime: &Handle) -> Result<Option<Traces>, Fault> {
+    let traces = Traces::start(&settings.otlp, runtime)?;
+    let log = observe::log::layer(&settings.log, std::io::stderr);
+    tracing_subscriber::registry().with(log).with(traces.as_ref().map(Traces::layer)).init();
+    Ok(traces)
 }

@@ -5,6 +5,9 @@ use serde::Serialize;
 /// Processor time and memory of this process.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Usage {
+    /// Resident set at the moment; absent where the kernel does not tell.
+    #[serde(skip)]
+    pub memory_bytes: Option<u64>,
     /// Largest resident set so far; absent where the kernel does not tell.
     pub peak_memory_bytes: Option<u64>,
     /// Processor seconds, user and system, of all threads; absent where the kernel does not tell.
@@ -14,13 +17,17 @@ pub struct Usage {
 impl Usage {
     /// As of now.
     pub fn now() -> Self {
-        Self { peak_memory_bytes: peak_memory(), cpu_seconds: cpu_seconds() }
+        Self {
+            memory_bytes: status_bytes("VmRSS:"),
+            peak_memory_bytes: status_bytes("VmHWM:"),
+            cpu_seconds: cpu_seconds(),
+        }
     }
 }
 
-fn peak_memory() -> Option<u64> {
+fn status_bytes(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
 }
