@@ -13,6 +13,8 @@ mod scores;
 #[cfg(test)]
 mod test_rows;
 
-pub use comments::{Comments, resolve_comments};
+pub use comments::{
+    COMMENT_FILTERS_LEFT_OUT, Comments, NoComments, resolve_comments, tests_comments, without_comment_tests,
+};
 pub use mask::Mask;
 pub use scores::Scores;

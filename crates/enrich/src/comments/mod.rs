@@ -3,6 +3,7 @@
 //! Comments hang on an id alone, so rows of different traces with one id show the same comments.
 //! They are looked up for at most 1,000 ids at a time, and not at all where the project has none.
 
+mod absent;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use model::{
     Reading, key_column,
 };
 
+pub use absent::{COMMENT_FILTERS_LEFT_OUT, NoComments, tests_comments, without_comment_tests};
 pub use resolve::resolve_comments;
 
 /// Ids of one look-up: the contract of [`CommentLookup`].

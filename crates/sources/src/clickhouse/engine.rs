@@ -3,6 +3,9 @@
 //! It comes from the test stack that `cargo xtask test` prepares; where that is missing, [`engine`]
 //! returns `None` and the test says so. The server ends when the test binary does.
 
+#[path = "../../engine/proxy.rs"]
+pub(crate) mod proxy;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -57,8 +60,13 @@ impl Engine {
 
     /// Runs one statement in `database` and returns what it prints.
     pub(crate) fn run(&self, database: &str, statement: &str) -> String {
+        String::from_utf8(self.run_bytes(database, statement)).unwrap()
+    }
+
+    /// Runs one statement in `database` and returns the bytes of its answer.
+    pub(crate) fn run_bytes(&self, database: &str, statement: &str) -> Vec<u8> {
         let (status, answer) = self.post(&format!("/?database={database}"), statement.as_bytes());
-        assert_eq!(status, 200, "{statement}: {answer}");
+        assert_eq!(status, 200, "{statement}: {}", String::from_utf8_lossy(&answer));
         answer
     }
 
@@ -66,7 +74,7 @@ impl Engine {
     pub(crate) fn insert(&self, database: &str, statement: &str, data: &[u8]) {
         let body = [statement.as_bytes(), b"\n", data].concat();
         let (status, answer) = self.post(&format!("/?database={database}"), &body);
-        assert_eq!(status, 200, "{statement}: {answer}");
+        assert_eq!(status, 200, "{statement}: {}", String::from_utf8_lossy(&answer));
     }
 
     /// Options to connect as `user` (`name` or `name:password`), with more of them in `query`.
@@ -75,7 +83,7 @@ impl Engine {
         ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap()
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+    fn post(&self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         // In the older form of HTTP the answer is not cut into chunks.
         let head = format!("POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -83,9 +91,10 @@ impl Engine {
         stream.write_all(body).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status.unwrap_or_else(|| panic!("no status in {answer:?}")), body.to_owned())
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(answer.len());
+        let body = answer.split_off((end + 4).min(answer.len()));
+        let head = String::from_utf8_lossy(&answer);
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("no status in {head:?}")), body)
     }
 }

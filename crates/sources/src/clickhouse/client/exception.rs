@@ -32,7 +32,7 @@ impl ServerError {
     }
 
     /// Finds the exception in the last bytes of an answer. With the tag of the answer's head only the
-    /// frame is believed, since rows may hold any text.
+    /// frame is believed, since rows may hold any text; bare text only where nothing but it follows.
     pub(super) fn find(tail: &[u8], tag: Option<&str>) -> Option<Self> {
         let text = String::from_utf8_lossy(tail);
         let begin = match tag {
@@ -50,10 +50,14 @@ impl ServerError {
     }
 }
 
+/// Whether this is the text of an exception up to its end: rows are followed by other bytes than text.
 fn is_exception(text: &str) -> bool {
     let number = text["Code: ".len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_text = |c: char| c != char::REPLACEMENT_CHARACTER && (!c.is_control() || c == '\n');
     // A comma stands there in servers before 21.
-    number.starts_with(". DB::") || number.starts_with(", e.displayText() = DB::")
+    (number.starts_with(". DB::") || number.starts_with(", e.displayText() = DB::"))
+        && text.contains("(version ")
+        && text.chars().all(is_text)
 }
 
 /// The last bytes of an answer, kept without copying them.
@@ -126,6 +130,8 @@ mod tests {
         let tail = format!("a user wrote Code: 1. DB::Exception: not this\0\0\u{1}{TEXT}\n");
         assert_eq!(ServerError::find(tail.as_bytes(), None).map(|error| error.code), Some(395));
         assert_eq!(ServerError::find(b"Code: of conduct", None), None);
+        let row = format!("{TEXT}\0\0\u{1}");
+        assert_eq!(ServerError::find(row.as_bytes(), None), None, "a row that holds one is none");
         let old = b"\0Code: 241, e.displayText() = DB::Exception: Memory limit (total) exceeded (version 20.8.1)";
         assert_eq!(ServerError::find(old, None).unwrap().text, "Memory limit (total) exceeded");
     }

@@ -135,7 +135,13 @@ impl Place {
 
     /// The fault for rows that cannot be understood although the answer is complete.
     pub(super) fn corrupt_fault(&self, purpose: &str, why: &str) -> Fault {
-        Fault::corrupt(format!("cannot read {purpose} from {self}: {}", self.words(why)))
+        let fault = Fault::corrupt(format!("cannot read {purpose} from {self}: {}", self.words(why)));
+        match why.contains("utf-8") {
+            true => {
+                fault.hint("a text of these rows was stored in another encoding; correct it, or leave its column out")
+            }
+            false => fault,
+        }
     }
 
     /// The fault for a server that is silent and does not work on the query.

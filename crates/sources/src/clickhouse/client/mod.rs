@@ -39,10 +39,12 @@ use settings::Settings;
 
 pub use settings::Limit;
 
+/// The first answer of a server is a look at its own memory.
+const AGREE_WAIT: Duration = Duration::from_secs(30);
 /// Ending queries takes the time of a block, on a busy server a few of them.
-const KILL_WAIT: Duration = Duration::from_secs(10);
-/// Ending a query that failed is politeness; the fault is not kept waiting for it.
-const KILL_BRIEFLY: Duration = Duration::from_secs(2);
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// Giving up a query that failed is politeness; the fault is not kept waiting for it.
+const GIVE_UP_WAIT: Duration = Duration::from_secs(2);
 /// Whether a query makes progress is one look at a table in memory.
 const ACTIVITY_WAIT: Duration = Duration::from_secs(5);
 
@@ -119,7 +121,9 @@ impl Client {
         if ids.is_empty() {
             return Ok(());
         }
-        self.kill(&ids, KILL_WAIT).await
+        self.kill(&ids, "SYNC", CLOSE_WAIT).await?;
+        self.running.ended(&ids);
+        Ok(())
     }
 
     /// What limits hold for our queries.
@@ -133,6 +137,12 @@ impl Client {
         let query = Query { text: "SELECT 1 AS one".to_owned(), parameters: Vec::new(), purpose: "the server's head" };
         let head = self.server.ask(&query, &Manner { query_id: self.new_id(), ..Manner::default() }).await;
         Ok(head.map_err(Fault::from)?.exception_tag.is_some())
+    }
+
+    /// Whether the user may see how far queries have come.
+    pub(crate) async fn sees_progress(&self) -> bool {
+        let text = "SELECT count() AS queries FROM system.processes".to_owned();
+        self.rows(Query { text, parameters: Vec::new(), purpose: "running queries" }, &Stop::new()).await.is_ok()
     }
 
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
@@ -190,14 +200,14 @@ impl Client {
                     purpose: "settings",
                 };
                 let manner = Manner { query_id: self.new_id(), ..Manner::default() };
-                let limit = server.options.silence_max;
+                let limit = AGREE_WAIT;
                 let asked = tokio::time::timeout(limit, server.ask(&query, &manner)).await;
                 let head = asked.map_err(|_| server.place.silent_fault(query.purpose, limit))??;
                 let address = head.response.remote_addr().map(|address| address.ip());
                 let mut answer = Answer::new(server, query.purpose, head)?;
                 let mut settings = Settings::default();
                 while let Some(batch) = answer.next(server, limit).await.map_err(|b| b.fault(server, query.purpose))? {
-                    settings = Settings::of_probe(&server.options, &batch);
+                    settings = Settings::of_probe(&server.options, &batch)?;
                 }
                 Ok(Agreed { settings, compress: server.compresses(address) })
             })
@@ -214,7 +224,7 @@ impl Client {
     ) -> Result<Option<Activity>, Fault> {
         let server = &self.server;
         let query = Query {
-            text: "SELECT toString((read_rows, result_rows, ProfileEvents['OSCPUVirtualTimeMicroseconds'], \
+            text: "SELECT toString((read_rows, read_bytes, ProfileEvents['OSCPUVirtualTimeMicroseconds'], \
                    ProfileEvents['UserTimeMicroseconds'])) AS activity FROM system.processes \
                    WHERE query_id = {id:String}"
                 .to_owned(),
@@ -231,35 +241,43 @@ impl Client {
         let now = match tokio::time::timeout(ACTIVITY_WAIT, asking).await {
             Ok(Ok(now)) => now,
             // Who may not look knows nothing of progress; then silence alone decides.
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(fault)) => {
+                tracing::debug!(fault = %fault, "the progress of a query is unknown");
+                None
+            }
+            Err(_) => None,
         };
         if now.is_some() && now != before {
             return Ok(now);
         }
-        if let Err(fault) = self.kill(&[id.to_owned()], KILL_BRIEFLY).await {
-            tracing::debug!(fault = %fault, "a silent query could not be ended");
-        }
+        self.give_up(id).await;
         Err(server.place.silent_fault(purpose, server.options.silence_max))
     }
 
-    async fn kill(&self, ids: &[String], wait: Duration) -> Result<(), Fault> {
+    /// Ends queries; with `SYNC` they have ended when this returns.
+    async fn kill(&self, ids: &[String], how: &str, wait: Duration) -> Result<(), Fault> {
         let server = &self.server;
         let query = Query {
-            text: "KILL QUERY WHERE query_id IN {ids:Array(String)} SYNC".to_owned(),
+            text: format!("KILL QUERY WHERE query_id IN {{ids:Array(String)}} {how}"),
             parameters: vec![("ids".to_owned(), array_of(ids))],
             purpose: "the end of queries",
         };
         let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+        // Where no query of these ids runs any more the answer is empty, not even a stream without rows.
         let killing = async {
             let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
-            let mut answer = Answer::new(server, query.purpose, head)?;
-            while answer.next(server, wait).await.map_err(|b| b.fault(server, query.purpose))?.is_some() {}
-            Ok(())
+            head.response.bytes().await.map_err(|error| server.place.transport_fault(query.purpose, error))
         };
         let killed = tokio::time::timeout(wait, killing).await;
-        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait)))?;
-        self.running.ended(ids);
-        Ok(())
+        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait))).map(drop)
+    }
+
+    /// Tells the server to end a query whose answer failed. A query that waits for the broken connection
+    /// ends with it, so this does not wait: [`Client::close`] does.
+    async fn give_up(&self, id: &str) {
+        if let Err(fault) = self.kill(&[id.to_owned()], "ASYNC", GIVE_UP_WAIT).await {
+            tracing::debug!(fault = %fault, "a query whose answer failed could not be ended");
+        }
     }
 
     /// Ids tell runs apart in the server's log, and are unique over all processes.
@@ -327,11 +345,9 @@ impl Received {
                     self.activity = self.client.still_active(&self.running.id, self.purpose, before).await?;
                 }
                 Err(Break::Failed(failure)) => {
-                    let ids = [self.running.id.clone()];
-                    if failure.ended {
-                        self.client.running.ended(&ids);
-                    } else if let Err(fault) = self.client.kill(&ids, KILL_BRIEFLY).await {
-                        tracing::debug!(fault = %fault, "a query whose answer broke could not be ended");
+                    match failure.ended {
+                        true => self.client.running.ended(std::slice::from_ref(&self.running.id)),
+                        false => self.client.give_up(&self.running.id).await,
                     }
                     return Err(failure.fault);
                 }

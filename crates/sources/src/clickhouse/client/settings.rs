@@ -3,14 +3,17 @@
 //! Settings bound what a query may take and choose the form of its answer. A user may not be allowed to
 //! set them (`readonly = 1`, constraints of a profile), and an older server may not know them. So the
 //! server is asked once which settings it has, which may be changed and within which bounds; a setting
-//! that cannot be sent is left out and told by `doctor`. No setting is needed for right rows.
+//! that cannot be sent is left out and told by `doctor`. Right rows need no setting that differs from the
+//! server's own defaults; a profile that changes one of those so that rows would be missing is refused.
 
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 
-use super::super::options::ClickHouseOptions;
+use model::{Fault, FaultKind};
+
+use crate::clickhouse::options::ClickHouseOptions;
 
 /// The server's view of every setting named in `names`.
 pub(super) const PROBE: &str = "SELECT name, value, min, max, toUInt8(readonly) AS fixed FROM system.settings \
@@ -33,6 +36,33 @@ const TRAVEL: &[(&str, &str)] = &[
     ("cancel_http_readonly_queries_on_client_close", "1"),
     ("readonly", "2"),
     ("enable_http_compression", "1"),
+];
+
+/// What must hold for an answer to have every row, and the rows that queries are written for. These are
+/// the server's defaults, but profiles may differ: `break` makes a server cut results without a word.
+const GUARD: &[(&str, &str)] = &[
+    ("read_overflow_mode", "throw"),
+    ("read_overflow_mode_leaf", "throw"),
+    ("group_by_overflow_mode", "throw"),
+    ("sort_overflow_mode", "throw"),
+    ("result_overflow_mode", "throw"),
+    ("timeout_overflow_mode", "throw"),
+    ("timeout_overflow_mode_leaf", "throw"),
+    ("set_overflow_mode", "throw"),
+    ("join_overflow_mode", "throw"),
+    ("transfer_overflow_mode", "throw"),
+    ("distinct_overflow_mode", "throw"),
+    ("limit", "0"),
+    ("offset", "0"),
+    ("skip_unavailable_shards", "0"),
+    ("apply_deleted_mask", "1"),
+    ("use_query_cache", "0"),
+    ("use_skip_indexes_if_final_exact_mode", "1"),
+    ("join_use_nulls", "0"),
+    ("transform_null_in", "0"),
+    ("cast_keep_nullable", "0"),
+    ("aggregate_functions_null_for_empty", "0"),
+    ("prefer_column_name_to_alias", "0"),
 ];
 
 /// A setting that limits what a query takes, as far as the server lets us set it.
@@ -82,12 +112,13 @@ fn limits_of(options: &ClickHouseOptions) -> Vec<(&'static str, String)> {
 /// The names to ask the server for.
 pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
     let limits = limits_of(options).into_iter().map(|(name, _)| name);
-    limits.chain(FORM.iter().chain(TRAVEL).map(|(name, _)| *name)).chain(["log_comment"]).collect()
+    limits.chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name)).chain(["log_comment"]).collect()
 }
 
 impl Settings {
-    /// What can be sent, from the answer to [`PROBE`].
-    pub(super) fn of_probe(options: &ClickHouseOptions, answer: &RecordBatch) -> Self {
+    /// What can be sent, from the answer to [`PROBE`]. A setting that would cost rows and may not be
+    /// changed is a fault.
+    pub(super) fn of_probe(options: &ClickHouseOptions, answer: &RecordBatch) -> Result<Self, Fault> {
         let known = known(answer);
         let mut settings = Self::default();
         for (name, wanted) in limits_of(options) {
@@ -103,8 +134,22 @@ impl Settings {
                 settings.sent.push((name, (*value).to_owned()));
             }
         }
+        for (name, value) in GUARD {
+            let Some(known) = known.get(*name).filter(|known| known.value != *value) else { continue };
+            if known.fixed || !known.allows(value) {
+                return Err(Fault::new(
+                    FaultKind::Configuration,
+                    format!(
+                        "user {:?} of {options} has {name} = {}, with which rows may be missing, and may not change it",
+                        options.user, known.value
+                    ),
+                )
+                .hint(format!("set {name} to {value} in the user's profile")));
+            }
+            settings.sent.push((name, (*value).to_owned()));
+        }
         settings.log_comment = known.get("log_comment").is_some_and(|known| !known.fixed);
-        settings
+        Ok(settings)
     }
 }
 
@@ -178,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn settings(rows: &[(&str, &str, Option<&str>, u8)]) -> Settings {
+    fn probed(rows: &[(&str, &str, Option<&str>, u8)]) -> Result<Settings, Fault> {
         let options =
             ClickHouseOptions::read("clickhouse://h/d?threads_max=8&priority=3", &RawOptions::default(), &|_| None);
         let text = |values: Vec<Option<&str>>| Arc::new(StringArray::from(values)) as ArrayRef;
@@ -200,7 +245,7 @@ mod tests {
     #[test]
     fn a_user_who_may_set_them_gets_every_setting() {
         let rows = [("max_threads", "auto(2)", None, 0), ("log_comment", "", None, 0), ("readonly", "0", None, 0)];
-        let settings = settings(&rows);
+        let settings = probed(&rows).unwrap();
         assert_eq!(settings.sent, [("max_threads", "8".to_owned()), ("readonly", "2".to_owned())]);
         assert_eq!(limit(&settings, "max_threads"), ("8", None));
         assert!(settings.log_comment);
@@ -209,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_profile_bounds_what_is_sent() {
-        let settings = settings(&[("max_threads", "4", Some("4"), 0), ("max_memory_usage", "0", None, 0)]);
+        let settings = probed(&[("max_threads", "4", Some("4"), 0), ("max_memory_usage", "0", None, 0)]).unwrap();
         assert_eq!(settings.sent[0], ("max_threads", "4".to_owned()));
         assert_eq!(limit(&settings, "max_threads"), ("4", Some("the user's profile bounds the setting")));
         assert_eq!(limit(&settings, "max_memory_usage").1, None);
@@ -219,9 +264,18 @@ mod tests {
     fn a_user_who_may_only_read_sends_nothing() {
         let rows =
             [("max_threads", "auto(2)", None, 1), ("max_execution_time", "0", None, 1), ("readonly", "1", None, 1)];
-        let settings = settings(&rows);
+        let settings = probed(&rows).unwrap();
         assert_eq!(settings.sent, []);
         assert!(!settings.log_comment);
         assert_eq!(limit(&settings, "max_execution_time"), ("unlimited", Some("the user may not change the setting")));
+    }
+
+    #[test]
+    fn a_profile_that_would_cost_rows_is_overruled_or_refused() {
+        let settings = probed(&[("read_overflow_mode", "break", None, 0), ("limit", "0", None, 1)]).unwrap();
+        assert_eq!(settings.sent, [("read_overflow_mode", "throw".to_owned())]);
+        let fault = probed(&[("read_overflow_mode", "break", None, 1)]).unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Configuration);
+        assert!(fault.to_string().contains("read_overflow_mode = break"), "{fault}");
     }
 }

@@ -1,43 +1,214 @@
-//! Each way a query can fail, against the real engine: kind, words, and that no short result comes.
+//! Each way a query can fail, against the real engine and a proxy that makes trouble: which kind of
+//! fault it is, in whose words, and that no short result comes.
+
+use std::net::SocketAddr;
+
+use model::{RawOptions, Retry};
 
 use super::*;
+use crate::clickhouse::engine::proxy::{Proxy, Trouble};
+
+/// The client of a server behind a proxy.
+fn through(address: SocketAddr, options: &str) -> Client {
+    let address = format!("clickhouse://{address}/default?{options}");
+    Client::new(ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap()).unwrap()
+}
 
 async fn fault_of(client: &Client, text: &str) -> Fault {
     client.rows(query(text), &Stop::new()).await.expect_err("the query fails")
 }
 
+/// The fault that ends a stream, and the rows before it.
+async fn stream_fault(client: &Client, text: &str) -> (Fault, usize) {
+    let mut rows = 0;
+    let mut stream = client.stream(query(text), Stop::new());
+    loop {
+        match stream.try_next().await {
+            Ok(Some(batch)) => rows += batch.num_rows(),
+            Ok(None) => panic!("{rows} rows came without a fault"),
+            Err(fault) => return (fault, rows),
+        }
+    }
+}
+
+/// How many queries with this text run on the server.
+fn running(engine: &Engine, text: &str) -> String {
+    let text = text.replace('\'', "\\'");
+    let answer = engine.run(
+        "default",
+        &format!("SELECT count() FROM system.processes WHERE position(query, '{text}') > 0 AND query NOT LIKE '%system.processes%'"),
+    );
+    answer.trim().to_owned()
+}
+
+fn shown(fault: &Fault) -> String {
+    format!("{:?}: {fault} | {}", fault.kind(), fault.public_hint().unwrap_or_default())
+}
+
 #[tokio::test]
 async fn faults_of_the_server_have_its_words_and_say_what_to_change() {
     let engine = need_engine!();
-    let default = client(engine, "default", "");
-    for (client, text, kind, words, hint) in [
+    let slow = "SELECT count() FROM numbers(100000000000) WHERE cityHash64(number) = 1";
+    let large = "SELECT groupArray(number) FROM numbers(10000000)";
+    engine.run("default", "CREATE DATABASE limited");
+    engine.run("limited", "CREATE TABLE scores (id String, value Float64) ENGINE = MergeTree ORDER BY id");
+    for (user, database, options, text, kind, words, hint) in [
+        ("default:wrong", "default", "", "SELECT 1", "Credentials", "Authentication failed", "CLICKHOUSE_PASSWORD"),
+        ("default", "nope", "", "SELECT 1", "Configuration", "Database nope does not exist", "correct the database"),
+        ("default", "default", "", "SELECT x FROM nope", "Configuration", "nope", "outgest doctor"),
+        ("default", "default", "seconds_max=1", slow, "Timeout", "TIMEOUT_EXCEEDED", "seconds_max"),
+        ("small:reader-secret", "default", "", large, "TooLarge", "MEMORY_LIMIT_EXCEEDED", "memory_bytes_max"),
         (
-            client(engine, "default:wrong", ""),
-            "SELECT 1",
-            FaultKind::Credentials,
-            "Authentication failed",
-            "CLICKHOUSE_PASSWORD",
-        ),
-        (
-            Client::new(engine.options("default", "no_such_database", "")).unwrap(),
-            "SELECT 1",
-            FaultKind::Configuration,
-            "Database no_such_database does not exist",
-            "correct the database",
-        ),
-        (default.clone(), "SELECT x FROM no_such_table", FaultKind::Configuration, "no_such_table", "outgest doctor"),
-        (
-            client(engine, "default", "seconds_max=1&queries_max=64"),
-            "SELECT count() FROM numbers(100000000000) WHERE cityHash64(number) = 1",
-            FaultKind::Timeout,
-            "TIMEOUT_EXCEEDED",
-            "seconds_max",
+            "no_scores:reader-secret",
+            "limited",
+            "",
+            "SELECT id, value FROM scores",
+            "Credentials",
+            "the grant SELECT ON limited.scores",
+            "grant it to user \"no_scores\"",
         ),
     ] {
-        let fault = fault_of(&client, text).await;
-        let shown = format!("{fault} | {:?}", fault.public_hint());
-        assert_eq!(fault.kind(), kind, "{shown}");
-        assert!(shown.contains(words) && shown.contains(hint), "{shown}");
-        assert!(shown.contains("clickhouse://127.0.0.1") && !shown.contains("wrong"), "{shown}");
+        let client = Client::new(engine.options(user, database, options)).unwrap();
+        let fault = shown(&fault_of(&client, text).await);
+        assert!(fault.starts_with(kind) && fault.contains(words) && fault.contains(hint), "{fault}");
+        assert!(fault.contains("clickhouse://127.0.0.1") && !fault.contains("wrong"), "{fault}");
+        assert!(client.running.ids().is_empty(), "the server has ended the query: {fault}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_not_there_may_come_back() {
+    let _engine = need_engine!();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let fault = fault_of(&through(address, ""), "SELECT 1").await;
+    assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff));
+    assert!(
+        shown(&fault).contains("Connection refused") && shown(&fault).contains("check host and port"),
+        "{}",
+        shown(&fault)
+    );
+}
+
+#[tokio::test]
+async fn a_killed_query_may_be_tried_again() {
+    let engine = need_engine!();
+    let client = client(engine, "default", "");
+    let silent = "SELECT count() FROM numbers(100000000000) WHERE cityHash64(number) = 1";
+    let flowing = "SELECT number, repeat('x', 100) FROM numbers(10000000000)";
+    for text in [silent, flowing] {
+        let killing = async {
+            let running = loop {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if let Some(id) = client.running.ids().pop() {
+                    break id;
+                }
+            };
+            // Until it is there to be killed.
+            while engine.run("default", &format!("KILL QUERY WHERE query_id = '{running}' ASYNC")).is_empty() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let ((fault, _), ()) = futures_util::join!(stream_fault(&client, text), killing);
+        assert_eq!(fault.kind(), FaultKind::Unavailable, "{}", shown(&fault));
+        assert!(fault.to_string().contains("QUERY_WAS_CANCELLED"), "{}", shown(&fault));
+        assert!(client.running.ids().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_exception_after_100_mb_is_told_in_the_servers_words() {
+    let engine = need_engine!();
+    for options in ["compression=none", "compression=zstd"] {
+        let client = client(engine, "default", options);
+        let text = "SELECT number, repeat(toString(number), 150) AS text, throwIf(number = 130000, 'row too bad') \
+                    FROM numbers(1000000) SETTINGS max_block_size = 1000";
+        let (fault, rows) = stream_fault(&client, text).await;
+        assert!(rows > 100_000, "{options}: {rows} rows");
+        assert_eq!(fault.kind(), FaultKind::Rejected, "{}", shown(&fault));
+        assert!(fault.to_string().contains("row too bad"), "{}", shown(&fault));
+        assert!(client.running.ids().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_middle_of_a_block_is_a_fault() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let text = "SELECT number, repeat('y', 1000) FROM numbers(100000)";
+    for trouble in [Trouble::Reset { after: 5_000_000 }, Trouble::Close { after: 5_000_000 }] {
+        let client = through(proxy.address(), "");
+        proxy.make(trouble, "repeat", 1);
+        let (fault, rows) = stream_fault(&client, text).await;
+        assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff));
+        assert!(fault.to_string().contains("the connection broke"), "{}", shown(&fault));
+        assert!(rows < 100_000);
+        client.close().await.unwrap();
+        assert_eq!(running(engine, "repeat('y', 1000)"), "0");
+    }
+}
+
+#[tokio::test]
+async fn a_break_at_any_byte_of_an_answer_is_a_fault() {
+    let proxy = Proxy::start(need_engine!().address());
+    let client = through(proxy.address(), "");
+    let text = "SELECT number, repeat('x', 10) AS x FROM numbers(20) SETTINGS max_block_size = 10";
+    let whole: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
+    assert_eq!(whole.iter().map(RecordBatch::num_rows).sum::<usize>(), 20);
+    let mut after = 40;
+    loop {
+        proxy.make(Trouble::Close { after }, "repeat", 1);
+        let result: Result<Vec<RecordBatch>, Fault> = client.stream(query(text), Stop::new()).try_collect().await;
+        if let Ok(batches) = result {
+            assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 20, "cut after {after} bytes");
+            // Only the whole answer passes: one byte less does not.
+            assert!(after > 1_500, "cut after {after} bytes");
+            break;
+        }
+        after += 37;
+    }
+}
+
+#[tokio::test]
+async fn silence_without_progress_ends_the_query_and_work_does_not() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let client = through(proxy.address(), "silence_seconds_max=1");
+
+    let busy = "SELECT count() AS n FROM numbers(6000000000) WHERE cityHash64(number) = 1";
+    let rows: Vec<RecordBatch> = client.stream(query(busy), Stop::new()).try_collect().await.unwrap();
+    assert_eq!(rows.len(), 1, "it was silent for seconds, and working");
+
+    for after in [0, 300_000] {
+        proxy.make(Trouble::Stall { after }, "repeat", 1);
+        let began = Instant::now();
+        let (fault, _) = stream_fault(&client, "SELECT number, repeat('z', 1000) FROM numbers(100000)").await;
+        assert_eq!((fault.kind(), fault.retry()), (FaultKind::Timeout, Retry::Backoff));
+        assert!(fault.to_string().contains("no byte and no progress for 1 s"), "{}", shown(&fault));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        client.close().await.unwrap();
+        assert_eq!(running(engine, "repeat('z', 1000)"), "0");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_cuts_results_without_a_word_never_makes_a_short_one() {
+    let engine = need_engine!();
+    let text = "SELECT number FROM numbers(1000)";
+    let (fault, _) = stream_fault(&client(engine, "cutting:reader-secret", ""), text).await;
+    assert_eq!(fault.kind(), FaultKind::TooLarge { limit: None }, "{}", shown(&fault));
+    let (fault, rows) = stream_fault(&client(engine, "cutting_reader:reader-secret", ""), text).await;
+    assert_eq!((fault.kind(), rows), (FaultKind::Configuration, 0), "{}", shown(&fault));
+    assert!(shown(&fault).contains("result_overflow_mode"), "{}", shown(&fault));
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_told_and_not_replaced() {
+    let (fault, _) = stream_fault(&client(need_engine!(), "default", ""), "SELECT unhex('ff') AS bad").await;
+    assert_eq!(fault.kind(), FaultKind::Corrupt, "{}", shown(&fault));
+    assert!(shown(&fault).contains("another encoding"), "{}", shown(&fault));
+}
+
+mod crafted;
+mod tls;

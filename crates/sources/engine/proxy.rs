@@ -1,0 +1,177 @@
+//! A proxy in front of a server that makes trouble: cuts, resets, stalls or replaces answers.
+//!
+//! Every connection carries one request. Trouble comes to requests that hold a mark, so that what a
+//! client does about it passes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What happens to an answer.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// After so many bytes the connection ends as if nothing was missing.
+    Close { after: usize },
+    /// After so many bytes the connection is reset.
+    Reset { after: usize },
+    /// After so many bytes nothing comes any more, and the connection stays open.
+    Stall { after: usize },
+    /// The server is not asked; these bytes are answered, piece by piece, and the connection ends.
+    Answer(Vec<Vec<u8>>),
+}
+
+/// A running proxy. It ends with the process.
+#[derive(Clone)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    /// What is to happen, to requests with which mark, and how often still.
+    trouble: Mutex<Option<(Trouble, String, usize)>>,
+}
+
+impl Proxy {
+    /// Passes everything on to `server`.
+    pub fn start(server: SocketAddr) -> Self {
+        Self::listen(server, None)
+    }
+
+    /// Speaks TLS with its clients and none with `server`.
+    pub fn start_tls(server: SocketAddr, config: rustls::ServerConfig) -> Self {
+        Self::listen(server, Some(Arc::new(config)))
+    }
+
+    fn listen(server: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared { server, tls, trouble: Mutex::default() });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let shared = Arc::clone(&accepting);
+                // A connection that breaks off is what this is made for.
+                std::thread::spawn(move || drop(shared.serve(client)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on the next `times` requests that hold `mark` get this trouble.
+    pub fn make(&self, trouble: Trouble, mark: &str, times: usize) {
+        *self.shared.trouble.lock().unwrap() = Some((trouble, mark.to_owned(), times));
+    }
+
+    /// How many more requests get trouble.
+    pub fn left(&self) -> usize {
+        self.shared.trouble.lock().unwrap().as_ref().map_or(0, |(_, _, times)| *times)
+    }
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+impl Shared {
+    fn serve(&self, socket: TcpStream) -> std::io::Result<()> {
+        let mut client: Box<dyn Stream> = match &self.tls {
+            None => Box::new(socket.try_clone()?),
+            Some(config) => {
+                let session = rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
+                Box::new(rustls::StreamOwned::new(session, socket.try_clone()?))
+            }
+        };
+        let request = read_request(&mut client)?;
+        let trouble = self.trouble_for(&request);
+        if let Some(Trouble::Answer(pieces)) = &trouble {
+            for piece in pieces {
+                client.write_all(piece)?;
+                client.flush()?;
+                // Long enough for the client to see the pieces one by one.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            return socket.shutdown(Shutdown::Both);
+        }
+        let mut server = TcpStream::connect(self.server)?;
+        server.write_all(&request)?;
+        let after = match &trouble {
+            Some(Trouble::Close { after } | Trouble::Reset { after } | Trouble::Stall { after }) => *after,
+            _ => usize::MAX,
+        };
+        let mut passed = 0;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = server.read(&mut buffer)?;
+            let allowed = read.min(after - passed);
+            client.write_all(&buffer[..allowed])?;
+            client.flush()?;
+            passed += allowed;
+            if read == 0 || passed == after {
+                break;
+            }
+        }
+        match trouble {
+            Some(Trouble::Reset { .. }) => reset(socket, client),
+            Some(Trouble::Stall { .. }) => {
+                // Until the client gives up.
+                client.read(&mut buffer).map(drop)
+            }
+            _ => socket.shutdown(Shutdown::Both),
+        }
+    }
+
+    fn trouble_for(&self, request: &[u8]) -> Option<Trouble> {
+        let mut trouble = self.trouble.lock().unwrap();
+        let (what, mark, times) = trouble.as_mut()?;
+        if *times == 0 || !String::from_utf8_lossy(request).contains(mark.as_str()) {
+            return None;
+        }
+        *times -= 1;
+        Some(what.clone())
+    }
+}
+
+/// One request, changed to be the only one of its connection.
+fn read_request(client: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        if let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).into_owned();
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+            });
+            if request.len() >= end + 4 + length.unwrap_or(0) {
+                let line = head.find("\r\n").unwrap_or(end);
+                let rest = request.split_off(line);
+                request.extend_from_slice(b"\r\nConnection: close");
+                request.extend_from_slice(&rest);
+                return Ok(request);
+            }
+        }
+        match client.read(&mut buffer)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => request.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+/// Closes a connection so that its other end sees a reset.
+fn reset(socket: TcpStream, client: Box<dyn Stream>) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    socket.set_nonblocking(true)?;
+    let socket = tokio::net::TcpStream::from_std(socket)?;
+    socket.set_zero_linger()?;
+    drop(client);
+    Ok(())
+}
