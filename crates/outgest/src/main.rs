@@ -3,6 +3,7 @@
 //! The binary wires the families together and is the only place that installs a logger or ends the
 //! process. `cli` is what can be typed; each command has a module of its own.
 
+mod allocator;
 mod cli;
 mod config;
 mod data;
@@ -29,11 +30,8 @@ use cli::{Cli, Command, exit_code};
 use config::{Inputs, Loaded, Settings};
 use observe::traces::Traces;
 
-/// Large short-lived buffers: glibc's allocator keeps more of them resident.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::bound();
     let cli = Cli::parse();
     let loaded = load_settings(&cli);
     if rustls::crypto::ring::default_provider().install_default().is_err() {

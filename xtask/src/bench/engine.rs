@@ -4,6 +4,7 @@
 //! are of the whole command; DuckDB's own start-up is left out of its time, in its favour.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -28,13 +29,21 @@ struct Figures {
     bytes: u64,
 }
 
-/// `[--events N]…` sizes of the memory series; the comparison runs on 1,000,000.
+/// Sizes of the memory series: what a run holds must not grow with them.
+const SERIES: [u64; 3] = [100_000, 1_000_000, 4_000_000];
+/// Events of the export that must start and end at once.
+const SMALL: u64 = 10_000;
+/// Bytes of the largest values of the series with huge rows, and how many of them there are.
+const HUGE: (usize, usize) = (50_000_000, 12);
+
+/// `[--events N]` sets the size of the comparison [1,000,000] and leaves larger sizes out of the memory series.
 pub fn run(words: &[&str]) -> Result<()> {
     let events: u64 = match words {
         [] => 1_000_000,
         ["--events", count] => count.parse().context("--events takes a number")?,
         _ => bail!("usage: cargo xtask bench engine [--events N]"),
     };
+    let largest = if words.is_empty() { u64::MAX } else { events };
     let python = servers::python()?;
     run_command(cargo().args(["build", "--release", "--locked", "--package", "outgest"]))?;
     let outgest = target().join("release/outgest");
@@ -63,8 +72,80 @@ pub fn run(words: &[&str]) -> Result<()> {
     let gzip = export(&outgest, &data, &folder, "jsonl", &["--compression", "gzip"])?;
     println!("jsonl gzip: {} bytes in {:.2} s, peak {:.0} MiB", gzip.bytes, gzip.seconds, gzip.peak_bytes / 1048576.0);
     compare_gzip(&folder, gzip.bytes)?;
+    memory(&outgest, &folder, largest)?;
+    small(&outgest, &folder)?;
     println!("load {}", load()?);
     Ok(())
+}
+
+/// Peak memory over sizes, and with huge rows.
+fn memory(outgest: &Path, folder: &Path, largest: u64) -> Result<()> {
+    println!("{:<22}{:>12}{:>12}{:>12}{:>12}", "peak memory, MiB", "csv", "jsonl", "parquet", "jsonl.gz");
+    let mut line = |name: String, data: &Path| -> Result<()> {
+        let mut peaks = String::new();
+        for (form, more) in [("csv", &[][..]), ("jsonl", &[]), ("parquet", &[]), ("jsonl", &["--compression", "gzip"])]
+        {
+            peaks += &format!("{:>12.0}", export(outgest, data, folder, form, more)?.peak_bytes / 1048576.0);
+        }
+        println!("{name:<22}{peaks}");
+        Ok(())
+    };
+    for events in SERIES.into_iter().filter(|events| *events <= largest) {
+        line(format!("{events} events"), &generated(outgest, folder, events)?)?;
+    }
+    line(format!("{} MB rows", HUGE.0 / 1_000_000), &huge(outgest, folder)?)
+}
+
+/// A small export from a cold start: the whole command.
+fn small(outgest: &Path, folder: &Path) -> Result<()> {
+    let data = generated(outgest, folder, SMALL)?;
+    let mut figures = Vec::new();
+    for _ in 0..5 {
+        figures.push(export(outgest, &data, folder, "csv", &[])?);
+    }
+    println!("csv of {SMALL} events, whole command: {:.2} s", median(&mut figures).seconds);
+    Ok(())
+}
+
+/// A store of so many generated events; made once.
+fn generated(outgest: &Path, folder: &Path, events: u64) -> Result<PathBuf> {
+    let data = folder.join(format!("generated-{events}"));
+    if !data.join("ready").exists() {
+        run_command(Command::new(outgest).arg("--data").arg(&data).args([
+            "generate",
+            "--project",
+            "bench",
+            "--seed",
+            "7",
+            "--events",
+            &events.to_string(),
+        ]))?;
+        fs::write(data.join("ready"), "")?;
+    }
+    Ok(data)
+}
+
+/// A store of rows that are tens of megabytes each; made once.
+fn huge(outgest: &Path, folder: &Path) -> Result<PathBuf> {
+    let data = folder.join("huge");
+    if data.join("ready").exists() {
+        return Ok(data);
+    }
+    let file = folder.join("huge.jsonl");
+    let mut lines = std::io::BufWriter::new(fs::File::create(&file)?);
+    let text = "many words that a model was given, and \\n lines between them; ".repeat(HUGE.0 / 64);
+    for row in 0..HUGE.1 {
+        writeln!(
+            lines,
+            r#"{{"project_id":"bench","trace_id":"t{row}","span_id":"s{row}","name":"huge","type":"SPAN","start_time":"2026-06-01 10:00:{row:02}.000000","event_ts":"2026-06-01 10:00:{row:02}.000000","input":"{text}"}}"#
+        )?;
+    }
+    lines.flush()?;
+    drop(lines);
+    run_command(Command::new(outgest).arg("--data").arg(&data).arg("import").arg(&file))?;
+    fs::remove_file(&file)?;
+    fs::write(data.join("ready"), "")?;
+    Ok(data)
 }
 
 /// Generates and imports once; later runs reuse the store.
