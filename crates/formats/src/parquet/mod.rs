@@ -41,7 +41,7 @@ const DESCRIPTOR: FormatDescriptor = FormatDescriptor {
     compressible: false,
     // Up to 65,536 rows or 32 MiB of cells: enough for readers to skip and scan well, and a few of
     // them at once still fit the memory of a run.
-    stretches_per_block: 8,
+    stretches_per_block: 4,
     unicode_default: UnicodeRule::Keep,
 };
 
