@@ -1,7 +1,7 @@
 //! Every bound of a run in one place.
 //!
 //! The default keeps a whole process under 256 MiB (promise 12): what is listed here adds up to
-//! 112 MiB and the block being cut, at most 16 MiB; the rest is for the program, its threads and what
+//! 72 MiB and the block being cut, at most 12 MiB; the rest is for the program, its threads and what
 //! source and destination hold themselves. Bytes are counted where a queue could grow; queues that are bounded by a number of
 //! items say so. A row larger than a bound passes alone: a bound delays, it never refuses.
 
@@ -17,8 +17,8 @@ pub struct Budget {
     /// Bytes of one batch from the source: small enough that several fit into the prefetch, large
     /// enough that the cost per batch does not show.
     pub batch_bytes: ByteCount,
-    /// Bytes of blocks between cut and writer, rows and encoded form together. Three blocks of the
-    /// largest format (16 MiB of cells) fit, so that it is encoded on two cores at least.
+    /// Bytes of blocks between cut and writer, rows and encoded form together. Two blocks of the
+    /// largest format (12 MiB of cells) fit, so that it is encoded on two cores at least.
     pub block_bytes: ByteCount,
     /// Slices read at once. More would load a shared database without reading faster.
     pub reads_max: usize,
@@ -41,10 +41,10 @@ impl Budget {
     /// The bounds for a machine with so many cores.
     pub fn for_cores(cores: usize) -> Self {
         Self {
-            prefetch_bytes: ByteCount::mebibytes(40),
+            prefetch_bytes: ByteCount::mebibytes(24),
             batch_bytes: ByteCount::mebibytes(4),
-            block_bytes: ByteCount::mebibytes(72),
-            reads_max: 4,
+            block_bytes: ByteCount::mebibytes(48),
+            reads_max: 3,
             threads: cores.max(1),
             checkpoint_bytes: ByteCount::mebibytes(16),
             attempts_max: 12,

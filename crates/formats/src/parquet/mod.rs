@@ -15,7 +15,7 @@ mod unicode;
 use std::any::Any;
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::RecordBatch;
@@ -39,9 +39,9 @@ const DESCRIPTOR: FormatDescriptor = FormatDescriptor {
     extension: "parquet",
     content_type: "application/vnd.apache.parquet",
     compressible: false,
-    // Up to 65,536 rows or 32 MiB of cells: enough for readers to skip and scan well, and a few of
+    // Up to 24,576 rows or 12 MiB of cells: enough for readers to skip and scan well, and a few of
     // them at once still fit the memory of a run.
-    stretches_per_block: 4,
+    stretches_per_block: 3,
     unicode_default: UnicodeRule::Keep,
 };
 
@@ -98,25 +98,31 @@ struct RowGroups {
 
 impl BlockEncoder for RowGroups {
     fn encode(&self, rows: &[RecordBatch]) -> Result<EncodedBlock, Fault> {
-        let mut writers = self.groups.create_column_writers(0).map_err(cannot_encode)?;
         for batch in rows {
             check_columns(&self.layout.schema, batch)?;
         }
-        for piece in rows::pieces(rows) {
-            let mut next = writers.iter_mut();
-            for (index, field) in self.layout.schema.fields().iter().enumerate() {
+        let pieces = rows::pieces(rows);
+        let mut writers = self.groups.create_column_writers(0).map_err(cannot_encode)?.into_iter();
+        let mut columns = Vec::with_capacity(writers.len());
+        // Column by column, so that only one holds its dictionary and unfinished pages at a time.
+        for (index, field) in self.layout.schema.fields().iter().enumerate() {
+            let mut leaves: Vec<ArrowColumnWriter> = Vec::new();
+            for piece in &pieces {
                 let mut column = piece.column(index)?;
                 if self.decode {
                     column = unicode::decode_texts(&column)?;
                 }
-                for leaf in compute_leaves(field, &column).map_err(cannot_encode)? {
-                    let writer = next.next().ok_or_else(|| Fault::bug("a parquet column has no writer"))?;
-                    writer.write(&leaf).map_err(cannot_encode)?;
+                for (place, leaf) in compute_leaves(field, &column).map_err(cannot_encode)?.iter().enumerate() {
+                    if place == leaves.len() {
+                        leaves.push(writers.next().ok_or_else(|| Fault::bug("a parquet column has no writer"))?);
+                    }
+                    leaves[place].write(leaf).map_err(cannot_encode)?;
                 }
             }
+            for leaf in leaves {
+                columns.push(leaf.close().map_err(cannot_encode)?);
+            }
         }
-        let columns: Vec<_> =
-            writers.into_iter().map(|writer| writer.close()).collect::<Result<_, _>>().map_err(cannot_encode)?;
         Ok(EncodedBlock {
             rows: rows.iter().map(|batch| RowCount::from(batch.num_rows())).sum(),
             bytes: columns.iter().map(|column| ByteCount(column.close().bytes_written)).sum(),

@@ -23,7 +23,7 @@ use crate::physical::physical_schema;
 /// Cell bytes of a row group. A reader that merges eight overlapping files holds a part of eight of them.
 const ROW_GROUP_BYTES: u64 = 12 << 20;
 /// Rows of a row group, for tables of small rows.
-const ROW_GROUP_ROWS: u64 = 8 * 8_192;
+const ROW_GROUP_ROWS: u64 = 2 * 8_192;
 
 /// A data file under way. Rows come in the file's order, each key once, all of one project.
 pub(crate) struct FileWriter<'a> {

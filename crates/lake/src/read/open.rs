@@ -248,7 +248,7 @@ pub(crate) struct OpenFiles {
 
 /// Bytes of parsed footers kept. A footer of a million events takes about 8 MiB, and slices
 /// in flight are neighbours in time, so that a few files suffice.
-const FOOTER_BYTES_MAX: usize = 24 * 1024 * 1024;
+const FOOTER_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Files kept open, well below the usual limit of 1,024 descriptors.
 const OPEN_FILES_MAX: usize = 128;
 

@@ -40,7 +40,7 @@ struct Stored {
 }
 
 /// Bytes of decoded scores kept: the row groups that slices in flight look at, or a small store whole.
-const DECODED_BYTES_MAX: u64 = 24 * 1024 * 1024;
+const DECODED_BYTES_MAX: u64 = 12 * 1024 * 1024;
 /// Rows whose score filter is decided at once, which bounds the scores held meanwhile.
 const TESTED_ROWS: usize = 4096;
 
