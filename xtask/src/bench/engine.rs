@@ -81,7 +81,7 @@ pub fn run(words: &[&str]) -> Result<()> {
 /// Peak memory over sizes, and with huge rows.
 fn memory(outgest: &Path, folder: &Path, largest: u64) -> Result<()> {
     println!("{:<22}{:>12}{:>12}{:>12}{:>12}", "peak memory, MiB", "csv", "jsonl", "parquet", "jsonl.gz");
-    let mut line = |name: String, data: &Path| -> Result<()> {
+    let line = |name: String, data: &Path| -> Result<()> {
         let mut peaks = String::new();
         for (form, more) in [("csv", &[][..]), ("jsonl", &[]), ("parquet", &[]), ("jsonl", &["--compression", "gzip"])]
         {
