@@ -15,12 +15,15 @@ use parquet::errors::ParquetError;
 
 use super::encoding::properties;
 use crate::RowOrder;
+use crate::cells::row_bytes;
 use crate::disk;
 use crate::file::{DataFile, Sequence, Span};
 use crate::keys::{self, Entry, KeyColumns};
 use crate::physical::physical_schema;
 
 /// Cell bytes of a row group. A reader that merges eight overlapping files holds a part of eight of them.
+/// A row of this size stands alone in its row group: its size is known from the footer, and reading its
+/// neighbours costs nothing of it.
 const ROW_GROUP_BYTES: u64 = 12 << 20;
 /// Rows of a row group, for tables of small rows.
 const ROW_GROUP_ROWS: u64 = 2 * 8_192;
@@ -91,16 +94,39 @@ impl<'a> FileWriter<'a> {
             // Encodings follow the first rows, so the file is opened when they are known.
             self.writer = Some(self.open(batch)?);
         }
-        let writer = self.writer.as_mut().expect("it was opened above");
-        let mut written = writer.write(batch);
+        if bytes < ROW_GROUP_BYTES {
+            return self.write_together(batch, bytes);
+        }
+        let sizes = row_bytes(batch);
+        let mut start = 0;
+        for stretch in sizes.chunk_by(|a, b| *a < ROW_GROUP_BYTES && *b < ROW_GROUP_BYTES) {
+            if stretch[0] >= ROW_GROUP_BYTES {
+                self.end_group()?;
+            }
+            self.write_together(&batch.slice(start, stretch.len()), stretch.iter().sum())?;
+            start += stretch.len();
+        }
+        Ok(())
+    }
+
+    fn write_together(&mut self, batch: &RecordBatch, bytes: u64) -> Result<(), Fault> {
+        let writer = self.writer.as_mut().expect("it was opened with the first rows");
+        if let Err(cause) = writer.write(batch) {
+            return Err(self.failed(cause));
+        }
         self.cell_bytes += bytes;
         self.group_bytes += bytes;
         self.group_rows += batch.num_rows() as u64;
-        if self.group_bytes >= ROW_GROUP_BYTES || self.group_rows >= ROW_GROUP_ROWS {
-            written = written.and_then(|()| writer.flush());
-            (self.group_bytes, self.group_rows) = (0, 0);
+        if self.group_bytes >= ROW_GROUP_BYTES || self.group_rows >= ROW_GROUP_ROWS { self.end_group() } else { Ok(()) }
+    }
+
+    fn end_group(&mut self) -> Result<(), Fault> {
+        if self.group_rows == 0 {
+            return Ok(());
         }
-        written.map_err(|cause| self.failed(cause))
+        (self.group_bytes, self.group_rows) = (0, 0);
+        let writer = self.writer.as_mut().expect("a row group has rows");
+        writer.flush().map_err(|cause| self.failed(cause))
     }
 
     /// Makes the file durable. It has at least one row.

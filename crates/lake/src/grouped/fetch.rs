@@ -30,12 +30,17 @@ impl RowStarts {
         )
     }
 
+    /// The row group of a row.
+    pub(super) fn group_of(&self, row: u32) -> usize {
+        self.0.partition_point(|start| *start <= row) - 1
+    }
+
     /// Ascending row numbers as (row group, its wanted rows), with the place of the first among `rows`.
     pub(super) fn split<'a>(&self, files: &ProjectFiles, rows: &'a [u32]) -> Vec<(usize, usize, &'a [u32])> {
         let mut parts = Vec::new();
         let mut place = 0;
         while place < rows.len() {
-            let group = self.0.partition_point(|start| *start <= rows[place]) - 1;
+            let group = self.group_of(rows[place]);
             let end = self.0[group] + files.groups()[group].rows;
             let count = rows[place..].partition_point(|row| *row < end);
             parts.push((group, place, &rows[place..place + count]));

@@ -174,9 +174,25 @@ impl Passed {
         if firsts.columns.is_empty() {
             return Ok(Vec::new());
         }
+        self.refuse_alone(scan, firsts)?;
         let stored = fetch(&scan.folding.files, &scan.folding.starts, &self.firsts, &firsts.places)?;
         let values = firsts.program.evaluate(&batch(firsts.program.inputs(), stored, self.groups.len())?)?;
         Ok(firsts.columns.iter().copied().zip(values).collect())
+    }
+
+    /// Fails where a first row fills a row group of its own and is larger than a row may be, before it is decoded.
+    fn refuse_alone(&self, scan: &GroupedScan, firsts: &Firsts) -> Result<(), Fault> {
+        let (files, limit) = (&scan.folding.files, scan.row_bytes_max);
+        for (group, row) in self.groups.iter().zip(&self.firsts) {
+            let of = &files.groups()[scan.folding.starts.group_of(*row)];
+            if of.rows == 1 {
+                let bytes = ByteCount(files.file(of.file)?.weight(of.group, firsts.places.iter().copied()).bytes);
+                if bytes > limit {
+                    return Err(too_large(scan.folding.index.text(*group), bytes, limit));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next of these groups as a batch; `None` when all were given.

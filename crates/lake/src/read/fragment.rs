@@ -63,6 +63,7 @@ impl Fragment {
         if rows.count() == 0 {
             return Ok(None);
         }
+        refuse_alone(scan, group, &mut rows, 0..scan.files.schema().fields().len())?;
         rows.hold(&scan.keys.all())?;
         let (keys, key_columns) = scan.key_columns(&rows)?;
         scan.attach(&mut rows, stop)?;
@@ -234,6 +235,25 @@ pub(crate) fn meets_range(group: &RowGroup, range: &KeyRange) -> bool {
     group.time.meets(lowest, after_highest)
 }
 
+/// Fails where the row group is a single row whose `columns` are larger than a row may be: rows above a
+/// row group's size are stored like this, so nothing but keys is decoded of a row that is refused.
+fn refuse_alone(
+    scan: &Scan,
+    group: &RowGroup,
+    rows: &mut Rows,
+    columns: impl IntoIterator<Item = usize>,
+) -> Result<(), Fault> {
+    if group.rows > 1 {
+        return Ok(());
+    }
+    let bytes = ByteCount(rows.file().weight(group.group, columns).bytes);
+    if bytes <= scan.row_bytes_max {
+        return Ok(());
+    }
+    rows.hold(&scan.keys.order())?;
+    Err(too_large(scan.keys.of(rows)?.id.value(0), bytes, scan.row_bytes_max))
+}
+
 fn narrow_to_range(scan: &Scan, group: &RowGroup, range: &KeyRange, rows: &mut Rows) -> Result<(), Fault> {
     let whole_instants = |key: &OrderKey| key.trace_id.is_empty() && key.id.is_empty();
     let begins_before =
@@ -300,6 +320,7 @@ fn narrow_to_filter(scan: &Scan, group: &RowGroup, rows: &mut Rows, stop: &Stop)
         if rows.count() == 0 {
             return Ok(());
         }
+        refuse_alone(scan, group, rows, step.program.input_names().filter_map(|name| scan.files.column(name).ok()))?;
         let answers = positions(rows);
         step.narrow(rows, &scan.relation, &answers)?;
     }

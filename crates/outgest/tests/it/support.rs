@@ -86,6 +86,21 @@ impl Bench {
         command
     }
 
+    /// Runs the binary to its end and tells the most memory, in MiB, that it was seen to hold.
+    pub fn run_measured<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> (Ended, u64) {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        // Whatever moves hundreds of megabytes takes far longer than a turn of this loop.
+        while child.try_wait().unwrap().is_none() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let resident = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            peak = peak.max(resident.map_or(0, |kibibytes| kibibytes.parse::<u64>().unwrap() / 1024));
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        (Ended::of(child.wait_with_output().unwrap()), peak)
+    }
+
     /// Runs the binary to its end.
     pub fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Ended {
         Ended::of(self.command(arguments).output().unwrap())

@@ -6,8 +6,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
-    ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format, KeyDigest, Manifest, Micros, ReadRequest,
-    Relation, RowCount, Stop, TimestampStyle,
+    ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format, KeyDigest, Manifest, Micros,
+    ReadRequest, Relation, RowCount, Stop, TimestampStyle,
 };
 
 use super::keys::{self, KeyColumns};
@@ -115,7 +115,14 @@ impl Stored {
             }],
             Relation::Grouped(_) => vec![],
         };
-        ReadRequest { columns: ingested, snapshot: None, batch_bytes_max: self.budget.batch_bytes, ..request.clone() }
+        ReadRequest {
+            columns: ingested,
+            snapshot: None,
+            batch_bytes_max: self.budget.batch_bytes,
+            // A row that is too large to be exported still has a key to be compared.
+            row_bytes_max: ByteCount(u64::MAX),
+            ..request.clone()
+        }
     }
 
     /// Gives `step` every batch of a read, in order, on a blocking thread.
