@@ -1,9 +1,9 @@
-//! Wrappers that give a destination trouble: for tests of whatever uses one.
+//! A wrapper that gives a destination trouble.
 //!
-//! [`flaky`] fails chosen calls, loses answers and cuts a connection after so many bytes;
-//! [`throttled`] slows writing, so that a test has time to kill the writer. With no trouble planned
-//! both keep every promise of what they wrap. They implement every method of the contract, so that a
-//! new one cannot slip past them.
+//! [`flaky`] fails chosen calls, loses answers and cuts a connection after so many bytes, for tests of
+//! whatever uses a destination; [`throttled`] slows writing, for users who share their network. With no
+//! trouble planned the wrapper keeps every promise of what it wraps. It implements every method of the
+//! contract, so that a new one cannot slip past it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -61,6 +61,7 @@ type Failure = (Moment, fn() -> Fault);
 pub struct Trouble {
     planned: HashMap<(Call, usize), Failure>,
     cut: Option<(ByteCount, fn() -> Fault)>,
+    bytes_per_second: Option<u64>,
 }
 
 impl Trouble {
@@ -92,10 +93,15 @@ impl Trouble {
 /// Wraps `inner` so that it fails as planned.
 pub fn flaky(inner: Arc<dyn Destination>, trouble: Trouble) -> Arc<dyn Destination> {
     let progress = Progress { calls: Mutex::default(), bytes: AtomicU64::new(0) };
-    Arc::new(Flaky { inner, plan: Arc::new(Plan { trouble, progress }) })
+    Arc::new(Troubled { inner, plan: Arc::new(Plan { trouble, progress }) })
 }
 
-struct Flaky {
+/// Wraps `inner` so that each of its writers takes at most `bytes_per_second`.
+pub fn throttled(inner: Arc<dyn Destination>, bytes_per_second: ByteCount) -> Arc<dyn Destination> {
+    flaky(inner, Trouble { bytes_per_second: Some(bytes_per_second.get().max(1)), ..Trouble::none() })
+}
+
+struct Troubled {
     inner: Arc<dyn Destination>,
     plan: Arc<Plan>,
 }
@@ -143,7 +149,7 @@ impl Planned {
     }
 }
 
-impl fmt::Display for Flaky {
+impl fmt::Display for Troubled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
@@ -151,7 +157,7 @@ impl fmt::Display for Flaky {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Destination for Flaky {
+impl Destination for Troubled {
     fn limits(&self) -> DestinationLimits {
         self.inner.limits()
     }
@@ -183,7 +189,7 @@ impl Destination for Flaky {
         let planned = self.plan.count(Call::Open);
         planned.before()?;
         let inner = planned.after(self.inner.open(file, attributes, resume).await)?;
-        Ok(Box::new(FlakyWriter { inner, plan: Arc::clone(&self.plan), held: Vec::new(), dead: None }))
+        Ok(Box::new(TroubledWriter { inner, plan: Arc::clone(&self.plan), held: Vec::new(), dead: None }))
     }
 
     async fn discard(&self, upload: &UploadState) -> Result<(), Fault> {
@@ -205,7 +211,7 @@ impl Destination for Flaky {
     }
 }
 
-struct FlakyWriter {
+struct TroubledWriter {
     inner: Box<dyn FileWriter>,
     plan: Arc<Plan>,
     /// Bytes that a failed write took; the next one sends them first.
@@ -215,7 +221,7 @@ struct FlakyWriter {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl FileWriter for FlakyWriter {
+impl FileWriter for TroubledWriter {
     fn upload(&self) -> UploadState {
         self.inner.upload()
     }
@@ -228,17 +234,21 @@ impl FileWriter for FlakyWriter {
         self.held.extend_from_slice(&bytes);
         planned.before()?;
         let mut bytes = Bytes::from(std::mem::take(&mut self.held));
-        let before = self.plan.progress.bytes.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        let length = bytes.len() as u64;
+        let before = self.plan.progress.bytes.fetch_add(length, Ordering::SeqCst);
         if let Some((cut, fault)) = self.plan.trouble.cut {
-            let after = before + bytes.len() as u64;
-            if before < cut.get() && after >= cut.get() {
+            if before < cut.get() && before + length >= cut.get() {
                 self.dead = Some(fault);
                 bytes.truncate((cut.get() - before) as usize);
                 self.inner.write(bytes).await?;
                 return Err(fault());
             }
         }
-        planned.after(self.inner.write(bytes).await)
+        let durable = planned.after(self.inner.write(bytes).await)?;
+        if let Some(rate) = self.plan.trouble.bytes_per_second {
+            tokio::time::sleep(Duration::from_secs_f64(length as f64 / rate as f64)).await;
+        }
+        Ok(durable)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<ObjectHead, Fault> {
@@ -261,92 +271,6 @@ impl FileWriter for FlakyWriter {
     }
 }
 
-/// Wraps `inner` so that each of its writers takes at most `bytes_per_second`.
-pub fn throttled(inner: Arc<dyn Destination>, bytes_per_second: ByteCount) -> Arc<dyn Destination> {
-    Arc::new(Throttled { inner, bytes_per_second: bytes_per_second.get().max(1) })
-}
-
-struct Throttled {
-    inner: Arc<dyn Destination>,
-    bytes_per_second: u64,
-}
-
-impl fmt::Display for Throttled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl Destination for Throttled {
-    fn limits(&self) -> DestinationLimits {
-        self.inner.limits()
-    }
-
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
-        self.inner.check(report).await
-    }
-
-    async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {
-        self.inner.head(file).await
-    }
-
-    async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
-        self.inner.read(file).await
-    }
-
-    async fn open(
-        &self,
-        file: &FileName,
-        attributes: &FileAttributes,
-        resume: Option<&UploadState>,
-    ) -> Result<Box<dyn FileWriter>, Fault> {
-        let inner = self.inner.open(file, attributes, resume).await?;
-        Ok(Box::new(ThrottledWriter { inner, bytes_per_second: self.bytes_per_second }))
-    }
-
-    async fn discard(&self, upload: &UploadState) -> Result<(), Fault> {
-        self.inner.discard(upload).await
-    }
-
-    async fn remove(&self, file: &FileName) -> Result<bool, Fault> {
-        self.inner.remove(file).await
-    }
-
-    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault> {
-        self.inner.publish(manifest, name).await
-    }
-}
-
-struct ThrottledWriter {
-    inner: Box<dyn FileWriter>,
-    bytes_per_second: u64,
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl FileWriter for ThrottledWriter {
-    fn upload(&self) -> UploadState {
-        self.inner.upload()
-    }
-
-    async fn write(&mut self, bytes: Bytes) -> Result<Durable, Fault> {
-        let wait = Duration::from_secs_f64(bytes.len() as f64 / self.bytes_per_second as f64);
-        let durable = self.inner.write(bytes).await?;
-        tokio::time::sleep(wait).await;
-        Ok(durable)
-    }
-
-    async fn commit(self: Box<Self>) -> Result<ObjectHead, Fault> {
-        self.inner.commit().await
-    }
-
-    async fn abort(self: Box<Self>) -> Result<(), Fault> {
-        self.inner.abort().await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use model::FaultKind;
@@ -364,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wrappers_without_trouble_keep_every_promise() {
+    async fn a_wrapper_without_trouble_keeps_every_promise() {
         let memory = || Arc::new(MemoryDestination::with_piece_bytes(5000));
         conformance::run(&*flaky(memory(), Trouble::none()), &Ability::small()).await;
         conformance::run(&*throttled(memory(), ByteCount::mebibytes(1 << 20)), &Ability::small()).await;

@@ -32,7 +32,8 @@ use model::{Fault, Format, nearest};
 
 /// Every format, by name.
 pub fn all() -> &'static [&'static dyn Format] {
-    &[&csv::Csv, &json::Json, &jsonl::Jsonl, &parquet::Parquet]
+    static ALL: [&dyn Format; 4] = [&csv::Csv, &json::JSON, &jsonl::JSONL, &parquet::Parquet];
+    &ALL
 }
 
 /// The format of this name.

@@ -10,14 +10,13 @@ use base64::prelude::BASE64_STANDARD;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Fault, FaultKind, FileAttributes, KindDescriptor};
+use object_store::HeaderValue;
 use object_store::azure::{AzureAuthorizer, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, HttpResponse};
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{HeaderValue, ObjectStore};
 use schemars::JsonSchema;
 
-use super::vendor::{Place, Vendor, url_of, without_retries};
+use super::vendor::{Client, Place, Vendor, url_of, without_retries};
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
@@ -263,11 +262,7 @@ impl Azure {
 
 #[async_trait]
 impl Vendor for Azure {
-    fn objects(&self) -> &dyn ObjectStore {
-        &self.store
-    }
-
-    fn uploads(&self) -> &dyn MultipartStore {
+    fn client(&self) -> &dyn Client {
         &self.store
     }
 

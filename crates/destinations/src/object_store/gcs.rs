@@ -8,12 +8,11 @@ use futures_util::future::BoxFuture;
 use model::{Fault, FaultKind, KindDescriptor};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder};
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{HeaderValue, ObjectStore, StaticCredentialProvider};
+use object_store::{HeaderValue, StaticCredentialProvider};
 use schemars::JsonSchema;
 
-use super::vendor::{Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
+use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
@@ -140,11 +139,7 @@ struct Gcs {
 
 #[async_trait]
 impl Vendor for Gcs {
-    fn objects(&self) -> &dyn ObjectStore {
-        &self.store
-    }
-
-    fn uploads(&self) -> &dyn MultipartStore {
+    fn client(&self) -> &dyn Client {
         &self.store
     }
 

@@ -115,7 +115,7 @@ impl Session {
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {
         let path = path_of(file)?;
         let head = async {
-            match self.vendor.objects().head(&path).await {
+            match self.vendor.client().head(&path).await {
                 Ok(found) => Ok(Some(ObjectHead { bytes: ByteCount(found.size), tag: found.e_tag })),
                 Err(error) if Refusal::of(&error).is_some_and(fault::is_missing) => Ok(None),
                 Err(error) => Err(error),
@@ -129,14 +129,14 @@ impl Session {
         let path = path_of(file)?;
         let options = PutOptions { attributes: attributes_of(attributes), ..Default::default() };
         let limit = transfer_time(bytes.len() as u64);
-        let put = self.vendor.objects().put_opts(&path, PutPayload::from_bytes(bytes), options);
+        let put = self.vendor.client().put_opts(&path, PutPayload::from_bytes(bytes), options);
         self.request(&format!("write {file}"), limit, put).await.map(drop)
     }
 
     /// Removes an upload; one that is gone already is fine.
     async fn abort(&self, file: &FileName, id: &str) -> Result<(), Fault> {
         let (path, id) = (path_of(file)?, id.to_owned());
-        let abort = self.vendor.uploads().abort_multipart(&path, &id);
+        let abort = self.vendor.client().abort_multipart(&path, &id);
         match self.request(&format!("abort the upload of {file}"), ANSWER_TIME, abort).await {
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(()),
             result => result,
@@ -173,7 +173,7 @@ impl Destination for ObjectDestination {
     async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
         let path = path_of(file)?;
         let doing = format!("read {file}");
-        let get = self.session.vendor.objects().get_opts(&path, GetOptions::default());
+        let get = self.session.vendor.client().get_opts(&path, GetOptions::default());
         let chunks = self.session.request(&doing, ANSWER_TIME, get).await?.into_stream();
         let chunks = stream::try_unfold((chunks, Arc::clone(&self.session)), move |(mut chunks, session)| {
             let doing = doing.clone();
@@ -225,7 +225,7 @@ impl Destination for ObjectDestination {
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {
         let path = path_of(file)?;
-        let delete = self.session.vendor.objects().delete(&path);
+        let delete = self.session.vendor.client().delete(&path);
         match self.session.request(&format!("remove {file}"), ANSWER_TIME, delete).await {
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(true),
             result => result.map(|()| true),

@@ -6,15 +6,13 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Fault, FaultKind, KindDescriptor};
-use object_store::ObjectStore;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use schemars::JsonSchema;
 
-use super::vendor::{Place, Vendor, expect_last_part, list_parts, without_retries};
+use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, without_retries};
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
@@ -258,11 +256,7 @@ struct S3 {
 
 #[async_trait]
 impl Vendor for S3 {
-    fn objects(&self) -> &dyn ObjectStore {
-        &self.store
-    }
-
-    fn uploads(&self) -> &dyn MultipartStore {
+    fn client(&self) -> &dyn Client {
         &self.store
     }
 

@@ -40,14 +40,16 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whole objects, and uploads in parts, whose ids and tags are kept by us.
+pub(super) trait Client: ObjectStore + MultipartStore {}
+
+impl<C: ObjectStore + MultipartStore> Client for C {}
+
 /// A connected store. Its clients are built without retries of their own.
 #[async_trait]
 pub(super) trait Vendor: Send + Sync {
-    /// Whole objects.
-    fn objects(&self) -> &dyn ObjectStore;
-
-    /// Uploads in parts, whose ids and tags are kept by us.
-    fn uploads(&self) -> &dyn MultipartStore;
+    /// The client.
+    fn client(&self) -> &dyn Client;
 
     /// Gets credentials, from memory where they are still good.
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>>;
@@ -55,7 +57,7 @@ pub(super) trait Vendor: Send + Sync {
     /// Starts an upload; its id.
     async fn begin(&self, path: &Path, attributes: &FileAttributes) -> object_store::Result<String> {
         let options = PutMultipartOptions { attributes: attributes_of(attributes), ..Default::default() };
-        self.uploads().create_multipart_opts(path, options).await
+        self.client().create_multipart_opts(path, options).await
     }
 
     /// Asks after an upload; an error where it no longer takes parts.
@@ -70,7 +72,7 @@ pub(super) trait Vendor: Send + Sync {
         _attributes: &FileAttributes,
     ) -> object_store::Result<()> {
         let parts = tags.iter().map(|tag| PartId { content_id: tag.clone() }).collect();
-        self.uploads().complete_multipart(path, &id.to_owned(), parts).await.map(drop)
+        self.client().complete_multipart(path, &id.to_owned(), parts).await.map(drop)
     }
 }
 

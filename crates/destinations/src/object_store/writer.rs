@@ -121,7 +121,7 @@ impl ObjectWriter {
             let (session, path, id) = (Arc::clone(&self.session), self.path.clone(), self.upload.id.clone());
             let doing = format!("write piece {} of {}", index + 1, self.upload.file);
             self.under_way.spawn(async move {
-                let put = session.vendor.uploads().put_part(&path, &id, index, payload.clone());
+                let put = session.vendor.client().put_part(&path, &id, index, payload.clone());
                 let result = session.request(&doing, transfer_time(size), put).await.map(|part| part.content_id);
                 Sent { index, payload, result }
             });

@@ -1,15 +1,84 @@
-//! Rows as JSON objects, for JSON and JSONL.
+//! Rows as JSON objects, and the formats that are nothing else: JSON and JSONL.
+
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use model::Fault;
+use model::{
+    BlockEncoder, Compression, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner,
+};
 
 use super::cells::quoted;
 use super::file::check_columns;
-use super::{Bare, Cells, Rows, TextRules};
+use super::{Bare, Cells, Frame, Rows, TextBlocks, TextRules};
+use crate::options::Honoured;
+
+/// A format of one JSON object per row: what stands around the objects is all that it says.
+pub(crate) struct ObjectFormat {
+    pub(crate) descriptor: FormatDescriptor,
+    /// In front of the first object.
+    pub(crate) head: &'static [u8],
+    /// Between two objects.
+    pub(crate) between: &'static [u8],
+    /// Behind every object.
+    pub(crate) after: &'static [u8],
+    /// Behind the last object.
+    pub(crate) tail: &'static [u8],
+    /// The whole file where there is no row.
+    pub(crate) empty: &'static [u8],
+    /// Starts to read such a file.
+    pub(crate) scanner: fn(Compression, &[&str]) -> Result<Box<dyn RowScanner>, Fault>,
+}
+
+/// There is no byte order mark: RFC 8259 forbids writers to begin a JSON text with one.
+const HONOURED: Honoured = Honoured {
+    compression: true,
+    parse_payloads: true,
+    bom: false,
+    csv_header_always: false,
+    neutralise_formulas: false,
+};
+
+impl ObjectFormat {
+    fn frame(&self, options: &FormatOptions) -> Result<Frame, Fault> {
+        HONOURED.check(self.descriptor.name, options)?;
+        Ok(Frame {
+            head: self.head.to_vec(),
+            between: self.between,
+            tail: self.tail,
+            empty: self.empty.to_vec(),
+            compression: options.compression,
+        })
+    }
+}
+
+impl Format for ObjectFormat {
+    fn descriptor(&self) -> &FormatDescriptor {
+        &self.descriptor
+    }
+
+    fn block_encoder(&self, schema: &SchemaRef, options: &FormatOptions) -> Result<Arc<dyn BlockEncoder>, Fault> {
+        let frame = self.frame(options)?;
+        let rows = Objects::new(schema, TextRules::of(options), self.between, self.after);
+        Ok(Arc::new(TextBlocks::new(schema, rows, &frame)?))
+    }
+
+    fn start(
+        &self,
+        _schema: &SchemaRef,
+        options: &FormatOptions,
+        resume: Option<&EncoderState>,
+    ) -> Result<Box<dyn Encoder>, Fault> {
+        self.frame(options)?.start(resume)
+    }
+
+    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        (self.scanner)(compression, columns)
+    }
+}
 
 /// Writes each row as a compact object between `before` and `after`.
-pub(crate) struct Objects {
+struct Objects {
     schema: SchemaRef,
     rules: TextRules,
     /// What precedes each value: `{"id":`, `,"traceId":`, …
@@ -20,7 +89,7 @@ pub(crate) struct Objects {
 
 impl Objects {
     /// Objects of this schema.
-    pub(crate) fn new(schema: &SchemaRef, rules: TextRules, before: &'static [u8], after: &'static [u8]) -> Self {
+    fn new(schema: &SchemaRef, rules: TextRules, before: &'static [u8], after: &'static [u8]) -> Self {
         let name = |(index, name): (usize, &String)| {
             let mut text = if index == 0 { b"{".to_vec() } else { b",".to_vec() };
             text.extend(quoted::<Bare>(name));
