@@ -10,6 +10,7 @@ use arrow_schema::SchemaRef;
 use model::{Micros, OrderKey, ProjectId, StoredTable};
 use serde::Serialize;
 
+use crate::checksum::Checksum;
 use crate::physical;
 
 /// An immutable Parquet file.
@@ -42,6 +43,8 @@ pub struct DataFile {
     pub deletions: u64,
     /// Decides between versions of equal rank.
     pub sequence: Sequence,
+    /// Of the whole file; files of earlier versions have none.
+    pub checksum: Option<Checksum>,
 }
 
 impl DataFile {

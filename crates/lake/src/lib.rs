@@ -8,6 +8,7 @@
 
 mod append;
 mod cells;
+mod checksum;
 mod disk;
 mod expr;
 mod file;
@@ -25,8 +26,9 @@ mod read;
 mod scores;
 
 pub use append::{AppendOptions, Appender, Commit};
+pub use checksum::Checksum;
 pub use file::{DataFile, Sequence, Span, TableSnapshot};
 pub use keys::DeadRows;
 pub use lake::Lake;
-pub use maintain::{Compacted, Expired, ProjectInfo, StoreInfo, TableInfo};
+pub use maintain::{Checked, Compacted, Expired, ProjectInfo, StoreInfo, TableInfo};
 pub use order::RowOrder;

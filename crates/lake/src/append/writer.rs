@@ -16,6 +16,7 @@ use parquet::errors::ParquetError;
 use super::encoding::properties;
 use crate::RowOrder;
 use crate::cells::row_bytes;
+use crate::checksum::Hashing;
 use crate::disk;
 use crate::file::{DataFile, Sequence, Span};
 use crate::keys::{self, Entry, KeyColumns};
@@ -35,7 +36,7 @@ pub(crate) struct FileWriter<'a> {
     table_directory: PathBuf,
     name: String,
     project: ProjectId,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ArrowWriter<Hashing<File>>>,
     entries: Vec<Entry>,
     scratch: Vec<u8>,
     group_bytes: u64,
@@ -135,7 +136,7 @@ impl<'a> FileWriter<'a> {
             return Err(Fault::bug("a data file without rows"));
         };
         let path = self.path();
-        let file = writer.into_inner().map_err(|cause| self.failed(cause))?;
+        let (file, checksum) = writer.into_inner().map_err(|cause| self.failed(cause))?.finish();
         file.sync_all().map_err(|cause| disk::fault("sync", &path, cause))?;
         let bytes = file.metadata().map_err(|cause| disk::fault("read", &path, cause))?.len();
         let rows = self.rows();
@@ -155,6 +156,7 @@ impl<'a> FileWriter<'a> {
             last: seen.last,
             deletions: self.deletions,
             sequence: Sequence::default(),
+            checksum: Some(checksum),
         })
     }
 
@@ -162,14 +164,14 @@ impl<'a> FileWriter<'a> {
         self.table_directory.join(&self.name)
     }
 
-    fn open(&self, first_rows: &RecordBatch) -> Result<ArrowWriter<File>, Fault> {
+    fn open(&self, first_rows: &RecordBatch) -> Result<ArrowWriter<Hashing<File>>, Fault> {
         let path = self.path();
         let file = File::create_new(&path).map_err(|cause| disk::fault("create", &path, cause))?;
         let options = ArrowWriterOptions::new()
             .with_properties(properties(self.table, first_rows))
             // The Parquet schema alone says everything, so every reader sees the same types.
             .with_skip_arrow_metadata(true);
-        ArrowWriter::try_new_with_options(file, physical_schema(self.table), options)
+        ArrowWriter::try_new_with_options(Hashing::new(file), physical_schema(self.table), options)
             .map_err(|cause| self.failed(cause))
     }
 

@@ -9,6 +9,7 @@ use model::{Micros, OrderKey, ProjectId, StoredTable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::checksum::Checksum;
 use crate::file::{DataFile, Sequence, Span};
 
 /// One line of a commit. Exactly one field is set; actions of other writers leave all empty.
@@ -90,6 +91,8 @@ struct Stats {
     max_values: BTreeMap<String, String>,
 }
 
+/// SHA-256 of the file in hexadecimal digits.
+const CHECKSUM: &str = "outgest.sha256";
 const SEQUENCE: &str = "outgest.sequence";
 const CELL_BYTES: &str = "outgest.cellBytes";
 const DELETIONS: &str = "outgest.deletions";
@@ -142,6 +145,9 @@ pub(crate) fn add(
         (SPANS.to_owned(), json!(span_ends).to_string()),
         (ENDS.to_owned(), json!(ends).to_string()),
     ]);
+    if let Some(checksum) = file.checksum {
+        tags.insert(CHECKSUM.to_owned(), checksum.to_string());
+    }
     if let Some(sequence) = sequence {
         tags.insert(SEQUENCE.to_owned(), sequence.to_string());
     }
@@ -204,6 +210,10 @@ impl Add {
             sequence: match tags.get(SEQUENCE) {
                 Some(text) => Sequence::parse(text)?,
                 None => default,
+            },
+            checksum: match tags.get(CHECKSUM) {
+                Some(text) => Some(Checksum::parse(text)?),
+                None => None,
             },
         })
     }

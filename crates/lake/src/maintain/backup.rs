@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::{ByteCount, Fault, FaultKind, Micros, StoredTable};
 use uuid::Uuid;
 
-use crate::file::TableSnapshot;
+use crate::file::{DataFile, TableSnapshot};
 use crate::lake::FORMAT_FILE;
 use crate::log::Log;
 use crate::{Lake, disk, keys};
@@ -17,8 +17,8 @@ use crate::{Lake, disk, keys};
 impl Lake {
     /// Copies the newest version of every table into `target`, which must not exist or be empty.
     ///
-    /// `target` appears whole or not at all. Returns the size of its data files. A conflict where
-    /// another process maintains the store.
+    /// `target` appears whole or not at all, and not where a data file is damaged. Returns the size of
+    /// its data files. A conflict where another process maintains the store.
     pub fn backup(&self, target: &Path) -> Result<ByteCount, Fault> {
         // Maintenance could remove files while they are copied.
         let _ownership = self.own()?;
@@ -67,9 +67,7 @@ fn copy_table(log: &Log, store: &Path) -> Result<ByteCount, Fault> {
     disk::create_directory(&target_log.directory())?;
     let mut bytes = ByteCount::ZERO;
     for file in &snapshot.files {
-        // Compares the size with the log's before it is passed on.
-        drop(snapshot.open(file)?);
-        copy_file(&snapshot.path(file), &target.join(&*file.path))?;
+        copy_data(&snapshot, file, &target.join(&*file.path))?;
         bytes += ByteCount(file.bytes);
         copy_keys(&snapshot, &target, &file.path);
     }
@@ -83,6 +81,16 @@ fn copy_table(log: &Log, store: &Path) -> Result<ByteCount, Fault> {
     disk::sync_directory(&target_log.directory())?;
     disk::sync_directory(&target)?;
     Ok(bytes)
+}
+
+/// Copies a data file after proving that it is what was written: a copy of damage is no backup.
+fn copy_data(snapshot: &TableSnapshot, file: &DataFile, to: &Path) -> Result<(), Fault> {
+    if fs::hard_link(snapshot.path(file), to).is_ok() {
+        return snapshot.prove(file).map(drop);
+    }
+    let mut into = File::create_new(to).map_err(|cause| disk::fault("create", to, cause))?;
+    snapshot.copy_proven(file, to, &mut into)?;
+    into.sync_all().map_err(|cause| disk::fault("sync", to, cause))
 }
 
 /// Copies keys where there are any; the copy makes missing ones again.

@@ -120,6 +120,8 @@ struct Input {
 impl Input {
     fn open(snapshot: &TableSnapshot, part: Part, bytes: u64) -> Result<Self, Fault> {
         let Part { file, dropped } = part;
+        // Damage that still decodes would get a checksum of its own here, and never be found again.
+        snapshot.prove(&file)?;
         let row_bytes = (file.cell_bytes / file.rows.max(1)).max(1);
         let batch_rows = (bytes / row_bytes).clamp(1, CHUNK_ROWS as u64) as usize;
         let reader = parquet_file::open(snapshot, &file)?

@@ -3,6 +3,7 @@
 //! One process at a time does any of this; readers and appenders never wait for it.
 
 mod backup;
+mod check;
 mod compact;
 mod expire;
 mod info;
@@ -10,6 +11,7 @@ mod merge;
 mod plan;
 mod vacuum;
 
+pub use check::Checked;
 pub use compact::Compacted;
 pub use expire::Expired;
 pub use info::{ProjectInfo, StoreInfo, TableInfo};

@@ -132,6 +132,7 @@ mod tests {
             last,
             deletions: 0,
             sequence: Sequence::default(),
+            checksum: None,
         })
     }
 

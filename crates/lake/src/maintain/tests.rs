@@ -209,6 +209,67 @@ fn a_backup_that_fails_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
+/// Changes the middle byte of the first data file, which lies inside a page.
+fn flip_a_byte(lake: &Lake) -> std::path::PathBuf {
+    let snapshot = lake.snapshot("events").unwrap();
+    let path = snapshot.path(&snapshot.files[0]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_changed_byte_is_found_by_a_check_and_copied_by_no_backup() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(&directory.path().join("data"));
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 2)]);
+    let whole = lake.check().unwrap();
+    assert_eq!((whole.files, whole.without_checksum, whole.damaged), (2, 0, vec![]));
+    let backup = directory.path().join("backup");
+    lake.backup(&backup).unwrap();
+
+    // The backup shares its files with the store, as hard links do.
+    let path = flip_a_byte(&lake);
+    let found = lake.check().unwrap().damaged;
+    assert!(found.len() == 1 && found[0].contains(path.to_str().unwrap()) && found[0].contains("SHA-256"), "{found:?}");
+    let again = directory.path().join("again");
+    assert_eq!(lake.backup(&again).unwrap_err().kind(), FaultKind::Corrupt);
+    assert!(!again.exists());
+    let into = directory.path().join("restored");
+    assert_eq!(Lake::restore(&backup, &into, &[table()], NOW).unwrap_err().kind(), FaultKind::Corrupt);
+    assert!(!into.exists());
+}
+
+#[test]
+fn a_damaged_file_is_not_compacted() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 2)]);
+    flip_a_byte(&lake);
+    assert_eq!(lake.compact("events", NOW).unwrap_err().kind(), FaultKind::Corrupt);
+    assert_eq!(lake.snapshot("events").unwrap().files.len(), 2);
+}
+
+#[test]
+fn a_file_without_a_checksum_is_read_and_counted() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    let log = directory.path().join("events/_delta_log/00000000000000000001.json");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let tag = text.find(r#""outgest.sha256":"#).unwrap();
+    let end = tag + text[tag..].find(',').unwrap() + 1;
+    std::fs::write(&log, format!("{}{}", &text[..tag], &text[end..])).unwrap();
+    let again = Lake::open(directory.path(), &[table()]).unwrap();
+    assert_eq!(live(&again), [row("t", "a", 1, 1, 1)]);
+    assert_eq!(again.check().unwrap().without_checksum, 1);
+    again.backup(&directory.path().join("backup")).unwrap();
+}
+
 #[test]
 fn info_counts_what_is_stored_and_what_lives() {
     let directory = tempdir().unwrap();

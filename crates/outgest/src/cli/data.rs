@@ -21,6 +21,12 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read every file of the store and compare it with what was written
+    Check {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Merge overlapping files and drop superseded versions
     Compact,
     /// Remove rows that started longer ago

@@ -15,6 +15,7 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
     let now = config::now();
     match &args.command {
         DataCommand::Info { json } => info(&settings.data, *json).await,
+        DataCommand::Check { json } => check(&settings.data, *json),
         DataCommand::Compact => {
             let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
@@ -89,6 +90,26 @@ async fn info(data: &Path, as_json: bool) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check(data: &Path, as_json: bool) -> Result<(), Fault> {
+    let checked = open_lake(data)?.check()?;
+    if as_json {
+        println!("{}", json!(checked));
+    } else {
+        for damage in &checked.damaged {
+            println!("{damage}");
+        }
+        println!("{} files with {} read", checked.files, checked.bytes.human());
+        if checked.without_checksum > 0 {
+            println!("{} of them were written by an earlier version, without a checksum", checked.without_checksum);
+        }
+    }
+    match checked.damaged.len() {
+        0 => Ok(()),
+        damaged => Err(Fault::corrupt(format!("{damaged} of {} files of the store are damaged", checked.files))
+            .hint("restore the store from a backup, or import the rows again into a new data directory")),
+    }
+}
+
 async fn backup(data: &Path, folder: &Path) -> Result<(), Fault> {
     if folder.exists() {
         return Err(Fault::new(FaultKind::Conflict, format!("{} exists already", folder.display()))
@@ -97,10 +118,20 @@ async fn backup(data: &Path, folder: &Path) -> Result<(), Fault> {
     let lake = open_lake(data)?;
     let store = NativeStore::open(data).await?;
     std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-    let bytes = lake.backup(&lake_directory(folder))?;
-    store.backup(folder).await?;
-    println!("{} copied to {}", bytes.human(), folder.display());
-    Ok(())
+    let copied = match lake.backup(&lake_directory(folder)) {
+        Ok(bytes) => store.backup(folder).await.map(|()| bytes),
+        Err(fault) => Err(fault),
+    };
+    match copied {
+        Ok(bytes) => {
+            println!("{} copied to {}", bytes.human(), folder.display());
+            Ok(())
+        }
+        Err(fault) => {
+            remove_half(folder);
+            Err(fault)
+        }
+    }
 }
 
 fn restore(data: &Path, folder: &Path, now: Micros) -> Result<(), Fault> {
@@ -115,9 +146,19 @@ fn restore(data: &Path, folder: &Path, now: Micros) -> Result<(), Fault> {
     }
     std::fs::create_dir_all(data).map_err(|error| cannot_write(data, &error))?;
     lake::Lake::restore(&lake_directory(folder), &lake_directory(data), &tables::stored(), now)?;
-    std::fs::copy(&metadata, data.join(NativeStore::FILE_NAME)).map_err(|error| cannot_write(data, &error))?;
+    if let Err(error) = std::fs::copy(&metadata, data.join(NativeStore::FILE_NAME)) {
+        remove_half(&lake_directory(data));
+        return Err(cannot_write(data, &error));
+    }
     println!("restored to {}", data.display());
     Ok(())
+}
+
+/// Removes a copy that was not completed, so that it is not taken for one and the command can be repeated.
+fn remove_half(folder: &Path) {
+    if let Err(cause) = std::fs::remove_dir_all(folder) {
+        tracing::warn!(folder = %folder.display(), %cause, "an incomplete copy could not be removed");
+    }
 }
 
 fn cannot_write(folder: &Path, error: &std::io::Error) -> Fault {
