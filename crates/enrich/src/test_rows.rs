@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use model::{
     ByteCount, ColumnSpec, ColumnType, CommentLookup, Cursor, Expr, Fault, FieldRole, Lookups, Micros, ObjectKind,
     OrderColumns, ProjectId, ReadRequest, Reading, Relation, RunId, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
-    SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle, Window,
+    SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle, VersionScope, Window,
 };
 
 /// A row by its keys; its plain columns are derived from them.
@@ -74,6 +74,7 @@ pub(crate) fn request(table: TableSpec, columns: &[(&str, ColumnType)]) -> ReadR
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),
+        versions: VersionScope::default(),
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -77,7 +77,7 @@ pub use people::{
 pub use quantity::{ByteCount, RowCount};
 pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};
-pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, key_column};
+pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column};
 pub use stop::{Stop, StopReason};
 pub use table::{
     Aggregate, AggregateColumn, Attached, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation,

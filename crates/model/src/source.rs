@@ -10,8 +10,8 @@ use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteCount, ColumnSpec, ColumnType, Cursor, Expr, Fault, KeyRange, Micros, OrderKey, ProjectId, RowCount, RunId,
-    ScoreLookup, Stop, TableSpec, Window,
+    ByteCount, ColumnSpec, ColumnType, Cursor, Expr, Fault, KeyRange, Micros, OrderKey, ProjectId, Relation, RowCount,
+    RunId, ScoreLookup, Stop, TableSpec, Window,
 };
 
 /// What one run reads from one table. Everything in it is already validated against the table.
@@ -31,6 +31,8 @@ pub struct ReadRequest {
     pub window: Window,
     /// The timestamp the window is measured on.
     pub cursor: Cursor,
+    /// Which stored versions decide what the rows are.
+    pub versions: VersionScope,
     /// When the run was planned; stands for "now" wherever the read needs it.
     pub as_of: Micros,
     /// The stored state to read, from an earlier attempt of the same run.
@@ -41,6 +43,49 @@ pub struct ReadRequest {
     pub batch_bytes_max: ByteCount,
     /// A row with more stored bytes fails the read, naming its id, before its payload is read.
     pub row_bytes_max: ByteCount,
+}
+
+/// Which stored versions decide what the rows are (promise 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VersionScope {
+    /// At least those stored since a day before the window began, all of them where it has no beginning:
+    /// what a source can look at cheaply. One that always looks at all versions may do so.
+    #[default]
+    SinceWindow,
+    /// All, however long ago they were stored.
+    All,
+}
+
+impl ReadRequest {
+    /// Refuses what no source can honour, naming it: every source asks this first.
+    pub fn check(&self) -> Result<(), Fault> {
+        let table = &self.table;
+        let mut expressions: Vec<&Expr> = self.columns.iter().map(|column| &column.expr).collect();
+        expressions.extend(&self.filter);
+        let mut missing = None;
+        for expr in &expressions {
+            expr.for_each_column(&mut |name| {
+                if table.relation_column(name).is_none() {
+                    missing = Some(name.to_owned());
+                }
+            });
+        }
+        if let Some(name) = missing {
+            return Err(Fault::bad_request(format!("table {} has no stored column {name:?}", table.name)));
+        }
+        let asks = |test: &dyn Fn(&Expr) -> bool| expressions.iter().any(|expr| expr.any(test));
+        if asks(&|expr| matches!(expr, Expr::Comment(_))) {
+            return Err(Fault::bug("a comment filter reached the source unresolved"));
+        }
+        if asks(&|expr| matches!(expr, Expr::Score(_))) && !table.scores {
+            return Err(Fault::bad_request(format!("rows of table {} have no scores to filter by", table.name)));
+        }
+        let has_positions = matches!(&table.relation, Relation::Stored(stored) if stored.root().is_some());
+        if asks(&|expr| matches!(expr, Expr::InTracePosition(_))) && !has_positions {
+            return Err(Fault::bad_request(format!("rows of table {} have no place in a trace", table.name)));
+        }
+        Ok(())
+    }
 }
 
 /// Names a stored state, where the source can read the same state twice.

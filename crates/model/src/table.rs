@@ -7,7 +7,7 @@ use arrow_schema::Field;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ColumnType, Expr, FieldRole, ObjectKind, ScoreLevel, TimestampStyle, field};
+use crate::{ColumnType, CompareOp, Expr, FieldRole, ObjectKind, ScoreLevel, TimestampStyle, field};
 
 /// The name of an exportable table: `events`, `scores`, `traces`, …
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +128,19 @@ impl StoredTable {
     /// The column of this name.
     pub fn column(&self, name: &str) -> Option<&StoredColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The predicate that holds for the roots of traces, rows without parent or marked as an
+    /// application's root; `None` where the rows do not know. Only such rows have places in a trace.
+    pub fn root(&self) -> Option<Expr> {
+        let (parent, app_root) = ("parent_span_id", "is_app_root");
+        (self.column(parent).is_some() && self.column(app_root).is_some()).then(|| {
+            Expr::Or(vec![
+                Expr::IsNull(Box::new(Expr::column(parent))),
+                Expr::compare(Expr::column(parent), CompareOp::Eq, Expr::text("")),
+                Expr::IsTrue(Box::new(Expr::column(app_root))),
+            ])
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Schema};
 use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::expr_fn::{binary_expr, cast, in_list, is_not_null, is_null, not, when};
 use datafusion::logical_expr::{Expr as Logical, Operator, lit};
-use model::{CompareOp, Expr, Fault, Literal, StoredTable};
+use model::{CompareOp, Expr, Fault, Literal};
 
 use super::compare::{CompareDoubles, CompareExact};
 use super::function::call;
@@ -17,29 +17,6 @@ use super::numbers::{Divide, MillisBetween, ToDouble, decimal_to_double};
 use super::pairs::{ZipGet, ZipMap};
 use super::text::{NullIfEmpty, TextTest};
 use super::tokens::HasAllTokens;
-
-/// Column of a table of events that names the event's parent; empty for a root.
-const PARENT_COLUMN: &str = "parent_span_id";
-/// Column of a table of events that marks the application's root.
-const APP_ROOT_COLUMN: &str = "is_app_root";
-
-/// Whether a table's rows are events that know whether they are roots.
-pub(crate) fn has_roots(table: &StoredTable) -> bool {
-    table.column(PARENT_COLUMN).is_some() && table.column(APP_ROOT_COLUMN).is_some()
-}
-
-/// The predicate that holds for roots; `None` for tables that do not know any.
-pub(crate) fn root(table: &StoredTable) -> Option<Expr> {
-    if !has_roots(table) {
-        return None;
-    }
-    let parent = || Expr::column(PARENT_COLUMN);
-    Some(Expr::Or(vec![
-        Expr::IsNull(Box::new(parent())),
-        Expr::compare(parent(), CompareOp::Eq, Expr::text("")),
-        Expr::IsTrue(Box::new(Expr::column(APP_ROOT_COLUMN))),
-    ]))
-}
 
 /// An expression with its type.
 pub(super) struct Typed {

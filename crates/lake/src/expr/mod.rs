@@ -21,7 +21,6 @@ mod text;
 mod tokens;
 
 pub(crate) use compare::compare_doubles;
-pub(crate) use compile::{has_roots, root};
 pub(crate) use program::Program;
 pub(crate) use prune::Pruner;
 

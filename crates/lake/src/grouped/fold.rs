@@ -11,7 +11,7 @@ use model::{Aggregate, AggregateColumn, Expr, Fault, Grouped, Stop};
 use super::aggregate::{Accumulator, Rank, finish, input};
 use super::fetch::RowStarts;
 use super::index::{GroupIndex, held, hold};
-use crate::expr::{Program, root};
+use crate::expr::Program;
 use crate::read::ProjectFiles;
 
 /// Groups folded at once, which bounds the accumulators; a single group may have any number of rows.
@@ -73,7 +73,7 @@ impl Folding {
             starts: RowStarts::of(&files),
             inputs: Program::values(&inputs, files.schema())?,
             input_places,
-            root: root(table).map(|root| Program::predicate(&root, files.schema())).transpose()?,
+            root: table.root().map(|root| Program::predicate(&root, files.schema())).transpose()?,
             time: files.column(table.time)?,
             id: files.column(id)?,
             needed,

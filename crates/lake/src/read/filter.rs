@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use model::{Expr, Fault, ScoreTest, StoredTable, TracePosition};
 
 use super::rows::{Rows, batch};
-use crate::expr::{Program, Pruner, root};
+use crate::expr::{Program, Pruner};
 
 /// The conjuncts of a filter that are evaluated together.
 #[derive(Debug)]
@@ -94,9 +94,9 @@ impl Filter {
             Expr::Or(parts) => Expr::Or(each(parts)?),
             Expr::Not(inner) => Expr::Not(Box::new(self.resolve(inner, roots)?)),
             Expr::Score(test) => answer(score_column(place(&mut self.tests, test))),
-            Expr::InTracePosition(TracePosition::Root) => {
-                roots.and_then(root).ok_or_else(|| Fault::bad_request("rows of this table have no place in a trace"))?
-            }
+            Expr::InTracePosition(TracePosition::Root) => roots
+                .and_then(StoredTable::root)
+                .ok_or_else(|| Fault::bad_request("rows of this table have no place in a trace"))?,
             Expr::InTracePosition(position) => answer(position_column(place(&mut self.positions, position))),
             other if other.any(&|part| matches!(part, Expr::Score(_) | Expr::InTracePosition(_))) => {
                 return Err(Fault::bug("a score or trace position test stands inside a value"));

@@ -25,9 +25,8 @@ mod stream;
 
 use std::sync::Arc;
 
-use model::{Expr, Fault, FaultKind, ProjectId, ReadRequest, Reading, Relation, Snapshot, Stop};
+use model::{Fault, FaultKind, ProjectId, ReadRequest, Reading, Relation, Snapshot, Stop};
 
-use crate::expr::has_roots;
 use crate::file::TableSnapshot;
 use crate::grouped::GroupedReading;
 use crate::lake::Lake;
@@ -60,7 +59,7 @@ impl Lake {
 }
 
 fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Reading>, Fault> {
-    check(request)?;
+    request.check()?;
     let table = request.table.stored().name;
     let wanted = request.snapshot.as_ref().map(Versions::parse).transpose()?;
     let at = |table: &str| -> Result<TableSnapshot, Fault> {
@@ -128,34 +127,4 @@ impl Versions {
 fn no_snapshot(name: &str) -> Fault {
     Fault::new(FaultKind::NotFound, format!("the store has no snapshot {name:?}"))
         .hint("start the export anew instead of resuming it")
-}
-
-/// Refuses what cannot be honoured, naming it.
-fn check(request: &ReadRequest) -> Result<(), Fault> {
-    let table = &request.table;
-    let mut expressions: Vec<&Expr> = request.columns.iter().map(|column| &column.expr).collect();
-    expressions.extend(&request.filter);
-    let mut missing = None;
-    for expr in &expressions {
-        expr.for_each_column(&mut |name| {
-            if table.relation_column(name).is_none() {
-                missing = Some(name.to_owned());
-            }
-        });
-    }
-    if let Some(name) = missing {
-        return Err(Fault::bad_request(format!("table {} has no stored column {name:?}", table.name)));
-    }
-    let asks = |test: &dyn Fn(&Expr) -> bool| expressions.iter().any(|expr| expr.any(test));
-    if asks(&|expr| matches!(expr, Expr::Comment(_))) {
-        return Err(Fault::bug("a comment filter reached the source unresolved"));
-    }
-    if asks(&|expr| matches!(expr, Expr::Score(_))) && !table.scores {
-        return Err(Fault::bad_request(format!("rows of table {} have no scores to filter by", table.name)));
-    }
-    let has_positions = matches!(&table.relation, Relation::Stored(stored) if has_roots(stored));
-    if asks(&|expr| matches!(expr, Expr::InTracePosition(_))) && !has_positions {
-        return Err(Fault::bad_request(format!("rows of table {} have no place in a trace", table.name)));
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use enrich::{Comments, Scores, resolve_comments};
 use model::{
     Checkpoint, CommentLookup, CompareOp, Cursor, Enrichment, Expr, Fault, FaultKind, FieldRole, Literal, Micros,
-    ProjectId, ReadRequest, RunId, RunLog, Snapshot, Source, StopReason,
+    ProjectId, ReadRequest, RunId, RunLog, Snapshot, Source, StopReason, VersionScope,
 };
 use pipeline::{Budget, Ports, Progress, RealWaits, RunSpec};
 use serde_json::{Value, json};
@@ -225,6 +225,7 @@ pub async fn read_request(
         scores_since: since.map(|since| since.minus_seconds(SCORE_LOOKBACK_SECONDS)),
         batch_bytes_max: Budget::default().batch_bytes,
         row_bytes_max: ROW_BYTES_MAX,
+        versions: VersionScope::default(),
     })
 }
 

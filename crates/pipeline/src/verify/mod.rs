@@ -49,7 +49,8 @@ pub struct Against {
     /// The request of the run, without its snapshot: the source is looked at as it is now. Columns do not matter.
     pub request: ReadRequest,
     /// Compares the keys in the files row by row even where the digests agree: finds a file and a
-    /// manifest that were changed alike. Files without key columns are refused.
+    /// manifest that were changed alike. Files without key columns are refused. The source decides
+    /// over all stored versions, also those that were too old for the export to look at.
     pub full: bool,
 }
 

@@ -7,7 +7,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
     ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format, KeyDigest, Manifest, Micros,
-    ReadRequest, Relation, RowCount, Stop, TimestampStyle,
+    ReadRequest, Relation, RowCount, Stop, TimestampStyle, VersionScope,
 };
 
 use super::keys::{self, KeyColumns};
@@ -121,6 +121,7 @@ impl Stored {
             batch_bytes_max: self.budget.batch_bytes,
             // A row that is too large to be exported still has a key to be compared.
             row_bytes_max: ByteCount(u64::MAX),
+            versions: if self.against.full { VersionScope::All } else { VersionScope::SinceWindow },
             ..request.clone()
         }
     }

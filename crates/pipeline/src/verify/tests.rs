@@ -23,12 +23,16 @@ const WITHOUT_VERSION: &[&str] = &["id", "traceId", "text"];
 const WITHOUT_KEYS: &[&str] = &["id", "text"];
 
 async fn report(bench: &Bench, manifest: &Manifest) -> VerifyReport {
+    report_of(bench, manifest, false).await
+}
+
+async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyReport {
     let request = bench.spec.request.clone();
     let verification = Verification {
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,
-        against: Some(Against { source: Arc::clone(&bench.source) as _, request, full: false }),
+        against: Some(Against { source: Arc::clone(&bench.source) as _, request, full }),
         stop: Stop::new(),
         waits: Arc::new(NoWaits),
         budget: Budget::for_cores(2),
@@ -193,6 +197,16 @@ async fn a_wrong_version_is_named_where_files_hold_it_and_found_where_not() {
     bench.source.rows.lock().unwrap()[20].version = 999;
     let found = report(&bench, &manifest).await.differences;
     assert!(!found.is_empty() && found.iter().all(|found| matches!(found, Difference::Bucket { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn only_a_full_verification_looks_at_versions_that_were_stored_long_before() {
+    let (bench, manifest) = exported(WITH_VERSION).await;
+    let outranking = crate::tests::doubles::Row { version: 999, ..row(20) };
+    bench.source.old_versions.lock().unwrap().push(outranking);
+    assert_eq!(report_of(&bench, &manifest, false).await.differences, []);
+    let found = report_of(&bench, &manifest, true).await.differences;
+    assert!(matches!(found.as_slice(), [Difference::RowVersion(name)] if name.id == "s020"), "{found:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use model::{
     Aggregate, AggregateColumn, Attached, ByteCount, ColumnSpec, ColumnType, CompareOp, Cursor, Expr, FieldRole,
     Grouped, Micros, ObjectKind, OrderColumns, ProjectId, ReadRequest, Relation, RunId, SearchColumns, StoredColumn,
-    StoredTable, TableName, TableSpec, TimestampStyle, Window,
+    StoredTable, TableName, TableSpec, TimestampStyle, VersionScope, Window,
 };
 use serde_json::{Value, json};
 
@@ -217,6 +217,7 @@ pub(crate) fn request(table: Arc<TableSpec>) -> ReadRequest {
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),
+        versions: VersionScope::default(),
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use model::filter::{SearchType, WireFilter, compile, compile_search};
 use model::{
-    ByteCount, Cursor, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, StoredTable, Window,
+    ByteCount, Cursor, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, StoredTable, VersionScope,
+    Window,
 };
 use serde_json::Value;
 
@@ -66,6 +67,7 @@ fn request(table: &str, filter: Option<Expr>) -> ReadRequest {
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(4),
+        versions: VersionScope::default(),
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

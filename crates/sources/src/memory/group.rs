@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::{Aggregate, Attached, Grouped, Micros};
 
 use super::evaluate::{Row, evaluate, holds, sum};
-use super::position::{Position, is_root};
+use super::position::Position;
 use super::rows::{ColumnIndex, Record};
 use super::value::Value;
 
@@ -26,6 +26,7 @@ pub struct Group {
 pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
     let columns = grouped.columns.iter().enumerate().map(|(place, column)| (column.name.into(), place));
     let columns: ColumnIndex = Arc::new(columns.collect());
+    let root = grouped.over.root();
     let mut members: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for row in live {
         if grouped.keep.as_ref().is_none_or(|keep| holds(keep, &row)) {
@@ -36,6 +37,7 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
         .into_iter()
         .map(|(text, mut rows)| {
             let id = grouped.over.key[grouped.over.key.len() - 1];
+            let is_root = |row: &Record| root.as_ref().is_some_and(|root| holds(root, row));
             rows.sort_by_key(|row| (!is_root(row), Reverse(row.timestamp(grouped.over.time)), row.text(id).to_owned()));
             let values = grouped.columns.iter().map(|column| aggregate(&column.aggregate, &text, &rows)).collect();
             let ingested = rows.iter().map(|row| row.timestamp(grouped.over.ingested)).max();

@@ -1,15 +1,11 @@
-//! Which events are roots, and the place of an event among the live events of its trace.
+//! The place of an event among the live events of its trace.
 
 use std::collections::HashMap;
 
-use model::TracePosition;
+use model::{Expr, TracePosition};
 
+use super::evaluate::holds;
 use super::rows::Record;
-use super::value::Value;
-
-/// Columns that make a row a root.
-const PARENT: &str = "parent_span_id";
-const APP_ROOT: &str = "is_app_root";
 
 /// The place of a row in its trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,20 +29,8 @@ impl Position {
     }
 }
 
-/// Whether the table can tell roots from other rows.
-pub fn has_roots(table: &model::StoredTable) -> bool {
-    table.column(PARENT).is_some() && table.column(APP_ROOT).is_some()
-}
-
-/// Whether a row has no parent or is marked as the application's root. No row of a table without
-/// those columns is.
-pub fn is_root(row: &Record) -> bool {
-    let orphan = row.get(PARENT).is_some_and(|parent| matches!(parent.as_text(), None | Some("")));
-    orphan || row.get(APP_ROOT).is_some_and(Value::is_set)
-}
-
-/// Notes the place of every row; `rows` are all live rows of a project.
-pub fn assign(rows: &mut [Record], time: &str, trace_id: &str, id: &str) {
+/// Notes the place of every row; `rows` are all live rows of a project, `root` tells its roots.
+pub fn assign(rows: &mut [Record], root: &Expr, time: &str, trace_id: &str, id: &str) {
     let mut traces: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         traces.entry(row.text(trace_id).to_owned()).or_default().push(index);
@@ -56,7 +40,7 @@ pub fn assign(rows: &mut [Record], time: &str, trace_id: &str, id: &str) {
         let count = members.len() as u32;
         for (place, index) in (0..count).zip(members) {
             rows[index].position =
-                Position { root: is_root(&rows[index]), from_start: place + 1, from_end: count - place };
+                Position { root: holds(root, &rows[index]), from_start: place + 1, from_end: count - place };
         }
     }
 }

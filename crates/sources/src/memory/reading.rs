@@ -51,7 +51,7 @@ impl MemoryReading {
         snapshot: Snapshot,
         slice_rows: usize,
     ) -> Result<Self, Fault> {
-        check(&request)?;
+        request.check()?;
         let mut rows = placed(&request, stored, attached);
         rows.retain(|placed| request.window.contains(placed.cursor));
         rows.sort_by(|a, b| a.key.cmp(&b.key));
@@ -194,36 +194,6 @@ impl Reading for MemoryReading {
     }
 }
 
-/// Refuses what cannot be honoured, naming it.
-fn check(request: &ReadRequest) -> Result<(), Fault> {
-    let table = &request.table;
-    let mut expressions: Vec<&Expr> = request.columns.iter().map(|column| &column.expr).collect();
-    expressions.extend(&request.filter);
-    let mut missing = None;
-    for expr in &expressions {
-        expr.for_each_column(&mut |name| {
-            if table.relation_column(name).is_none() {
-                missing = Some(name.to_owned());
-            }
-        });
-    }
-    if let Some(name) = missing {
-        return Err(Fault::bad_request(format!("table {} has no stored column {name:?}", table.name)));
-    }
-    let asks = |test: &dyn Fn(&Expr) -> bool| expressions.iter().any(|expr| expr.any(test));
-    if asks(&|expr| matches!(expr, Expr::Comment(_))) {
-        return Err(Fault::bug("a comment filter reached the source unresolved"));
-    }
-    if asks(&|expr| matches!(expr, Expr::Score(_))) && !table.scores {
-        return Err(Fault::bad_request(format!("rows of table {} have no scores to filter by", table.name)));
-    }
-    let has_positions = matches!(&table.relation, Relation::Stored(stored) if position::has_roots(stored));
-    if asks(&|expr| matches!(expr, Expr::InTracePosition(_))) && !has_positions {
-        return Err(Fault::bad_request(format!("rows of table {} have no place in a trace", table.name)));
-    }
-    Ok(())
-}
-
 /// The live rows of the relation with their keys, whatever the window.
 fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows>) -> Vec<Placed> {
     let order = request.table.order;
@@ -238,8 +208,8 @@ fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows
     }
     match &request.table.relation {
         Relation::Stored(table) => {
-            if let Some(trace_id) = order.trace_id.filter(|_| position::has_roots(table)) {
-                position::assign(&mut live, table.time, trace_id, order.id);
+            if let Some((trace_id, root)) = order.trace_id.zip(table.root()) {
+                position::assign(&mut live, &root, table.time, trace_id, order.id);
             }
             let cursor = match request.cursor {
                 Cursor::StartTime => table.time,

@@ -204,5 +204,6 @@ pub(crate) fn request() -> ReadRequest {
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(1),
         row_bytes_max: ByteCount::mebibytes(100),
+        versions: VersionScope::default(),
     }
 }
