@@ -1,7 +1,7 @@
 //! What is added to rows after they are read: one folder per step.
 //!
-//! In an export, scores append columns, comments fill theirs, and the mask comes last so that nothing is
-//! added behind it.
+//! In an export, scores append columns, comments and prices fill theirs, and the mask comes last so that
+//! nothing is added behind it.
 //!
 //! A step takes batches that end with the key columns and returns the same rows in the same order,
 //! key columns last. It never asks where rows come from or go: what it needs is looked up through
@@ -9,6 +9,7 @@
 
 mod comments;
 mod mask;
+mod prices;
 mod scores;
 #[cfg(test)]
 mod test_rows;
@@ -17,4 +18,5 @@ pub use comments::{
     COMMENT_FILTERS_LEFT_OUT, Comments, NoComments, resolve_comments, tests_comments, without_comment_tests,
 };
 pub use mask::Mask;
+pub use prices::Prices;
 pub use scores::Scores;

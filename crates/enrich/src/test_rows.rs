@@ -6,9 +6,10 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, MapArray, RecordBatch, String
 use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 use model::{
-    ByteCount, ColumnSpec, ColumnType, CommentLookup, Cursor, Expr, Fault, FieldRole, Lookups, Micros, ObjectKind,
-    OrderColumns, ProjectId, ReadRequest, Reading, Relation, RunId, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
-    SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle, VersionScope, Window,
+    ByteCount, ColumnSpec, ColumnType, CommentLookup, Cursor, Expr, Fault, FieldRole, Lookups, Micros, ModelPrices,
+    ObjectKind, OrderColumns, PriceLookup, PriceOf, ProjectId, ReadRequest, Reading, Relation, RunId, ScoreLookup,
+    ScoreName, ScoreRow, ScoreScope, SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle, VersionScope,
+    Window,
 };
 
 /// A row by its keys; its plain columns are derived from them.
@@ -55,7 +56,12 @@ fn column(name: &str, kind: &ColumnType) -> ColumnSpec {
         expr: Expr::column(name),
         group: "core",
         default: true,
-        role: if name == "json" { FieldRole::Json } else { FieldRole::Plain },
+        role: match name {
+            "json" => FieldRole::Json,
+            "inputPrice" => FieldRole::Price(PriceOf::Input),
+            "totalPrice" => FieldRole::Price(PriceOf::Total),
+            _ => FieldRole::Plain,
+        },
         timestamps: TimestampStyle::SqlMicros,
     }
 }
@@ -126,7 +132,17 @@ fn array(kind: &ColumnType, rows: &[Row]) -> ArrayRef {
 
 /// Look-ups with these scores.
 pub(crate) fn lookups(scores: Vec<ScoreRow>, comments: Arc<dyn CommentLookup>) -> Lookups {
-    Lookups { scores: Arc::new(GivenScores(scores)), comments }
+    Lookups { scores: Arc::new(GivenScores(scores)), comments, prices: Arc::new(NoPrices) }
+}
+
+/// Models that cost nothing that is known.
+struct NoPrices;
+
+#[async_trait]
+impl PriceLookup for NoPrices {
+    async fn prices(&self, _: &ProjectId, _: &[&str]) -> Result<Vec<ModelPrices>, Fault> {
+        Ok(vec![])
+    }
 }
 
 struct GivenScores(Vec<ScoreRow>);

@@ -38,6 +38,9 @@ impl ColumnType {
     /// The decimal of every stored cost: `Decimal(18, 12)`.
     pub const COST: Self = Self::Decimal { precision: 18, scale: 12 };
 
+    /// The decimal of every price of a model: as many digits after the point as are ever stored.
+    pub const PRICE: Self = Self::Decimal { precision: 38, scale: 30 };
+
     /// List of text.
     pub fn text_list() -> Self {
         Self::List(Box::new(Self::Text))
@@ -115,13 +118,25 @@ pub enum FieldRole {
     Score,
     /// A score column of mixed types: a list of JSON texts that text encoders print raw.
     JsonScore,
+    /// The id of a model, as sources read it. The prices enrichment puts the model's price in its
+    /// place, so no encoder meets it.
+    Price(PriceOf),
+}
+
+/// Which of a model's prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PriceOf {
+    Input,
+    Output,
+    Total,
 }
 
 /// Reading and writing of the field metadata that carries [`FieldRole`] and [`TimestampStyle`].
 pub mod field {
     use arrow_schema::Field;
 
-    use super::{FieldRole, TimestampStyle};
+    use super::{FieldRole, PriceOf, TimestampStyle};
 
     const ROLE: &str = "outgest.role";
     const TIMESTAMP: &str = "outgest.timestamp";
@@ -135,6 +150,9 @@ pub mod field {
             FieldRole::Comments => "comments",
             FieldRole::Score => "score",
             FieldRole::JsonScore => "json-score",
+            FieldRole::Price(PriceOf::Input) => "input-price",
+            FieldRole::Price(PriceOf::Output) => "output-price",
+            FieldRole::Price(PriceOf::Total) => "total-price",
         };
         annotate(field, ROLE, text)
     }
@@ -147,6 +165,9 @@ pub mod field {
             Some("comments") => FieldRole::Comments,
             Some("score") => FieldRole::Score,
             Some("json-score") => FieldRole::JsonScore,
+            Some("input-price") => FieldRole::Price(PriceOf::Input),
+            Some("output-price") => FieldRole::Price(PriceOf::Output),
+            Some("total-price") => FieldRole::Price(PriceOf::Total),
             _ => FieldRole::Plain,
         }
     }

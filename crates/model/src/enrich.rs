@@ -41,6 +41,8 @@ pub struct Lookups {
     pub scores: Arc<dyn ScoreLookup>,
     /// Comments, from the metadata store.
     pub comments: Arc<dyn CommentLookup>,
+    /// Prices, from the metadata store.
+    pub prices: Arc<dyn PriceLookup>,
 }
 
 /// Scores by trace. Only live scores are visible.
@@ -146,6 +148,28 @@ pub trait CommentLookup: Send + Sync {
 
     /// Whether the project has any comment on this kind of object.
     async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault>;
+}
+
+/// Prices by model.
+#[async_trait]
+pub trait PriceLookup: Send + Sync {
+    /// The prices of these models, in no particular order: of the project's own models and of those
+    /// that belong to no project. At most 1,000 ids a call.
+    async fn prices(&self, project: &ProjectId, models: &[&str]) -> Result<Vec<ModelPrices>, Fault>;
+}
+
+/// What a model costs by default, whatever was charged for an event. Prices are per unit (token) and
+/// counted in 10^-30, as [`ColumnType::PRICE`](crate::ColumnType::PRICE) has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelPrices {
+    /// The model.
+    pub model_id: String,
+    /// Of a unit of input.
+    pub input: Option<i128>,
+    /// Of a unit of output.
+    pub output: Option<i128>,
+    /// Of a unit, where input and output are not told apart.
+    pub total: Option<i128>,
 }
 
 /// One comment.

@@ -40,14 +40,15 @@ mod window;
 
 pub use audit::{AuditEntry, AuditLog, NewAuditEntry};
 pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
-pub use column::{ColumnType, FieldRole, TimestampStyle, field};
+pub use column::{ColumnType, FieldRole, PriceOf, TimestampStyle, field};
 pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
 pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
 };
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
 pub use enrich::{
-    Comment, CommentLookup, Enricher, Enrichment, Lookups, ObjectKind, ScoreLookup, ScoreName, ScoreRow, ScoreScope,
+    Comment, CommentLookup, Enricher, Enrichment, Lookups, ModelPrices, ObjectKind, PriceLookup, ScoreLookup,
+    ScoreName, ScoreRow, ScoreScope,
 };
 pub use export::{
     CheckedExport, CreatedExport, Export, ExportAsk, ExportDesk, ExportEstimate, ExportFile, ExportJob, ExportPreview,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use model::{CommentLookup, Enricher, Fault, FieldRole, Lookups, Reading, field};
+use model::{Enricher, Fault, FieldRole, Lookups, Reading, field};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
@@ -52,15 +52,14 @@ impl Enrich {
     pub(crate) async fn prepare(
         spec: &RunSpec,
         request: &model::ReadRequest,
+        lookups: &Lookups,
         reading: &Arc<dyn Reading>,
-        comments: &Arc<dyn CommentLookup>,
         retrying: &Retrying,
     ) -> Result<Self, Fault> {
-        let lookups = Lookups { scores: reading.scores(), comments: Arc::clone(comments) };
         let mut schema = Arc::clone(reading.schema());
         let mut steps = Vec::with_capacity(spec.enrichments.len());
         for enrichment in &spec.enrichments {
-            let prepare = || enrichment.prepare(request, &schema, &lookups);
+            let prepare = || enrichment.prepare(request, &schema, lookups);
             let step = retrying.until_ok("preparing an enrichment", prepare).await?;
             schema = Arc::clone(step.schema());
             steps.push(step);

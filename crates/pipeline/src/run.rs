@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use model::{
-    ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, MANIFEST_VERSION, Manifest,
-    ManifestColumn, ManifestWindow, Plan, Reading, Receipt, RowCount, RunLog, Source, Stop, StopReason, field,
+    ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, Lookups, MANIFEST_VERSION,
+    Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog, Source, Stop,
+    StopReason, field,
 };
 
 use crate::canonical::{CanonicalRule, Cutter};
@@ -27,6 +28,8 @@ pub struct Ports {
     pub source: Arc<dyn Source>,
     /// Where comments come from.
     pub comments: Arc<dyn CommentLookup>,
+    /// Where prices come from.
+    pub prices: Arc<dyn PriceLookup>,
     /// Where files go.
     pub destination: Arc<dyn Destination>,
     /// Where checkpoints are recorded, and who may stop the run.
@@ -127,7 +130,12 @@ impl Run {
         let reading = retrying.until_ok("preparing the read", || ports.source.prepare(request.clone())).await?;
         self.reads.reading = Some(Arc::clone(&reading));
 
-        let enrich = Enrich::prepare(&spec, &request, &reading, &ports.comments, &retrying).await?;
+        let lookups = Lookups {
+            scores: reading.scores(),
+            comments: Arc::clone(&ports.comments),
+            prices: Arc::clone(&ports.prices),
+        };
+        let enrich = Enrich::prepare(&spec, &request, &lookups, &reading, &retrying).await?;
         let schema = Arc::clone(enrich.schema());
         let encoder = spec.format.block_encoder(&schema, &spec.format_options)?;
         files.begin(&schema, reading.snapshot()).await?;

@@ -8,6 +8,6 @@
 mod native;
 
 pub use native::{
-    NativeStore, NewComment, PasswordCost, Place, RunRecord, RunState, SealingKey, SealingKeys, StoreLog, StoreOptions,
-    UnfinishedRun,
+    NativeStore, NewComment, NewPrices, PasswordCost, Place, RunRecord, RunState, SealingKey, SealingKeys, StoreLog,
+    StoreOptions, UnfinishedRun,
 };

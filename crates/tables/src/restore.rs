@@ -1,6 +1,6 @@
 //! Which stored columns an exported column gives back when its file is imported.
 
-use model::{ColumnSpec, Expr, StoredTable};
+use model::{ColumnSpec, Expr, FieldRole, StoredTable};
 
 /// What an exported column restores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub enum Restored {
 }
 
 /// What `column` restores of a row of `stored`; `None` where it is computed from columns that other
-/// export columns restore, or comes from elsewhere (comments, the trace of a score).
+/// export columns restore, or comes from elsewhere (comments, prices, the trace of a score).
 pub fn restored(column: &ColumnSpec, stored: &StoredTable) -> Option<Restored> {
     let mut elsewhere = false;
     column.expr.for_each_column(&mut |name| elsewhere |= stored.column(name).is_none());
-    if elsewhere {
+    if elsewhere || matches!(column.role, FieldRole::Price(_)) {
         return None;
     }
     match &column.expr {

@@ -99,6 +99,9 @@ fn unknown(name: &str, table: &TableSpec) -> FieldProblem {
 fn refusal(column: &ColumnSpec, key: Option<&str>, action: &Action) -> Option<&'static str> {
     let is_drop = matches!(action, Action::Drop);
     match (&column.kind, key) {
+        _ if matches!(column.role, FieldRole::Price(_)) && !(is_drop && key.is_none()) => {
+            Some("the column holds prices; use drop")
+        }
         (ColumnType::Map(_), Some("")) => Some("the key after the dot is empty"),
         (ColumnType::Map(value), _) if **value == ColumnType::Text || is_drop => None,
         (_, Some(_)) => Some("the column is no map, so it has no keys"),

@@ -42,6 +42,7 @@ pub enum ImportTable {
     Events,
     Scores,
     Comments,
+    Models,
 }
 
 impl ImportTable {
@@ -51,6 +52,7 @@ impl ImportTable {
             Self::Events => "events",
             Self::Scores => "scores",
             Self::Comments => "comments",
+            Self::Models => "models",
         }
     }
 }

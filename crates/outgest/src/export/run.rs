@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use enrich::{Comments, Scores, resolve_comments};
+use enrich::{Comments, Prices, Scores, resolve_comments};
 use model::{
     Checkpoint, CommentLookup, CompareOp, Cursor, Enrichment, Expr, Fault, FaultKind, FieldRole, Literal, Micros,
     ProjectId, ReadRequest, RunId, RunLog, Snapshot, Source, StopReason, VersionScope,
@@ -88,6 +88,7 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let ports = Ports {
         source,
         comments: Arc::new(store.clone()),
+        prices: Arc::new(store.clone()),
         destination,
         log: Arc::new(log.clone()),
         progress: Arc::<dyn Progress>::from(bar::watcher(args.progress)),
@@ -224,8 +225,8 @@ pub async fn read_request(
         snapshot: None,
         scores_since: since.map(|since| since.minus_seconds(SCORE_LOOKBACK_SECONDS)),
         batch_bytes_max: Budget::default().batch_bytes,
-        row_bytes_max: ROW_BYTES_MAX,
         versions: VersionScope::default(),
+        row_bytes_max: ROW_BYTES_MAX,
     })
 }
 
@@ -235,6 +236,9 @@ fn enrichments(request: &Request) -> Vec<Arc<dyn Enrichment>> {
     let mut enrichments: Vec<Arc<dyn Enrichment>> = Vec::new();
     if comments {
         enrichments.push(Arc::new(Comments));
+    }
+    if request.selection.columns.iter().any(|column| matches!(column.role, FieldRole::Price(_))) {
+        enrichments.push(Arc::new(Prices));
     }
     if request.selection.scores {
         enrichments.push(Arc::new(Scores));

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use lake::{Appender, Lake};
 use model::{Fault, FieldProblem, Micros, ProjectId, StoredTable};
-use store::NativeStore;
+use store::{NativeStore, NewPrices};
 use tokio::runtime::Handle;
 
-use super::{Importable, Input, NewComment, Options, Report, Sink, import as import_files};
+use super::{Importable, Input, NewComment, NewModel, Options, Report, Sink, import as import_files};
 use crate::cli::ImportArgs;
 use crate::config::{self, Settings};
 use crate::{data, signals};
@@ -64,20 +64,21 @@ fn print_report(report: &Report, as_json: bool) {
     }
 }
 
-/// Commits rows to the embedded store and comments to the metadata store.
+/// Commits rows to the embedded store, comments and prices to the metadata store.
 pub struct StoreSink {
     lake: Lake,
     store: NativeStore,
     runtime: Handle,
     appenders: BTreeMap<&'static str, Appender>,
     comments: Vec<NewComment>,
+    models: Vec<NewModel>,
     now: Micros,
 }
 
 impl StoreSink {
     /// A sink into these stores, for a thread that may block.
     pub fn new(lake: Lake, store: NativeStore, runtime: Handle, now: Micros) -> Self {
-        Self { lake, store, runtime, appenders: BTreeMap::new(), comments: Vec::new(), now }
+        Self { lake, store, runtime, appenders: BTreeMap::new(), comments: Vec::new(), models: Vec::new(), now }
     }
 }
 
@@ -96,6 +97,11 @@ impl Sink for StoreSink {
         Ok(())
     }
 
+    fn models(&mut self, models: Vec<NewModel>) -> Result<(), Fault> {
+        self.models.extend(models);
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<(), Fault> {
         for (_, appender) in std::mem::take(&mut self.appenders) {
             appender.commit(self.now, "import")?;
@@ -106,6 +112,11 @@ impl Sink for StoreSink {
         }
         for (project, comments) in by_project {
             self.runtime.block_on(self.store.put_comments(&project, &comments))?;
+        }
+        let prices = self.models.drain(..).map(|new| NewPrices { project: new.project, prices: new.prices });
+        let prices: Vec<NewPrices> = prices.collect();
+        if !prices.is_empty() {
+            self.runtime.block_on(self.store.put_prices(&prices))?;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ mod input;
 mod json;
 mod layout;
 mod lines;
+mod models;
 mod parquet;
 mod problem;
 mod rejects;
@@ -37,6 +38,7 @@ use model::{ByteCount, Fault, Micros, ProjectId, Stop, StoredTable, TableSpec};
 
 pub use comments::NewComment;
 pub use input::Input;
+pub use models::NewModel;
 #[cfg(test)]
 use report::Ignored;
 pub use report::Report;
@@ -44,6 +46,8 @@ use run::{Parcel, Run};
 
 /// Name of comments among the tables that can be imported; they are no stored table.
 pub const COMMENTS: &str = "comments";
+/// Name of models among the tables that can be imported; their prices are kept, in no stored table.
+pub const MODELS: &str = "models";
 
 /// Batches between the parsing thread and the sink: one being stored, one waiting. A batch is
 /// 8 MiB and at most one row more.
@@ -63,7 +67,7 @@ pub struct Importable {
 pub struct Options {
     /// Project of rows that name none; rows that name another are bad.
     pub project: Option<ProjectId>,
-    /// `events`, `scores` or `comments`; told from the first row of each file where `None`.
+    /// `events`, `scores`, `comments` or `models`; told from the first row of each file where `None`.
     pub table: Option<String>,
     /// Time of the import: `event_ts`, `created_at` and `updated_at` of rows that lack them.
     pub now: Micros,
@@ -103,6 +107,9 @@ pub trait Sink {
     /// Takes comments. They become visible with the next commit.
     fn comments(&mut self, comments: Vec<NewComment>) -> Result<(), Fault>;
 
+    /// Takes prices of models. They become visible with the next commit.
+    fn models(&mut self, models: Vec<NewModel>) -> Result<(), Fault>;
+
     /// Makes all that was taken visible.
     fn commit(&mut self) -> Result<(), Fault>;
 }
@@ -126,6 +133,7 @@ pub fn import(
         let stored = receive.into_iter().try_for_each(|parcel| match parcel {
             Parcel::Rows(table, batch) => sink.rows(&table, batch),
             Parcel::Comments(comments) => sink.comments(comments),
+            Parcel::Models(models) => sink.models(models),
             Parcel::Commit => sink.commit(),
         });
         let parsed = parsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

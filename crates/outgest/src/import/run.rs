@@ -15,16 +15,18 @@ use super::format::Format;
 use super::input::{Input, Opened, read_fault};
 use super::layout::{Meaning, Target};
 use super::lines::{Lines, RawRow};
+use super::models::{self, MODELS_AT_ONCE, NewModel};
 use super::parquet::{self, ParquetRows};
 use super::problem::{Place, Problem};
 use super::rejects::{Raw, Rejects};
 use super::report::{IgnoredNames, Report};
-use super::{COMMENTS, Importable, Options, json};
+use super::{COMMENTS, Importable, MODELS, Options, json};
 
 /// What the sink's thread is given.
 pub(super) enum Parcel {
     Rows(Arc<StoredTable>, RecordBatch),
     Comments(Vec<NewComment>),
+    Models(Vec<NewModel>),
     Commit,
 }
 
@@ -33,6 +35,7 @@ pub(super) struct Run<'a> {
     options: &'a Options,
     fillers: Vec<Filler>,
     comments: Vec<NewComment>,
+    models: Vec<NewModel>,
     ignored: IgnoredNames,
     rejects: Option<Rejects>,
     report: Report,
@@ -47,6 +50,7 @@ enum Table {
     /// Rows of the stored table of this filler.
     Stored(usize),
     Comments,
+    Models,
 }
 
 impl<'a> Run<'a> {
@@ -57,6 +61,7 @@ impl<'a> Run<'a> {
             options,
             fillers: tables.iter().map(filler).collect(),
             comments: Vec::new(),
+            models: Vec::new(),
             ignored: IgnoredNames::default(),
             rejects: options.rejects.as_deref().map(Rejects::create).transpose()?,
             report: Report::default(),
@@ -76,6 +81,7 @@ impl<'a> Run<'a> {
             self.send_rows(filler)?;
         }
         self.send_comments()?;
+        self.send_models()?;
         self.commit()?;
         self.report.ignored = self.ignored.into_columns();
         self.report.check()?;
@@ -139,6 +145,10 @@ impl<'a> Run<'a> {
                 let comment = comments::read(bytes, self.options.project.as_ref())?;
                 self.comments.push(comment);
             }
+            Table::Models => {
+                let model = models::read(bytes, self.options.project.as_ref())?;
+                self.models.push(model);
+            }
         }
         Ok(table)
     }
@@ -191,6 +201,7 @@ impl<'a> Run<'a> {
         match read {
             Ok(Table::Stored(filler)) if self.fillers[filler].rows().is_full() => self.send_rows(filler),
             Ok(Table::Comments) if self.comments.len() >= COMMENTS_AT_ONCE => self.send_comments(),
+            Ok(Table::Models) if self.models.len() >= MODELS_AT_ONCE => self.send_models(),
             Ok(_) => Ok(()),
             Err(problem) => {
                 self.options.stop.check()?;
@@ -226,6 +237,16 @@ impl<'a> Run<'a> {
         self.commit_if_due()
     }
 
+    fn send_models(&mut self) -> Result<(), Fault> {
+        if self.models.is_empty() {
+            return Ok(());
+        }
+        let models = std::mem::take(&mut self.models);
+        self.count_stored(MODELS, models.len());
+        self.send(Parcel::Models(models))?;
+        self.commit_if_due()
+    }
+
     fn count_stored(&mut self, table: &str, count: usize) {
         *self.report.stored.entry(table.to_owned()).or_default() += RowCount::from(count);
     }
@@ -255,16 +276,18 @@ impl<'a> Run<'a> {
     /// The table that `--table` names.
     fn named_table(&self) -> Result<Option<Table>, Fault> {
         let Some(name) = &self.options.table else { return Ok(None) };
-        if name == COMMENTS {
-            return Ok(Some(Table::Comments));
+        match name.as_str() {
+            COMMENTS => return Ok(Some(Table::Comments)),
+            MODELS => return Ok(Some(Table::Models)),
+            _ => {}
         }
         let known: Vec<&str> = self.fillers.iter().map(|filler| filler.table().name).collect();
         if let Some(filler) = known.iter().position(|known| known == name) {
             return Ok(Some(Table::Stored(filler)));
         }
-        let hint = match nearest(name, known.iter().copied().chain([COMMENTS])) {
+        let hint = match nearest(name, known.iter().copied().chain([COMMENTS, MODELS])) {
             Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("tables are {} and {COMMENTS}", known.join(", ")),
+            None => format!("tables are {}, {COMMENTS} and {MODELS}", known.join(", ")),
         };
         Err(Fault::bad_request(format!("cannot import into table {name}: there is none")).hint(hint))
     }
@@ -280,20 +303,23 @@ impl<'a> Run<'a> {
         if comments::fit(names) {
             return Ok(Some(Table::Comments));
         }
+        if models::fit(names) {
+            return Ok(Some(Table::Models));
+        }
         let fit = |filler: &Filler| filler.layout().fit(filler.table(), names.iter().map(String::as_str));
         let fits = self.fillers.iter().enumerate().filter_map(|(index, filler)| Some((fit(filler)?, index)));
         match fits.max_by_key(|(fit, index)| (*fit, std::cmp::Reverse(*index))) {
             Some((_, filler)) => Ok(Some(Table::Stored(filler))),
             None => Err(Fault::bad_request(format!("cannot tell which table the rows of {file} belong to"))
-                .hint("give --table events, scores or comments to learn which column is missing")),
+                .hint("give --table events, scores, comments or models to learn which column is missing")),
         }
     }
 
     fn stored_table_of(&self, file: &str, names: &[String]) -> Result<usize, Fault> {
         match self.table_of(file, names)? {
             Some(Table::Stored(filler)) => Ok(filler),
-            _ => Err(Fault::bad_request(format!("cannot import comments from {file}"))
-                .hint("comments come as JSONL or a JSON array")),
+            _ => Err(Fault::bad_request(format!("cannot import comments or models from {file}"))
+                .hint("comments and models come as JSONL or a JSON array")),
         }
     }
 

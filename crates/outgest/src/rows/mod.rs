@@ -24,6 +24,7 @@ use model::{Fault, Micros, StoredColumn, StoredTable};
 
 pub use cell::{Cell, JsonText};
 pub use json::{Object, syntax_problem};
+pub use number::decimal;
 pub use print::jsonl_row;
 pub use values::Values;
 

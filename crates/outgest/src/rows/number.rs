@@ -6,7 +6,7 @@ use model::Micros;
 const POWER_MAX: i32 = 38;
 
 /// The decimal `text` times ten to the power of `scale`; digits that would be lost are an error.
-pub(super) fn decimal(text: &str, scale: i8) -> Result<i128, String> {
+pub fn decimal(text: &str, scale: i8) -> Result<i128, String> {
     let not_a_number = || if scale == 0 { "expected a whole number" } else { "expected a number" }.to_owned();
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().map_err(|_| not_a_number())?),

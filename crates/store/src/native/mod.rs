@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
-//! tables: `comments`, `runs` (exports of the command line), `jobs` and `exports` (those of the
+//! tables: `comments`, `prices`, `runs` (exports of the command line), `jobs` and `exports` (those of the
 //! service), `people`, `secrets`, `audit`. Instants are stored as microseconds, never as text; what only
 //! one reader understands is JSON in a text column.
 
@@ -18,6 +18,7 @@ mod json;
 mod migrations;
 mod paging;
 mod people;
+mod prices;
 mod runs;
 mod seal;
 mod secrets;
@@ -33,6 +34,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 pub use comments::NewComment;
 pub use connect::Place;
 pub use people::PasswordCost;
+pub use prices::NewPrices;
 pub use runs::{RunRecord, RunState, StoreLog, UnfinishedRun};
 pub use seal::{SealingKey, SealingKeys};
 

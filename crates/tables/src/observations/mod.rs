@@ -1,10 +1,12 @@
 //! Observations: the same rows as events, with the columns of Langfuse's observations export.
 //!
 //! Times are ISO with milliseconds, durations are seconds, and what is absent is null instead of
-//! empty. Prices and the trace's timestamp are not part of the stored data; their columns are there
-//! and null.
+//! empty. Prices are those of the model by default; the trace's timestamp is not part of the stored
+//! data, its column is there and null.
 
-use model::{ColumnSpec, ColumnType, Expr, ObjectKind, OrderColumns, Relation, TableName, TableSpec};
+use model::{
+    ColumnSpec, ColumnType, Expr, FieldRole, ObjectKind, OrderColumns, PriceOf, Relation, TableName, TableSpec,
+};
 
 use crate::build::{
     col, column, comments, integer, iso_millis, length, map_get, millis_between, null, nullable, opt_in, optional_text,
@@ -92,9 +94,13 @@ fn measures() -> Vec<ColumnSpec> {
     ]
 }
 
-/// Tools, the trace, and what the stored data does not know.
+/// A price of the event's model.
+fn price(name: &str, of: PriceOf) -> ColumnSpec {
+    ColumnSpec { role: FieldRole::Price(of), ..optional_text("model", name, "model_id") }
+}
+
+/// Tools, the trace, the model and its prices.
 fn attached() -> Vec<ColumnSpec> {
-    let unknown = |group, name, kind| nullable(column(group, name, kind, null()));
     let count = |name, stored| column("tools", name, ColumnType::Int64, length(col(stored)));
     vec![
         column("tools", "toolDefinitions", ColumnType::text_map(), col("tool_definitions")),
@@ -102,14 +108,14 @@ fn attached() -> Vec<ColumnSpec> {
         column("tools", "toolCallNames", ColumnType::text_list(), col("tool_call_names")),
         nullable(column("trace_context", "traceName", ColumnType::Text, trace_name())),
         column("trace_context", "traceTags", ColumnType::text_list(), col("tags")),
-        iso_millis(unknown("trace_context", "traceTimestamp", ColumnType::Timestamp)),
+        iso_millis(nullable(column("trace_context", "traceTimestamp", ColumnType::Timestamp, null()))),
         optional_text("trace_context", "userId", "user_id"),
         count("toolDefinitionsCount", "tool_definitions"),
         count("toolCallsCount", "tool_calls"),
         optional_text("model", "modelId", "model_id"),
-        unknown("model", "inputPrice", ColumnType::COST),
-        unknown("model", "outputPrice", ColumnType::COST),
-        unknown("model", "totalPrice", ColumnType::COST),
+        price("inputPrice", PriceOf::Input),
+        price("outputPrice", PriceOf::Output),
+        price("totalPrice", PriceOf::Total),
         comments(),
         opt_in(timestamp("ingestion", "eventTs", "event_ts")),
     ]

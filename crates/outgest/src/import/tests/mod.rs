@@ -25,6 +25,7 @@ const NOW: Micros = Micros(1_785_585_600_000_000);
 struct Memory {
     batches: BTreeMap<&'static str, Vec<RecordBatch>>,
     comments: Vec<NewComment>,
+    models: Vec<NewModel>,
     commits: usize,
     fail_at: Option<usize>,
 }
@@ -41,6 +42,11 @@ impl Sink for Memory {
 
     fn comments(&mut self, comments: Vec<NewComment>) -> Result<(), Fault> {
         self.comments.extend(comments);
+        Ok(())
+    }
+
+    fn models(&mut self, models: Vec<NewModel>) -> Result<(), Fault> {
+        self.models.extend(models);
         Ok(())
     }
 

@@ -114,6 +114,40 @@ fn tables_are_told_apart_by_their_columns() {
 }
 
 #[test]
+fn models_give_their_default_prices_exactly() {
+    let api = r#"{"id":"m1","modelName":"gpt-4o","matchPattern":"(?i)^gpt-4o$","isLangfuseManaged":true,"inputPrice":9,
+        "prices":{"input":{"price":2.5e-06},"output":{"price":0.00001},"input_cached_tokens":{"price":1}}}"#;
+    let plain = r#"{"id":"m2","project_id":"p","input_price":"0.000000150000000000000000000000","total_price":3,"output_price":null}"#;
+    let models = Options { table: Some("models".into()), project: None, ..options() };
+    let (report, memory) = run(vec![stream("models", format!("{}\n{plain}", api.replace('\n', "")))], &models);
+    assert_eq!(report.unwrap().stored["models"].get(), 2);
+    let unit = 10_i128.pow(30);
+    let prices =
+        |model_id: &str, input, output, total| model::ModelPrices { model_id: model_id.into(), input, output, total };
+    assert_eq!(memory.models[0].project, None);
+    assert_eq!(memory.models[0].prices, prices("m1", Some(unit / 400_000), Some(unit / 100_000), None));
+    assert_eq!(memory.models[1].project.as_ref().map(|project| project.as_str()), Some("p"));
+    assert_eq!(memory.models[1].prices, prices("m2", Some(unit / 10_000_000 * 3 / 2), None, Some(3 * unit)));
+}
+
+#[test]
+fn bad_models_are_named() {
+    for (cells, why) in [
+        (r#""prices":{"input":"cheap"}"#, "a line 1: column input_price: expected a number (\"cheap\")"),
+        (r#""prices":{"input":1e-31}"#, "a line 1: column input_price: more than 30 digits after the point"),
+        (r#""input_price":1e9"#, "a line 1: column input_price: more than 38 digits"),
+        (r#""inputPrize":1"#, "a line 1: column inputPrize: no model has this column"),
+        (r#""projectId":"q""#, "a line 1: column project_id: "),
+    ] {
+        let models = Options { table: Some("models".into()), ..options() };
+        let (report, memory) = run(vec![stream("a", format!(r#"{{"id":"m",{cells}}}"#))], &models);
+        let message = report.unwrap_err().public_message().to_owned();
+        assert!(message.starts_with(why), "{message}");
+        assert_eq!((memory.models, memory.commits), (vec![], 0));
+    }
+}
+
+#[test]
 fn one_import_is_one_commit_unless_told_otherwise() {
     let rows: Vec<String> = (0..30_000).map(|row| event(&row.to_string(), "")).collect();
     let text = rows.join("\n");

@@ -2,4 +2,6 @@
 
 mod bad_input;
 mod config;
+mod data;
 mod huge_rows;
+mod lookups;

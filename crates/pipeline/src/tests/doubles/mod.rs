@@ -98,6 +98,7 @@ impl Bench {
         Ports {
             source: Arc::clone(&self.source) as _,
             comments: Arc::new(Nothing),
+            prices: Arc::new(Nothing),
             destination: Arc::clone(&self.shelf) as _,
             log: Arc::clone(&self.notebook) as _,
             progress: Arc::clone(&self.watched) as _,
@@ -203,7 +204,7 @@ pub(crate) fn request() -> ReadRequest {
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(1),
-        row_bytes_max: ByteCount::mebibytes(100),
         versions: VersionScope::default(),
+        row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -221,6 +221,13 @@ impl ScoreLookup for Nothing {
 }
 
 #[async_trait]
+impl PriceLookup for Nothing {
+    async fn prices(&self, _: &ProjectId, _: &[&str]) -> Result<Vec<ModelPrices>, Fault> {
+        Ok(vec![])
+    }
+}
+
+#[async_trait]
 impl CommentLookup for Nothing {
     async fn comments(&self, _: &ProjectId, _: ObjectKind, _: &[&str]) -> Result<Vec<Comment>, Fault> {
         Ok(vec![])
