@@ -6,16 +6,19 @@
 //! [`Window`]), how rows are read ([`Source`], [`Reading`]), enriched ([`Enrichment`]), encoded
 //! ([`Format`]) and delivered ([`Destination`]), and what is remembered ([`Checkpoint`],
 //! [`Manifest`]). Then what a service adds: exports that people ask for ([`ExportStore`]), the queue
-//! they wait in ([`JobStore`]), and people themselves ([`PeopleStore`], [`AuditLog`]).
+//! they wait in ([`JobStore`]), and people themselves ([`PeopleStore`], [`AuditLog`]), who look at rows
+//! before they export them ([`Browse`]) and take finished files away ([`Downloads`]).
 //!
 //! It does not know any table, format, source or destination by name.
 
 mod audit;
+mod browse;
 mod checkpoint;
 mod column;
 mod comments;
 mod destination;
 mod digest;
+mod download;
 mod enrich;
 mod export;
 mod expr;
@@ -23,6 +26,7 @@ mod fault;
 pub mod filter;
 mod format;
 mod id;
+mod ingest;
 mod job;
 mod kind;
 mod manifest;
@@ -39,6 +43,10 @@ mod time;
 mod window;
 
 pub use audit::{AuditEntry, AuditLog, NewAuditEntry};
+pub use browse::{
+    Bound, Browse, BrowseBounds, FacetAsk, FacetValue, Facets, Histogram, HistogramAsk, HistogramBar, RowKey, RowPage,
+    RowsAsk, ShownCells, ShownRow,
+};
 pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
 pub use column::{ColumnType, FieldRole, PriceOf, TimestampStyle, field};
 pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
@@ -46,6 +54,7 @@ pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
 };
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
+pub use download::Downloads;
 pub use enrich::{
     Comment, CommentLookup, Enricher, Enrichment, Lookups, ModelPrices, ObjectKind, PriceLookup, ScoreLookup,
     ScoreName, ScoreRow, ScoreScope,
@@ -63,6 +72,7 @@ pub use format::{
     UnicodeRule,
 };
 pub use id::{ApiKeyId, JobId, ProjectId, RunId, UserId};
+pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, TableStorage};
 pub use job::{
     Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
     Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Wish,

@@ -1,7 +1,7 @@
 //! Checking filters against a table and turning them into one predicate.
 
 use super::predicate;
-use super::wire::{Condition, NESTING_MAX, Test, WireFilter};
+use super::wire::{self, Condition, NESTING_MAX, Test, WireFilter};
 use crate::{Expr, FieldProblem, FilterColumn, FilterKind, TableSpec, nearest};
 
 /// The predicate that holds where all filters hold; `None` where there is no filter. Reports every
@@ -107,6 +107,27 @@ impl FilterKind {
             Self::CommentCount => vec!["number"],
             Self::CommentContent => vec!["string"],
             Self::TracePosition => vec!["positionInTrace"],
+        }
+    }
+
+    /// The operators that it takes with a filter of this wire type, one of [`Self::accepted_types`].
+    pub fn operators(&self, type_name: &str) -> Vec<&'static str> {
+        // Inputs, outputs and values under a key are searched by words; other texts are not.
+        let by_words = matches!(self, Self::Text { full_text: true, .. } | Self::TextPairs { .. } | Self::TextMap(_));
+        wire::operators(type_name).filter(|operator| *operator != "matches" || by_words).collect()
+    }
+
+    /// Whether its values can be counted: texts that repeat, lists of them, keys, and yes or no.
+    pub fn is_countable(&self) -> bool {
+        match self {
+            Self::Text { full_text, .. } => !full_text,
+            Self::Bool(_) | Self::TextList(_) | Self::TextPairs { .. } | Self::TextMap(_) => true,
+            Self::Number { .. }
+            | Self::Time(_)
+            | Self::Score { .. }
+            | Self::CommentCount
+            | Self::CommentContent
+            | Self::TracePosition => false,
         }
     }
 

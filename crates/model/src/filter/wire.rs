@@ -176,6 +176,25 @@ pub(super) const OPTIONS_OPS: &[(&str, OptionsOp)] = &[("any of", OptionsOp::Any
 pub(super) const ARRAY_OPS: &[(&str, OptionsOp)] =
     &[("any of", OptionsOp::AnyOf), ("none of", OptionsOp::NoneOf), ("all of", OptionsOp::AllOf)];
 
+/// Every operator of a wire type.
+pub(super) fn operators(type_name: &str) -> impl Iterator<Item = &'static str> {
+    fn names<T>(spellings: &'static [(&'static str, T)]) -> Vec<&'static str> {
+        spellings.iter().map(|(name, _)| *name).collect()
+    }
+    let all = match type_name {
+        "string" | "stringObject" => names(STRING_OPS),
+        "number" | "numberObject" => names(NUMBER_OPS),
+        "datetime" => names(DATETIME_OPS),
+        "boolean" | "booleanObject" => names(BOOLEAN_OPS),
+        "stringOptions" | "categoryOptions" => names(OPTIONS_OPS),
+        "arrayOptions" => names(ARRAY_OPS),
+        "null" => vec!["is null", "is not null"],
+        "positionInTrace" => vec!["="],
+        _ => vec![],
+    };
+    all.into_iter()
+}
+
 /// The spelling of an operator.
 pub(super) fn spelling<T: PartialEq>(op: &T, spellings: &[(&'static str, T)]) -> &'static str {
     spellings.iter().find(|(_, candidate)| candidate == op).map_or("<>", |(text, _)| text)
