@@ -22,6 +22,7 @@ cargo xtask <chore>
   check          formatting, lints, docs, structure: what CI runs besides tests
   bench engine   speed and memory beside DuckDB, release build
   tidy           the structure rules alone
+  openapi        write crates/api/openapi.json anew from the routes
   docs           write docs/configuration.md from the program's own settings
   picture        draw docs/terminal.svg from a real run";
 
@@ -35,6 +36,7 @@ fn main() -> Result<()> {
         ["check"] => test::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["tidy"] => tidy::run(),
+        ["openapi"] => openapi(),
         ["docs", rest @ ..] => docs::run(rest),
         ["picture", rest @ ..] => picture::run(rest),
         [] | ["help" | "--help" | "-h"] => {
@@ -43,6 +45,13 @@ fn main() -> Result<()> {
         }
         _ => bail!("unknown chore {words:?}\n\n{USAGE}"),
     }
+}
+
+/// The test that compares the document writes it where it is told to.
+fn openapi() -> Result<()> {
+    let mut test = command::cargo();
+    test.args(["test", "--workspace", "--locked", "--lib", "--", "the_checked_in_document_is_the_code_s"]);
+    command::run(test.env("OUTGEST_WRITE_GOLDENS", "1"))
 }
 
 fn demo(rest: &[&str]) -> Result<()> {

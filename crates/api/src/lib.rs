@@ -1,3 +1,36 @@
 //! The REST API and its OpenAPI document, progress as server-sent events, and the built web app.
 //!
-//! It never runs an export: it meets the worker in the job store only.
+//! [`router`] turns [`Ports`] and [`Settings`] into a service. [`routes`] is the table of every route and of who
+//! may call it; the same table makes the OpenAPI document ([`openapi_json`]), so the two cannot drift apart.
+//! Requests pass through [`layers`], are admitted by [`access`], read by [`input`], answered in the shapes of
+//! [`wire`], and what cannot be answered becomes a [`problem`].
+//!
+//! It never runs an export: it meets the worker in the job store only. Rows, tables and formats reach it
+//! through traits and descriptors; it knows none of them by name.
+
+mod access;
+mod app;
+mod input;
+mod layers;
+mod openapi;
+mod problem;
+mod routes;
+mod signing;
+mod web;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::{Catalog, Ports, Readiness, Settings};
+pub use openapi::openapi_json;
+
+/// The service: API, documentation, health, metrics and web app.
+///
+/// It reads the caller's address from `ConnectInfo<SocketAddr>`, so serve it with
+/// `into_make_service_with_connect_info`.
+pub fn router(ports: Ports, settings: Settings) -> axum::Router {
+    let app = app::App::new(ports, settings);
+    let (routes, _) = routes::routes().split_for_parts();
+    layers::around(routes.merge(openapi::routes()).fallback(web::serve), &app).with_state(app)
+}

@@ -1,0 +1,525 @@
+//! Rows, counted values, rows over time, comments.
+
+use model::{ByteCount, FacetAsk, HistogramAsk, ObjectKind, Page, PlacedComment, RowsAsk, ShownCells, ShownRow};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+pub(crate) use super::filter::Filter;
+use super::instant;
+use crate::problem::{Answer, Problem};
+
+/// Which rows are meant.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct RowsRequest {
+    /// Filters that must all hold.
+    #[schema(value_type = Vec<Filter>)]
+    filter: Vec<Value>,
+    /// Filters as text, which must hold too: `type = "GENERATION" and totalCost > 0.01`.
+    #[serde(rename = "where")]
+    wheres: Vec<String>,
+    /// Text that rows must contain.
+    search: Option<String>,
+    /// What the search looks at; ids where not given.
+    search_types: Vec<SearchType>,
+    /// First instant: RFC 3339, a date, or a duration before now such as `-24h`.
+    #[schema(example = "-24h")]
+    since: Option<String>,
+    /// First instant that is left out.
+    until: Option<String>,
+    /// Timestamp that `since` and `until` are held against; the start time where not given.
+    timestamp: Option<Cursor>,
+    /// Columns by name, in order; `scores` stands for the score columns, `all` alone for everything. The table's
+    /// usual columns where not given.
+    columns: Vec<String>,
+    /// Texts with more characters are cut there, and `cut` of the row says so.
+    #[schema(minimum = 1)]
+    characters_max: Option<u32>,
+    /// At most so many rows.
+    #[schema(minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<u32>,
+    /// The `next` or `previous` of another page of the same request.
+    pub(crate) cursor: Option<String>,
+}
+
+impl RowsRequest {
+    pub(crate) fn into_parts(self, table: String) -> (RowsAsk, ShownCells) {
+        let ask = RowsAsk {
+            table,
+            filter: if self.filter.is_empty() { Value::Null } else { Value::Array(self.filter) },
+            wheres: self.wheres,
+            search: self.search,
+            search_types: self.search_types.into_iter().map(|kind| kind.as_str().to_owned()).collect(),
+            since: self.since,
+            until: self.until,
+            cursor: self.timestamp.map(Into::into),
+        };
+        (ask, ShownCells { columns: self.columns, characters_max: self.characters_max })
+    }
+}
+
+/// The same in a query string, for links and simple programs.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RowsQuery {
+    /// Filters that must all hold, as a JSON array.
+    filter: Option<String>,
+    /// Filters as text: `type = "GENERATION" and totalCost > 0.01`.
+    #[serde(rename = "where")]
+    wheres: Option<String>,
+    /// Text that rows must contain.
+    search: Option<String>,
+    /// What the search looks at, separated by commas: `id`, `content`, `input`, `output`.
+    search_types: Option<String>,
+    /// First instant: RFC 3339, a date, or a duration before now such as `-24h`.
+    since: Option<String>,
+    /// First instant that is left out.
+    until: Option<String>,
+    /// Timestamp that `since` and `until` are held against.
+    #[param(inline)]
+    timestamp: Option<Cursor>,
+    /// Columns, separated by commas.
+    columns: Option<String>,
+    /// Texts with more characters are cut there, and `cut` of the row says so.
+    #[param(minimum = 1)]
+    characters_max: Option<u32>,
+    /// At most so many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next` or `previous` of another page of the same request.
+    cursor: Option<String>,
+}
+
+impl RowsQuery {
+    pub(crate) fn into_request(self) -> Answer<RowsRequest> {
+        let list = |text: Option<String>| -> Vec<String> {
+            text.iter().flat_map(|text| text.split(',')).map(|part| part.trim().to_owned()).collect()
+        };
+        let filter = match self.filter {
+            None => Vec::new(),
+            Some(text) => match serde_json::from_str(&text) {
+                Ok(Value::Array(filters)) => filters,
+                Ok(filter @ Value::Object(_)) => vec![filter],
+                _ => return Err(Problem::of_field("filter", "this is not a JSON array of filters")),
+            },
+        };
+        let kinds = list(self.search_types);
+        let kinds = kinds.iter().map(|name| SearchType::of_name(name)).collect::<Answer<Vec<_>>>()?;
+        Ok(RowsRequest {
+            filter,
+            wheres: self.wheres.into_iter().collect(),
+            search: self.search,
+            search_types: kinds,
+            since: self.since,
+            until: self.until,
+            timestamp: self.timestamp,
+            columns: list(self.columns),
+            characters_max: self.characters_max,
+            limit: self.limit,
+            cursor: self.cursor,
+        })
+    }
+}
+
+/// What a search looks at.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SearchType {
+    /// Ids and names.
+    Id,
+    /// Input or output.
+    Content,
+    /// Input.
+    Input,
+    /// Output.
+    Output,
+}
+
+impl SearchType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Content => "content",
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+
+    fn of_name(name: &str) -> Answer<Self> {
+        let all = [Self::Id, Self::Content, Self::Input, Self::Output];
+        all.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            Problem::of_field("searchTypes", format!("{name:?} is not one of id, content, input, output"))
+        })
+    }
+}
+
+/// A timestamp that windows are measured on.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cursor {
+    /// When the newest version of the row was stored.
+    Ingested,
+    /// When the row started.
+    StartTime,
+}
+
+impl From<Cursor> for model::Cursor {
+    fn from(cursor: Cursor) -> Self {
+        match cursor {
+            Cursor::Ingested => Self::Ingested,
+            Cursor::StartTime => Self::StartTime,
+        }
+    }
+}
+
+/// Rows, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RowPage {
+    /// Columns in order, score columns included.
+    columns: Vec<String>,
+    /// Rows.
+    rows: Vec<Row>,
+    /// The `cursor` of older rows; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+    /// The `cursor` of newer rows; null at the beginning.
+    #[schema(required)]
+    previous: Option<String>,
+    /// The bound that ended the search before the page was full; the search goes on at the cursor.
+    #[schema(required)]
+    stopped: Option<Bound>,
+}
+
+/// A row.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Row {
+    /// Names the row in `GET …/rows/{key}`.
+    key: String,
+    /// Its cells by column, as a JSONL export would have them.
+    #[schema(value_type = Object)]
+    cells: Box<RawValue>,
+    /// Columns whose texts were cut.
+    cut: Vec<CutCell>,
+}
+
+/// A text that was cut.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CutCell {
+    /// Its column.
+    column: String,
+    /// Its whole size.
+    bytes: u64,
+}
+
+/// A bound of a call.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bound {
+    Time,
+    Bytes,
+}
+
+impl From<model::Bound> for Bound {
+    fn from(bound: model::Bound) -> Self {
+        match bound {
+            model::Bound::Time => Self::Time,
+            model::Bound::Bytes => Self::Bytes,
+        }
+    }
+}
+
+impl Row {
+    pub(crate) fn new(row: ShownRow) -> Answer<Self> {
+        let cells = RawValue::from_string(row.cells)
+            .map_err(|error| model::Fault::bug("a row has no JSON form").because(error))?;
+        let cut = |(column, ByteCount(bytes))| CutCell { column, bytes };
+        Ok(Self { key: row.key.0, cells, cut: row.cut.into_iter().map(cut).collect() })
+    }
+}
+
+impl RowPage {
+    pub(crate) fn new(page: model::RowPage) -> Answer<Self> {
+        Ok(Self {
+            columns: page.columns,
+            rows: page.rows.into_iter().map(Row::new).collect::<Answer<_>>()?,
+            next: page.next.map(|token| token.0),
+            previous: page.previous.map(|token| token.0),
+            stopped: page.stopped.map(Into::into),
+        })
+    }
+}
+
+/// Values of a column to be counted.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FacetsRequest {
+    /// Of these rows; all where not given. Columns, limit and cursor in it have no use here and are refused.
+    #[serde(default)]
+    rows: Option<RowsRequest>,
+    /// Id of a filter column.
+    #[schema(example = "name")]
+    column: String,
+    /// Values under this key, for columns that have keys. Without it the keys are counted.
+    #[serde(default)]
+    key: Option<String>,
+    /// Only values that contain this text, ignoring case.
+    #[serde(default)]
+    contains: Option<String>,
+    /// At most so many values, the most frequent ones.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
+}
+
+/// Values that one call counts at most: more than a list of suggestions shows.
+const FACET_VALUES_MAX: u32 = 1_000;
+
+/// Bars of a histogram at most: one per pixel of a wide screen.
+const BARS_MAX: u32 = 2_000;
+
+impl FacetsRequest {
+    pub(crate) fn into_ask(self, table: String) -> Answer<FacetAsk> {
+        let values_max = bounded("limit", self.limit, 50, FACET_VALUES_MAX)?;
+        let rows = self.rows.unwrap_or_default().into_counted(table)?;
+        Ok(FacetAsk { rows, column: self.column, key: self.key, contains: self.contains, values_max })
+    }
+}
+
+impl RowsRequest {
+    /// The rows where they are counted and not shown.
+    fn into_counted(self, table: String) -> Answer<RowsAsk> {
+        let useless = [
+            ("columns", !self.columns.is_empty()),
+            ("charactersMax", self.characters_max.is_some()),
+            ("limit", self.limit.is_some()),
+            ("cursor", self.cursor.is_some()),
+        ];
+        match useless.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) => Err(Problem::of_field(format!("rows.{field}"), "rows are counted here, not shown")),
+            None => Ok(self.into_parts(table).0),
+        }
+    }
+}
+
+fn bounded(field: &str, asked: Option<u32>, usual: u32, most: u32) -> Answer<u32> {
+    let number = asked.unwrap_or(usual);
+    if (1..=most).contains(&number) {
+        return Ok(number);
+    }
+    Err(Problem::of_field(field, format!("{number} is not between 1 and {most}")))
+}
+
+/// Values of a column.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Facets {
+    /// Values, most frequent first.
+    values: Vec<FacetValue>,
+    /// Whether there are more values.
+    more: bool,
+    /// Rows that were looked at.
+    rows: u64,
+    /// The bound that ended the count before every row was seen; the newest rows were.
+    #[schema(required)]
+    stopped: Option<Bound>,
+}
+
+/// A value and its count.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FacetValue {
+    /// The value as a filter would name it.
+    value: String,
+    /// Rows that have it.
+    rows: u64,
+}
+
+impl From<model::Facets> for Facets {
+    fn from(facets: model::Facets) -> Self {
+        let value = |found: model::FacetValue| FacetValue { value: found.value, rows: found.rows.get() };
+        Self {
+            values: facets.values.into_iter().map(value).collect(),
+            more: facets.more,
+            rows: facets.rows.get(),
+            stopped: facets.stopped.map(Into::into),
+        }
+    }
+}
+
+/// Rows to be counted over time.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct HistogramRequest {
+    /// Of these rows; all where not given. Columns, limit and cursor in it have no use here and are refused.
+    #[serde(default)]
+    rows: Option<RowsRequest>,
+    /// At most so many bars.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 2000, default = 100)]
+    bars: Option<u32>,
+}
+
+impl HistogramRequest {
+    pub(crate) fn into_ask(self, table: String) -> Answer<HistogramAsk> {
+        let bars_max = bounded("bars", self.bars, 100, BARS_MAX)?;
+        Ok(HistogramAsk { rows: self.rows.unwrap_or_default().into_counted(table)?, bars_max })
+    }
+}
+
+/// Rows by start time.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Histogram {
+    /// Width of a bar.
+    step_seconds: f64,
+    /// Bars that are not empty, oldest first.
+    bars: Vec<HistogramBar>,
+    /// The bound that ended the count before every row was seen.
+    #[schema(required)]
+    stopped: Option<Bound>,
+    /// Bars from this instant on are complete; null where all are.
+    #[schema(required, format = DateTime)]
+    complete_from: Option<String>,
+}
+
+/// One bar.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HistogramBar {
+    /// Its first instant.
+    #[schema(format = DateTime)]
+    from: String,
+    /// Rows that start in it.
+    rows: u64,
+}
+
+impl From<model::Histogram> for Histogram {
+    fn from(histogram: model::Histogram) -> Self {
+        let bar = |bar: model::HistogramBar| HistogramBar { from: instant(bar.from), rows: bar.rows.get() };
+        Self {
+            step_seconds: histogram.step.as_secs_f64(),
+            bars: histogram.bars.into_iter().map(bar).collect(),
+            stopped: histogram.stopped.map(Into::into),
+            complete_from: histogram.complete_from.map(instant),
+        }
+    }
+}
+
+/// Kind of object that comments hang on.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ObjectType {
+    Observation,
+    Trace,
+    Session,
+    Prompt,
+}
+
+impl From<ObjectType> for ObjectKind {
+    fn from(kind: ObjectType) -> Self {
+        match kind {
+            ObjectType::Observation => Self::Observation,
+            ObjectType::Trace => Self::Trace,
+            ObjectType::Session => Self::Session,
+            ObjectType::Prompt => Self::Prompt,
+        }
+    }
+}
+
+impl From<ObjectKind> for ObjectType {
+    fn from(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::Observation => Self::Observation,
+            ObjectKind::Trace => Self::Trace,
+            ObjectKind::Session => Self::Session,
+            ObjectKind::Prompt => Self::Prompt,
+        }
+    }
+}
+
+/// Which comments are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CommentsQuery {
+    /// Only on this kind of object.
+    #[param(inline)]
+    pub(crate) object_type: Option<ObjectType>,
+    /// Only on this object.
+    pub(crate) object_id: Option<String>,
+    /// At most so many items.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<u32>,
+    /// The `next` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+/// A comment to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewComment {
+    /// Kind of object.
+    pub(crate) object_type: ObjectType,
+    /// Id of the object.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub(crate) object_id: String,
+    /// Text.
+    #[schema(min_length = 1, max_length = 5000)]
+    pub(crate) content: String,
+}
+
+/// A comment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Comment {
+    /// Id.
+    pub(crate) id: String,
+    /// Kind of object.
+    object_type: ObjectType,
+    /// Id of the object.
+    object_id: String,
+    /// Text.
+    content: String,
+    /// Who wrote it, where known.
+    #[schema(required)]
+    author_email: Option<String>,
+    /// When.
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl From<PlacedComment> for Comment {
+    fn from(placed: PlacedComment) -> Self {
+        Self {
+            id: placed.comment.id,
+            object_type: placed.kind.into(),
+            object_id: placed.comment.object_id,
+            content: placed.comment.content,
+            author_email: placed.comment.author_email,
+            created_at: instant(placed.comment.created_at),
+        }
+    }
+}
+
+/// Comments, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommentPage {
+    /// Comments.
+    items: Vec<Comment>,
+    /// The `cursor` of the next page; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+impl From<Page<PlacedComment>> for CommentPage {
+    fn from(page: Page<PlacedComment>) -> Self {
+        Self { items: page.items.into_iter().map(Into::into).collect(), next: page.next.map(|token| token.0) }
+    }
+}
