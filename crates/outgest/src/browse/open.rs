@@ -1,0 +1,99 @@
+//! A read that keeps to its bounds and ends with the call that wanted it.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use futures_util::StreamExt;
+use model::{
+    Bound, BrowseBounds, ByteCount, Fault, FaultKind, KeyRange, OrderKey, Plan, ReadRequest, Reading, Source, Stop,
+    StopReason,
+};
+use tokio::time::Instant;
+
+/// A prepared read. Dropping it ends the read, on the source's side too.
+pub(super) struct Open {
+    pub(super) reading: Arc<dyn Reading>,
+    stop: Stop,
+    until: Instant,
+    bytes_left: ByteCount,
+}
+
+/// Why reading a range ended.
+pub(super) enum Ended {
+    /// Every row of it was seen.
+    Seen,
+    /// The reader has enough.
+    Enough,
+    /// A bound was met.
+    At(Bound),
+}
+
+/// Whether the reader wants more rows.
+pub(super) enum More {
+    Yes,
+    No,
+}
+
+impl Open {
+    /// Prepares a read; the time starts now.
+    pub(super) async fn new(source: &dyn Source, request: ReadRequest, bounds: &BrowseBounds) -> Result<Self, Fault> {
+        let until = Instant::now() + bounds.time;
+        let reading = in_time(until, source.prepare(request)).await?;
+        Ok(Self { reading, stop: Stop::new(), until, bytes_left: bounds.bytes })
+    }
+
+    /// The slices after a position.
+    pub(super) async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
+        in_time(self.until, self.reading.plan(after)).await
+    }
+
+    /// Hands the batches of a range to `take` until it has enough or a bound is met.
+    pub(super) async fn read(
+        &mut self,
+        range: KeyRange,
+        mut take: impl FnMut(RecordBatch) -> Result<More, Fault>,
+    ) -> Result<Ended, Fault> {
+        let mut batches = Arc::clone(&self.reading).read(range, self.stop.clone());
+        loop {
+            let next = match tokio::time::timeout_at(self.until, batches.next()).await {
+                Ok(Some(batch)) => batch?,
+                Ok(None) => return Ok(Ended::Seen),
+                Err(_) => return Ok(Ended::At(Bound::Time)),
+            };
+            let bytes = ByteCount::from(next.get_array_memory_size());
+            if let More::No = take(next)? {
+                return Ok(Ended::Enough);
+            }
+            if bytes >= self.bytes_left {
+                return Ok(Ended::At(Bound::Bytes));
+            }
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.stop.raise(StopReason::Cancelled);
+        // Only the source's own end of a read can stop its work there, and a drop cannot wait for that.
+        let reading = Arc::clone(&self.reading);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(fault) = reading.close().await {
+                    tracing::warn!(cause = %fault, "a read could not be ended at its source");
+                }
+            });
+        }
+    }
+}
+
+/// Nothing can be answered before these steps are through, so their end is that of the call.
+async fn in_time<T>(until: Instant, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match tokio::time::timeout_at(until, step).await {
+        Ok(done) => done,
+        Err(_) => {
+            Err(Fault::new(FaultKind::Timeout, "the source did not answer in time")
+                .hint("ask for a shorter time range"))
+        }
+    }
+}
