@@ -14,6 +14,10 @@ use crate::command::{output, run, target};
 /// Python packages: an S3 server for small tests, and readers that did not learn our formats from us.
 const PYTHON_PACKAGES: &[&str] = &["moto[server]==5.2.5", "duckdb==2.0.0", "pyarrow==26.0.1", "deltalake==1.6.6"];
 
+/// Python packages whose dependencies are not needed. This one holds a whole ClickHouse server, which
+/// `crates/sources/engine/clickhouse.py` starts; its Python side would want pandas and more.
+const PYTHON_PACKAGES_ALONE: &[&str] = &["chdb-core==26.9.0"];
+
 /// npm packages: Azure's own storage emulator.
 const NODE_PACKAGES: &[&str] = &["azurite@3.35.0"];
 
@@ -49,12 +53,16 @@ fn venv() -> PathBuf {
 
 fn prepare_python() -> Result<()> {
     let venv = venv();
-    install_once(&venv, PYTHON_PACKAGES, || {
+    let packages = [PYTHON_PACKAGES, PYTHON_PACKAGES_ALONE].concat();
+    install_once(&venv, &packages, || {
         let hint = "install Python 3.10 or newer with venv: apt-get install python3-venv";
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).context(hint)?;
-        let mut pip = Command::new(venv.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
-        run(&mut pip).context("the packages come from PyPI or the index that pip is configured with")
+        for (options, packages) in [(&[][..], PYTHON_PACKAGES), (&["--no-deps"][..], PYTHON_PACKAGES_ALONE)] {
+            let mut pip = Command::new(venv.join("bin/python"));
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(options).args(packages);
+            run(&mut pip).context("the packages come from PyPI or the index that pip is configured with")?;
+        }
+        Ok(())
     })
 }
 

@@ -31,6 +31,8 @@ const URL_VARIABLES: &[&str] = &["CLICKHOUSE_EVENTS_READ_ONLY_URL", "CLICKHOUSE_
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "the schema is what is used: fields are read by the names in it")]
 struct Documented {
+    /// Database. Else the address's, else `CLICKHOUSE_DB`, else `default`.
+    database: Option<String>,
     /// User. Else the address's, else `CLICKHOUSE_USER`, else `default`.
     user: Option<String>,
     /// Password. Else the address's, else `CLICKHOUSE_PASSWORD`.
@@ -114,22 +116,26 @@ impl ClickHouseOptions {
         address.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()))
     }
 
-    /// Reads an address such as `clickhouse://user:password@host:8123/database?threads_max=4`, with
-    /// `options` besides; `clickhouse://` alone takes everything from the environment.
+    /// Reads an address such as `clickhouse://user:password@host:8123/database?threads_max=4`. What it does
+    /// not say is taken from `defaults`, then from the environment; `clickhouse://` alone says nothing.
     pub fn read(
         address: &str,
-        options: &RawOptions,
+        defaults: &RawOptions,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Fault> {
         let place = Place::parse(address, environment)?;
-        let mut fields = Fields::new(&descriptor(), &place.query, options, environment);
-        let user = fields.text("user").or(place.user).or_else(|| fields.variable("CLICKHOUSE_USER"));
-        let password = fields.text("password").or(place.password).or_else(|| fields.variable("CLICKHOUSE_PASSWORD"));
+        let mut fields = Fields::new(&descriptor(), &place.query, defaults, environment);
+        let mut named = |place: Option<String>, name, variable| {
+            let option = fields.text(name);
+            place.or(option).or_else(|| fields.variable(variable))
+        };
+        let user = named(place.user, "user", "CLICKHOUSE_USER");
+        let password = named(place.password, "password", "CLICKHOUSE_PASSWORD");
+        let database = named(place.database, "database", "CLICKHOUSE_DB");
         let cluster = fields.text("cluster").or_else(|| {
             let enabled = fields.variable("CLICKHOUSE_CLUSTER_ENABLED").is_some_and(|enabled| enabled == "true");
             if enabled { fields.variable("CLICKHOUSE_CLUSTER_NAME") } else { None }
         });
-        let database = place.database.or_else(|| fields.variable("CLICKHOUSE_DB"));
         let compression = match fields.text("compression").as_deref() {
             None | Some("auto") => WireCompression::Auto,
             Some("none") => WireCompression::None,

@@ -109,9 +109,15 @@ impl Client {
     }
 
     /// Stores rows: `statement` is an `INSERT … FORMAT …` and `data` what follows it.
-    pub(crate) async fn put(&self, statement: &str, data: Bytes) -> Result<(), Fault> {
+    pub(crate) async fn put(
+        &self,
+        statement: &str,
+        data: Bytes,
+        settings: &[(&'static str, &'static str)],
+    ) -> Result<(), Fault> {
         let _permit = self.server.limiter.permit().await;
-        let manner = Manner { query_id: self.new_id(), ..Manner::default() };
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let manner = Manner { query_id: self.new_id(), settings, ..Manner::default() };
         Ok(self.server.put(statement, data, &manner).await?)
     }
 

@@ -143,7 +143,7 @@ impl Server {
 
     /// Sends a statement with the data it stores, and waits until it is stored.
     pub(super) async fn put(&self, statement: &str, data: Bytes, manner: &Manner) -> Result<(), Refused> {
-        let purpose = "what was stored";
+        let purpose = "the answer to storing rows";
         let request = self.request(manner).query(&[("query", statement)]).body(data);
         let head = self.head(purpose, request).await?;
         head.response.bytes().await.map_err(|error| self.place.transport_fault(purpose, error))?;

@@ -13,11 +13,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Merges an address's query with `options` and refuses names that `descriptor` does not have.
+    /// Takes an address's query and what it does not say from `defaults`, and refuses names that
+    /// `descriptor` does not have.
     pub(super) fn new(
         descriptor: &KindDescriptor,
         query: &[(String, String)],
-        options: &RawOptions,
+        defaults: &RawOptions,
         environment: &'a dyn Fn(&str) -> Option<String>,
     ) -> Self {
         let known: Vec<&str> = match descriptor.options.get("properties") {
@@ -25,7 +26,8 @@ impl<'a> Fields<'a> {
             _ => Vec::new(),
         };
         let mut fields = Self { values: BTreeMap::new(), environment, problems: Vec::new() };
-        for (name, value) in query.iter().map(|(name, value)| (name, value)).chain(&options.0) {
+        let defaults = defaults.0.iter().filter(|(name, _)| !query.iter().any(|(known, _)| known == *name));
+        for (name, value) in query.iter().map(|(name, value)| (name, value)).chain(defaults) {
             if !known.contains(&name.as_str()) {
                 let problem = FieldProblem::new(name, format!("{} has no such option", descriptor.title));
                 fields.problems.push(match nearest(name, known.iter().copied()) {
