@@ -3,3 +3,5 @@
 //! No SQL, no HTTP and no concrete plug-in: what they need comes through ports.
 
 pub mod metrics;
+
+pub mod notices;

@@ -16,6 +16,7 @@ mod exports;
 mod jobs;
 mod json;
 mod migrations;
+mod notices;
 mod paging;
 mod people;
 mod prices;
@@ -28,7 +29,7 @@ mod token;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Fault, FaultKind};
+use model::{Channel, Fault, FaultKind};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 pub use comments::NewComment;
@@ -60,6 +61,8 @@ pub struct StoreOptions {
     pub sealing: Option<SealingKeys>,
     /// How expensive guessing a password is.
     pub passwords: PasswordCost,
+    /// How people and programs are told that an export ended.
+    pub notices: Vec<Channel>,
 }
 
 impl NativeStore {
@@ -83,6 +86,12 @@ impl NativeStore {
         };
         connect::migrate(&store, place).await?;
         Ok(store)
+    }
+
+    /// Connects, asks for the time and leaves again; the schema is left as it is.
+    pub async fn reach(place: &Place) -> Result<(), Fault> {
+        let database = connect::connect(place).await?;
+        Clock::default().now(&database).await.map(drop).map_err(statement_failed("reach anything"))
     }
 
     /// Fails where the database does not answer: the readiness of a server.
