@@ -7,12 +7,14 @@ mod allocator;
 #[expect(dead_code, reason = "looking at rows is the part of `outgest serve` that nothing mounts yet")]
 mod browse;
 mod cli;
+mod client;
 mod config;
 mod data;
 mod demo;
 mod export;
 mod generate;
 mod import;
+mod notify;
 mod observe;
 mod process;
 mod report;
@@ -65,7 +67,7 @@ fn ended(result: Result<u8, Fault>) -> ExitCode {
 }
 
 fn load_settings(cli: &Cli) -> Result<Loaded, Vec<FieldProblem>> {
-    let flags = cli.global.flags().map_err(|problem| vec![problem])?;
+    let flags = cli.flags().map_err(|problem| vec![problem])?;
     config::load(&Inputs { file: cli.global.config.clone(), variables: config::variables(), flags })
 }
 
@@ -90,6 +92,7 @@ async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fa
         Command::Export(args) => export::export(settings, args).await?,
         Command::Verify(args) => return verify::verify(settings, args).await,
         Command::Data(args) => data::command::data(settings, args).await?,
+        Command::Exports(args) => return client::command::exports(settings, args).await,
         Command::Config(_) => return Err(Fault::bug("the settings are needed before they are read")),
     }
     Ok(exit_code::OK)

@@ -3,6 +3,7 @@
 mod config;
 mod data;
 mod export;
+mod exports;
 mod import;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use config::{ConfigArgs, ConfigCommand};
 pub use data::{DataArgs, DataCommand};
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
+pub use exports::{CreateArgs, ExportsArgs, ExportsCommand};
 pub use import::{GenerateArgs, ImportArgs};
 
 use crate::config::Flag;
@@ -69,7 +71,7 @@ pub struct GlobalArgs {
 
 impl GlobalArgs {
     /// What the options say about settings.
-    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+    fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
         let mut flags = Vec::new();
         for text in &self.set {
             let Some((key, value)) = text.split_once('=') else {
@@ -81,6 +83,18 @@ impl GlobalArgs {
         flags.extend(flag("--data", "data", self.data.as_ref()));
         flags.extend(flag("--log", "log.level", self.log.as_ref()));
         flags.extend(flag("--log-format", "log.format", self.log_format.as_ref()));
+        Ok(flags)
+    }
+}
+
+impl Cli {
+    /// What all options say about settings.
+    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+        let mut flags = self.global.flags()?;
+        match &self.command {
+            Command::Exports(args) => flags.extend(args.flags()),
+            _ => {}
+        }
         Ok(flags)
     }
 }
@@ -116,6 +130,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Look after the embedded store
     Data(DataArgs),
+    /// Ask a server for exports, watch and download them
+    Exports(ExportsArgs),
     /// Check the configuration, or show what holds and why
     Config(ConfigArgs),
 }

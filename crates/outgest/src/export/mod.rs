@@ -9,5 +9,6 @@ mod receipt;
 mod request;
 mod run;
 
+pub use bar::watcher;
 pub use request::Request;
 pub use run::{export, read_request};
