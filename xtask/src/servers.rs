@@ -11,9 +11,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{output, run, target};
 
-/// Python packages: an S3 server for small tests, a mail server, and readers that did not learn our formats from us.
-const PYTHON_PACKAGES: &[&str] =
-    &["moto[server]==5.2.5", "duckdb==2.0.0", "pyarrow==26.0.1", "deltalake==1.6.6", "aiosmtpd==1.4.6"];
+/// Python packages: an S3 server for small tests, and readers that did not learn our formats from us.
+const PYTHON_PACKAGES: &[&str] = &["moto[server]==5.2.5", "duckdb==2.0.0", "pyarrow==26.0.1", "deltalake==1.6.6"];
 
 /// Python packages whose dependencies are not needed. This one holds a whole ClickHouse server, which
 /// `crates/sources/engine/clickhouse.py` starts; its Python side would want pandas and more.
@@ -24,7 +23,7 @@ const NODE_PACKAGES: &[&str] = &["azurite@3.35.0"];
 
 /// Installs everything, and says what is missing on this machine where it cannot.
 pub fn prepare() -> Result<()> {
-    let results = [("Python", prepare_python()), ("Node", prepare_node())];
+    let results = [("Python", prepare_python()), ("Node", prepare_node()), ("Postgres", prepare_postgres())];
     let mut missing = Vec::new();
     for (name, result) in results {
         if let Err(error) = result {
@@ -76,6 +75,36 @@ fn prepare_node() -> Result<()> {
         npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&folder);
         run(npm.args(NODE_PACKAGES)).context("the packages come from the registry that npm is configured with")
     })
+}
+
+/// Installs the server's package where this machine is ours to change: in CI, and for root.
+fn prepare_postgres() -> Result<()> {
+    if has_postgres() {
+        return Ok(());
+    }
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
+    if !root && !ci {
+        bail!("install the server, any version from 15 on: apt-get install postgresql");
+    }
+    eprintln!("installing postgresql");
+    let apt = if root { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
+        let mut command = Command::new(apt[0]);
+        run(command.args(&apt[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    if !has_postgres() {
+        bail!("apt-get installed postgresql, but there is no initdb in /usr/lib/postgresql");
+    }
+    Ok(())
+}
+
+/// Whether the server's programs are there: Debian keeps them out of the path.
+fn has_postgres() -> bool {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = debian.map(|version| version.path().join("bin")).chain(std::env::split_paths(&in_path));
+    folders.into_iter().any(|folder| folder.join("initdb").is_file())
 }
 
 /// Runs `install` unless `folder` holds exactly these packages already.
