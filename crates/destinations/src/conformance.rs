@@ -52,10 +52,25 @@ impl Ability {
     }
 }
 
+/// A stretch of a file reads as that stretch, whatever it cuts.
+pub async fn a_stretch_reads_alone(destination: &dyn Destination) {
+    let file = name("stretch.csv");
+    let mut writer = destination.open(&file, &FileAttributes::default(), None).await.expect("a file opens");
+    writer.write(Bytes::from_static(b"0123456789")).await.expect("bytes are taken");
+    writer.commit().await.expect("a file is committed");
+    for range in [0..10, 0..1, 9..10, 3..7] {
+        let expected = &b"0123456789"[range.start as usize..range.end as usize];
+        let chunks = destination.read_range(&file, range.clone()).await.expect("a stretch opens");
+        let chunks: Vec<Bytes> = chunks.try_collect().await.expect("a stretch reads");
+        assert_eq!(chunks.concat(), expected, "{range:?}");
+    }
+}
+
 /// Runs every promise, one after the other.
 pub async fn run(destination: &dyn Destination, ability: &Ability) {
     nothing_is_there_before_it_is_written(destination).await;
     files_read_as_they_were_written(destination, ability).await;
+    a_stretch_reads_alone(destination).await;
     names_are_kept_as_given(destination).await;
     a_file_is_invisible_until_it_is_committed(destination, ability).await;
     a_commit_replaces_what_was_visible(destination).await;

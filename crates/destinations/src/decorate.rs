@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,8 +27,10 @@ pub enum Call {
     Check,
     /// [`Destination::head`].
     Head,
-    /// [`Destination::read`].
+    /// [`Destination::read`] and [`Destination::read_range`].
     Read,
+    /// [`Destination::link`].
+    Link,
     /// [`Destination::open`].
     Open,
     /// [`Destination::discard`].
@@ -178,6 +181,22 @@ impl Destination for Troubled {
         let planned = self.plan.count(Call::Read);
         planned.before()?;
         planned.after(self.inner.read(file).await)
+    }
+
+    async fn read_range(
+        &self,
+        file: &FileName,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        let planned = self.plan.count(Call::Read);
+        planned.before()?;
+        planned.after(self.inner.read_range(file, range).await)
+    }
+
+    async fn link(&self, file: &FileName, valid: Duration) -> Result<Option<String>, Fault> {
+        let planned = self.plan.count(Call::Link);
+        planned.before()?;
+        planned.after(self.inner.link(file, valid).await)
     }
 
     async fn open(

@@ -1,6 +1,8 @@
 //! Where files go: open, write, commit or abort; then the manifest makes the run visible.
 
 use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +26,21 @@ pub trait Destination: fmt::Display + Send + Sync {
 
     /// The bytes of a visible file.
     async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault>;
+
+    /// The bytes of a stretch of a visible file; the stretch lies within the file.
+    async fn read_range(
+        &self,
+        _file: &FileName,
+        _range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        Err(Fault::bad_request(format!("a part of a file cannot be read back from {self}")))
+    }
+
+    /// A link that anybody can follow for `valid` to download a visible file; `None` where the destination
+    /// or its credentials cannot make one.
+    async fn link(&self, _file: &FileName, _valid: Duration) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
 
     /// Starts a file, or continues the upload `resume`, of which exactly its durable bytes are kept.
     ///

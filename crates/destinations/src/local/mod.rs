@@ -12,7 +12,8 @@ mod writer;
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,10 +112,22 @@ impl Destination for LocalDestination {
     }
 
     async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        self.read_range(file, 0..u64::MAX).await
+    }
+
+    async fn read_range(
+        &self,
+        file: &FileName,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
         let target = self.target(file);
         let path = target.clone();
-        let opened = blocking("read", target.clone(), move || File::open(path)).await?;
-        let chunks = stream::try_unfold(opened, move |mut opened| {
+        let opened = blocking("read", target.clone(), move || {
+            let mut opened = File::open(path)?;
+            opened.seek(SeekFrom::Start(range.start))?;
+            Ok(opened.take(range.end.saturating_sub(range.start)))
+        });
+        let chunks = stream::try_unfold(opened.await?, move |mut opened| {
             let target = target.clone();
             async move {
                 let chunk = blocking("read", target, move || {

@@ -65,6 +65,25 @@ async fn a_partial_file_of_another_run_is_replaced_and_cannot_be_resumed() {
 }
 
 #[tokio::test]
+async fn a_writer_that_was_taken_over_completes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = LocalDestination::new(directory.path());
+    let mut stopped = open(&local, "a.csv").await;
+    stopped.write(Bytes::from_static(b"old")).await.unwrap();
+    // The successor removes what it cannot take over and begins anew under the same name.
+    local.discard(&stopped.upload()).await.unwrap();
+    let mut successor = open(&local, "a.csv").await;
+    successor.write(Bytes::from_static(b"new")).await.unwrap();
+
+    let fault = stopped.commit().await.unwrap_err();
+
+    assert_eq!(fault.kind(), FaultKind::NotFound);
+    assert!(local.head(&name("a.csv")).await.unwrap().is_none());
+    successor.commit().await.unwrap();
+    assert_eq!(fs::read(directory.path().join("a.csv")).unwrap(), b"new");
+}
+
+#[tokio::test]
 async fn only_durable_bytes_survive_a_resume() {
     let directory = tempfile::tempdir().unwrap();
     let local = LocalDestination::new(directory.path());

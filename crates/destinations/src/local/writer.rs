@@ -195,8 +195,13 @@ impl FileWriter for LocalWriter {
             self.write_pending().await?;
         }
         let (handle, partial, target) = (Arc::clone(&self.handle), self.partial.clone(), self.target.clone());
+        let identity = self.identity;
         blocking("complete", self.target.clone(), move || {
             handle.sync_all()?;
+            // Whoever took the file over has removed ours: what has its name now is not ours to complete.
+            if identity_of(&fs::metadata(&partial)?) != identity {
+                return Err(io::Error::from(ErrorKind::NotFound));
+            }
             fs::rename(&partial, &target)?;
             sync_directory(&target)
         })

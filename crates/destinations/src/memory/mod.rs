@@ -7,6 +7,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -124,6 +125,16 @@ impl Destination for MemoryDestination {
     async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
         let found = self.content().files.get(file).map(|file| file.bytes.clone());
         let bytes = found.ok_or_else(|| self.missing(file))?;
+        Ok(stream::once(async { Ok(bytes) }).boxed())
+    }
+
+    async fn read_range(
+        &self,
+        file: &FileName,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        let found = self.content().files.get(file).map(|file| file.bytes.clone());
+        let bytes = found.ok_or_else(|| self.missing(file))?.slice(range.start as usize..range.end as usize);
         Ok(stream::once(async { Ok(bytes) }).boxed())
     }
 

@@ -4,6 +4,8 @@
 //! Blocks that are never committed cannot be removed; Azure forgets them after a week. The vendor's
 //! client cannot set a content type on a list of blocks, so that one request is made here.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +16,7 @@ use object_store::HeaderValue;
 use object_store::azure::{AzureAuthorizer, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::path::Path;
+use object_store::signer::Signer;
 use schemars::JsonSchema;
 
 use super::vendor::{Client, Place, Vendor, url_of, without_retries};
@@ -268,6 +271,11 @@ impl Vendor for Azure {
 
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {
         self.store.credentials().get_credential().map(|found| found.map(drop)).boxed()
+    }
+
+    async fn sign(&self, path: &Path, valid: Duration) -> object_store::Result<String> {
+        let get = "GET".parse().expect("GET is a method");
+        self.store.signed_url(get, path, valid).await.map(String::from)
     }
 
     /// Blocks have no upload to start: what the blob is called is said when they are committed.

@@ -1,6 +1,7 @@
 //! Google Cloud Storage, over its XML API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -9,6 +10,7 @@ use model::{Fault, FaultKind, KindDescriptor};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder};
 use object_store::path::Path;
+use object_store::signer::Signer;
 use object_store::{HeaderValue, StaticCredentialProvider};
 use schemars::JsonSchema;
 
@@ -145,6 +147,11 @@ impl Vendor for Gcs {
 
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {
         self.store.credentials().get_credential().map(|found| found.map(drop)).boxed()
+    }
+
+    async fn sign(&self, path: &Path, valid: Duration) -> object_store::Result<String> {
+        let get = "GET".parse().expect("GET is a method");
+        self.store.signed_url(get, path, valid).await.map(String::from)
     }
 
     async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()> {

@@ -14,6 +14,7 @@ mod vendor;
 mod writer;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,29 @@ impl Session {
         self.request(&format!("look at {file}"), ANSWER_TIME, head).await
     }
 
+    async fn read(
+        self: &Arc<Self>,
+        file: &FileName,
+        options: GetOptions,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        let path = path_of(file)?;
+        let doing = format!("read {file}");
+        let get = self.vendor.client().get_opts(&path, options);
+        let chunks = self.request(&doing, ANSWER_TIME, get).await?.into_stream();
+        let chunks = stream::try_unfold((chunks, Arc::clone(self)), move |(mut chunks, session)| {
+            let doing = doing.clone();
+            async move {
+                match tokio::time::timeout(ANSWER_TIME, chunks.next()).await {
+                    Ok(Some(Ok(chunk))) => Ok(Some((chunk, (chunks, session)))),
+                    Ok(Some(Err(error))) => Err(session.place.fault(&doing, error)),
+                    Ok(None) => Ok(None),
+                    Err(_) => Err(session.place.timeout(&doing, ANSWER_TIME)),
+                }
+            }
+        });
+        Ok(chunks.boxed())
+    }
+
     /// Writes an object with one request.
     async fn put(&self, file: &FileName, attributes: &FileAttributes, bytes: Bytes) -> Result<(), Fault> {
         let path = path_of(file)?;
@@ -171,22 +195,20 @@ impl Destination for ObjectDestination {
     }
 
     async fn read(&self, file: &FileName) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
-        let path = path_of(file)?;
-        let doing = format!("read {file}");
-        let get = self.session.vendor.client().get_opts(&path, GetOptions::default());
-        let chunks = self.session.request(&doing, ANSWER_TIME, get).await?.into_stream();
-        let chunks = stream::try_unfold((chunks, Arc::clone(&self.session)), move |(mut chunks, session)| {
-            let doing = doing.clone();
-            async move {
-                match tokio::time::timeout(ANSWER_TIME, chunks.next()).await {
-                    Ok(Some(Ok(chunk))) => Ok(Some((chunk, (chunks, session)))),
-                    Ok(Some(Err(error))) => Err(session.place.fault(&doing, error)),
-                    Ok(None) => Ok(None),
-                    Err(_) => Err(session.place.timeout(&doing, ANSWER_TIME)),
-                }
-            }
-        });
-        Ok(chunks.boxed())
+        self.session.read(file, GetOptions::default()).await
+    }
+
+    async fn read_range(
+        &self,
+        file: &FileName,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        self.session.read(file, GetOptions { range: Some(range.into()), ..GetOptions::default() }).await
+    }
+
+    async fn link(&self, file: &FileName, valid: Duration) -> Result<Option<String>, Fault> {
+        // Credentials that read need not be able to sign; what they cannot do is no failure.
+        Ok(self.session.vendor.sign(&path_of(file)?, valid).await.ok())
     }
 
     async fn open(

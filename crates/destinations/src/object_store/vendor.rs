@@ -1,6 +1,7 @@
 //! What the stores differ in, behind one contract: how they are reached, authenticate and complete.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -53,6 +54,9 @@ pub(super) trait Vendor: Send + Sync {
 
     /// Gets credentials, from memory where they are still good.
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>>;
+
+    /// A link to an object that anybody can follow for `valid`.
+    async fn sign(&self, path: &Path, valid: Duration) -> object_store::Result<String>;
 
     /// Starts an upload; its id.
     async fn begin(&self, path: &Path, attributes: &FileAttributes) -> object_store::Result<String> {
