@@ -35,6 +35,16 @@ impl Lake {
     /// With the newest version of a row go its older versions, even those with a later start time:
     /// nothing that was corrected comes back.
     pub fn expire(&self, table: &str, older_than: Micros, now: Micros) -> Result<Expired, Fault> {
+        self.expire_by_project(table, &|_| Some(older_than), now)
+    }
+
+    /// [`Lake::expire`] with a boundary for each project; rows of a project without one stay.
+    pub fn expire_by_project(
+        &self,
+        table: &str,
+        older_than: &dyn Fn(&str) -> Option<Micros>,
+        now: Micros,
+    ) -> Result<Expired, Fault> {
         let _ownership = self.own()?;
         let snapshot = self.snapshot(table)?;
         let log = self.log(table)?;
@@ -42,6 +52,7 @@ impl Lake {
         let mut expired = Expired::default();
         let mut replaced = Vec::new();
         for files in projects(&snapshot) {
+            let Some(older_than) = files.first().and_then(|file| older_than(file.project.as_str())) else { continue };
             for part in parts_with_expired(&snapshot, files, older_than)? {
                 replaced.push(Arc::clone(&part.file));
                 expired.rows += RowCount(part.dropped.len());
