@@ -123,6 +123,12 @@ impl Fault {
         Self { hint, problems, ..Self::bad_request(message) }
     }
 
+    /// The same with another message.
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
     /// Adds what the user can change.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -51,11 +51,6 @@ id! {
 }
 
 id! {
-    /// A mail or a request about something that ended.
-    NoticeId
-}
-
-id! {
     /// Somebody who signs in.
     UserId
 }

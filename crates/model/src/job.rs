@@ -210,6 +210,15 @@ pub struct Lease {
     pub lasts: Duration,
 }
 
+/// An attempt that could not be ended.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// The lease, for another try.
+    pub lease: Lease,
+    /// Why not.
+    pub fault: Fault,
+}
+
 /// What a worker may claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimLimits {
@@ -385,8 +394,9 @@ pub trait JobStore: Send + Sync {
     /// refused.
     fn run_log(&self, lease: &Lease, stop: Stop) -> Arc<dyn RunLog>;
 
-    /// Ends the attempt. A lost lease is a conflict and changes nothing.
-    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), Fault>;
+    /// Ends the attempt. A lost lease is a conflict, and one whose job was cancelled meanwhile is
+    /// `Cancelled`; neither changes anything, and the lease comes back.
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), Unsettled>;
 
     /// Cancels a job and its parts. It is final when this returns; what is left of it is removed by a
     /// worker. A job that has ended is a conflict.

@@ -45,6 +45,32 @@ pub struct Manifest {
     pub supersedes: Option<FileName>,
 }
 
+impl Manifest {
+    /// The manifest of a run whose files were written by several workers, from the manifests of its
+    /// parts in row order. `None` where there are none, or where they do not agree about the request or
+    /// the columns.
+    pub fn joined(parts: Vec<Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut whole = parts.next()?;
+        for part in parts {
+            let same = part.query_fingerprint == whole.query_fingerprint
+                && part.exported_at == whole.exported_at
+                && part.columns == whole.columns;
+            if !same {
+                return None;
+            }
+            whole.rows += part.rows;
+            whole.bytes += part.bytes;
+            whole.truncated |= part.truncated;
+            whole.files.extend(part.files);
+            let more = part.warnings.into_iter().filter(|warning| !whole.warnings.contains(warning));
+            let more: Vec<String> = more.collect();
+            whole.warnings.extend(more);
+        }
+        Some(whole)
+    }
+}
+
 /// The window of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestWindow {

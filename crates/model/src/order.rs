@@ -48,7 +48,7 @@ impl PartialOrd for OrderKey {
 }
 
 /// The rows with `from <= key < to` in the total order; either end may be open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
     /// First position inside.
     pub from: Option<OrderKey>,
@@ -84,6 +84,16 @@ impl KeyRange {
         }
     }
 
+    /// The rows that are in both ranges; `None` where there can be none.
+    pub fn and(&self, other: &Self) -> Option<Self> {
+        let from = self.from.iter().chain(&other.from).max().cloned();
+        let to = self.to.iter().chain(&other.to).min().cloned();
+        match (&from, &to) {
+            (Some(from), Some(to)) if from >= to => None,
+            _ => Some(Self { from, to }),
+        }
+    }
+
     /// The start times that rows of this range can have, `from <= t < to`, unbounded where open.
     pub fn times(&self) -> (Option<Micros>, Option<Micros>) {
         // A range that ends before the first row of an instant excludes that instant.
@@ -116,6 +126,18 @@ mod tests {
         assert!(!range.contains(&key(20, "", "")) && !range.contains(&key(9, "z", "z")));
         assert!(range.contains(&key(19, "", "")) && range.contains(&key(10, "z", "z")));
         assert_eq!(range.times(), (Some(Micros(10)), Some(Micros(20))));
+    }
+
+    #[test]
+    fn two_ranges_meet_in_what_both_hold() {
+        let range = |from: Option<i64>, to: Option<i64>| KeyRange {
+            from: from.map(|time| key(time, "", "")),
+            to: to.map(|time| key(time, "", "")),
+        };
+        // Later times come first.
+        assert_eq!(range(Some(9), Some(5)).and(&range(Some(7), None)), Some(range(Some(7), Some(5))));
+        assert_eq!(range(None, Some(5)).and(&KeyRange::ALL), Some(range(None, Some(5))));
+        assert_eq!(range(Some(9), Some(7)).and(&range(Some(7), Some(5))), None);
     }
 
     #[test]

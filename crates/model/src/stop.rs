@@ -18,7 +18,12 @@ pub struct Stop {
 struct Shared {
     reason: AtomicU8,
     waiting: Mutex<Vec<Waker>>,
+    /// Asked at every look as long as nobody has raised the flag.
+    guard: Option<Guard>,
 }
+
+/// Finds out by itself whether the flag is to be raised.
+type Guard = Box<dyn Fn() -> Option<StopReason> + Send + Sync>;
 
 /// Why a run should end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,13 @@ impl Stop {
         Self::default()
     }
 
+    /// A flag that is also raised when somebody looks at it and `guard` has a reason. So a process that
+    /// did not run for a while, and has not heard of the reason yet, still does nothing that it may not.
+    pub fn guarded(guard: impl Fn() -> Option<StopReason> + Send + Sync + 'static) -> Self {
+        let shared = Shared { guard: Some(Box::new(guard)), ..Shared::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
     /// Raises the flag and wakes every waiter; later reasons are ignored.
     pub fn raise(&self, reason: StopReason) {
         let code = match reason {
@@ -52,6 +64,15 @@ impl Stop {
 
     /// The reason, once raised.
     pub fn reason(&self) -> Option<StopReason> {
+        if let Some(reason) = self.raised_for() {
+            return Some(reason);
+        }
+        let found = self.shared.guard.as_ref().and_then(|guard| guard())?;
+        self.raise(found);
+        self.raised_for()
+    }
+
+    fn raised_for(&self) -> Option<StopReason> {
         match self.shared.reason.load(Ordering::SeqCst) {
             1 => Some(StopReason::Cancelled),
             2 => Some(StopReason::HandOver),
@@ -104,5 +125,23 @@ impl Future for Raised {
             Some(reason) => Poll::Ready(reason),
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_raises_the_flag_for_whoever_looks() {
+        let lost = Arc::new(AtomicU8::new(0));
+        let seen = Arc::clone(&lost);
+        let stop = Stop::guarded(move || (seen.load(Ordering::SeqCst) == 1).then_some(StopReason::LeaseLost));
+        assert!(stop.check().is_ok());
+        lost.store(1, Ordering::SeqCst);
+        assert_eq!(stop.clone().reason(), Some(StopReason::LeaseLost));
+        // What was raised first stays.
+        stop.raise(StopReason::Cancelled);
+        assert_eq!(stop.reason(), Some(StopReason::LeaseLost));
     }
 }

@@ -10,11 +10,6 @@ pub fn print_fault(fault: &Fault) {
     if let Some(hint) = fault.public_hint() {
         eprintln!("hint: {hint}");
     }
-    log_causes(fault);
-}
-
-/// Tells the log what caused a fault that was shown otherwise.
-pub fn log_causes(fault: &Fault) {
     let mut cause = std::error::Error::source(fault);
     while let Some(error) = cause {
         tracing::info!(cause = %error, "the failure above was caused by this");

@@ -20,6 +20,20 @@ pub fn stop_on_signal(stop: Stop) -> JoinHandle<()> {
     })
 }
 
+/// Asks for a hand-over at the first signal. A second one ends the process at once.
+pub fn drain_on_signal(drain: Stop) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if wait().await.is_err() {
+            return;
+        }
+        tracing::info!("ending: running work is handed over");
+        drain.raise(StopReason::HandOver);
+        if wait().await.is_ok() {
+            crate::leave_interrupted();
+        }
+    })
+}
+
 #[cfg(unix)]
 async fn wait() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -6,7 +6,6 @@ use futures_util::TryStreamExt;
 use model::{Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RunId, Stop};
 use pipeline::{Against, Budget, RealWaits, Verification};
 use serde_json::json;
-use store::NativeStore;
 
 use crate::cli::{VerifyArgs, exit_code};
 use crate::config::{self, Settings};
@@ -26,7 +25,7 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
         None
     } else {
         let source = data::open_source(&settings.data, args.source.as_deref())?;
-        let store = NativeStore::open(&settings.data).await?;
+        let store = data::open_metadata(settings).await?;
         let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &store).await?;
         Some(Against { source, request, full: args.full })
     };

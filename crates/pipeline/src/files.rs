@@ -13,12 +13,12 @@ use model::{
     RunLog, Snapshot, Stop, StopReason,
 };
 
-use crate::RunSpec;
 use crate::encode::BlockToWrite;
 use crate::file::FileUnderWay;
 use crate::progress::{RowLog, Watch};
 use crate::retry::{Retrying, at_most};
 use crate::upload::{Upload, discard, upload_is_gone};
+use crate::{EmptyRun, RunSpec};
 
 /// Version of the checkpoint's shape that this build reads and writes.
 const CHECKPOINT_VERSION: u16 = 1;
@@ -144,7 +144,8 @@ impl Files {
 
     /// Finishes the last file. A run without rows has one file without rows.
     pub(crate) async fn finish(&mut self, schema: &SchemaRef, watch: &Watch) -> Result<&[FileReceipt], Fault> {
-        if self.open.is_none() && self.checkpoint.done.is_empty() {
+        let nothing_written = self.open.is_none() && self.checkpoint.done.is_empty();
+        if nothing_written && self.spec.files.empty == EmptyRun::File {
             self.open_file(schema).await?;
         }
         if self.open.is_some() {
@@ -199,7 +200,22 @@ impl Files {
         self.checkpoint.open = Some(file.checkpoint());
         self.open = Some(file);
         self.recorded = None;
-        self.record().await
+        let recorded = self.record().await;
+        let belongs_to_another = self.log.stop().reason() == Some(StopReason::LeaseLost);
+        if recorded.is_err() && (self.log_lost || belongs_to_another) {
+            self.abort_unrecorded().await;
+        }
+        recorded
+    }
+
+    /// Removes an upload that nobody else can know of: its record was refused.
+    async fn abort_unrecorded(&mut self) {
+        let Some(file) = self.open.take() else { return };
+        match at_most(self.spec.budget.cleanup_max, file.abort()).await {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot remove an upload that was not recorded"),
+            None => tracing::warn!("removing an upload that was not recorded took too long"),
+        }
     }
 
     async fn finish_file(&mut self) -> Result<(), Fault> {

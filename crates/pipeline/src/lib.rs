@@ -36,7 +36,7 @@ pub use budget::Budget;
 pub use progress::{Progress, ProgressState, Silent};
 pub use retry::{RealWaits, Waits};
 pub use run::{Ports, RunOutcome, run};
-pub use spec::{FileLayout, RunSpec};
+pub use spec::{EmptyRun, FileLayout, RunSpec};
 pub use verify::{Against, Difference, RowName, Verification, VerifyReport, verify};
 
 #[cfg(test)]

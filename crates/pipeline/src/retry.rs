@@ -91,14 +91,15 @@ impl Retrying {
         self.stop.check()
     }
 
-    /// Waits until the step may be tried again, or gives the fault back where that makes no sense.
-    pub(crate) async fn wait(&self, step: &str, attempts: &mut Attempts, fault: Fault) -> Result<(), Fault> {
+    /// Waits until the step may be tried again, or gives the fault back, with the step's name, where that
+    /// makes no sense.
+    pub(crate) async fn wait(&self, step: &'static str, attempts: &mut Attempts, fault: Fault) -> Result<(), Fault> {
         self.stop.check()?;
         attempts.0 += 1;
         let wait = match fault.retry() {
-            Retry::Never => return Err(fault),
-            _ if attempts.0 >= self.attempts_max => return Err(fault),
-            Retry::After(wait) if wait > self.backoff_max => return Err(fault),
+            Retry::Never => return Err(fault.during(step)),
+            _ if attempts.0 >= self.attempts_max => return Err(fault.during(step)),
+            Retry::After(wait) if wait > self.backoff_max => return Err(fault.during(step)),
             // A little later than asked, so that everybody who was told the same does not come back together.
             Retry::After(wait) => wait + self.backoff_min.mul_f64(self.waits.chance()),
             Retry::Backoff => {
@@ -126,7 +127,7 @@ impl Retrying {
     }
 
     /// Runs a step until it succeeds or must not be tried again.
-    pub(crate) async fn until_ok<T, F>(&self, step: &str, mut call: impl FnMut() -> F) -> Result<T, Fault>
+    pub(crate) async fn until_ok<T, F>(&self, step: &'static str, mut call: impl FnMut() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {
@@ -185,7 +186,7 @@ mod tests {
             .until_ok("reading", || async { Err::<(), _>(Fault::new(FaultKind::Unavailable, "gone")) })
             .await
             .unwrap_err();
-        assert_eq!(fault.public_message(), "gone");
+        assert_eq!((fault.public_message(), fault.step()), ("gone", Some("reading")));
         let seconds: Vec<u64> = waits.0.lock().unwrap().iter().map(Duration::as_secs).collect();
         assert_eq!(seconds, [1, 2, 4, 5]);
     }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use model::{
-    ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, Lookups, MANIFEST_VERSION,
-    Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog, Source, Stop,
-    StopReason, field,
+    ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, KeyRange, Lookups,
+    MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog,
+    Slice, Source, Stop, StopReason, field,
 };
-use tracing::Instrument;
 
 use crate::canonical::{CanonicalRule, Cutter};
 use crate::encode::{Encoded, Encoding};
@@ -55,9 +54,7 @@ pub struct RunOutcome {
 /// Ends early with the stop of the run log, and then leaves behind what the reason allows. Whatever
 /// fails, no partial file is visible; after a fault that may heal the checkpoint and what it names stay.
 pub async fn run(spec: RunSpec, ports: Ports, resume: Option<Checkpoint>) -> Result<RunOutcome, Fault> {
-    // Of the most severe level: a span that the log's level left out would name the run to nobody.
-    let span = tracing::error_span!("run", run.id = %spec.request.run, project.id = %spec.request.project);
-    run_cut(spec, ports, resume, CanonicalRule::STANDARD).instrument(span).await
+    run_cut(spec, ports, resume, CanonicalRule::STANDARD).await
 }
 
 /// [`run`] with another canonical rule, for tests.
@@ -205,12 +202,21 @@ fn plan_rest<'a>(
     let at_limit = spec.limit.is_some_and(|limit| files.rows() >= limit);
     let nothing_left = files.complete() && !at_limit;
     let after = files.after().cloned();
+    let range = spec.range.clone();
     async move {
         if nothing_left {
             return Ok(Plan::default());
         }
-        retrying.until_ok("planning the read", || reading.plan(after.as_ref())).await
+        let plan = retrying.until_ok("planning the read", || reading.plan(after.as_ref())).await?;
+        Ok(within(plan, &range))
     }
+}
+
+/// What of a plan lies in the range.
+fn within(plan: Plan, range: &KeyRange) -> Plan {
+    let slices = plan.slices.into_iter();
+    let slices = slices.filter_map(|slice| Some(Slice { range: slice.range.and(range)?, ..slice }));
+    Plan { slices: slices.collect() }
 }
 
 /// Rows read are rows written (promise 9); a run that cannot prove it fails before its manifest.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{
     ByteCount, Compression, Enrichment, Fault, FileAttributes, FileName, Format, FormatDescriptor, FormatOptions,
-    ReadRequest, RowCount,
+    KeyRange, ReadRequest, RowCount,
 };
 
 use crate::Budget;
@@ -20,6 +20,8 @@ pub struct RunSpec {
     pub output_columns: Vec<String>,
     /// Steps between reading and encoding, in order.
     pub enrichments: Vec<Arc<dyn Enrichment>>,
+    /// Only these rows: a part of a run whose files are written by several workers.
+    pub range: KeyRange,
     /// At most so many rows, the first of the total order, over all attempts.
     pub limit: Option<RowCount>,
     /// How rows become bytes.
@@ -51,6 +53,18 @@ pub struct FileLayout {
     pub roll_bytes: Option<ByteCount>,
     /// Where the manifest goes; `None` where the user wants none.
     pub manifest: Option<FileName>,
+    /// What becomes of a run without rows.
+    pub empty: EmptyRun,
+}
+
+/// What a run without rows writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmptyRun {
+    /// A valid empty file.
+    #[default]
+    File,
+    /// Nothing: it is a part of a run, and another part has a file.
+    Nothing,
 }
 
 impl FileLayout {
@@ -64,16 +78,33 @@ impl FileLayout {
             Some(name) if !name.is_empty() => segment + name.len(),
             _ => path[segment..].rfind('.').filter(|dot| *dot > 0).map_or(path.len(), |dot| segment + dot),
         };
-        Self { stem: path[..cut].to_owned(), extension: path[cut..].to_owned(), roll_bytes: None, manifest: None }
+        Self {
+            stem: path[..cut].to_owned(),
+            extension: path[cut..].to_owned(),
+            roll_bytes: None,
+            manifest: None,
+            empty: EmptyRun::File,
+        }
     }
 
     /// The name of the file with this number, from 1.
     pub fn file(&self, number: usize) -> Result<FileName, Fault> {
         match self.roll_bytes {
             None => FileName::new(format!("{}{}", self.stem, self.extension)),
-            Some(_) => FileName::new(format!("{}-part-{number:05}{}", self.stem, self.extension)),
+            Some(_) => FileName::new(format!("{}{}", numbered(&self.stem, number), self.extension)),
         }
     }
+
+    /// The layout of one part of a run with rolled files: a single file with this number, and no manifest.
+    pub fn part(&self, number: usize) -> Self {
+        let empty = if number == 1 { EmptyRun::File } else { EmptyRun::Nothing };
+        let stem = numbered(&self.stem, number);
+        Self { stem, extension: self.extension.clone(), roll_bytes: None, manifest: None, empty }
+    }
+}
+
+fn numbered(stem: &str, number: usize) -> String {
+    format!("{stem}-part-{number:05}")
 }
 
 impl RunSpec {
@@ -121,6 +152,7 @@ mod tests {
             assert_eq!(layout.file(7).unwrap().as_str(), single);
             layout.roll_bytes = Some(ByteCount(1));
             assert_eq!(layout.file(7).unwrap().as_str(), rolled);
+            assert_eq!(layout.part(7).file(1).unwrap().as_str(), rolled);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Upload {
         let writer = self.writer.take().ok_or_else(|| Fault::bug("a file was committed twice"))?;
         let fault = match writer.commit().await {
             Err(fault) if fault.retry() != Retry::Never => fault,
-            other => return other,
+            other => return other.map_err(|fault| fault.during("completing a file")),
         };
         // The answer may have been lost after the file became visible.
         let (destination, bytes) = (&*self.destination, ByteCount(self.end));

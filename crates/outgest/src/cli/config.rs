@@ -14,11 +14,7 @@ pub struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Name everything that is wrong with the file, the environment and the options
-    Check {
-        /// Try what the settings point at: stores, destination, mail server, collector
-        #[arg(long)]
-        connect: bool,
-    },
+    Check,
     /// Print every setting that holds and where it came from; secrets are hidden
     Show {
         /// Print as JSON

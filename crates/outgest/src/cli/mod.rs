@@ -3,8 +3,9 @@
 mod config;
 mod data;
 mod export;
-mod exports;
 mod import;
+mod people;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -15,8 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use config::{ConfigArgs, ConfigCommand};
 pub use data::{DataArgs, DataCommand};
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
-pub use exports::{CreateArgs, ExportsArgs, ExportsCommand};
 pub use import::{GenerateArgs, ImportArgs};
+pub use people::{KeyArgs, KeyCommand, ProjectArgs, ProjectCommand, UserArgs, UserCommand};
+pub use serve::ServeArgs;
 
 use crate::config::Flag;
 
@@ -71,7 +73,7 @@ pub struct GlobalArgs {
 
 impl GlobalArgs {
     /// What the options say about settings.
-    fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
         let mut flags = Vec::new();
         for text in &self.set {
             let Some((key, value)) = text.split_once('=') else {
@@ -83,18 +85,6 @@ impl GlobalArgs {
         flags.extend(flag("--data", "data", self.data.as_ref()));
         flags.extend(flag("--log", "log.level", self.log.as_ref()));
         flags.extend(flag("--log-format", "log.format", self.log_format.as_ref()));
-        Ok(flags)
-    }
-}
-
-impl Cli {
-    /// What all options say about settings.
-    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
-        let mut flags = self.global.flags()?;
-        match &self.command {
-            Command::Exports(args) => flags.extend(args.flags()),
-            _ => {}
-        }
         Ok(flags)
     }
 }
@@ -130,8 +120,14 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Look after the embedded store
     Data(DataArgs),
-    /// Ask a server for exports, watch and download them
-    Exports(ExportsArgs),
+    /// Serve the API, plan what is due, and carry exports out
+    Serve(ServeArgs),
+    /// Make accounts for people who sign in to a server
+    User(UserArgs),
+    /// Make projects known to a server
+    Project(ProjectArgs),
+    /// Make keys for programs that use a server
+    Key(KeyArgs),
     /// Check the configuration, or show what holds and why
     Config(ConfigArgs),
 }

@@ -6,7 +6,7 @@ use model::{Fault, FaultKind, Micros};
 use serde_json::json;
 use store::NativeStore;
 
-use super::{lake_directory, open_lake};
+use super::{lake_directory, open_lake, open_metadata};
 use crate::cli::{DataArgs, DataCommand};
 use crate::config::{self, Settings};
 
@@ -14,7 +14,7 @@ use crate::config::{self, Settings};
 pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
     let now = config::now();
     match &args.command {
-        DataCommand::Info { json } => info(&settings.data, *json).await,
+        DataCommand::Info { json } => info(settings, *json).await,
         DataCommand::Check { json } => check(&settings.data, *json),
         DataCommand::Compact => {
             let lake = open_lake(&settings.data)?;
@@ -41,14 +41,14 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             }
             Ok(())
         }
-        DataCommand::Backup { folder } => backup(&settings.data, folder).await,
+        DataCommand::Backup { folder } => backup(settings, folder).await,
         DataCommand::Restore { folder } => restore(&settings.data, folder, now),
     }
 }
 
-async fn info(data: &Path, as_json: bool) -> Result<(), Fault> {
-    let info = open_lake(data)?.info()?;
-    let runs = NativeStore::open(data).await?.runs().await?;
+async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
+    let info = open_lake(&settings.data)?.info()?;
+    let runs = open_metadata(settings).await?.runs().await?;
     if as_json {
         let runs: Vec<_> = runs
             .iter()
@@ -110,13 +110,19 @@ fn check(data: &Path, as_json: bool) -> Result<(), Fault> {
     }
 }
 
-async fn backup(data: &Path, folder: &Path) -> Result<(), Fault> {
+async fn backup(settings: &Settings, folder: &Path) -> Result<(), Fault> {
+    if settings.database.is_some() {
+        return Err(Fault::bad_request(
+            "the metadata store lies in Postgres, and a copy without it would not be whole",
+        )
+        .hint("copy the database with pg_dump and the data directory with your own tools"));
+    }
     if folder.exists() {
         return Err(Fault::new(FaultKind::Conflict, format!("{} exists already", folder.display()))
             .hint("give a folder that does not exist yet"));
     }
-    let lake = open_lake(data)?;
-    let store = NativeStore::open(data).await?;
+    let lake = open_lake(&settings.data)?;
+    let store = open_metadata(settings).await?;
     std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     let copied = match lake.backup(&lake_directory(folder)) {
         Ok(bytes) => store.backup(folder).await.map(|()| bytes),

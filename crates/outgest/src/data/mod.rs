@@ -8,6 +8,9 @@ use std::sync::Arc;
 use lake::Lake;
 use model::{Fault, FaultKind, Micros, Source};
 use sources::lake::LakeSource;
+use store::{NativeStore, StoreOptions};
+
+use crate::config::Settings;
 
 /// Folder of the embedded store in a data directory.
 pub fn lake_directory(data: &Path) -> PathBuf {
@@ -27,11 +30,32 @@ pub fn open_lake(data: &Path) -> Result<Lake, Fault> {
 /// Opens the embedded store of a data directory and makes what is missing of it.
 pub fn create_lake(data: &Path, now: Micros) -> Result<Lake, Fault> {
     let directory = lake_directory(data);
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        Fault::new(FaultKind::Configuration, format!("cannot create the data directory {}: {error}", data.display()))
-            .hint("give a directory that can be written with --data")
-    })?;
+    create_directory(&directory)?;
     Lake::create_or_open(&directory, &tables::stored(), now)
+}
+
+/// Makes a directory and those above it where they are missing.
+pub fn create_directory(directory: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(directory).map_err(|error| {
+        let message = format!("cannot create the data directory {}: {error}", directory.display());
+        Fault::new(FaultKind::Configuration, message).hint("give a directory that can be written with --data")
+    })
+}
+
+/// Where the metadata store lies.
+pub fn metadata_place(settings: &Settings) -> Result<store::Place, Fault> {
+    match &settings.database {
+        Some(place) => store::Place::parse(place.reveal()),
+        None => Ok(store::Place::Directory(settings.data.clone())),
+    }
+}
+
+/// Opens the metadata store without the keys of secrets: for commands that need none.
+pub async fn open_metadata(settings: &Settings) -> Result<NativeStore, Fault> {
+    if settings.database.is_none() {
+        create_directory(&settings.data)?;
+    }
+    NativeStore::open_at(&metadata_place(settings)?, StoreOptions::default()).await
 }
 
 /// Opens the source that `--source` names: the store of another data directory; that of `data` unless given.

@@ -1,14 +1,17 @@
 //! `outgest export`: from the command line to a receipt.
 //!
-//! Reading order: [`request`] checks what was asked, [`output`] where it goes, [`run`] wires the
-//! families into the pipeline, [`bar`] shows progress, [`receipt`] says what was done.
+//! Reading order: [`request`] checks what was asked on the command line and [`ask`] what came through the
+//! API, [`output`] where it goes; [`spec`] says it to the pipeline, [`run`] wires the families into it, [`bar`] shows progress, [`receipt`] says what was done.
 
+mod ask;
 mod bar;
 mod output;
 mod receipt;
 mod request;
 mod run;
+mod spec;
 
-pub use bar::watcher;
+pub use ask::CommentsHere;
 pub use request::Request;
-pub use run::{export, read_request};
+pub use run::export;
+pub use spec::{hex, read_request, run_spec};

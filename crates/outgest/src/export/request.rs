@@ -44,18 +44,18 @@ pub struct Request {
 }
 
 /// What was asked, read but not yet held against the table.
-struct Asked {
-    project: String,
-    table: Arc<TableSpec>,
-    filters: Vec<WireFilter>,
-    search: Option<(String, Vec<SearchType>)>,
-    columns: ColumnSelection,
-    window: Window,
-    cursor: Cursor,
-    limit: Option<u64>,
-    masks: Vec<String>,
-    format: &'static dyn Format,
-    format_options: FormatOptions,
+pub(super) struct Asked {
+    pub(super) project: String,
+    pub(super) table: Arc<TableSpec>,
+    pub(super) filters: Vec<WireFilter>,
+    pub(super) search: Option<(String, Vec<SearchType>)>,
+    pub(super) columns: ColumnSelection,
+    pub(super) window: Window,
+    pub(super) cursor: Cursor,
+    pub(super) limit: Option<u64>,
+    pub(super) masks: Vec<String>,
+    pub(super) format: &'static dyn Format,
+    pub(super) format_options: FormatOptions,
 }
 
 impl Request {
@@ -138,7 +138,7 @@ impl Request {
         Self::check(asked, problems)
     }
 
-    fn check(asked: Asked, mut problems: Problems) -> Result<Self, Fault> {
+    pub(super) fn check(asked: Asked, mut problems: Problems) -> Result<Self, Fault> {
         let table = &asked.table;
         let mut filter = problems.take_all(compile(table, &asked.filters)).flatten();
         if let Some((query, types)) = &asked.search
@@ -214,32 +214,58 @@ struct QuerySearch {
 
 /// The problems found so far, and the values that had none.
 #[derive(Default)]
-struct Problems {
+pub(super) struct Problems {
+    naming: Naming,
     fields: Vec<FieldProblem>,
     faults: Vec<Fault>,
 }
 
+/// What the fields of a request are called.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// Options of the command line.
+    #[default]
+    Options,
+    /// Fields of the API.
+    Fields,
+}
+
 impl Problems {
-    fn push(&mut self, problem: FieldProblem) {
-        // The model names fields as the API does; on the command line they are options.
-        let option = ["columns", "groups", "search", "search-type", "where"].contains(&problem.field.as_str());
-        let field = if option { format!("--{}", problem.field) } else { problem.field };
+    /// No problems of fields that are called so.
+    pub(super) fn named(naming: Naming) -> Self {
+        Self { naming, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, problem: FieldProblem) {
+        let field = match self.naming {
+            // The model names fields as the API does; on the command line they are options.
+            Naming::Options
+                if ["columns", "groups", "search", "search-type", "where"].contains(&problem.field.as_str()) =>
+            {
+                format!("--{}", problem.field)
+            }
+            Naming::Options => problem.field,
+            Naming::Fields => match problem.field.trim_start_matches("--") {
+                "search-type" | "search.types" => "searchTypes".to_owned(),
+                field => field.to_owned(),
+            },
+        };
         self.fields.push(FieldProblem { field, ..problem });
     }
 
-    fn take<T>(&mut self, result: Result<T, FieldProblem>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, result: Result<T, FieldProblem>) -> Option<T> {
         result.map_err(|problem| self.push(problem)).ok()
     }
 
-    fn take_all<T>(&mut self, result: Result<T, Vec<FieldProblem>>) -> Option<T> {
+    pub(super) fn take_all<T>(&mut self, result: Result<T, Vec<FieldProblem>>) -> Option<T> {
         result.map_err(|problems| problems.into_iter().for_each(|problem| self.push(problem))).ok()
     }
 
-    fn take_fault<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+    pub(super) fn take_fault<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    fn into_fault(mut self) -> Fault {
+    pub(super) fn into_fault(mut self) -> Fault {
         // A fault that stands alone keeps its own hint; several are told together.
         if self.fields.is_empty() && self.faults.len() == 1 {
             return self.faults.remove(0);
@@ -249,8 +275,8 @@ impl Problems {
         let hints = self.fields.iter().filter_map(|problem| problem.hint.clone());
         let hints = hints.chain(self.faults.iter().filter_map(|fault| fault.public_hint().map(str::to_owned)));
         let hints: Vec<String> = hints.collect();
-        let fault = Fault::bad_request(told.join("; "));
-        if hints.is_empty() { fault } else { fault.hint(hints.join("; ")) }
+        let joined = Fault::of_problems(self.fields).with_message(told.join("; "));
+        if hints.is_empty() { joined } else { joined.hint(hints.join("; ")) }
     }
 
     fn is_empty(&self) -> bool {
@@ -258,7 +284,7 @@ impl Problems {
     }
 }
 
-fn find_table(name: &str) -> Result<Arc<TableSpec>, FieldProblem> {
+pub(super) fn find_table(name: &str) -> Result<Arc<TableSpec>, FieldProblem> {
     tables::find(name).ok_or_else(|| {
         let names: Vec<&str> = tables::all().iter().map(|table| table.name.as_str()).collect();
         let hint = match nearest(name, names.iter().copied()) {
@@ -334,7 +360,7 @@ fn find_format(args: &ExportArgs, output: &OutputName) -> Result<&'static dyn Fo
     format_of_name(name)
 }
 
-fn format_of_name(name: &str) -> Result<&'static dyn Format, FieldProblem> {
+pub(super) fn format_of_name(name: &str) -> Result<&'static dyn Format, FieldProblem> {
     formats::find(name).map_err(|fault| {
         let problem = FieldProblem::new("--format", fault.public_message());
         match fault.public_hint() {

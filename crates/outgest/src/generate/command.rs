@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use model::{Fault, FaultKind, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
-use store::NativeStore;
 use tokio::runtime::Handle;
 
 use super::{Batches, Generated, Options, ParquetFile, batches, write_jsonl};
@@ -37,7 +36,7 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
         }
         None => {
             let lake = data::create_lake(&settings.data, now)?;
-            let store = NativeStore::open(&settings.data).await?;
+            let store = data::open_metadata(settings).await?;
             let sink = StoreSink::new(lake, store, Handle::current(), now);
             blocking(move || to_store(rows, &project, sink)).await?
         }

@@ -33,7 +33,7 @@ pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault>
         args.files.iter().map(|file| if file == Path::new("-") { Input::stdin() } else { Input::File(file.clone()) });
     let inputs: Vec<Input> = inputs.collect();
     let lake = data::create_lake(&settings.data, now)?;
-    let store = NativeStore::open(&settings.data).await?;
+    let store = data::open_metadata(settings).await?;
 
     let stopping = signals::stop_on_signal(options.stop.clone());
     let mut sink = StoreSink::new(lake, store, Handle::current(), now);

@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use model::{Fault, FaultKind};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::{NativeStore, migrations};
 
 /// How long a statement waits for another process that holds SQLite's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two tries to open a file that is locked.
+const LOCKED_WAIT: Duration = Duration::from_millis(50);
 
 /// Connections to one SQLite file: one may write while others read.
 const SQLITE_CONNECTIONS_MAX: u32 = 4;
@@ -101,7 +104,23 @@ pub(super) async fn connect(place: &Place) -> Result<DatabaseConnection, Fault> 
         }
     };
     options.acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
-    Database::connect(options).await.map_err(|error| cannot_open(place, error))
+    let mut waited = Duration::ZERO;
+    loop {
+        match Database::connect(options.clone()).await {
+            // The first connection to a new file turns WAL on, which SQLite does not wait for by itself.
+            Err(error) if is_locked(&error) && waited < BUSY_TIMEOUT => {
+                tokio::time::sleep(LOCKED_WAIT).await;
+                waited += LOCKED_WAIT;
+            }
+            connected => return connected.map_err(|error| cannot_open(place, error)),
+        }
+    }
+}
+
+/// Whether another process holds SQLite's lock.
+fn is_locked(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else { return false };
+    matches!(&**error, sea_orm::sqlx::Error::Database(error) if error.code().as_deref() == Some("5"))
 }
 
 /// Runs the migrations that are missing. Another process that does so at the same time is waited for.

@@ -3,7 +3,8 @@
 //! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
 //! tables: `comments`, `prices`, `runs` (exports of the command line), `jobs` and `exports` (those of the
-//! service), `people`, `secrets`, `audit`. Instants are stored as microseconds, never as text; what only
+//! service), `people`, `secrets`, `audit`; and what is forgotten by age (`sweep`). Instants are stored as
+//! microseconds, never as text; what only
 //! one reader understands is JSON in a text column.
 
 mod audit;
@@ -16,7 +17,6 @@ mod exports;
 mod jobs;
 mod json;
 mod migrations;
-mod notices;
 mod paging;
 mod people;
 mod prices;
@@ -24,12 +24,17 @@ mod runs;
 mod seal;
 mod secrets;
 mod signals;
+mod sweep;
 mod token;
+
+#[cfg(test)]
+mod conformance;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Channel, Fault, FaultKind};
+use model::{Fault, FaultKind};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 pub use comments::NewComment;
@@ -55,14 +60,21 @@ pub struct NativeStore {
 }
 
 /// What a store needs to know besides its place.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// Keys that secrets are sealed with; without them none can be stored or read.
     pub sealing: Option<SealingKeys>,
     /// How expensive guessing a password is.
     pub passwords: PasswordCost,
-    /// How people and programs are told that an export ended.
-    pub notices: Vec<Channel>,
+    /// A session ends so long after it was last used.
+    pub session: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        let week = Duration::from_secs(7 * 24 * 3_600);
+        Self { sealing: None, passwords: PasswordCost::default(), session: week }
+    }
 }
 
 impl NativeStore {
@@ -86,12 +98,6 @@ impl NativeStore {
         };
         connect::migrate(&store, place).await?;
         Ok(store)
-    }
-
-    /// Connects, asks for the time and leaves again; the schema is left as it is.
-    pub async fn reach(place: &Place) -> Result<(), Fault> {
-        let database = connect::connect(place).await?;
-        Clock::default().now(&database).await.map(drop).map_err(statement_failed("reach anything"))
     }
 
     /// Fails where the database does not answer: the readiness of a server.

@@ -17,6 +17,11 @@ pub struct WorkerSettings {
     pub threads: Option<NonZeroUsize>,
     /// Jobs that run at the same time in one process. Each may take 256 MiB.
     pub jobs: NonZeroUsize,
+    /// How long a worker may be silent before another one takes its jobs over.
+    ///
+    /// It stops by itself when two thirds of that have passed, so a shorter time also means that a shorter
+    /// loss of the metadata store interrupts its work.
+    pub lease: Period,
 }
 
 impl WorkerSettings {
@@ -30,7 +35,7 @@ impl WorkerSettings {
 impl Default for WorkerSettings {
     fn default() -> Self {
         // A short export need not wait for a long one.
-        Self { threads: None, jobs: NonZeroUsize::new(2).expect("two is not zero") }
+        Self { threads: None, jobs: NonZeroUsize::new(2).expect("two is not zero"), lease: Period::seconds(30) }
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod bad_input;
 mod config;
-mod connect;
 mod data;
 mod huge_rows;
 mod lookups;
-mod observe;

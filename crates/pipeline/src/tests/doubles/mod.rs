@@ -13,7 +13,7 @@ use model::*;
 
 use crate::canonical::CanonicalRule;
 use crate::run::run_cut;
-use crate::{Budget, FileLayout, Ports, Progress, ProgressState, RunOutcome, RunSpec};
+use crate::{Budget, EmptyRun, FileLayout, Ports, Progress, ProgressState, RunOutcome, RunSpec};
 
 pub(crate) use destination::Shelf;
 pub(crate) use format::{LINES, STATELESS_LINES};
@@ -137,6 +137,7 @@ fn spec() -> RunSpec {
         request: request(),
         output_columns: vec!["id".into(), "text".into()],
         enrichments: vec![],
+        range: KeyRange::ALL,
         limit: None,
         format: &*LINES,
         format_options: FormatOptions::default(),
@@ -145,6 +146,7 @@ fn spec() -> RunSpec {
             extension: ".txt".into(),
             roll_bytes: None,
             manifest: Some(FileName::new("out.txt.manifest.json").unwrap()),
+            empty: EmptyRun::File,
         },
         query: serde_json::json!({}),
         query_fingerprint: "f".into(),

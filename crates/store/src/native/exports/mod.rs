@@ -20,6 +20,7 @@ use super::entities::export;
 use super::{NativeStore, jobs, statement_failed};
 
 pub(super) use ends::{completed, is_forgettable, kept};
+pub(super) use read::with_job;
 
 #[async_trait]
 impl ExportStore for NativeStore {

@@ -37,9 +37,7 @@ impl NativeStore {
             let now = self.clock.now(&change.tx).await.map_err(failed())?;
             let Some(row) = next(&change.tx, limits, now).await.map_err(failed())? else { return Ok(None) };
             if is_lost(&row)? && row.lost + 1 >= i32::try_from(limits.lost_max).unwrap_or(i32::MAX) {
-                let whole = row.parent_id.clone().unwrap_or_else(|| row.id.clone());
                 fail(&change.tx, row, &given_up(limits.lost_max), now).await?;
-                self.note_end(&change.tx, &whole, now).await?;
                 change.tell().await.map_err(failed())?;
                 change.commit().await.map_err(failed())?;
                 continue;
@@ -79,7 +77,7 @@ async fn next(tx: &impl ConnectionTrait, limits: &ClaimLimits, now: Micros) -> R
          WHERE j.due_at <= $1 AND j.lane IN ({lanes})
            AND (j.state <> 'queued' OR j.parent_id IS NOT NULL
                 OR COALESCE(r.roots, 0) < COALESCE(p.exports_active_max, $2))
-         ORDER BY COALESCE(r.busy, 0), COALESCE(t.turn, 0), j.created_at, j.id
+         ORDER BY COALESCE(r.busy, 0), COALESCE(t.turn, 0), j.created_at, j.part, j.id
          LIMIT 1 {lock}"
     );
     let running_max = i32::try_from(limits.running_per_project_max).unwrap_or(i32::MAX);

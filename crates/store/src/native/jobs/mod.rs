@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
     Claim, ClaimLimits, Enqueued, Fault, FaultKind, JobId, JobProgress, JobQuery, JobStore, JobSummary, Lease, NewJob,
-    Outcome, Page, PageRequest, QueueFigures, RunLog, Stop, Wish,
+    Outcome, Page, PageRequest, QueueFigures, RunLog, Stop, Unsettled, Wish,
 };
 
 use super::NativeStore;
@@ -59,8 +59,8 @@ impl JobStore for NativeStore {
         self.job_log(lease, stop)
     }
 
-    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), Fault> {
-        self.settle_job(&lease, outcome).await
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), Unsettled> {
+        self.settle_job(&lease, outcome).await.map_err(|fault| Unsettled { lease, fault })
     }
 
     async fn cancel(&self, job: &JobId) -> Result<(), Fault> {

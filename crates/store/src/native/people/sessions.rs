@@ -11,11 +11,8 @@ use crate::native::entities::{account, session, sign_in_failure};
 use crate::native::token::{new_id, random_token, token_hash};
 use crate::native::{NativeStore, statement_failed};
 
-/// A session ends so long after it was last used.
-const IDLE: Micros = Micros(7 * 24 * 3_600 * Micros::PER_SECOND);
-
-/// A session ends so long after it began, however much it is used.
-const LIFETIME: Micros = Micros(30 * 24 * 3_600 * Micros::PER_SECOND);
+/// A session ends after so many times its idle time, however much it is used.
+const LIFETIME_IDLES: i64 = 4;
 
 /// A session that is used is prolonged when so much of its idle time has passed: one write an hour, not
 /// one a call.
@@ -66,7 +63,7 @@ impl NativeStore {
         let over = session::Column::ExpiresAt.lte(now.0);
         session::Entity::delete_many().filter(over).exec(&change.tx).await.map_err(failed())?;
         let token = random_token();
-        let until = Micros(now.0 + IDLE.0);
+        let until = Micros(now.0.saturating_add(self.session_idle()));
         let begun = session::ActiveModel {
             token_hash: Set(token_hash(&token)),
             account_id: Set(row.id.clone()),
@@ -90,7 +87,9 @@ impl NativeStore {
         }
         let user = account::Entity::find_by_id(row.account_id.as_str()).one(&self.database).await.map_err(failed())?;
         let Some(user) = user else { return Ok(None) };
-        let until = Ord::min(now.0 + IDLE.0, row.created_at + LIFETIME.0);
+        let idle = self.session_idle();
+        let until =
+            Ord::min(now.0.saturating_add(idle), row.created_at.saturating_add(idle.saturating_mul(LIFETIME_IDLES)));
         if until - row.expires_at >= PROLONG_AFTER.0 {
             let change = self.change().await.map_err(failed())?;
             session::Entity::update_many()
@@ -102,6 +101,11 @@ impl NativeStore {
             change.commit().await.map_err(failed())?;
         }
         Ok(Some(Session { user: to_user(user), until: Micros(Ord::max(until, row.expires_at)) }))
+    }
+
+    /// Microseconds that a session lasts without use.
+    fn session_idle(&self) -> i64 {
+        i64::try_from(self.options.session.as_micros()).unwrap_or(i64::MAX)
     }
 
     pub(super) async fn end_session(&self, token: &Secret) -> Result<(), Fault> {

@@ -1,0 +1,295 @@
+//! Raw → valid for requests that come through the API. What is checked, and how, is shared with the
+//! command line; only the words differ.
+
+use std::sync::Arc;
+
+use model::filter::{SearchType, WireFilter, parse_where};
+use model::{
+    ColumnSelection, Compression, Cursor, ExportAsk, Fault, FieldProblem, FilterKind, Format, FormatOptions, Micros,
+    ProjectId, TableSpec, UnicodeRule, Window,
+};
+use serde_json::Value;
+
+use super::request::{Asked, Naming, Problems, Request, find_table, format_of_name};
+
+/// What the user is told when comment filters were left out on request, in Langfuse's words.
+const COMMENTS_LEFT_OUT: &str =
+    "Note: Filters on Comments are not included in event exports. You may receive more data than expected.";
+
+/// The kind of filter that a source without comments cannot honour, as callers name it.
+const COMMENTS: &str = "comments";
+
+/// Whose comments there are to filter by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommentsHere {
+    /// Comments can be looked up.
+    Known,
+    /// There are none: filters on them cannot be honoured.
+    Unknown,
+}
+
+impl Request {
+    /// Checks what was asked; relative times are measured from `now`. Also returns what the user should
+    /// know.
+    pub fn of_ask(
+        project: &ProjectId,
+        ask: &ExportAsk,
+        comments: CommentsHere,
+        now: Micros,
+    ) -> Result<(Self, Vec<String>), Fault> {
+        let mut problems = Problems::named(Naming::Fields);
+        let mut warnings = Vec::new();
+        let table = problems.take(find_table(&ask.table));
+        let filters = table.as_deref().and_then(|table| problems.take_all(filters(ask, table)));
+        let filters = match (filters, &table, comments) {
+            (Some(filters), Some(table), CommentsHere::Unknown) => {
+                problems.take(without_comments(filters, table, ask, &mut warnings))
+            }
+            (filters, _, _) => filters,
+        };
+        for kind in ask.allow_unsupported_filters.iter().filter(|kind| *kind != COMMENTS) {
+            let problem = FieldProblem::new("allowUnsupportedFilters", format!("{kind:?} is no kind of filter"));
+            problems.push(problem.hint(format!("the only kind that can be left out is {COMMENTS:?}")));
+        }
+        let window = problems.take_all(window(ask, now));
+        if ask.limit == Some(0) {
+            problems.push(FieldProblem::new("limit", "0 rows").hint("leave the limit out, or give at least 1"));
+        }
+        if ask.roll_bytes.is_some_and(|bytes| bytes.get() == 0) {
+            problems.push(FieldProblem::new("rollBytes", "0 bytes").hint("leave it out for a single file"));
+        }
+        let format = match &ask.format {
+            Some(name) => problems.take(format_of_name(name)),
+            None => Some(formats::all()[0]),
+        };
+        let options = format.and_then(|format| problems.take_all(format_options(ask, format)));
+        let search = problems.take(search(ask));
+        let (Some(table), Some(format)) = (table, format) else {
+            return Err(problems.into_fault());
+        };
+        let asked = Asked {
+            project: project.as_str().to_owned(),
+            table,
+            filters: filters.unwrap_or_default(),
+            search: search.flatten(),
+            columns: columns(ask),
+            window: window.unwrap_or_default(),
+            cursor: ask.cursor.unwrap_or(Cursor::StartTime),
+            limit: ask.limit,
+            masks: ask.masks.clone(),
+            format,
+            format_options: options.unwrap_or_default(),
+        };
+        Self::check(asked, problems).map(|request| (request, warnings))
+    }
+}
+
+fn filters(ask: &ExportAsk, table: &TableSpec) -> Result<Vec<WireFilter>, Vec<FieldProblem>> {
+    let mut problems = Vec::new();
+    let mut filters = match &ask.filter {
+        Value::Null => Vec::new(),
+        filter => WireFilter::from_json(filter, "filter").unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        }),
+    };
+    for text in &ask.wheres {
+        match parse_where(table, text) {
+            Ok(filter) => filters.push(filter),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(filters) } else { Err(problems) }
+}
+
+/// Leaves out what tests comments where the caller accepts that, and refuses it otherwise. What is left
+/// out stands alone or is one side of an `and`: the export can only get more rows by it.
+fn without_comments(
+    filters: Vec<WireFilter>,
+    table: &Arc<TableSpec>,
+    ask: &ExportAsk,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<WireFilter>, FieldProblem> {
+    let mut kept = Vec::new();
+    for filter in flattened(filters) {
+        if !tests_comments(&filter, table) {
+            kept.push(filter);
+        } else if !ask.allow_unsupported_filters.iter().any(|kind| kind == COMMENTS) {
+            return Err(FieldProblem::new(
+                "filter",
+                "the source has no comments, so a filter on them cannot be honoured",
+            )
+            .hint("remove the filter, or send \"allowUnsupportedFilters\": [\"comments\"] to export without it"));
+        } else if warnings.is_empty() {
+            warnings.push(COMMENTS_LEFT_OUT.to_owned());
+        }
+    }
+    Ok(kept)
+}
+
+/// The conditions that must all hold, one by one.
+fn flattened(filters: Vec<WireFilter>) -> Vec<WireFilter> {
+    let each = filters.into_iter().flat_map(|filter| match filter {
+        WireFilter::And(parts) => flattened(parts),
+        other => vec![other],
+    });
+    each.collect()
+}
+
+fn tests_comments(filter: &WireFilter, table: &TableSpec) -> bool {
+    match filter {
+        WireFilter::And(parts) | WireFilter::Or(parts) => parts.iter().any(|part| tests_comments(part, table)),
+        WireFilter::Not(inner) => tests_comments(inner, table),
+        WireFilter::Condition(condition) => table
+            .filter_column(&condition.column)
+            .is_some_and(|column| matches!(column.kind, FilterKind::CommentCount | FilterKind::CommentContent)),
+    }
+}
+
+fn window(ask: &ExportAsk, now: Micros) -> Result<Window, Vec<FieldProblem>> {
+    let mut problems = Vec::new();
+    let mut read =
+        |field: &str, text: &Option<String>| match text.as_deref().map(|text| Micros::parse(field, text, now)) {
+            None => None,
+            Some(Ok(instant)) => Some(instant),
+            Some(Err(fault)) => {
+                problems.push(problem_of(field, &fault));
+                None
+            }
+        };
+    let (from, to) = (read("since", &ask.since), read("until", &ask.until));
+    if problems.is_empty() {
+        return Window::new(from, to).map_err(|fault| vec![problem_of("until", &fault)]);
+    }
+    Err(problems)
+}
+
+/// A fault about one field as a problem of that field.
+fn problem_of(field: &str, fault: &Fault) -> FieldProblem {
+    let message = fault.public_message();
+    let message = message.strip_prefix(field).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
+    FieldProblem { field: field.to_owned(), message: message.to_owned(), hint: fault.public_hint().map(str::to_owned) }
+}
+
+fn search(ask: &ExportAsk) -> Result<Option<(String, Vec<SearchType>)>, FieldProblem> {
+    let Some(query) = &ask.search else {
+        if !ask.search_types.is_empty() {
+            return Err(FieldProblem::new("searchTypes", "there is nothing to search for").hint("give search as well"));
+        }
+        return Ok(None);
+    };
+    let types = ask.search_types.iter().map(|name| SearchType::parse("searchTypes", name));
+    let mut types = types.collect::<Result<Vec<_>, _>>()?;
+    if types.is_empty() {
+        types.push(SearchType::Id);
+    }
+    Ok(Some((query.clone(), types)))
+}
+
+fn columns(ask: &ExportAsk) -> ColumnSelection {
+    if !ask.groups.is_empty() {
+        ColumnSelection::Groups(ask.groups.clone())
+    } else if ask.columns.len() == 1 && ask.columns[0] == "all" {
+        ColumnSelection::All
+    } else if ask.columns.is_empty() {
+        ColumnSelection::Default
+    } else {
+        ColumnSelection::Named(ask.columns.clone())
+    }
+}
+
+fn format_options(ask: &ExportAsk, format: &dyn Format) -> Result<FormatOptions, Vec<FieldProblem>> {
+    let mut problems = Vec::new();
+    if !ask.columns.is_empty() && !ask.groups.is_empty() {
+        problems
+            .push(FieldProblem::new("groups", "columns are given as well").hint("give columns or groups, not both"));
+    }
+    let compression = match &ask.compression {
+        None => Compression::None,
+        Some(name) => name.parse().unwrap_or_else(|fault| {
+            problems.push(problem_of("compression", &fault));
+            Compression::None
+        }),
+    };
+    let unicode = match ask.unicode.as_deref() {
+        None => format.descriptor().unicode_default,
+        Some("keep") => UnicodeRule::Keep,
+        Some("decode") => UnicodeRule::Decode,
+        Some(other) => {
+            problems.push(FieldProblem::new("unicode", format!("{other:?} is no rule")).hint("use keep or decode"));
+            UnicodeRule::Keep
+        }
+    };
+    let options = FormatOptions {
+        compression,
+        bom: ask.bom,
+        csv_header_always: ask.csv_header_always,
+        neutralise_formulas: ask.neutralise_formulas,
+        parse_payloads: ask.parse_payloads,
+        unicode,
+    };
+    if problems.is_empty() { Ok(options) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(ask: &ExportAsk, comments: CommentsHere) -> Result<(Request, Vec<String>), Fault> {
+        Request::of_ask(&ProjectId::new("p"), ask, comments, Micros(1_785_585_600_000_000))
+    }
+
+    fn events() -> ExportAsk {
+        ExportAsk { table: "events".to_owned(), ..ExportAsk::default() }
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_field() {
+        let ask = ExportAsk {
+            filter: json!([{"type": "string", "column": "nonsense", "operator": "=", "value": "x"}]),
+            since: Some("yesterday".to_owned()),
+            limit: Some(0),
+            format: Some("xml".to_owned()),
+            compression: Some("rar".to_owned()),
+            ..events()
+        };
+        let fault = check(&ask, CommentsHere::Known).err().unwrap();
+        let fields: Vec<&str> = fault.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["since", "limit", "format"], "{fault}");
+
+        let ask = ExportAsk { format: None, ..ask };
+        let fault = check(&ask, CommentsHere::Known).err().unwrap();
+        let fields: Vec<&str> = fault.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["since", "limit", "compression", "filter[0].column"], "{fault}");
+        let since = &fault.problems()[0];
+        assert!(since.message.starts_with("cannot read \"yesterday\"") && since.hint.is_some());
+    }
+
+    #[test]
+    fn relative_times_are_frozen() {
+        let ask = ExportAsk { since: Some("-24h".to_owned()), ..events() };
+        let (request, _) = check(&ask, CommentsHere::Known).unwrap();
+        assert_eq!(request.window.from, Some(Micros(1_785_499_200_000_000)));
+        let again = Request::of_query(&request.query).unwrap();
+        assert_eq!(again.window, request.window);
+    }
+
+    #[test]
+    fn comment_filters_are_refused_without_comments_unless_the_caller_accepts_it() {
+        let comment = json!({"type": "number", "column": "commentCount", "operator": ">=", "value": 1});
+        let level = json!({"type": "string", "column": "name", "operator": "=", "value": "chat"});
+        let ask = ExportAsk { filter: json!([comment, level]), ..events() };
+        assert!(check(&ask, CommentsHere::Known).is_ok());
+        let fault = check(&ask, CommentsHere::Unknown).err().unwrap();
+        assert!(fault.public_message().contains("has no comments"), "{fault}");
+
+        let accepting = ExportAsk { allow_unsupported_filters: vec!["comments".to_owned()], ..ask };
+        let (request, warnings) = check(&accepting, CommentsHere::Unknown).unwrap();
+        assert_eq!(warnings, [COMMENTS_LEFT_OUT]);
+        assert_eq!(request.query["filter"], json!([level]));
+        let (_, warnings) = check(&accepting, CommentsHere::Known).unwrap();
+        assert!(warnings.is_empty());
+    }
+}

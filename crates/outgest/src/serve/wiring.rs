@@ -1,0 +1,96 @@
+//! What every role of a server works with, connected once from the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::{Worker, WorkerSettings};
+use lake::Lake;
+use model::{Fault, Source};
+use pipeline::{Budget, RealWaits};
+use sources::lake::LakeSource;
+use store::{NativeStore, StoreOptions};
+
+use super::desk::Desk;
+use super::place::Place;
+use super::runner::ExportRunner;
+use super::seal;
+use crate::config::Settings;
+use crate::config::settings::CommentsOf;
+use crate::export::CommentsHere;
+use crate::{config, data};
+
+/// Everything that the roles share.
+pub struct Wired {
+    /// What is set.
+    pub settings: Settings,
+    /// The metadata store.
+    pub store: NativeStore,
+    /// Where rows come from.
+    pub source: Arc<dyn Source>,
+    /// The embedded store, where it is the source.
+    pub lake: Option<Lake>,
+    /// Where files of exports are kept.
+    pub place: Place,
+}
+
+impl Wired {
+    /// Connects everything; what is missing of an embedded store and of a schema is made.
+    pub async fn connect(settings: &Settings) -> Result<Self, Fault> {
+        let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
+            Some(url) => (data::open_source(&settings.data, Some(url.reveal()))?, None),
+            None => {
+                let lake = data::create_lake(&settings.data, config::now())?;
+                (Arc::new(LakeSource::new(lake.clone())), Some(lake))
+            }
+        };
+        data::create_directory(&settings.data)?;
+        let options = StoreOptions {
+            sealing: Some(seal::keys(&settings.seal, &settings.data)?),
+            session: settings.server.session.0,
+            ..StoreOptions::default()
+        };
+        let store = NativeStore::open_at(&data::metadata_place(settings)?, options).await?;
+        let place = match &settings.export.destination {
+            Some(place) => Place::connect(place.reveal())?,
+            None => Place::connect(&settings.data.join("exports").to_string_lossy())?,
+        };
+        Ok(Self { settings: settings.clone(), store, source, lake, place })
+    }
+
+    /// Answers what the API asks about requests before they are queued.
+    pub fn desk(&self) -> Desk {
+        Desk {
+            source: Arc::clone(&self.source),
+            comments: Arc::new(self.store.clone()),
+            prices: Arc::new(self.store.clone()),
+            comments_here: match self.settings.source.comments {
+                CommentsOf::Own => CommentsHere::Known,
+                CommentsOf::None => CommentsHere::Unknown,
+            },
+        }
+    }
+
+    /// A worker with this process's name.
+    pub fn worker(&self) -> Worker {
+        let settings = &self.settings.worker;
+        let runner = ExportRunner {
+            source: Arc::clone(&self.source),
+            comments: Arc::new(self.store.clone()),
+            prices: Arc::new(self.store.clone()),
+            place: self.place.clone(),
+            budget: Budget::for_cores(settings.threads()),
+        };
+        let lease = settings.lease.0;
+        let host = config::environment("HOSTNAME").unwrap_or_else(|| "worker".to_owned());
+        let settings = WorkerSettings {
+            name: format!("{host}/{}", std::process::id()),
+            places: settings.jobs.get(),
+            lease,
+            // Progress once a second, and several renewals in a lease however short it is.
+            beat: (lease / 10).min(Duration::from_secs(1)),
+            running_per_project_max: self.settings.quota.active_exports,
+            ..WorkerSettings::default()
+        };
+        Worker::new(Arc::new(self.store.clone()), Arc::new(runner), Arc::new(RealWaits), settings)
+    }
+}

@@ -1,0 +1,82 @@
+//! Projects and lanes do not starve one another (promise 15).
+
+use std::collections::BTreeMap;
+
+use model::{JobKind, NewJob, Outcome, PeopleStore, ProjectChange};
+use serde_json::json;
+
+use super::*;
+
+async fn add(store: &NativeStore, project: &str, lane: Lane) {
+    let new = NewJob {
+        project: ProjectId::new(project),
+        kind: JobKind::File,
+        lane,
+        spec: json!({}),
+        unique: None,
+        not_before: None,
+    };
+    store.enqueue(new).await.unwrap();
+}
+
+pub(super) async fn projects_take_turns_however_many_jobs_they_have(store: NativeStore) {
+    // The first project queues everything before the others come.
+    for project in 0..10 {
+        for _ in 0..8 {
+            add(&store, &format!("p{project}"), Lane::Live).await;
+        }
+    }
+    let mut started: BTreeMap<ProjectId, i32> = BTreeMap::new();
+    let mut running = Vec::new();
+    while let Some(claimed) = store.claim(&limits("w")).await.unwrap() {
+        let n = *started.entry(claimed.job.project.clone()).and_modify(|n| *n += 1).or_insert(1);
+        let fewest = if started.len() < 10 { 0 } else { *started.values().min().unwrap() };
+        let most = *started.values().max().unwrap();
+        assert!(most <= n + 2 && n <= fewest + 2, "{claimed:?} is number {n} of {started:?}");
+        // Three run at once; the oldest ends when a fourth is to be claimed.
+        running.push(claimed.lease);
+        if running.len() == 3 {
+            store.settle(running.remove(0), Outcome::Completed(json!(null))).await.unwrap();
+        }
+    }
+    assert!(started.values().all(|n| *n == 8), "{started:?}");
+}
+
+pub(super) async fn a_busy_project_waits_for_idle_ones(store: NativeStore) {
+    for _ in 0..3 {
+        add(&store, "busy", Lane::Live).await;
+    }
+    let first = claim(&store, "w").await;
+    add(&store, "late", Lane::Live).await;
+
+    assert_eq!(claim(&store, "w").await.job.project.as_str(), "late");
+    store.settle(first.lease, Outcome::Completed(json!(null))).await.unwrap();
+    assert_eq!(claim(&store, "w").await.job.project.as_str(), "busy");
+}
+
+pub(super) async fn a_project_runs_at_most_its_number_of_jobs(store: NativeStore) {
+    let id = project();
+    store.create_project(&id, "P").await.unwrap();
+    for _ in 0..5 {
+        add(&store, "p", Lane::Live).await;
+    }
+    let first = claim(&store, "w").await;
+    claim(&store, "w").await;
+    claim(&store, "w").await;
+    assert!(nothing_to_claim(&store).await);
+    let quotas = Quotas { exports_active_max: Some(4), ..Quotas::default() };
+    store.change_project(&id, ProjectChange { quotas: Some(quotas), ..ProjectChange::default() }).await.unwrap();
+    claim(&store, "w").await;
+    assert!(nothing_to_claim(&store).await);
+    store.settle(first.lease, Outcome::Completed(json!(null))).await.unwrap();
+    claim(&store, "w").await;
+}
+
+pub(super) async fn lanes_without_room_are_left_alone(store: NativeStore) {
+    add(&store, "p", Lane::Backfill).await;
+    let live_only = ClaimLimits { lanes: vec![Lane::Live], ..limits("w") };
+    assert!(store.claim(&live_only).await.unwrap().is_none());
+    add(&store, "p", Lane::Live).await;
+    assert_eq!(store.claim(&live_only).await.unwrap().unwrap().job.lane, Lane::Live);
+    assert_eq!(claim(&store, "w").await.job.lane, Lane::Backfill);
+}

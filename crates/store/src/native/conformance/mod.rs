@@ -1,0 +1,180 @@
+//! The promises of the store as functions over one, run on SQLite and on a real Postgres.
+
+mod exports;
+mod fairness;
+mod leases;
+mod parts;
+mod people;
+mod postgres;
+mod schema;
+
+use std::time::Duration;
+
+use model::{
+    Actor, CheckedExport, Claim, ClaimLimits, CreatedExport, ExportStore, FileNamePattern, JobId, JobStore, Lane,
+    NewExport, ProjectId, Quotas,
+};
+use serde_json::json;
+
+use super::{NativeStore, PasswordCost, Place, SealingKey, SealingKeys, StoreOptions};
+
+/// Lease of the tests.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// An empty store, and the folder that it lies in where it needs one.
+struct Opened {
+    store: NativeStore,
+    _folder: Option<tempfile::TempDir>,
+}
+
+async fn on_sqlite() -> Option<Opened> {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    Some(Opened { store: NativeStore::open_at(&place, options()).await.unwrap(), _folder: Some(folder) })
+}
+
+async fn on_postgres() -> Option<Opened> {
+    let place = Place::Postgres(postgres::new_database().await?);
+    Some(Opened { store: NativeStore::open_at(&place, options()).await.unwrap(), _folder: None })
+}
+
+fn options() -> StoreOptions {
+    let current = SealingKey::new("test", [7; 32]);
+    StoreOptions {
+        sealing: Some(SealingKeys { current, older: Vec::new() }),
+        passwords: PasswordCost::Cheap,
+        ..StoreOptions::default()
+    }
+}
+
+/// Runs every promise on both databases.
+macro_rules! promises {
+    ($($family:ident :: $promise:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $promise() {
+                let opened = super::on_sqlite().await.unwrap();
+                super::$family::$promise(opened.store.clone()).await;
+            })*
+        }
+        mod on_a_real_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                if let Some(opened) = super::on_postgres().await {
+                    super::$family::$promise(opened.store.clone()).await;
+                }
+            })*
+        }
+    };
+}
+
+promises! {
+    leases::a_job_goes_from_queue_to_result,
+    leases::a_lease_that_ran_out_goes_to_another_worker_and_the_first_can_change_nothing,
+    leases::renewing_keeps_a_job_however_long_it_takes,
+    leases::a_failed_attempt_waits_as_long_as_it_was_told,
+    leases::a_worker_that_goes_away_leaves_checkpoint_and_attempt,
+    leases::a_job_that_kills_its_workers_is_given_up,
+    leases::getting_further_forgives_lost_workers,
+    leases::a_cancelled_job_is_final_and_its_worker_may_only_clean_up,
+    leases::what_a_dead_worker_left_of_a_cancelled_job_is_cleaned_up_by_another,
+    leases::a_wish_reaches_the_worker_at_once,
+    leases::a_job_is_unique_while_it_is_active,
+    leases::many_workers_share_the_jobs_without_doubling_any,
+    fairness::projects_take_turns_however_many_jobs_they_have,
+    fairness::a_busy_project_waits_for_idle_ones,
+    fairness::a_project_runs_at_most_its_number_of_jobs,
+    fairness::lanes_without_room_are_left_alone,
+    parts::a_split_job_ends_when_its_parts_are_done,
+    parts::a_part_that_fails_fails_the_whole_and_another_try_keeps_what_is_done,
+    parts::cancelling_a_split_job_stops_its_parts_and_cleans_up_once,
+    exports::an_export_shows_its_life,
+    exports::the_same_call_makes_one_export,
+    exports::quotas_say_what_is_used_up_and_until_when,
+    exports::an_export_expires_and_its_files_are_removed,
+    exports::deleting_hides_at_once_and_removes_later,
+    exports::another_project_sees_nothing,
+    exports::pages_stay_in_step_while_exports_are_added,
+    exports::files_made_in_the_same_millisecond_have_names_of_their_own,
+    exports::watching_tells_every_change_until_the_end,
+    exports::a_failed_export_is_tried_again_from_where_it_stopped,
+    people::signing_in_needs_the_password_and_is_limited,
+    people::sessions_end,
+    people::an_invitation_works_once,
+    people::a_project_keeps_an_owner,
+    people::keys_authenticate_both_ways_until_they_are_deleted,
+    people::a_deleted_project_takes_its_work_with_it,
+    people::the_audit_log_is_paged_by_project,
+    people::comments_are_added_and_paged,
+    people::secrets_are_sealed_and_bound_to_their_place,
+    schema::opening_at_the_same_time_migrates_once,
+    schema::a_store_of_the_first_release_opens_and_works,
+}
+
+/// What the workers of the tests may claim.
+fn limits(worker: &str) -> ClaimLimits {
+    ClaimLimits {
+        worker: worker.to_owned(),
+        lease: LEASE,
+        lanes: Lane::ALL.to_vec(),
+        running_per_project_max: 3,
+        lost_max: 3,
+    }
+}
+
+async fn claim(store: &NativeStore, worker: &str) -> Claim {
+    store.claim(&limits(worker)).await.unwrap().expect("there is work")
+}
+
+async fn nothing_to_claim(store: &NativeStore) -> bool {
+    store.claim(&limits("idle")).await.unwrap().is_none()
+}
+
+fn new_export(project: &ProjectId) -> NewExport {
+    NewExport {
+        project: project.clone(),
+        name: None,
+        checked: CheckedExport {
+            spec: json!({"table": "events"}),
+            table: "events".to_owned(),
+            format: "csv".to_owned(),
+            extension: ".csv".to_owned(),
+            limit: None,
+            warnings: vec!["a note".to_owned()],
+        },
+        by: Actor::System,
+        idempotency: None,
+        file_names: FileNamePattern::default(),
+        keep: Duration::from_secs(24 * 3_600),
+        quotas: Quotas::default(),
+    }
+}
+
+async fn queue(store: &NativeStore, project: &ProjectId) -> JobId {
+    match store.create_export(new_export(project)).await.unwrap() {
+        CreatedExport::New(export) => export.id,
+        CreatedExport::Existing(export) => panic!("{export:?} existed"),
+    }
+}
+
+fn project() -> ProjectId {
+    ProjectId::new("p")
+}
+
+/// What an export of these rows and bytes in one file comes to.
+fn receipt(file: &str, rows: u64, bytes: u64) -> serde_json::Value {
+    json!({
+        "manifest": {
+            "manifest_version": 2, "product_version": "0", "project_id": "p",
+            "window": {"from": null, "to": null, "cursor": "start_time"},
+            "exported_at": "2026-01-01T00:00:00Z", "query_fingerprint": "", "query": {}, "schema_version": 1,
+            "columns": [], "rows": rows, "bytes": bytes, "truncated": true, "warnings": ["cut"], "revision": 1,
+            "files": [{
+                "key": file, "table": "events", "format": "csv", "compression": "none", "content_type": "text/csv",
+                "bytes": bytes, "tag": null, "rows": rows, "sha256": "ab", "cursor_min": null, "cursor_max": null,
+                "key_digest": model::KeyDigest::default(),
+            }],
+        },
+        "manifest_key": format!("{file}.manifest.json"),
+    })
+}

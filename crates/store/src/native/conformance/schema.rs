@@ -1,0 +1,70 @@
+//! The schema: made once, and grown from older ones.
+
+use model::{CommentLookup, Micros, ObjectKind, RunId};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm_migration::MigratorTrait;
+
+use super::*;
+use crate::native::migrations::Migrator;
+
+/// Another connection to where a store lies.
+async fn place_of(store: &NativeStore) -> Place {
+    if store.backend() == sea_orm::DbBackend::Postgres {
+        return Place::Postgres(postgres::new_database().await.unwrap());
+    }
+    Place::Directory(tempfile::tempdir().unwrap().keep())
+}
+
+async fn bare(place: &Place) -> DatabaseConnection {
+    match place {
+        Place::Postgres(url) => Database::connect(url.as_str()).await.unwrap(),
+        Place::Directory(folder) => {
+            let file = folder.join(NativeStore::FILE_NAME);
+            Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap()
+        }
+    }
+}
+
+fn forget(place: &Place) {
+    if let Place::Directory(folder) = place {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+pub(super) async fn opening_at_the_same_time_migrates_once(store: NativeStore) {
+    let place = place_of(&store).await;
+    let openings = (0..4).map(|_| NativeStore::open_at(&place, options()));
+    for opened in futures_util::future::join_all(openings).await {
+        queue(&opened.unwrap(), &project()).await;
+    }
+    forget(&place);
+}
+
+pub(super) async fn a_store_of_the_first_release_opens_and_works(store: NativeStore) {
+    let place = place_of(&store).await;
+    // The first release had one migration; what its commands left stays readable.
+    let old = bare(&place).await;
+    Migrator::up(&old, Some(1)).await.unwrap();
+    old.execute_unprepared(
+        "INSERT INTO run (id, request, state, fence, attempts, checkpoint, failure, rows, bytes, started_at, updated_at)
+         VALUES ('r', '{}', 'failed', 'x', 1, NULL, 'disk full', 5, 50, 1, 1)",
+    )
+    .await
+    .unwrap();
+    old.execute_unprepared(
+        "INSERT INTO comment (project_id, id, object_kind, object_id, content, author_email, created_at)
+         VALUES ('p', 'c', 'TRACE', 't', 'old', NULL, 1)",
+    )
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+
+    let upgraded = NativeStore::open_at(&place, options()).await.unwrap();
+
+    assert_eq!(upgraded.runs().await.unwrap()[0].failure.as_deref(), Some("disk full"));
+    assert_eq!(upgraded.comments(&project(), ObjectKind::Trace, &["t"]).await.unwrap()[0].content, "old");
+    upgraded.begin_run(&RunId::new("r"), &json!({}), Micros(2)).await.unwrap();
+    queue(&upgraded, &project()).await;
+    claim(&upgraded, "w").await;
+    forget(&place);
+}
