@@ -44,7 +44,7 @@ impl Budget {
             prefetch_bytes: ByteCount::mebibytes(24),
             batch_bytes: ByteCount::mebibytes(4),
             block_bytes: ByteCount::mebibytes(48),
-            reads_max: 3,
+            reads_max: 4,
             threads: cores.max(1),
             checkpoint_bytes: ByteCount::mebibytes(16),
             attempts_max: 12,

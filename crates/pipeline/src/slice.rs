@@ -1,11 +1,13 @@
 //! Reads the slices of a plan: several at once, handed on in order, bounded in bytes.
 //!
-//! A slice reserves its estimated bytes before it is requested, in order, so the first unfinished slice
-//! always has its reservation and cannot be starved by those behind it. Within its reservation a
+//! A slice reserves the bytes that it is expected to deliver before it is requested, in order, so the
+//! first unfinished slice always has its reservation and cannot be starved by those behind it. Plans do
+//! not know what the filter leaves; slices that are through tell it for those that follow. Within its reservation a
 //! slice accounts for the batches it really delivers: a slice larger than its estimate simply waits
 //! until earlier batches are used up. A slice that fails continues after its last delivered row, so
 //! nothing is delivered twice.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{Array, RecordBatch};
@@ -98,10 +100,11 @@ impl Launcher {
     async fn launch(self, plan: Plan, opened: Sender<Opened>) {
         let all = permits(self.budget.prefetch_bytes);
         let prefetch = Arc::new(Semaphore::new(all as usize));
+        let left = Arc::new(Left::default());
         let mut behind = ByteCount::ZERO;
         for slice in plan.slices {
-            let reserved = permits(slice.bytes.max(self.budget.batch_bytes)).min(all);
             let Ok(place) = opened.reserve().await else { return };
+            let reserved = permits(left.expected(slice.bytes).max(self.budget.batch_bytes)).min(all);
             let reservation = Arc::clone(&prefetch).acquire_many_owned(reserved).await;
             let reservation = reservation.expect("the semaphore is never closed");
             let (sender, reads) = mpsc::channel(BATCHES_WAITING);
@@ -113,6 +116,7 @@ impl Launcher {
                 reserved,
                 reservation: Arc::new(Mutex::new(reservation)),
                 behind,
+                left: Arc::clone(&left),
                 out: sender,
             };
             behind += slice.bytes;
@@ -129,7 +133,33 @@ struct SliceReader {
     reserved: u32,
     reservation: Arc<Mutex<OwnedSemaphorePermit>>,
     behind: ByteCount,
+    left: Arc<Left>,
     out: Sender<Result<Read, Fault>>,
+}
+
+/// What the filter left of the slices that are through.
+#[derive(Default)]
+struct Left {
+    planned: AtomicU64,
+    delivered: AtomicU64,
+}
+
+impl Left {
+    /// Notes a slice. The two sums may be read apart: they steer, nothing depends on them.
+    fn note(&self, planned: ByteCount, delivered: ByteCount) {
+        self.planned.fetch_add(planned.get(), Ordering::Relaxed);
+        self.delivered.fetch_add(delivered.get(), Ordering::Relaxed);
+    }
+
+    /// Twice as many bytes as the slices before let expect, at most those planned.
+    fn expected(&self, planned: ByteCount) -> ByteCount {
+        let (before, delivered) = (self.planned.load(Ordering::Relaxed), self.delivered.load(Ordering::Relaxed));
+        if before == 0 {
+            return planned;
+        }
+        let share = (delivered as f64 / before as f64 * 2.0).min(1.0);
+        ByteCount((planned.get() as f64 * share) as u64)
+    }
 }
 
 impl SliceReader {
@@ -152,6 +182,7 @@ impl SliceReader {
                 },
             }
         }
+        self.left.note(slice.bytes, delivered);
         self.give_back_surplus();
         self.out.send(Ok(Read::Passed(self.behind + slice.bytes))).await.ok();
     }
@@ -213,4 +244,19 @@ fn memory_of(batch: &RecordBatch) -> ByteCount {
         column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
     });
     ByteCount::from(bytes.sum::<usize>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_leaves_little_lets_more_slices_be_read_at_once() {
+        let (left, planned) = (Left::default(), ByteCount::mebibytes(10));
+        assert_eq!(left.expected(planned), planned, "nothing is known before the first slice");
+        left.note(planned, ByteCount::mebibytes(1));
+        assert_eq!(left.expected(planned), ByteCount::mebibytes(2));
+        left.note(planned, ByteCount::mebibytes(30));
+        assert_eq!(left.expected(planned), planned, "never more than planned");
+    }
 }
