@@ -66,8 +66,7 @@ impl AttachedGroups {
             left = later;
         }
         let places: HashMap<usize, u32> = groups.iter().copied().zip(0..).collect();
-        let places: UInt32Array =
-            of_rows.iter().map(|group| Some(places[&(group.as_ref().copied()? as usize)])).collect();
+        let places: UInt32Array = of_rows.iter().map(|group| group.map(|group| places[&(group as usize)])).collect();
         let failed = |cause| Fault::bug("cannot gather attached columns").because(cause);
         self.wanted
             .iter()

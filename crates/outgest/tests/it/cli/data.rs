@@ -9,8 +9,8 @@ fn a_changed_byte_in_a_store_file_is_found_and_not_backed_up() {
     bench.ok(["data", "backup", "good"]);
 
     let events = bench.file("data/lake/events");
-    let files = std::fs::read_dir(events).unwrap().map(|entry| entry.unwrap().path());
-    let file = files.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).next().unwrap();
+    let mut files = std::fs::read_dir(events).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|extension| extension == "parquet")).unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
