@@ -1,7 +1,8 @@
 //! The rows that today's export selects, filter by filter, on the same stored data.
 //!
 //! `golden/e2e/filters.json` holds filters and the ids they were seen to match (the prefix `ev-` removed).
-//! Where we select other rows on purpose, [`DIFFERENCES`] names the filter, the reason and our rows.
+//! Where we select other rows on purpose, [`DIFFERENCES`] names the filter, what the document on
+//! differences says of it, and our rows.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,11 +19,12 @@ use serde_json::Value;
 use super::MemorySource;
 use crate::conformance::{every_promise, keys, read_all};
 
-/// Filters that select other rows than today's export: name, why, and our ids (`None`: refused).
+/// Filters that select other rows than today's export: name, what the document says, and our ids
+/// (`None`: refused).
 const DIFFERENCES: &[(&str, &str, Option<&str>)] = &[
     (
         "positionInTrace ignored",
-        "nothing is ignored (promise 2): the filter selects the roots",
+        "`positionInTrace` is dropped by exports.",
         Some(
             "000 004 008 012 015 016 017 020 024 028 032 034 036 040 044 048 051 052 056 060 064 068 072 076 080 084 \
              085 088 092 096 100 102 104 108 112 116 119 120 124 128 132 136 140 144 148 152 153 156 160 164 168 170 \
@@ -31,7 +33,8 @@ const DIFFERENCES: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "comment filter unresolved",
-        "comment filters are resolved here too (promise 2); nobody commented on this set",
+        // Nobody commented on this set.
+        "Comment filters are a part of the language.",
         Some(""),
     ),
 ];
@@ -125,6 +128,14 @@ async fn golden_filters_select_the_rows_they_always_did() {
     }
     assert!(unlisted.is_empty(), "{} unlisted differences:\n{}", unlisted.len(), unlisted.join("\n"));
     assert_eq!(listed, DIFFERENCES.len(), "a listed difference names no vector");
+}
+
+#[test]
+fn every_listed_difference_is_documented() {
+    let document = include_str!("../../../../docs/differences-from-langfuse.md");
+    for (_, said, _) in DIFFERENCES {
+        assert!(document.contains(said), "docs/differences-from-langfuse.md does not say: {said}");
+    }
 }
 
 #[tokio::test]
