@@ -13,10 +13,10 @@ use crate::ByteCount;
 #[derive(Debug)]
 pub struct Fault {
     kind: FaultKind,
-    message: String,
-    hint: Option<String>,
+    message: Box<str>,
+    hint: Option<Box<str>>,
     step: Option<&'static str>,
-    problems: Vec<FieldProblem>,
+    problems: Box<[FieldProblem]>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -92,10 +92,10 @@ impl Fault {
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            message: message.into(),
+            message: message.into().into(),
             hint: None,
             step: None,
-            problems: Vec::new(),
+            problems: Box::default(),
             retry_after: None,
             source: None,
         }
@@ -118,9 +118,9 @@ impl Fault {
 
     /// Joins the problems of one request; the first one's hint is kept.
     pub fn of_problems(problems: Vec<FieldProblem>) -> Self {
-        let hint = problems.iter().find_map(|problem| problem.hint.clone());
+        let hint = problems.iter().find_map(|problem| problem.hint.as_deref().map(Into::into));
         let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        Self { hint, problems, ..Self::bad_request(message) }
+        Self { hint, problems: problems.into(), ..Self::bad_request(message) }
     }
 
     /// The same with another message.
@@ -131,7 +131,7 @@ impl Fault {
 
     /// Adds what the user can change.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
