@@ -40,6 +40,8 @@ pub(crate) struct Files {
     file_failed: bool,
     /// The checkpoint could not be recorded: the run may belong to another worker.
     log_lost: bool,
+    /// The manifest may be visible.
+    publishing: bool,
 }
 
 impl Files {
@@ -72,6 +74,7 @@ impl Files {
             upload_lost: false,
             file_failed: false,
             log_lost: false,
+            publishing: false,
         })
     }
 
@@ -153,6 +156,11 @@ impl Files {
         }
         self.report(watch);
         Ok(&self.checkpoint.done)
+    }
+
+    /// Notes that the manifest is about to be written.
+    pub(crate) fn publishing(&mut self) {
+        self.publishing = true;
     }
 
     /// Goes back to the last durable block, or to the start of a file whose upload is gone. `None`
@@ -288,6 +296,10 @@ impl Files {
     }
 
     async fn remove_everything(&mut self) -> Result<(), Fault> {
+        // The manifest goes first, so that none ever names files that are not there.
+        if let (true, Some(manifest)) = (self.publishing, &self.spec.files.manifest) {
+            self.destination.remove(manifest).await?;
+        }
         let done = std::mem::take(&mut self.checkpoint.done);
         self.checkpoint.done_after = None;
         self.remove_open().await?;

@@ -167,6 +167,7 @@ impl Run {
         let receipts = files.finish(&schema, &watch).await?.to_vec();
         let manifest = manifest(&spec, &request, &schema, receipts, totals.cut > RowCount::ZERO);
         conserved(&manifest, rows_before, totals.read.saturating_sub(totals.cut))?;
+        files.publishing();
         let receipt = self.publish(manifest).await?;
         watch.finished();
         Ok(RunOutcome { receipt, rows_resumed })

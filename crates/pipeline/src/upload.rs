@@ -24,6 +24,8 @@ pub(crate) struct Upload {
     retrying: Retrying,
     /// `None` once it was asked to commit.
     writer: Option<Box<dyn FileWriter>>,
+    /// SHA-256 of the whole file once the writer was asked to commit.
+    committing: Option<String>,
     durable: Durable,
     /// Bytes of the file that the writer has.
     given: u64,
@@ -49,6 +51,7 @@ impl Upload {
             retrying: writes,
             durable: Durable { bytes: ByteCount::ZERO, state: writer.upload() },
             writer: Some(writer),
+            committing: None,
             given: 0,
             end: 0,
             unproven: false,
@@ -71,6 +74,7 @@ impl Upload {
             name: name.clone(),
             retrying: retrying.briefly(),
             writer: Some(writer),
+            committing: None,
             given: durable.bytes.get(),
             durable,
             end: end.get(),
@@ -114,6 +118,7 @@ impl Upload {
     pub(crate) async fn commit(&mut self, sha256: &str) -> Result<ObjectHead, Fault> {
         self.retrying.check_stop()?;
         let writer = self.writer.take().ok_or_else(|| Fault::bug("a file was committed twice"))?;
+        self.committing = Some(sha256.to_owned());
         let fault = match writer.commit().await {
             Err(fault) if fault.retry() != Retry::Never => fault,
             other => return other.map_err(|fault| fault.during("completing a file")),
@@ -131,7 +136,16 @@ impl Upload {
         {
             return Ok(());
         }
-        discard(&*self.destination, &self.durable.state, &self.retrying.for_cleanup()).await
+        let retrying = self.retrying.for_cleanup();
+        discard(&*self.destination, &self.durable.state, &retrying).await?;
+        let Some(sha256) = &self.committing else { return Ok(()) };
+        // A commit whose answer nobody waited for may have made the file visible.
+        let (destination, name, bytes) = (&*self.destination, &self.name, ByteCount(self.end));
+        let look = || visible_with(destination, name, bytes, sha256);
+        if retrying.until_ok("looking for the finished file", look).await?.is_some() {
+            retrying.until_ok("removing a finished file", || destination.remove(name)).await?;
+        }
+        Ok(())
     }
 
     fn note(&mut self, durable: Durable) -> Result<(), Fault> {

@@ -83,6 +83,23 @@ async fn a_cancel_at_any_call_leaves_nothing() {
     }
 }
 
+/// Of a call whose answer is not waited for nobody knows whether it did its work. An upload that is begun
+/// at that moment has no known id; the destination's own rules remove it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_while_a_call_is_in_flight_leaves_no_file() {
+    let whole = Bench::new(60).rolled(200);
+    whole.attempt(None).await;
+    for call in 0..whole.calls_made() {
+        let bench = Bench::new(60).rolled(200);
+        let ended = bench.attempt(Some((call, Trouble::StopInFlight(StopReason::Cancelled)))).await;
+        let name = bench.calls.names.lock().unwrap()[call].clone();
+        assert!(matches!(ended, Ended::Failed(_)), "call {call} ({name})");
+        assert!(bench.files().is_empty(), "call {call} ({name}) left {:?}", bench.files().keys());
+        let uploads = bench.shelf.uploads.lock().unwrap().len();
+        assert_eq!(uploads, usize::from(name == "open"), "call {call} ({name}) left uploads");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_successor_removes_what_its_predecessor_uploaded() {
     let bench = Bench::new(200);

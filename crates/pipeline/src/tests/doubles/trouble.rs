@@ -25,6 +25,8 @@ pub(crate) enum Trouble {
     Cut,
     /// Raises the stop and goes on.
     Stop(StopReason),
+    /// Does its work and raises the stop before anybody has its answer.
+    StopInFlight(StopReason),
 }
 
 /// Counts the calls of all doubles and makes trouble at one of them.
@@ -71,7 +73,7 @@ impl Calls {
                 self.stop.lock().unwrap().raise(reason);
                 Ok(None)
             }
-            Trouble::FailAfter(_) | Trouble::CrashAfter | Trouble::Cut => Ok(Some(trouble)),
+            Trouble::FailAfter(_) | Trouble::CrashAfter | Trouble::Cut | Trouble::StopInFlight(_) => Ok(Some(trouble)),
         }
     }
 
@@ -80,6 +82,10 @@ impl Calls {
             Some(Trouble::FailAfter(kind)) => Err(Fault::new(kind, "planned failure after the work")),
             Some(Trouble::CrashAfter) => self.crash().await,
             Some(Trouble::Cut) => Err(cut()),
+            Some(Trouble::StopInFlight(reason)) => {
+                self.stop.lock().unwrap().raise(reason);
+                std::future::pending().await
+            }
             _ => Ok(()),
         }
     }
