@@ -4,6 +4,7 @@
 //! into each other's way. Migrations run in one transaction behind a lock, so processes that start at
 //! the same time migrate once.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,6 +85,7 @@ impl fmt::Debug for Place {
 pub(super) async fn connect(place: &Place) -> Result<DatabaseConnection, Fault> {
     let mut options = match place {
         Place::Directory(directory) => {
+            std::fs::create_dir_all(directory).map_err(|error| cannot_open(place, error))?;
             // The path is set on the options rather than spliced into the URL, where `?` would end it.
             let path = directory.join(NativeStore::FILE_NAME);
             let mut options = ConnectOptions::new("sqlite://outgest.db?mode=rwc");
@@ -135,7 +137,7 @@ pub(super) async fn migrate(store: &NativeStore, place: &Place) -> Result<(), Fa
     change.commit().await.map_err(failed)
 }
 
-fn cannot_open(place: &Place, error: DbErr) -> Fault {
+fn cannot_open(place: &Place, error: impl Error + Send + Sync + 'static) -> Fault {
     let message = format!("cannot open the metadata store {place}");
     match place {
         Place::Directory(_) => Fault::new(FaultKind::Configuration, message)

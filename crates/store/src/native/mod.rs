@@ -81,7 +81,7 @@ impl NativeStore {
     /// Name of the SQLite file in a data directory.
     pub const FILE_NAME: &'static str = "outgest.db";
 
-    /// Opens the store of a data directory, creating file and schema where missing.
+    /// Opens the store of a data directory, creating directory, file and schema where missing.
     pub async fn open(data: &Path) -> Result<Self, Fault> {
         Self::open_at(&Place::Directory(data.to_owned()), StoreOptions::default()).await
     }
@@ -112,7 +112,8 @@ impl NativeStore {
             || Fault::new(FaultKind::Configuration, format!("cannot copy the metadata store to {}", target.display()));
         let path = target.to_str().ok_or_else(|| failed().hint("the folder's name must be UTF-8"))?;
         let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
-        self.database.execute_raw(copy).await.map_err(|error| failed().because(error))?;
+        let unwritable = |error| failed().hint("see that it can be written and has room").because(error);
+        self.database.execute_raw(copy).await.map_err(unwritable)?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::{Checkpoint, Fault, FaultKind, Micros, RunId, RunLog, Stop, StopReason};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ pub enum RunState {
     Completed,
     /// Its last attempt failed.
     Failed,
-    /// It was cancelled; nothing of it is left.
+    /// It was cancelled; nothing of it is left, or its checkpoint names what is.
     Cancelled,
 }
 
@@ -90,7 +90,8 @@ impl NativeStore {
         }))
     }
 
-    /// Begins an attempt and fences off earlier ones, whose checkpoint stays until the first new one.
+    /// Begins a run anew and fences off earlier attempts. Their checkpoint is forgotten, so what it names
+    /// must have been removed.
     pub async fn begin_run(&self, id: &RunId, request: &serde_json::Value, now: Micros) -> Result<StoreLog, Fault> {
         let failed = || statement_failed("begin the run");
         let fence = Uuid::new_v4().to_string();
@@ -101,6 +102,9 @@ impl NativeStore {
                 let attempts = row.attempts;
                 let mut row: run::ActiveModel = row.into();
                 row.request = Set(request.to_string());
+                row.checkpoint = Set(None);
+                row.rows = Set(0);
+                row.bytes = Set(0);
                 row.state = Set(RunState::Running.as_str().to_owned());
                 row.fence = Set(fence.clone());
                 row.attempts = Set(attempts + 1);
@@ -129,6 +133,26 @@ impl NativeStore {
         Ok(StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() })
     }
 
+    /// Takes over a run that an earlier attempt left: its request and its checkpoint stay, the attempt is
+    /// fenced off.
+    pub async fn continue_run(&self, id: &RunId, now: Micros) -> Result<StoreLog, Fault> {
+        let fence = Uuid::new_v4().to_string();
+        let taken = run::Entity::update_many()
+            .col_expr(run::Column::State, Expr::value(RunState::Running.as_str()))
+            .col_expr(run::Column::Fence, Expr::value(fence.as_str()))
+            .col_expr(run::Column::Attempts, Expr::col(run::Column::Attempts).add(1))
+            .col_expr(run::Column::Failure, Expr::value(None::<String>))
+            .col_expr(run::Column::UpdatedAt, Expr::value(now.0))
+            .filter(run::Column::Id.eq(id.as_str()))
+            .exec(&self.database)
+            .await
+            .map_err(statement_failed("continue the run"))?;
+        if taken.rows_affected == 0 {
+            return Err(Fault::new(FaultKind::NotFound, format!("there is no run {id} to continue")));
+        }
+        Ok(StoreLog { store: self.clone(), run: id.clone(), fence, stop: Stop::new() })
+    }
+
     /// The remembered runs, latest first.
     pub async fn runs(&self) -> Result<Vec<RunRecord>, Fault> {
         let rows = run::Entity::find()
@@ -152,13 +176,23 @@ impl NativeStore {
 }
 
 impl StoreLog {
-    /// Ends the attempt. A completed or cancelled run forgets its checkpoint, a failed one keeps it.
+    /// Ends the attempt. A completed run forgets its checkpoint, and so does a cancelled one of which nothing
+    /// is left; a failed one keeps it.
     pub async fn settle(&self, state: RunState, failure: Option<&Fault>, now: Micros) -> Result<(), Fault> {
+        let forget = match state {
+            RunState::Completed => true,
+            // What could not be removed must be found by the next attempt.
+            RunState::Cancelled => {
+                let left = self.store.unfinished_run(&self.run).await?;
+                left.is_none_or(|left| left.checkpoint.open.is_none())
+            }
+            RunState::Running | RunState::Failed => false,
+        };
         let mut update = run::Entity::update_many()
             .col_expr(run::Column::State, Expr::value(state.as_str()))
             .col_expr(run::Column::Failure, Expr::value(failure.map(|fault| fault.public_message().to_owned())))
             .col_expr(run::Column::UpdatedAt, Expr::value(now.0));
-        if matches!(state, RunState::Completed | RunState::Cancelled) {
+        if forget {
             update = update.col_expr(run::Column::Checkpoint, Expr::value(None::<String>));
         }
         self.fenced(update, "settle the run").await
@@ -207,6 +241,8 @@ impl RunLog for StoreLog {
 
 #[cfg(test)]
 mod tests {
+    use model::{ByteCount, FileName, HashState, KeyDigest, OpenFile, RowCount, UploadState};
+
     use super::*;
 
     async fn store() -> (tempfile::TempDir, NativeStore) {
@@ -233,8 +269,57 @@ mod tests {
         let left = reopened.unfinished_run(&id).await.unwrap();
 
         assert_eq!(left, Some(UnfinishedRun { request: request.clone(), checkpoint: checkpoint() }));
-        reopened.begin_run(&id, &request, Micros(2)).await.unwrap();
+        reopened.continue_run(&id, Micros(2)).await.unwrap();
+        assert_eq!(reopened.unfinished_run(&id).await.unwrap(), left);
         assert_eq!(reopened.runs().await.unwrap()[0].attempts, 2);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_attempt_forgets_its_checkpoint_unless_an_upload_is_left() {
+        let (_data, store) = store().await;
+        let open = OpenFile {
+            name: FileName::new("a.csv").unwrap(),
+            after: None,
+            block_end: ByteCount::ZERO,
+            encoder: None,
+            upload: UploadState::default(),
+            upload_bytes: ByteCount::ZERO,
+            ahead_sha256: None,
+            sha256: HashState::default(),
+            rows: RowCount::ZERO,
+            digest: KeyDigest::default(),
+            cursor_min: None,
+            cursor_max: None,
+        };
+        for (id, open, left) in [("clean", None, false), ("left", Some(open), true)] {
+            let id = RunId::new(id);
+            let log = store.begin_run(&id, &serde_json::Value::Null, Micros(1)).await.unwrap();
+            log.record(&Checkpoint { open, ..checkpoint() }).await.unwrap();
+
+            log.settle(RunState::Cancelled, None, Micros(2)).await.unwrap();
+
+            assert_eq!(store.unfinished_run(&id).await.unwrap().is_some(), left, "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_begins_anew_is_not_continued_from_what_came_before() {
+        let (_data, store) = store().await;
+        let id = RunId::new("r");
+        let first = store.begin_run(&id, &serde_json::json!("first"), Micros(1)).await.unwrap();
+        first.record(&checkpoint()).await.unwrap();
+
+        store.begin_run(&id, &serde_json::json!("second"), Micros(2)).await.unwrap();
+
+        // Killed before its first checkpoint it leaves nothing, least of all the checkpoint of another request.
+        assert_eq!(store.unfinished_run(&id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn only_a_run_that_is_known_can_be_continued() {
+        let (_data, store) = store().await;
+        let fault = store.continue_run(&RunId::new("r"), Micros(1)).await.err().unwrap();
+        assert_eq!(fault.kind(), FaultKind::NotFound);
     }
 
     #[tokio::test]
