@@ -3,8 +3,14 @@
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
+use async_trait::async_trait;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::Body;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -19,6 +25,21 @@ const KEY_ID: &str = "TESTKEY";
 /// Its secret.
 pub const SECRET: &str = "test-secret-hunter2";
 
+/// Refuses one kind of request, as a bucket whose policy lacks a right.
+struct Without(&'static str);
+
+#[async_trait]
+impl S3Access for Without {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
+        let right = context.s3_op().name();
+        // Who has no valid key is refused before this is asked.
+        match right == self.0 {
+            true => Err(s3s::s3_error!(AccessDenied, "the policy of the bucket does not allow {right}")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// A running server. It lives on a thread of its own, so that a test need not be asynchronous.
 pub struct S3Server {
     folder: TempDir,
@@ -30,9 +51,15 @@ pub struct S3Server {
 impl S3Server {
     /// Starts a server without buckets.
     pub fn start() -> Self {
+        Self::start_without("")
+    }
+
+    /// Starts a server that allows every request but this kind.
+    pub fn start_without(right: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
         service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
+        service.set_access(Without(right));
         let service = service.build();
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -47,6 +74,13 @@ impl S3Server {
                     _ = &mut stopped => break,
                 };
                 let service = service.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let service = service.clone();
+                    // What a client asked for is carried out even if the client is killed meanwhile, as by
+                    // any server of the kind; this one would leave it half done.
+                    let answer = tokio::spawn(async move { service.call(request.map(Body::from)).await });
+                    async move { answer.await.expect("the server does not panic") }
+                });
                 tokio::spawn(async move {
                     // A connection that its client cuts off is a part of the tests.
                     drop(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await);
@@ -63,6 +97,18 @@ impl S3Server {
     /// Creates a bucket.
     pub fn create_bucket(&self, bucket: &str) {
         std::fs::create_dir(self.folder.path().join(bucket)).unwrap();
+    }
+
+    /// Names of the objects in a bucket, and of everything else that the server keeps of uploads.
+    pub fn files(&self, bucket: &str) -> Vec<String> {
+        let names = |folder: &std::path::Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        let mut files = names(&self.folder.path().join(bucket));
+        files.extend(names(self.folder.path()).into_iter().filter(|name| name != bucket));
+        files.sort();
+        files
     }
 
     /// The server's address.
