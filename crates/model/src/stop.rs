@@ -103,7 +103,11 @@ impl StopReason {
             Self::HandOver => "the run was handed over",
             Self::LeaseLost => "the run belongs to another worker",
         };
-        Fault::new(FaultKind::Cancelled, message)
+        let fault = Fault::new(FaultKind::Cancelled, message);
+        match self {
+            Self::LeaseLost => fault.hint("another attempt at the same export has taken over"),
+            Self::Cancelled | Self::HandOver => fault,
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! It runs this very binary, so whatever it shows is what a user gets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use model::{Fault, FaultKind};
 
 use crate::cli::DemoArgs;
+use crate::report::print;
 
 /// Carries out `outgest demo`.
 pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
@@ -22,7 +23,7 @@ pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
             .hint("name a folder that can be written with --folder")
     })?;
     let events = args.events.to_string();
-    println!("Sample data: {events} events of an agent that chats, calls tools and is scored.\n");
+    print(&format!("Sample data: {events} events of an agent that chats, calls tools and is scored.\n\n"))?;
     step(
         folder,
         &[
@@ -39,7 +40,7 @@ pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
     )?;
     step(folder, &["import", "events.jsonl"])?;
     step(folder, &["import", "--table", "scores", "scores.jsonl"])?;
-    println!("Three exports: everything, what failed, and what the last day cost.\n");
+    print("Three exports: everything, what failed, and what the last day cost.\n\n")?;
     step(folder, &["export", "--project", "demo", "--output", "all.parquet"])?;
     step(folder, &["export", "--project", "demo", "--where", "level = \"ERROR\"", "--output", "errors.csv"])?;
     step(
@@ -58,26 +59,31 @@ pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
             "costs.jsonl.gz",
         ],
     )?;
-    println!("Proof that nothing is missing.\n");
+    print("Proof that nothing is missing.\n\n")?;
     for manifest in ["all.parquet.manifest.json", "errors.csv.manifest.json", "costs.jsonl.gz.manifest.json"] {
         step(folder, &["verify", manifest])?;
     }
-    println!(
-        "The files are in {}. To try next:\n\n  cd {}\n  head -3 errors.csv\n  outgest export --project demo --search invoice --search-type content -o - --format jsonl | head -3\n  outgest export --help",
-        folder.display(),
-        folder.display(),
-    );
-    Ok(())
+    // Shown by its path, which works whether or not it was installed.
+    let outgest = this_binary()?;
+    let (folder, outgest) = (folder.display(), outgest.display());
+    print(&format!(
+        "The files are in {folder}. To try next:\n\n  cd {folder}\n  head -3 errors.csv\n  \
+         {outgest} export --project demo --search invoice --search-type content --limit 3 --format jsonl -o -\n  \
+         {outgest} export --help\n"
+    ))
+}
+
+fn this_binary() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| Fault::bug("cannot find this program's own file").because(error))
 }
 
 /// Shows a command, runs it in the folder, and fails where it fails.
 fn step(folder: &Path, arguments: &[&str]) -> Result<(), Fault> {
     let quoted: Vec<String> = arguments.iter().map(|argument| quote(argument)).collect();
-    println!("$ outgest {}", quoted.join(" "));
+    print(&format!("$ outgest {}\n", quoted.join(" ")))?;
     let failed =
         |why: String| Fault::new(FaultKind::Bug, format!("the demo stopped at outgest {}: {why}", arguments[0]));
-    let binary = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let status = Command::new(binary)
+    let status = Command::new(this_binary()?)
         .current_dir(folder)
         // What is shown has to work for whoever types it: the demo's data is in its own folder.
         .env_remove("OUTGEST_DATA")
@@ -86,7 +92,7 @@ fn step(folder: &Path, arguments: &[&str]) -> Result<(), Fault> {
         .stdin(Stdio::null())
         .status()
         .map_err(|error| failed(error.to_string()))?;
-    println!();
+    print("\n")?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
 }
 

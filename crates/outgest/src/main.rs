@@ -55,6 +55,8 @@ fn main() -> ExitCode {
     if let Some(traces) = traces {
         traces.finish();
     }
+    // A thread that still waits for input, or for a reader, must not keep a process that is done.
+    runtime.shutdown_background();
     code
 }
 
@@ -75,6 +77,7 @@ fn load_settings(cli: &Cli) -> Result<Loaded, Vec<FieldProblem>> {
 }
 
 async fn carry_out(command: &Command, loaded: Result<Loaded, Vec<FieldProblem>>) -> Result<u8, Fault> {
+    signals::survive_file_size_limit();
     if let Command::Config(args) = command {
         return config::command::config(loaded, args).await;
     }

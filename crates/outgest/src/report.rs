@@ -1,15 +1,29 @@
-//! How failures reach people and scripts: one line, a hint, an exit code.
+//! How results and failures reach people and scripts: text on stdout; one line, a hint, an exit code.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 
 use model::{Fault, FaultKind, FieldProblem};
 
 use crate::cli::exit_code;
 
+/// Prints what a command found or did to stdout.
+///
+/// A reader that has left wants no more, which is no failure: so `outgest data info | head -3` ends well.
+pub fn print(text: &str) -> Result<(), Fault> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Fault::new(FaultKind::Configuration, format!("cannot write to standard output: {error}"))
+                .hint("what was asked for is done; only its report could not be printed"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Prints a fault to stderr: what failed, what to change. The cause goes to the log.
 pub fn print_fault(fault: &Fault) {
-    eprintln!("error: {fault}");
-    if let Some(hint) = fault.public_hint() {
-        eprintln!("hint: {hint}");
-    }
+    tell(fault, fault.public_hint().or_else(|| general_hint(fault)));
     let mut cause = std::error::Error::source(fault);
     while let Some(error) = cause {
         tracing::info!(cause = %error, "the failure above was caused by this");
@@ -17,13 +31,28 @@ pub fn print_fault(fault: &Fault) {
     }
 }
 
-/// Prints problems to stderr, each with what to write instead.
+/// Prints problems of the settings to stderr, each with what to write instead.
 pub fn print_problems(problems: &[FieldProblem]) {
     for problem in problems {
-        eprintln!("error: {problem}");
-        if let Some(hint) = &problem.hint {
-            eprintln!("hint: {hint}");
+        tell(problem, problem.hint.as_deref().or(Some("outgest config reference lists every setting")));
+    }
+}
+
+fn tell(error: impl Display, hint: Option<&str>) {
+    let hint = hint.map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    // Where stderr is closed only the exit code can tell.
+    std::io::stderr().write_all(format!("error: {error}\n{hint}").as_bytes()).ok();
+}
+
+/// What can be done about a failure that nobody could say more about.
+fn general_hint(fault: &Fault) -> Option<&'static str> {
+    match fault.kind() {
+        FaultKind::BadRequest => Some("the same command with --help shows what can be given"),
+        FaultKind::Bug => Some("this is a mistake of outgest: please report it with what --log debug prints"),
+        FaultKind::Unavailable | FaultKind::Timeout | FaultKind::Throttled => {
+            Some("it may work later; --log info shows the cause")
         }
+        _ => std::error::Error::source(fault).map(|_| "--log info shows the cause"),
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use model::{Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RunId, Stop};
-use pipeline::{Against, Budget, RealWaits, Verification};
+use pipeline::{Against, Budget, RealWaits, Verification, VerifyReport};
 use serde_json::json;
 
 use crate::cli::{VerifyArgs, exit_code};
 use crate::config::{self, Settings};
 use crate::export::{Request, read_request};
+use crate::report::print;
 use crate::{data, signals};
 
 /// Largest manifest that is read: a run of 100,000 files has one of about 60 MB.
@@ -17,20 +18,25 @@ const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
 /// Carries out `outgest verify`; the code tells whether anything differs.
 pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault> {
+    let files_alone = args.source.as_deref() == Some("none");
+    if files_alone && args.full {
+        return Err(Fault::bad_request("--full: it compares with the source, and --source none leaves the source out")
+            .hint("leave one of the two out"));
+    }
     let connected = destinations::connect(&args.manifest, &RawOptions::default(), &config::environment)?;
     let name = FileName::new(connected.path)?;
     let manifest = read_manifest(connected.to.as_ref(), &name).await?;
     let request = Request::of_query(&manifest.query)?;
-    let against = if args.source.as_deref() == Some("none") {
+    let against = if files_alone {
         None
     } else {
         let source = data::open_source(&settings.data, args.source.as_deref())?;
-        let store = data::open_metadata(settings).await?;
-        let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &store).await?;
+        let comments = data::open_lookups(settings, args.source.as_deref()).await?;
+        let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &comments).await?;
         Some(Against { source, request, full: args.full })
     };
     let stop = Stop::new();
-    let stopping = signals::stop_on_signal(stop.clone());
+    let stopping = signals::stop_on_signal(stop.clone(), "nothing was changed");
     let report = pipeline::verify(Verification {
         manifest,
         destination: connected.to,
@@ -43,35 +49,37 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
     .await?;
     stopping.abort();
 
-    if args.json {
+    let text = if args.json {
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
-        println!(
-            "{}",
-            json!({
-                "files_read": report.files_read,
-                "rows_in_files": report.rows_in_files,
-                "rows_in_source": report.rows_in_source,
-                "rows_superseded": report.rows_superseded,
-                "differences": differences,
-            })
-        );
+        let answer = json!({
+            "files_read": report.files_read,
+            "rows_in_files": report.rows_in_files,
+            "rows_in_source": report.rows_in_source,
+            "rows_superseded": report.rows_superseded,
+            "differences": differences,
+        });
+        format!("{answer}\n")
     } else {
-        for difference in &report.differences {
-            println!("{difference}");
-        }
-        let compared = if args.source.as_deref() == Some("none") { "manifest" } else { "manifest and source" };
-        let verdict = match report.differences.len() {
-            0 => format!("no differences from {compared}"),
-            1 => format!("1 difference from {compared}"),
-            many => format!("{many} differences from {compared}"),
-        };
-        let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
-        println!("{files}, {} rows: {verdict}", report.rows_in_files.human());
-        if report.rows_superseded.get() > 0 {
-            println!("{} of the rows have a newer version by now", report.rows_superseded.human());
-        }
-    }
+        told(&report, if files_alone { "manifest" } else { "manifest and source" })
+    };
+    print(&text)?;
     Ok(if report.differences.is_empty() { exit_code::OK } else { exit_code::DIFFERENT })
+}
+
+/// The report for people.
+fn told(report: &VerifyReport, compared: &str) -> String {
+    let mut text: String = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
+    let verdict = match report.differences.len() {
+        0 => format!("no differences from {compared}"),
+        1 => format!("1 difference from {compared}"),
+        many => format!("{many} differences from {compared}"),
+    };
+    let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
+    text.push_str(&format!("{files}, {} rows: {verdict}\n", report.rows_in_files.human()));
+    if report.rows_superseded.get() > 0 {
+        text.push_str(&format!("{} of the rows have a newer version by now\n", report.rows_superseded.human()));
+    }
+    text
 }
 
 async fn read_manifest(destination: &dyn Destination, name: &FileName) -> Result<Manifest, Fault> {

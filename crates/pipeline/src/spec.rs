@@ -101,6 +101,16 @@ impl FileLayout {
         let stem = numbered(&self.stem, number);
         Self { stem, extension: self.extension.clone(), roll_bytes: None, manifest: None, empty }
     }
+
+    /// Whether a file of the run may have this name.
+    pub fn names(&self, name: &FileName) -> bool {
+        let Some(rest) = name.as_str().strip_prefix(&self.stem) else { return false };
+        let Some(number) = rest.strip_suffix(&self.extension) else { return false };
+        match self.roll_bytes {
+            None => number.is_empty(),
+            Some(_) => number.strip_prefix("-part-").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())),
+        }
+    }
 }
 
 fn numbered(stem: &str, number: usize) -> String {
@@ -150,9 +160,13 @@ mod tests {
         ] {
             let mut layout = FileLayout::of_path(path, &CSV, compression);
             assert_eq!(layout.file(7).unwrap().as_str(), single);
+            assert!(layout.names(&FileName::new(single).unwrap()));
+            assert!(!layout.names(&FileName::new(format!("{single}.manifest.json")).unwrap()));
             layout.roll_bytes = Some(ByteCount(1));
             assert_eq!(layout.file(7).unwrap().as_str(), rolled);
             assert_eq!(layout.part(7).file(1).unwrap().as_str(), rolled);
+            assert!(layout.names(&FileName::new(rolled).unwrap()));
+            assert!(!layout.names(&FileName::new(single).unwrap()));
         }
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn classify(doing: &str, path: &Path, error: io::Error) -> Fault {
         }
         ErrorKind::FileTooLarge => (
             FaultKind::TooLarge { limit: None },
-            "the file system does not take files of this size",
-            Some("write several smaller files"),
+            "the file would be larger than is allowed here",
+            Some("raise the limit that ulimit -f shows, or write several smaller files"),
         ),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             (FaultKind::Configuration, "a part of the path is a file", Some("choose another directory"))

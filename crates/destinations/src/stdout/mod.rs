@@ -162,7 +162,8 @@ impl FileWriter for StdoutWriter {
 /// Nothing here is retried: part of the bytes may have left already.
 fn fault(error: io::Error) -> Fault {
     let fault = match error.kind() {
-        ErrorKind::BrokenPipe => Fault::new(FaultKind::Rejected, "standard output was closed by its reader"),
+        ErrorKind::BrokenPipe => Fault::new(FaultKind::Rejected, "standard output was closed by its reader")
+            .hint("fine where the reader had enough, as head has; otherwise see why it ended"),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Fault::new(FaultKind::Configuration, "cannot write to standard output: the disk behind it is full")
                 .hint("free space or write elsewhere")

@@ -33,7 +33,14 @@ pub struct ExportArgs {
     #[arg(long, value_name = "TEXT", help_heading = "What")]
     pub search: Option<String>,
     /// What --search looks at
-    #[arg(long, value_name = "TYPES", value_delimiter = ',', default_value = "id", help_heading = "What")]
+    #[arg(
+        long,
+        value_name = "TYPES",
+        value_delimiter = ',',
+        default_value = "id",
+        requires = "search",
+        help_heading = "What"
+    )]
     pub search_type: Vec<SearchTypeArg>,
     /// First instant: RFC 3339, a date, or a duration before now such as -24h; UTC where no zone is given
     #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "What")]

@@ -10,14 +10,14 @@ use crate::report;
 /// Carries out `outgest config` with the settings, or with what is wrong with them.
 pub async fn config(loaded: Result<Loaded, Vec<FieldProblem>>, args: &ConfigArgs) -> Result<u8, Fault> {
     match (&args.command, loaded) {
-        (ConfigCommand::Reference, _) => print!("{}", reference::markdown()),
+        (ConfigCommand::Reference, _) => report::print(&reference::markdown())?,
         (_, Err(problems)) => {
             report::print_problems(&problems);
             return Ok(exit_code::BAD_REQUEST);
         }
-        (ConfigCommand::Check, Ok(loaded)) => println!("{}", verdict(&loaded)),
-        (ConfigCommand::Show { json: true }, Ok(loaded)) => println!("{}", show::as_json(&loaded)),
-        (ConfigCommand::Show { json: false }, Ok(loaded)) => print!("{}", show::as_text(&loaded)),
+        (ConfigCommand::Check, Ok(loaded)) => report::print(&format!("{}\n", verdict(&loaded)))?,
+        (ConfigCommand::Show { json: true }, Ok(loaded)) => report::print(&format!("{}\n", show::as_json(&loaded)))?,
+        (ConfigCommand::Show { json: false }, Ok(loaded)) => report::print(&show::as_text(&loaded))?,
     }
     Ok(exit_code::OK)
 }

@@ -6,9 +6,10 @@ use model::{Fault, FaultKind, Micros};
 use serde_json::json;
 use store::NativeStore;
 
-use super::{lake_directory, open_lake, open_metadata};
+use super::{lake_directory, open_lake, open_metadata, refuse_inside};
 use crate::cli::{DataArgs, DataCommand};
 use crate::config::{self, Settings};
+use crate::report::print;
 
 /// Carries out `outgest data`.
 pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
@@ -20,15 +21,15 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
                 let done = lake.compact(table.name, now)?;
-                println!(
-                    "{}: {} files became {}, {} became {}, {} superseded rows left out",
+                print(&format!(
+                    "{}: {} files became {}, {} became {}, {} superseded rows left out\n",
                     table.name,
                     done.files_before,
                     done.files_after,
                     done.bytes_before.human(),
                     done.bytes_after.human(),
                     done.rows_dropped.human(),
-                );
+                ))?;
             }
             Ok(())
         }
@@ -37,7 +38,7 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
                 let done = lake.expire(table.name, limit, now)?;
-                println!("{}: {} rows before {limit} removed", table.name, done.rows.human());
+                print(&format!("{}: {} rows before {limit} removed\n", table.name, done.rows.human()))?;
             }
             Ok(())
         }
@@ -57,18 +58,17 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
                     "bytes": run.bytes, "failure": run.failure, "started_at": run.started_at})
             })
             .collect();
-        println!("{}", json!({"store": info, "runs": runs}));
-        return Ok(());
+        return print(&format!("{}\n", json!({"store": info, "runs": runs})));
     }
-    println!("{} (format {})", info.directory.display(), info.format);
+    let mut text = format!("{} (format {})\n", info.directory.display(), info.format);
     for table in &info.tables {
-        println!("\n{} at version {}", table.name, table.version);
+        text.push_str(&format!("\n{} at version {}\n", table.name, table.version));
         if table.projects.is_empty() {
-            println!("  no rows");
+            text.push_str("  no rows\n");
         }
         for project in &table.projects {
-            println!(
-                "  project {}: {} rows ({} stored, {} in {} files), {} to {}",
+            text.push_str(&format!(
+                "  project {}: {} rows ({} stored, {} in {} files), {} to {}\n",
                 project.project,
                 project.live_rows.human(),
                 project.rows.human(),
@@ -76,33 +76,34 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
                 project.files,
                 project.time.min,
                 project.time.max,
-            );
+            ));
         }
     }
     let unfinished: Vec<_> = runs.iter().filter(|run| run.state != "completed").collect();
     if !unfinished.is_empty() {
-        println!("\nexports that did not finish");
+        text.push_str("\nexports that did not finish\n");
     }
     for run in unfinished {
         let failure = run.failure.as_deref().map(|failure| format!(": {failure}")).unwrap_or_default();
-        println!("  {} {} after {} rows{failure}", run.id, run.state, run.rows);
+        text.push_str(&format!("  {} {} after {} rows{failure}\n", run.id, run.state, run.rows));
     }
-    Ok(())
+    print(&text)
 }
 
 fn check(data: &Path, as_json: bool) -> Result<(), Fault> {
     let checked = open_lake(data)?.check()?;
+    let mut text = String::new();
     if as_json {
-        println!("{}", json!(checked));
+        text.push_str(&format!("{}\n", json!(checked)));
     } else {
-        for damage in &checked.damaged {
-            println!("{damage}");
-        }
-        println!("{} files with {} read", checked.files, checked.bytes.human());
+        text.extend(checked.damaged.iter().map(|damage| format!("{damage}\n")));
+        text.push_str(&format!("{} files with {} read\n", checked.files, checked.bytes.human()));
         if checked.without_checksum > 0 {
-            println!("{} of them were written by an earlier version, without a checksum", checked.without_checksum);
+            let count = checked.without_checksum;
+            text.push_str(&format!("{count} of them were written by an earlier version, without a checksum\n"));
         }
     }
+    print(&text)?;
     match checked.damaged.len() {
         0 => Ok(()),
         damaged => Err(Fault::corrupt(format!("{damaged} of {} files of the store are damaged", checked.files))
@@ -121,6 +122,7 @@ async fn backup(settings: &Settings, folder: &Path) -> Result<(), Fault> {
         return Err(Fault::new(FaultKind::Conflict, format!("{} exists already", folder.display()))
             .hint("give a folder that does not exist yet"));
     }
+    refuse_inside("the backup", folder, &settings.data)?;
     let lake = open_lake(&settings.data)?;
     let store = open_metadata(settings).await?;
     std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
@@ -129,10 +131,7 @@ async fn backup(settings: &Settings, folder: &Path) -> Result<(), Fault> {
         Err(fault) => Err(fault),
     };
     match copied {
-        Ok(bytes) => {
-            println!("{} copied to {}", bytes.human(), folder.display());
-            Ok(())
-        }
+        Ok(bytes) => print(&format!("{} copied to {}\n", bytes.human(), folder.display())),
         Err(fault) => {
             remove_half(folder);
             Err(fault)
@@ -156,8 +155,7 @@ fn restore(data: &Path, folder: &Path, now: Micros) -> Result<(), Fault> {
         remove_half(&lake_directory(data));
         return Err(cannot_write(data, &error));
     }
-    println!("restored to {}", data.display());
-    Ok(())
+    print(&format!("restored to {}\n", data.display()))
 }
 
 /// Removes a copy that was not completed, so that it is not taken for one and the command can be repeated.

@@ -2,7 +2,7 @@
 
 pub mod command;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use lake::Lake;
@@ -56,6 +56,45 @@ pub async fn open_metadata(settings: &Settings) -> Result<NativeStore, Fault> {
         create_directory(&settings.data)?;
     }
     NativeStore::open_at(&metadata_place(settings)?, StoreOptions::default()).await
+}
+
+/// Opens the metadata store beside the rows of a source: comments and prices belong to them and to no
+/// others.
+pub async fn open_lookups(settings: &Settings, source: Option<&str>) -> Result<NativeStore, Fault> {
+    match source {
+        None => open_metadata(settings).await,
+        Some(directory) => NativeStore::open(Path::new(directory)).await,
+    }
+}
+
+/// Fails where `path` lies in the data directory, whose files are the store's own: one more could be
+/// taken for a part of it. `named` is what the user calls the path.
+pub fn refuse_inside(named: &str, path: &Path, data: &Path) -> Result<(), Fault> {
+    if let (Some(found), Some(data)) = (absolute(path), absolute(data))
+        && found.starts_with(&data)
+    {
+        return Err(Fault::bad_request(format!("{named}: {} lies inside the data directory", path.display()))
+            .hint("write somewhere else; the data directory belongs to the store"));
+    }
+    Ok(())
+}
+
+/// The path without `.` and `..`, links resolved as far as the path exists.
+pub fn absolute(path: &Path) -> Option<PathBuf> {
+    let mut found = std::env::current_dir().ok()?;
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                found.pop();
+            }
+            other => found.push(other),
+        }
+        if let Ok(resolved) = found.canonicalize() {
+            found = resolved;
+        }
+    }
+    Some(found)
 }
 
 /// Opens the source that `--source` names: the store of another data directory; that of `data` unless given.

@@ -1,9 +1,11 @@
 //! `outgest export`: from the command line to a receipt.
 //!
 //! Reading order: [`request`] checks what was asked on the command line and [`ask`] what came through the
-//! API, [`output`] where it goes; [`spec`] says it to the pipeline, [`run`] wires the families into it, [`bar`] shows progress, [`receipt`] says what was done.
+//! API, [`output`] where it goes, [`attempt`] what an earlier attempt left there; [`spec`] says it to the
+//! pipeline, [`run`] wires the families into it, [`bar`] shows progress, [`receipt`] says what was done.
 
 mod ask;
+mod attempt;
 mod bar;
 mod output;
 mod receipt;

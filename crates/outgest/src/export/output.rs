@@ -1,13 +1,14 @@
 //! Where the files of an export go: the output's name, its destination, and what may not be overwritten.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use model::{Compression, Destination, Fault, FaultKind, FileName, FormatDescriptor, RawOptions};
+use model::{Compression, Destination, Fault, FaultKind, FileName, FileReceipt, FormatDescriptor, RawOptions};
 use pipeline::FileLayout;
 
 use crate::cli::ExportArgs;
 use crate::config;
+use crate::data::{absolute, refuse_inside};
 
 /// The output as the user wrote it, before it is connected.
 pub struct OutputName {
@@ -24,6 +25,8 @@ pub struct Output {
     pub layout: FileLayout,
     /// The output for people, without secrets.
     pub shown: String,
+    /// The output as it is called from everywhere on this machine, without secrets.
+    pub place: String,
 }
 
 impl OutputName {
@@ -64,8 +67,15 @@ impl OutputName {
         data: &Path,
     ) -> Result<Output, Fault> {
         let connected = destinations::connect(&self.text, &RawOptions::default(), &config::environment)?;
+        let shown = connected.to.to_string();
+        let mut place = shown.clone();
         if !self.text.contains("://") && !self.is_stdout() {
-            refuse_inside(Path::new(&self.place), data)?;
+            refuse_inside("--output", Path::new(&self.place), data)?;
+            place = absolute(Path::new(&shown)).map_or(place, |path| path.display().to_string());
+        }
+        if self.is_stdout() && args.roll_size.is_some() {
+            return Err(Fault::bad_request("--roll-size: standard output is one file")
+                .hint("leave --roll-size out, or write to a file or URL"));
         }
         let mut path = connected.path;
         if path.is_empty() || path.ends_with('/') {
@@ -84,11 +94,21 @@ impl OutputName {
                 return Err(Fault::bad_request(format!("--manifest: {} cannot hold a manifest", connected.to))
                     .hint("write to a file or URL, or leave --manifest out"));
             }
-            layout.manifest = Some(FileName::new(beside(&path, name))?);
+            if name.contains('/') {
+                // Verification looks for the files where the manifest lies.
+                return Err(Fault::bad_request(format!("--manifest: {name:?} lies elsewhere than the files"))
+                    .hint("give a name without folders: a manifest lies beside its files"));
+            }
+            let name = FileName::new(beside(&path, name))?;
+            if layout.names(&name) {
+                return Err(Fault::bad_request(format!("--manifest: {name} is the name of an exported file"))
+                    .hint("give the manifest a name of its own, or leave --manifest out"));
+            }
+            layout.manifest = Some(name);
         } else if !args.no_manifest && manifests {
             layout.manifest = Some(FileName::new(format!("{path}.manifest.json"))?);
         }
-        Ok(Output { shown: connected.to.to_string(), destination: connected.to, layout })
+        Ok(Output { shown, place, destination: connected.to, layout })
     }
 }
 
@@ -101,12 +121,14 @@ fn usual_name(args: &ExportArgs, format: &FormatDescriptor, compression: Compres
 }
 
 impl Output {
-    /// Fails where a file or manifest of the run exists already.
-    pub async fn refuse_existing(&self) -> Result<(), Fault> {
+    /// Fails where a file or manifest of the run exists already, apart from the files that an unfinished
+    /// attempt at it made.
+    pub async fn refuse_existing(&self, unfinished: &[FileReceipt]) -> Result<(), Fault> {
         let mut names = vec![self.layout.file(1)?];
         names.extend(self.layout.manifest.clone());
         for name in names {
-            if self.destination.head(&name).await?.is_some() {
+            let Some(found) = self.destination.head(&name).await? else { continue };
+            if !unfinished.iter().any(|file| file.key == name && file.head == found) {
                 return Err(Fault::new(FaultKind::Conflict, format!("{name} exists already in {}", self.destination))
                     .hint("give another --output, or replace it with --overwrite"));
             }
@@ -121,33 +143,4 @@ fn beside(path: &str, name: &str) -> String {
         Some((folder, _)) => format!("{folder}/{name}"),
         None => name.to_owned(),
     }
-}
-
-/// Files in the data directory are the store's own: one more could be taken for a part of it.
-fn refuse_inside(output: &Path, data: &Path) -> Result<(), Fault> {
-    if let (Some(output_path), Some(data_path)) = (absolute(output), absolute(data))
-        && output_path.starts_with(&data_path)
-    {
-        return Err(Fault::bad_request(format!("--output: {} lies inside the data directory", output.display()))
-            .hint("write somewhere else; the data directory belongs to the store"));
-    }
-    Ok(())
-}
-
-/// The path without `.` and `..`, links resolved as far as the path exists.
-fn absolute(path: &Path) -> Option<PathBuf> {
-    let mut found = std::env::current_dir().ok()?;
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                found.pop();
-            }
-            other => found.push(other),
-        }
-        if let Ok(resolved) = found.canonicalize() {
-            found = resolved;
-        }
-    }
-    Some(found)
 }

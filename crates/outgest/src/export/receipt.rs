@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use model::Receipt;
+use model::{Receipt, RowCount};
 use serde_json::{Value, json};
 
 use crate::process::Usage;
@@ -21,12 +21,13 @@ pub fn to_json(receipt: &Receipt, took: Duration) -> Value {
 pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     let manifest = &receipt.manifest;
     let seconds = took.as_secs_f64();
-    let mut text = format!(
-        "{} rows, {}, in {seconds:.1} s ({} rows/s)\n",
-        manifest.rows.human(),
-        manifest.bytes.human(),
-        model::RowCount((manifest.rows.get() as f64 / seconds.max(0.001)) as u64).human(),
-    );
+    let mut text = format!("{} rows, {}, in {seconds:.1} s", manifest.rows.human(), manifest.bytes.human());
+    // Starting and ending take tenths of a second, which say nothing about a pace.
+    if seconds >= 1.0 {
+        let pace = RowCount((manifest.rows.get() as f64 / seconds) as u64);
+        text.push_str(&format!(" ({} rows/s)", pace.human()));
+    }
+    text.push('\n');
     for file in &manifest.files {
         // Writing to memory cannot fail.
         writeln!(

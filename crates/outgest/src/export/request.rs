@@ -68,6 +68,9 @@ impl Request {
         if args.limit == Some(0) {
             problems.push(FieldProblem::new("--limit", "0 rows").hint("leave --limit out, or give at least 1"));
         }
+        if args.threads == Some(0) {
+            problems.push(FieldProblem::new("--threads", "0 threads").hint("leave --threads out, or give at least 1"));
+        }
         let format = problems.take(find_format(args, output));
         let compression = problems.take_fault(read_compression(args, output));
         let Some(table) = table else {
@@ -317,11 +320,13 @@ fn read_filters(args: &ExportArgs, table: Option<&TableSpec>) -> Result<Vec<Wire
 }
 
 fn read_filter(text: &str, at: &str) -> Result<Vec<WireFilter>, Vec<FieldProblem>> {
-    let problem = |message: String| vec![FieldProblem::new("--filter", message)];
     let content = match text.strip_prefix('@') {
-        Some(file) => {
-            std::fs::read_to_string(file).map_err(|error| problem(format!("cannot read {file:?}: {error}")))?
-        }
+        Some(file) => std::fs::read_to_string(file).map_err(|error| {
+            vec![
+                FieldProblem::new("--filter", format!("cannot read {file:?}: {error}"))
+                    .hint("name a file that can be read behind the @, or write the JSON itself"),
+            ]
+        })?,
         None => text.to_owned(),
     };
     let value: Value = serde_json::from_str(&content).map_err(|error| {

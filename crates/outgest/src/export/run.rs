@@ -1,21 +1,23 @@
 //! Valid → live: opens the source and the output, wires the families into the pipeline, and settles.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Checkpoint, Cursor, Fault, FaultKind, ProjectId, RunId, RunLog, Source, StopReason};
+use model::{Cursor, Fault, ProjectId, Source, StopReason};
 use pipeline::{Budget, Ports, Progress, RealWaits, RunSpec};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 use store::RunState;
 
+use super::attempt::Run;
 use super::bar;
 use super::output::{Output, OutputName};
 use super::receipt;
 use super::request::Request;
-use super::spec::{hex, run_spec};
+use super::spec::run_spec;
 use crate::cli::ExportArgs;
 use crate::config::{self, Settings};
+use crate::report::print;
 use crate::{data, signals};
 
 /// Carries out `outgest export`.
@@ -25,6 +27,8 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     if args.resume && output_name.is_stdout() {
         return Err(Fault::bad_request("--resume: standard output cannot be continued").hint("write to a file or URL"));
     }
+    let max_rate = args.max_rate.as_deref().map(|rate| config::parse_size("--max-rate", rate));
+    let max_rate = max_rate.transpose().map_err(|problem| Fault::of_problems(vec![problem]))?;
     // Checked before anything is opened; a resumed run is read again below, at its own "now".
     let now = config::now();
     let request = Request::new(args, &output_name, now)?;
@@ -33,28 +37,18 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
 
     let source = data::open_source(&settings.data, args.source.as_deref())?;
     let store = data::open_metadata(settings).await?;
-    let run = run_id(&output);
-    let asked = asked(args, &request, &output);
-    let unfinished = store.unfinished_run(&run).await?;
-    let (request, resume) = match unfinished {
-        Some(left) if args.resume => {
-            if left.request != asked {
-                return Err(Fault::new(
-                    FaultKind::Conflict,
-                    format!("the unfinished export to {} asked for something else", output.shown),
-                )
-                .hint("repeat the command it was started with, or start again without --resume"));
-            }
-            (Request::new(args, &output_name, left.checkpoint.as_of)?, Some(left.checkpoint))
-        }
-        Some(left) => {
-            discard(&output, &left.checkpoint).await?;
-            (request, None)
-        }
-        None => (request, None),
+    let lookups = match &args.source {
+        None => store.clone(),
+        other => data::open_lookups(settings, other.as_deref()).await?,
+    };
+    let run = Run::find(&store, args, &request, &output).await?;
+    let resume = run.checkpoint().cloned();
+    let request = match &resume {
+        Some(checkpoint) => Request::new(args, &output_name, checkpoint.as_of)?,
+        None => request,
     };
     if resume.is_none() && !args.overwrite {
-        output.refuse_existing().await?;
+        output.refuse_existing(run.abandoned_files()).await?;
     }
     if !args.allow_empty && !source.has_project(&request.project, &request.table).await? {
         return Err(no_such_project(&request.project, source.as_ref()));
@@ -62,28 +56,25 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
 
     let as_of = resume.as_ref().map_or(now, |checkpoint| checkpoint.as_of);
     let snapshot = resume.as_ref().and_then(|checkpoint| checkpoint.snapshot.clone());
-    let budget = args.threads.map_or_else(Budget::default, |threads| Budget::for_cores(threads.max(1)));
-    let mut spec = run_spec(&request, &run, as_of, &store, output.layout.clone(), budget).await?;
+    let budget = args.threads.map_or_else(Budget::default, Budget::for_cores);
+    let mut spec = run_spec(&request, &run.id, as_of, &lookups, output.layout.clone(), budget).await?;
     spec.request.snapshot = snapshot;
     if args.dry_run {
         return dry_run(args, &spec, source.as_ref(), &output).await;
     }
 
-    let log = store.begin_run(&run, &asked, now).await?;
-    let stopping = signals::stop_on_signal(log.stop());
-    let destination = match &args.max_rate {
-        Some(rate) => destinations::throttled(
-            Arc::clone(&output.destination),
-            config::parse_size("--max-rate", rate).map_err(|problem| Fault::of_problems(vec![problem]))?,
-        ),
+    let attempt = run.begin(&store, &output, now).await?;
+    let stopping = signals::stop_on_signal(attempt.log.stop(), "what was written is removed");
+    let destination = match max_rate {
+        Some(rate) => destinations::throttled(Arc::clone(&output.destination), rate),
         None => Arc::clone(&output.destination),
     };
     let ports = Ports {
         source,
-        comments: Arc::new(store.clone()),
-        prices: Arc::new(store.clone()),
+        comments: Arc::new(lookups.clone()),
+        prices: Arc::new(lookups),
         destination,
-        log: Arc::new(log.clone()),
+        log: Arc::clone(&attempt.log),
         progress: Arc::<dyn Progress>::from(bar::watcher(args.progress)),
         waits: Arc::new(RealWaits),
     };
@@ -91,7 +82,7 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     stopping.abort();
     match outcome {
         Ok(outcome) => {
-            log.settle(RunState::Completed, None, config::now()).await?;
+            attempt.settle(RunState::Completed, None, config::now()).await?;
             let took = began.elapsed();
             let text = if args.json {
                 format!("{}\n", receipt::to_json(&outcome.receipt, took))
@@ -100,49 +91,21 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
             };
             // With rows on stdout the receipt must not be among them.
             if output_name.is_stdout() {
-                eprint!("{text}")
-            } else {
-                print!("{text}")
+                std::io::stderr().write_all(text.as_bytes()).ok();
+                return Ok(());
             }
-            Ok(())
+            print(&text)
         }
         Err(fault) => {
-            let cancelled = log.stop().reason() == Some(StopReason::Cancelled);
+            let cancelled = attempt.log.stop().reason() == Some(StopReason::Cancelled);
             let state = if cancelled { RunState::Cancelled } else { RunState::Failed };
             // The failure itself is what the user must see, not that it could not be noted.
-            if let Err(unsettled) = log.settle(state, Some(&fault), config::now()).await {
+            if let Err(unsettled) = attempt.settle(state, Some(&fault), config::now()).await {
                 tracing::warn!(cause = %unsettled, "the end of the run could not be noted");
             }
             Err(fault)
         }
     }
-}
-
-/// One run per output: what is being written there, whoever asked for it.
-fn run_id(output: &Output) -> RunId {
-    let place = format!("{}\n{}{}", output.destination, output.layout.stem, output.layout.extension);
-    RunId::new(hex(&Sha256::digest(place))[..16].to_owned())
-}
-
-/// What identifies the request of a run: times as they were written, because `-24h` means the same
-/// hours for every attempt.
-fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
-    let mut asked = request.query.clone();
-    asked["window"] = json!({"from": args.since, "to": args.until});
-    asked["roll_bytes"] = json!(output.layout.roll_bytes);
-    asked["source"] = json!(args.source);
-    asked
-}
-
-/// Removes what an unfinished run left that will not be continued.
-async fn discard(output: &Output, checkpoint: &Checkpoint) -> Result<(), Fault> {
-    if let Some(open) = &checkpoint.open {
-        output.destination.discard(&open.upload).await?;
-    }
-    for file in &checkpoint.done {
-        output.destination.remove(&file.key).await?;
-    }
-    Ok(())
 }
 
 fn no_such_project(project: &ProjectId, source: &dyn Source) -> Fault {
@@ -163,11 +126,10 @@ async fn dry_run(args: &ExportArgs, spec: &RunSpec, source: &dyn Source, output:
             "destination": output.shown,
             "query": spec.query,
         });
-        println!("{answer}");
-        return Ok(());
+        return print(&format!("{answer}\n"));
     }
-    println!(
-        "at most {} rows, about {} of cells, in {} slices; filters are not counted\nto {} in {}",
+    let mut text = format!(
+        "at most {} rows, about {} of cells, in {} slices; filters are not counted\nto {} in {}\n",
         plan.rows().human(),
         plan.bytes().human(),
         plan.slices.len(),
@@ -175,7 +137,7 @@ async fn dry_run(args: &ExportArgs, spec: &RunSpec, source: &dyn Source, output:
         output.shown,
     );
     if spec.request.cursor == Cursor::Ingested {
-        println!("the window is measured on the time of ingestion");
+        text.push_str("the window is measured on the time of ingestion\n");
     }
-    Ok(())
+    print(&text)
 }

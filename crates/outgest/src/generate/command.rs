@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use model::{Fault, FaultKind, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
+use model::{Fault, FaultKind, FieldProblem, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
 use tokio::runtime::Handle;
 
 use super::{Batches, Generated, Options, ParquetFile, batches, write_jsonl};
@@ -15,9 +15,14 @@ use crate::config::{self, Settings};
 use crate::data;
 use crate::import::command::StoreSink;
 use crate::import::{NewComment, Sink};
+use crate::report::print;
 
 /// Carries out `outgest generate`.
 pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fault> {
+    if args.events == 0 {
+        let problem = FieldProblem::new("--events", "0 events").hint("give at least 1");
+        return Err(Fault::of_problems(vec![problem]));
+    }
     let now = config::now();
     let mut options = Options::new(ProjectId::new(args.project.as_str()), args.events, args.seed);
     options.days = args.days;
@@ -42,12 +47,10 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
         }
     };
     if args.json {
-        println!("{}", serde_json::json!(counts));
-    } else {
-        let told: Vec<String> = counts.iter().map(|(what, rows)| format!("{} {what}", rows.human())).collect();
-        println!("generated {}", told.join(", "));
+        return print(&format!("{}\n", serde_json::json!(counts)));
     }
-    Ok(())
+    let told: Vec<String> = counts.iter().map(|(what, rows)| format!("{} {what}", rows.human())).collect();
+    print(&format!("generated {}\n", told.join(", ")))
 }
 
 /// Rows made, by what they are. Versions and deletions count.
@@ -95,14 +98,20 @@ fn to_files(rows: Batches, mut events: Output, mut scores: Option<Output>) -> Re
 
 /// A file of stored rows, JSONL or Parquet by its name. It appears under its name when it is whole.
 struct Output {
-    path: PathBuf,
-    partial: PathBuf,
     form: Form,
+    partial: Partial,
 }
 
 enum Form {
     Jsonl(BufWriter<File>),
     Parquet(Box<ParquetFile<BufWriter<File>>>),
+}
+
+/// The file while it is written; removed unless it was given its name.
+struct Partial {
+    path: PathBuf,
+    partial: PathBuf,
+    complete: bool,
 }
 
 impl Output {
@@ -115,10 +124,11 @@ impl Output {
         }
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
-        let partial = PathBuf::from(name);
-        let file = BufWriter::new(File::create(&partial).map_err(|error| cannot_write(path, &error))?);
+        let partial = Partial { path: path.to_owned(), partial: PathBuf::from(name), complete: false };
+        let file = File::create(&partial.partial).map_err(|error| cannot_write(path, &error))?;
+        let file = BufWriter::new(file);
         let form = if parquet { Form::Parquet(Box::new(ParquetFile::create(table, file)?)) } else { Form::Jsonl(file) };
-        Ok(Self { path: path.to_owned(), partial, form })
+        Ok(Self { form, partial })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
@@ -129,12 +139,24 @@ impl Output {
     }
 
     fn finish(self) -> Result<(), Fault> {
-        let mut file = match self.form {
+        let Self { form, mut partial } = self;
+        let mut file = match form {
             Form::Jsonl(file) => file,
             Form::Parquet(file) => file.finish()?,
         };
-        file.flush().map_err(|error| cannot_write(&self.path, &error))?;
-        std::fs::rename(&self.partial, &self.path).map_err(|error| cannot_write(&self.path, &error))
+        file.flush().map_err(|error| cannot_write(&partial.path, &error))?;
+        std::fs::rename(&partial.partial, &partial.path).map_err(|error| cannot_write(&partial.path, &error))?;
+        partial.complete = true;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Not there where it could not be created.
+        if !self.complete && self.partial.exists() && std::fs::remove_file(&self.partial).is_err() {
+            tracing::warn!(file = %self.partial.display(), "cannot remove an unfinished file");
+        }
     }
 }
 

@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use lake::{Appender, Lake};
-use model::{Fault, FieldProblem, Micros, ProjectId, StoredTable};
+use model::{Fault, Micros, ProjectId, Stop, StoredTable};
 use store::{NativeStore, NewPrices};
 use tokio::runtime::Handle;
 
-use super::{Importable, Input, NewComment, NewModel, Options, Report, Sink, import as import_files};
+use super::{Importable, Input, NewComment, NewModel, Options, Sink, import as import_files};
 use crate::cli::ImportArgs;
 use crate::config::{self, Settings};
+use crate::report::print;
 use crate::{data, signals};
+
+/// How long an import that was cancelled may finish what it is doing. One that waits for input does not
+/// notice at all.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Carries out `outgest import`.
 pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault> {
@@ -22,27 +28,31 @@ pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault>
     options.project = args.project.as_deref().map(ProjectId::new);
     options.table = Some(args.table.as_str().to_owned());
     options.rejects = args.rejects.clone();
-    options.commit_every = match &args.commit_every {
-        Some(size) => Some(
-            config::parse_size("--commit-every", size)
-                .map_err(|problem: FieldProblem| Fault::of_problems(vec![problem]))?,
-        ),
-        None => None,
-    };
+    let commit_every = args.commit_every.as_deref().map(|size| config::parse_size("--commit-every", size));
+    options.commit_every = commit_every.transpose().map_err(|problem| Fault::of_problems(vec![problem]))?;
     let inputs =
         args.files.iter().map(|file| if file == Path::new("-") { Input::stdin() } else { Input::File(file.clone()) });
     let inputs: Vec<Input> = inputs.collect();
     let lake = data::create_lake(&settings.data, now)?;
     let store = data::open_metadata(settings).await?;
 
-    let stopping = signals::stop_on_signal(options.stop.clone());
+    let stop = options.stop.clone();
+    let stopping = signals::stop_on_signal(stop.clone(), "nothing more is stored");
     let mut sink = StoreSink::new(lake, store, Handle::current(), now);
-    let report = tokio::task::spawn_blocking(move || import_files(inputs, &importable(), &options, &mut sink))
-        .await
-        .map_err(|error| Fault::bug("the import ended without an answer").because(error))?;
+    let work = tokio::task::spawn_blocking(move || import_files(inputs, &importable(), &options, &mut sink));
+    let report = tokio::select! {
+        ended = work => ended.map_err(|error| Fault::bug("the import ended without an answer").because(error))?,
+        fault = given_up(&stop) => Err(fault),
+    }?;
     stopping.abort();
-    print_report(&report?, args.json);
-    Ok(())
+    print(&if args.json { format!("{}\n", serde_json::json!(report)) } else { format!("{report}\n") })
+}
+
+/// Resolves when a cancelled import has had its time.
+async fn given_up(stop: &Stop) -> Fault {
+    let reason = stop.raised().await;
+    tokio::time::sleep(GRACE).await;
+    reason.fault()
 }
 
 /// The tables that rows can be imported into: those stored as rows, not made of others.
@@ -54,14 +64,6 @@ pub fn importable() -> Vec<Importable> {
             Some(Importable { stored, export })
         })
         .collect()
-}
-
-fn print_report(report: &Report, as_json: bool) {
-    if as_json {
-        println!("{}", serde_json::json!(report));
-    } else {
-        println!("{report}");
-    }
 }
 
 /// Commits rows to the embedded store, comments and prices to the metadata store.

@@ -35,6 +35,7 @@ impl CsvRows {
             for (index, cell) in rows.record.iter().enumerate() {
                 let column = std::str::from_utf8(cell).map_err(|_| {
                     Fault::bad_request(format!("{}: column {} of the header is no UTF-8", rows.name, index + 1))
+                        .hint("save the file as UTF-8")
                 })?;
                 if rows.header.iter().any(|known| known == column) {
                     let column = clip(column);

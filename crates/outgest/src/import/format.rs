@@ -42,7 +42,8 @@ pub(super) fn detect(name: &str, head: &[u8]) -> Result<Format, Fault> {
         return Ok(Format::Parquet);
     }
     if ends_with(&[".parquet"]) {
-        return Err(Fault::corrupt(format!("{name} is no Parquet file: it does not begin with PAR1")));
+        return Err(Fault::corrupt(format!("{name} is no Parquet file: it does not begin with PAR1"))
+            .hint("name it by what it is: .jsonl, .json or .csv"));
     }
     if ends_with(&[".csv"]) {
         return Ok(Format::Csv);

@@ -108,14 +108,17 @@ fn unpack(packing: Packing, reader: impl Read + Send + 'static) -> io::Result<Bo
 
 /// What a failure to read means.
 pub(super) fn read_fault(name: &str, error: io::Error) -> Fault {
-    let (kind, what) = match error.kind() {
-        ErrorKind::NotFound => (FaultKind::NotFound, "no such file"),
-        ErrorKind::PermissionDenied => (FaultKind::Configuration, "permission denied"),
-        ErrorKind::UnexpectedEof => (FaultKind::Corrupt, "its compressed data ends too early"),
-        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::Other => {
-            (FaultKind::Corrupt, "its compressed data is damaged")
+    const COPY: &str = "the file is cut off or damaged: get it once more from where it came from";
+    let (kind, what, hint) = match error.kind() {
+        ErrorKind::NotFound => (FaultKind::NotFound, "no such file", "name a file, or - for standard input"),
+        ErrorKind::PermissionDenied => {
+            (FaultKind::Configuration, "permission denied", "make the file readable for this user")
         }
-        _ => (FaultKind::Unavailable, "reading failed"),
+        ErrorKind::UnexpectedEof => (FaultKind::Corrupt, "its compressed data ends too early", COPY),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::Other => {
+            (FaultKind::Corrupt, "its compressed data is damaged", COPY)
+        }
+        _ => (FaultKind::Unavailable, "reading failed", "see that its disk works, then import again"),
     };
-    Fault::new(kind, format!("cannot read {name}: {what}")).because(error)
+    Fault::new(kind, format!("cannot read {name}: {what}")).hint(hint).because(error)
 }

@@ -33,10 +33,12 @@ pub(super) struct ParquetRows {
 impl ParquetRows {
     /// Reads the footer.
     pub(super) fn new(name: String, file: File) -> Result<Self, Fault> {
-        let unreadable = |error| Fault::corrupt(format!("cannot read {name} as Parquet")).because(error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-            .map_err(unreadable)
-            .map_err(|fault| fault.hint("the file is damaged, or cut off before its footer"))?;
+        let unreadable = |error| {
+            Fault::corrupt(format!("cannot read {name} as Parquet"))
+                .hint("the file is damaged, or cut off before its footer: get it once more from where it came from")
+                .because(error)
+        };
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
         let metadata = builder.metadata();
         let bytes: i64 = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
         let row_bytes = bytes.max(0) as usize / (metadata.file_metadata().num_rows().max(1) as usize) + 1;
@@ -78,8 +80,11 @@ impl ParquetRows {
 
     /// The next rows.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
-        let damaged =
-            |error| Fault::corrupt(format!("cannot read {}: its Parquet data is damaged", self.name)).because(error);
+        let damaged = |error| {
+            Fault::corrupt(format!("cannot read {}: its Parquet data is damaged", self.name))
+                .hint("get the file once more from where it came from")
+                .because(error)
+        };
         self.reader.next().transpose().map_err(damaged)
     }
 }

@@ -28,6 +28,24 @@ impl fmt::Display for Place {
     }
 }
 
+/// What an import that fails has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// Not a row.
+    Nothing,
+    /// The rows of its earlier commits.
+    EarlierCommits,
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing was stored",
+            Self::EarlierCommits => "what was committed before is stored",
+        })
+    }
+}
+
 /// What is wrong with a row.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -64,13 +82,10 @@ impl Problem {
         self
     }
 
-    /// The failure of an import that takes no bad rows.
-    pub(super) fn into_fault(self, file: &str, place: Place) -> Fault {
-        let hint = match &self.hint {
-            Some(hint) => format!("{hint}; nothing was stored"),
-            None => "correct the row, or give --rejects FILE to store the good rows; nothing was stored".to_owned(),
-        };
-        Fault::bad_request(format!("{file} {place}: {self}")).hint(hint)
+    /// The failure of an import that takes no bad rows; `stored` says what of it is stored.
+    pub(super) fn into_fault(self, file: &str, place: Place, stored: Stored) -> Fault {
+        let hint = self.hint.as_deref().unwrap_or("correct the row, or give --rejects FILE to store the good rows");
+        Fault::bad_request(format!("{file} {place}: {self}")).hint(format!("{hint}; {stored}"))
     }
 }
 

@@ -1,4 +1,7 @@
 //! The file of bad rows: one JSON object per row, with what is wrong and the row as it was read.
+//!
+//! It belongs to the rows that were stored: of an import that committed nothing it is removed, so that
+//! the import can be repeated as it was.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,6 +16,8 @@ use super::problem::{Place, Problem};
 pub(super) struct Rejects {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Whether a commit relies on what was written.
+    kept: bool,
 }
 
 /// One bad row. `row` is its text; `row_hex` its bytes where they are no text.
@@ -53,11 +58,12 @@ impl Rejects {
                     Fault::new(FaultKind::Conflict, format!("the rejects file {name} exists"))
                         .hint("name another file, or move it away")
                 }
-                _ => Fault::new(FaultKind::Configuration, format!("cannot create the rejects file {name}")),
+                _ => Fault::new(FaultKind::Configuration, format!("cannot create the rejects file {name}: {error}"))
+                    .hint("name a file in a folder that can be written"),
             }
             .because(error)
         })?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), kept: false })
     }
 
     /// Writes one bad row.
@@ -83,14 +89,25 @@ impl Rejects {
         self.file.write_all(b"\n").map_err(|error| self.fault(error))
     }
 
-    /// Makes what was written durable.
+    /// Makes what was written durable, for a commit that follows.
     pub(super) fn sync(&mut self) -> Result<(), Fault> {
+        self.kept = true;
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(|error| self.fault(error))
     }
 
     fn fault(&self, error: std::io::Error) -> Fault {
-        Fault::new(FaultKind::Configuration, format!("cannot write the rejects file {}", self.path.display()))
+        Fault::new(FaultKind::Configuration, format!("cannot write the rejects file {}: {error}", self.path.display()))
             .hint("see that its disk has room")
             .because(error)
+    }
+}
+
+impl Drop for Rejects {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(cause = %error, file = %self.path.display(), "cannot remove the rejects file");
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::layout::{Meaning, Target};
 use super::lines::{Lines, RawRow};
 use super::models::{self, MODELS_AT_ONCE, NewModel};
 use super::parquet::{self, ParquetRows};
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, Stored};
 use super::rejects::{Raw, Rejects};
 use super::report::{IgnoredNames, Report};
 use super::{COMMENTS, Importable, MODELS, Options, json};
@@ -42,6 +42,7 @@ pub(super) struct Run<'a> {
     send: SyncSender<Parcel>,
     /// Bytes sent since the last commit.
     uncommitted: u64,
+    stored: Stored,
 }
 
 /// What the rows of a file are.
@@ -67,6 +68,7 @@ impl<'a> Run<'a> {
             report: Report::default(),
             send,
             uncommitted: 0,
+            stored: Stored::Nothing,
         };
         run.named_table()?;
         Ok(run)
@@ -114,7 +116,10 @@ impl<'a> Run<'a> {
             match elements.next().map_err(|error| read_fault(name, error))? {
                 Element::Row(row) => self.json_row(name, &row, &mut table)?,
                 Element::End => return Ok(()),
-                Element::Broken(why, place) => return Err(Fault::corrupt(format!("{name} {place}: {why}"))),
+                Element::Broken(why, place) => {
+                    return Err(Fault::corrupt(format!("{name} {place}: {why}"))
+                        .hint(format!("see that the file is whole and is one JSON array; {}", self.stored)));
+                }
             }
         }
     }
@@ -205,7 +210,7 @@ impl<'a> Run<'a> {
             Ok(_) => Ok(()),
             Err(problem) => {
                 self.options.stop.check()?;
-                let Some(rejects) = &mut self.rejects else { return Err(problem.into_fault(file, place)) };
+                let Some(rejects) = &mut self.rejects else { return Err(problem.into_fault(file, place, self.stored)) };
                 rejects.write(file, place, &problem, raw)?;
                 self.report.rejected += RowCount(1);
                 Ok(())
@@ -264,6 +269,7 @@ impl<'a> Run<'a> {
             rejects.sync()?;
         }
         self.uncommitted = 0;
+        self.stored = Stored::EarlierCommits;
         self.send(Parcel::Commit)
     }
 

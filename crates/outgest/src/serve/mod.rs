@@ -29,8 +29,9 @@ use wiring::Wired;
 pub async fn serve(settings: &Settings) -> Result<(), Fault> {
     if settings.server.roles.contains(&Role::Api) {
         // Refused rather than left out: nobody would answer where the user expects an API.
-        return Err(Fault::bad_request("--roles: the API is not wired into this build yet")
-            .hint("give --roles schedule,work"));
+        return Err(
+            Fault::bad_request("--roles: the API is not wired into this build yet").hint("give --roles schedule,work")
+        );
     }
     let wired = Wired::connect(settings).await?;
     let drain = Stop::new();

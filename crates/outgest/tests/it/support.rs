@@ -117,12 +117,7 @@ impl Bench {
     /// these words, and returns stderr.
     pub fn refused<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I, words: &[&str]) -> String {
         let ended = self.run(arguments);
-        assert_ne!(ended.code, 0, "it was accepted: {}", ended.stdout);
-        assert!(ended.stderr.contains("error: "), "no error line: {}", ended.stderr);
-        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        for word in words {
-            assert!(ended.stderr.contains(word), "{word:?} is not in: {}", ended.stderr);
-        }
+        ended.assert_refused(words);
         ended.stderr
     }
 
@@ -151,7 +146,23 @@ impl Bench {
 }
 
 impl Ended {
-    fn of(output: Output) -> Self {
+    /// Expects that the command failed with one error line and a hint that hold these words.
+    pub fn assert_refused(&self, words: &[&str]) {
+        let stderr = &self.stderr;
+        assert!([1, 2].contains(&self.code), "exit code {}: {}{stderr}", self.code, self.stdout);
+        let lines = |start: &str| stderr.lines().filter(|line| line.starts_with(start)).count();
+        assert_eq!(lines("error: "), 1, "{stderr}");
+        // Words that do not parse are refused by the parser of the command line, in its own manner.
+        let by_parser = stderr.contains("For more information, try '--help'");
+        assert_eq!(lines("hint: "), usize::from(!by_parser), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+        }
+    }
+
+    /// How a process ended.
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -89,6 +89,41 @@ fn a_limit_of_zero_is_refused() {
 }
 
 #[test]
+fn no_threads_are_refused() {
+    refused(&["--threads", "0"], &["--threads"]);
+}
+
+#[test]
+fn what_to_search_is_refused_without_a_search() {
+    refused(&["--search-type", "content"], &["--search"]);
+}
+
+#[test]
+fn a_manifest_in_the_place_of_a_file_is_refused() {
+    refused(&["--manifest", "out.csv"], &["--manifest", "out.csv"]);
+    refused(&["--manifest", "elsewhere/out.json"], &["--manifest", "beside"]);
+    refused(&["--roll-size", "1MB", "--manifest", "out-part-00001.csv"], &["--manifest", "out-part-00001.csv"]);
+}
+
+#[test]
+fn rolled_files_do_not_fit_into_standard_output() {
+    let bench = Bench::with_reference_rows();
+    bench.refused(["export", "--project", "proj-e2e", "-o", "-", "--roll-size", "1MB"], &["--roll-size"]);
+}
+
+#[test]
+fn a_filter_file_that_cannot_be_read_is_named() {
+    refused(&["--filter", "@missing.json"], &["--filter", "missing.json", "@"]);
+}
+
+#[test]
+fn a_full_comparison_without_a_source_is_refused() {
+    let bench = Bench::with_reference_rows();
+    bench.ok(["export", "--project", "proj-e2e", "-o", "out.csv"]);
+    bench.refused(["verify", "out.csv.manifest.json", "--source", "none", "--full"], &["--full", "--source none"]);
+}
+
+#[test]
 fn an_unknown_format_is_named_with_a_suggestion() {
     refused(&["--format", "parket"], &["parket", "parquet"]);
 }
@@ -177,4 +212,21 @@ fn a_corrupt_store_is_named() {
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, &text[..text.len() / 2]).unwrap();
     bench.refused(["export", "--project", "proj-e2e", "-o", "out.csv"], &["00000000000000000001.json"]);
+    assert_eq!(bench.listing(), Vec::<String>::new());
+}
+
+#[test]
+fn a_corrupt_file_of_the_store_is_named() {
+    let bench = Bench::with_reference_rows();
+    let files = std::fs::read_dir(bench.file("data/lake/events")).unwrap().map(|entry| entry.unwrap().path());
+    let parquet = files.filter(|path| path.extension().is_some_and(|found| found == "parquet"));
+    for path in parquet {
+        // As long as it was, so that only its content can tell.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = bytes.len() - 8;
+        bytes[8..end].fill(0xa5);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    bench.refused(["export", "--project", "proj-e2e", "-o", "out.csv"], &[".parquet"]);
+    assert_eq!(bench.listing(), Vec::<String>::new());
 }

@@ -1,0 +1,154 @@
+//! Attempts at a run: what an earlier one left at an output, and what becomes of it.
+//!
+//! A run is what is written to one output, whoever asks for it. Of an export to standard output nothing
+//! can be continued, so nothing is remembered of it, and any number of them run side by side.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{Checkpoint, Fault, FaultKind, FileReceipt, Micros, RunId, RunLog, Stop};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use store::{NativeStore, RunState, StoreLog};
+
+use super::output::Output;
+use super::request::Request;
+use super::spec::hex;
+use crate::cli::ExportArgs;
+
+/// A run before this attempt at it.
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    asked: Value,
+    remembered: bool,
+    left: Left,
+}
+
+/// What earlier attempts left.
+enum Left {
+    Nothing,
+    /// To be continued.
+    Unfinished(Checkpoint),
+    /// To be removed.
+    Abandoned(Checkpoint),
+}
+
+/// This attempt.
+pub struct Attempt {
+    /// Where it records its progress, and who may stop it.
+    pub log: Arc<dyn RunLog>,
+    /// The same, where it is remembered.
+    stored: Option<StoreLog>,
+}
+
+impl Run {
+    /// Finds what earlier attempts left at this output. With `--resume` it must have been asked for in the
+    /// same words.
+    pub async fn find(
+        store: &NativeStore,
+        args: &ExportArgs,
+        request: &Request,
+        output: &Output,
+    ) -> Result<Self, Fault> {
+        let place = format!("{}\n{}{}", output.place, output.layout.stem, output.layout.extension);
+        let id = RunId::new(hex(&Sha256::digest(place))[..16].to_owned());
+        let asked = asked(args, request, output);
+        let remembered = output.destination.limits().resumable;
+        let unfinished = if remembered { store.unfinished_run(&id).await? } else { None };
+        let left = match unfinished {
+            Some(left) if args.resume && left.request != asked => {
+                return Err(Fault::new(
+                    FaultKind::Conflict,
+                    format!("the unfinished export to {} asked for something else", output.shown),
+                )
+                .hint("repeat the command it was started with, or start again without --resume"));
+            }
+            Some(left) if args.resume => Left::Unfinished(left.checkpoint),
+            Some(left) => Left::Abandoned(left.checkpoint),
+            None => Left::Nothing,
+        };
+        Ok(Self { id, asked, remembered, left })
+    }
+
+    /// The checkpoint that this attempt continues from.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        match &self.left {
+            Left::Unfinished(checkpoint) => Some(checkpoint),
+            Left::Abandoned(_) | Left::Nothing => None,
+        }
+    }
+
+    /// Whole files of an attempt that will not be continued.
+    pub fn abandoned_files(&self) -> &[FileReceipt] {
+        match &self.left {
+            Left::Abandoned(checkpoint) => &checkpoint.done,
+            Left::Unfinished(_) | Left::Nothing => &[],
+        }
+    }
+
+    /// Begins the attempt: earlier ones are fenced off, and what will not be continued is removed.
+    pub async fn begin(&self, store: &NativeStore, output: &Output, now: Micros) -> Result<Attempt, Fault> {
+        if !self.remembered {
+            return Ok(Attempt { log: Arc::new(Forgotten::default()), stored: None });
+        }
+        let stored = match &self.left {
+            Left::Unfinished(_) => store.continue_run(&self.id, now).await?,
+            Left::Abandoned(checkpoint) => {
+                // Fenced off first: an attempt that still lives must not write on while its files are removed.
+                store.continue_run(&self.id, now).await?;
+                remove(output, checkpoint).await?;
+                store.begin_run(&self.id, &self.asked, now).await?
+            }
+            Left::Nothing => store.begin_run(&self.id, &self.asked, now).await?,
+        };
+        Ok(Attempt { log: Arc::new(stored.clone()), stored: Some(stored) })
+    }
+}
+
+impl Attempt {
+    /// Remembers how the attempt ended.
+    pub async fn settle(&self, state: RunState, failure: Option<&Fault>, now: Micros) -> Result<(), Fault> {
+        match &self.stored {
+            Some(log) => log.settle(state, failure, now).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What identifies the request of a run: times as they were written, because `-24h` means the same
+/// hours for every attempt.
+fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
+    let mut asked = request.query.clone();
+    asked["window"] = json!({"from": args.since, "to": args.until});
+    asked["roll_bytes"] = json!(output.layout.roll_bytes);
+    asked["source"] = json!(args.source);
+    asked
+}
+
+async fn remove(output: &Output, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    if let Some(open) = &checkpoint.open {
+        output.destination.discard(&open.upload).await?;
+    }
+    for file in &checkpoint.done {
+        output.destination.remove(&file.key).await?;
+    }
+    Ok(())
+}
+
+/// The log of a run that cannot be continued.
+#[derive(Default)]
+struct Forgotten {
+    stop: Stop,
+}
+
+#[async_trait]
+impl RunLog for Forgotten {
+    async fn record(&self, _: &Checkpoint) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+}
