@@ -14,7 +14,9 @@ const COMMANDS: &[&[&str]] = &[
     &["verify", "slow-errors.csv.manifest.json"],
 ];
 
-const CELL: (f64, f64) = (8.4, 19.0);
+/// Width and height of a character at 14 px, in the widest of the fonts below.
+const CELL: (f64, f64) = (8.43, 19.0);
+/// As wide as the longest line that should not be broken, that of a file with its SHA-256.
 const COLUMNS_MAX: usize = 112;
 
 /// Runs the commands and draws what they print to `docs/terminal.svg`.
@@ -72,7 +74,8 @@ fn drawn(lines: &[(&str, String)]) -> String {
     let width = CELL.0 * (COLUMNS_MAX as f64 + 4.0);
     let height = CELL.1 * (lines.len() as f64 + 2.0);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n\
 <title>An export with a filter, a mistyped column, and a verification</title>\n\
 <style>text{{font:14px ui-monospace,Menlo,Consolas,monospace;white-space:pre}}\
 .prompt{{fill:#e6edf3;font-weight:600}}.out{{fill:#b6c2cf}}.err{{fill:#ffb4a9}}</style>\n\

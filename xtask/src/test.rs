@@ -42,17 +42,14 @@ pub fn soak(words: &[&str]) -> Result<()> {
 /// Formatting, lints, docs and structure.
 pub fn check() -> Result<()> {
     let mut failed = Vec::new();
-    let steps: [(&str, &[&str], Option<(&str, &str)>); 3] = [
-        ("formatting", &["fmt", "--all", "--check"], None),
-        ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], None),
-        ("docs", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"], Some(("RUSTDOCFLAGS", "-D warnings"))),
+    let steps: [(&str, &[&str]); 3] = [
+        ("formatting", &["fmt", "--all", "--check"]),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+        ("docs", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
     ];
-    for (name, arguments, variable) in steps {
+    for (name, arguments) in steps {
         let mut step = cargo();
-        step.args(arguments);
-        if let Some((key, value)) = variable {
-            step.env(key, value);
-        }
+        step.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
         if let Err(error) = run_command(&mut step) {
             eprintln!("{error}");
             failed.push(name);
