@@ -120,10 +120,10 @@ impl Upload {
         let writer = self.writer.take().ok_or_else(|| Fault::bug("a file was committed twice"))?;
         self.committing = Some(sha256.to_owned());
         let fault = match writer.commit().await {
-            Err(fault) if fault.retry() != Retry::Never => fault,
+            Err(fault) if fault.retry() != Retry::Never || upload_is_gone(&fault) => fault,
             other => return other.map_err(|fault| fault.during("completing a file")),
         };
-        // The answer may have been lost after the file became visible.
+        // The answer may have been lost after the file became visible, that of a killed attempt included.
         let (destination, bytes) = (&*self.destination, ByteCount(self.end));
         let look = || visible_with(destination, &self.name, bytes, sha256);
         self.retrying.until_ok("looking for the finished file", look).await?.ok_or(fault)

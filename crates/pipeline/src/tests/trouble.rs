@@ -24,6 +24,18 @@ async fn one_failure_of_any_call_changes_nothing() {
     }
 }
 
+/// An attempt that was killed may have completed the upload: its successor then finds it gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_was_completed_before_is_no_failure() {
+    let whole = Bench::new(60);
+    whole.attempt(None).await;
+    let commit = whole.calls.names.lock().unwrap().iter().position(|name| name == "commit").unwrap();
+    let bench = Bench::new(60);
+    let ended = bench.attempt(Some((commit, Trouble::FailAfter(FaultKind::NotFound)))).await;
+    assert!(matches!(ended, Ended::Done(_)), "{ended:?}");
+    assert_eq!(bench.files(), whole.files());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_that_cannot_heal_leaves_no_partial_file() {
     let whole = Bench::new(60);
