@@ -24,31 +24,17 @@ pub struct Ability {
     pub large_bytes: usize,
     /// Whether an aborted or discarded upload is gone at once. Azure forgets it after a week.
     pub forgets_at_once: bool,
-    /// Whether an upload that has ended is known as ended. Some servers say that it is not ours.
-    pub knows_ended: bool,
 }
 
 impl Ability {
     /// For kinds in memory.
     pub fn small() -> Self {
-        Self {
-            write_bytes: 1000,
-            durable_within: 50_000,
-            large_bytes: 200_000,
-            forgets_at_once: true,
-            knows_ended: true,
-        }
+        Self { write_bytes: 1000, durable_within: 50_000, large_bytes: 200_000, forgets_at_once: true }
     }
 
     /// For kinds that make pieces of megabytes durable.
     pub fn large() -> Self {
-        Self {
-            write_bytes: 1 << 20,
-            durable_within: 128 << 20,
-            large_bytes: 40 << 20,
-            forgets_at_once: true,
-            knows_ended: true,
-        }
+        Self { write_bytes: 1 << 20, durable_within: 128 << 20, large_bytes: 40 << 20, forgets_at_once: true }
     }
 }
 
@@ -205,9 +191,7 @@ pub async fn discard_needs_only_the_first_state(destination: &dyn Destination, a
     drop(writer);
 
     discard(destination, &first).await;
-    if ability.knows_ended {
-        discard(destination, &first).await;
-    }
+    discard(destination, &first).await;
 
     assert_eq!(destination.head(&file).await.expect("head answers"), None);
     if ability.forgets_at_once {

@@ -1,6 +1,7 @@
 //! An S3 server inside the test process: checks signatures, keeps buckets as directories.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -25,17 +26,28 @@ const KEY_ID: &str = "TESTKEY";
 /// Its secret.
 pub const SECRET: &str = "test-secret-hunter2";
 
-/// Refuses one kind of request, as a bucket whose policy lacks a right.
-struct Without(&'static str);
+/// Refuses one kind of request, as a bucket whose policy lacks a right, and tells what has become of
+/// uploads, of which the server itself only says that it does not know them.
+struct Guard {
+    refused: &'static str,
+    folder: PathBuf,
+}
 
 #[async_trait]
-impl S3Access for Without {
+impl S3Access for Guard {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
-        let right = context.s3_op().name();
         // Who has no valid key is refused before this is asked.
-        match right == self.0 {
-            true => Err(s3s::s3_error!(AccessDenied, "the policy of the bucket does not allow {right}")),
-            false => Ok(()),
+        let right = context.s3_op().name();
+        if right == self.refused {
+            return Err(s3s::s3_error!(AccessDenied, "the policy of the bucket does not allow {right}"));
+        }
+        let query = context.uri().query().unwrap_or_default();
+        let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId="));
+        match upload {
+            Some(id) if !self.folder.join(format!(".upload-{id}.json")).exists() => {
+                Err(s3s::s3_error!(NoSuchUpload, "the upload has ended"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -59,7 +71,7 @@ impl S3Server {
         let folder = tempfile::tempdir().unwrap();
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
         service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
-        service.set_access(Without(right));
+        service.set_access(Guard { refused: right, folder: folder.path().to_owned() });
         let service = service.build();
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
