@@ -125,7 +125,7 @@ impl Fault {
 
     /// The same with another message.
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+        self.message = message.into().into_boxed_str();
         self
     }
 
