@@ -20,6 +20,7 @@ pub mod conformance;
 mod decorate;
 mod egress;
 mod fields;
+mod guard;
 mod publish;
 mod secret;
 mod state;
@@ -32,6 +33,7 @@ use address::Address;
 use fields::Fields;
 
 pub use decorate::{Call, Trouble, flaky, throttled};
+pub use guard::{Guard, GuardedClient, Network};
 pub use local::LocalDestination;
 pub use stdout::StdoutDestination;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::value::{Network, Place, SecretText};
+use crate::config::value::{AllowedNetwork, Place, SecretText};
 
 /// Mail about exports that ended. Nothing is sent unless `url` and `from` are set.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -35,5 +35,5 @@ pub struct WebhookSettings {
 pub struct EgressSettings {
     /// Private, loopback and link-local networks that may be connected to all the same.
     #[schemars(example = ["10.20.0.0/16"])]
-    pub allow: Vec<Network>,
+    pub allow: Vec<AllowedNetwork>,
 }
