@@ -8,6 +8,7 @@ use model::{
     MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog,
     Slice, Source, Stop, StopReason, field,
 };
+use tracing::Instrument;
 
 use crate::canonical::{CanonicalRule, Cutter};
 use crate::encode::{Encoded, Encoding};
@@ -54,7 +55,9 @@ pub struct RunOutcome {
 /// Ends early with the stop of the run log, and then leaves behind what the reason allows. Whatever
 /// fails, no partial file is visible; after a fault that may heal the checkpoint and what it names stay.
 pub async fn run(spec: RunSpec, ports: Ports, resume: Option<Checkpoint>) -> Result<RunOutcome, Fault> {
-    run_cut(spec, ports, resume, CanonicalRule::STANDARD).await
+    // Of the most severe level: a span that the log's level left out would name the run to nobody.
+    let span = tracing::error_span!("run", run.id = %spec.request.run, project.id = %spec.request.project);
+    run_cut(spec, ports, resume, CanonicalRule::STANDARD).instrument(span).await
 }
 
 /// [`run`] with another canonical rule, for tests.
