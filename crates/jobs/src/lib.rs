@@ -15,6 +15,7 @@
 //! It knows the queue only as [`model::JobStore`], the work only as [`Runner`], and neither SQL nor HTTP.
 
 pub mod metrics;
+pub mod notices;
 
 mod attempt;
 mod meter;

@@ -51,6 +51,11 @@ id! {
 }
 
 id! {
+    /// A mail or a request about something that ended.
+    NoticeId
+}
+
+id! {
     /// Somebody who signs in.
     UserId
 }

@@ -30,6 +30,7 @@ mod ingest;
 mod job;
 mod kind;
 mod manifest;
+mod notice;
 mod order;
 mod page;
 mod people;
@@ -71,7 +72,7 @@ pub use format::{
     BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, RowScanner, ScannedRows,
     UnicodeRule,
 };
-pub use id::{ApiKeyId, JobId, ProjectId, RunId, UserId};
+pub use id::{ApiKeyId, JobId, NoticeId, ProjectId, RunId, UserId};
 pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, TableStorage};
 pub use job::{
     Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
@@ -79,6 +80,7 @@ pub use job::{
 };
 pub use kind::{Connected, KindDescriptor, RawOptions};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
+pub use notice::{Channel, EndedExport, Notice, NoticeStore};
 pub use order::{KeyRange, OrderKey};
 pub use page::{PAGE_ITEMS_MAX, Page, PageRequest, PageToken};
 pub use people::{

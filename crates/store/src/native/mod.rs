@@ -17,6 +17,7 @@ mod exports;
 mod jobs;
 mod json;
 mod migrations;
+mod notices;
 mod paging;
 mod people;
 mod prices;
@@ -34,7 +35,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Fault, FaultKind};
+use model::{Channel, Fault, FaultKind};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 pub use comments::NewComment;
@@ -68,12 +69,14 @@ pub struct StoreOptions {
     pub passwords: PasswordCost,
     /// A session ends so long after it was last used.
     pub session: Duration,
+    /// How people and programs are told that an export ended.
+    pub notices: Vec<Channel>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
         let week = Duration::from_secs(7 * 24 * 3_600);
-        Self { sealing: None, passwords: PasswordCost::default(), session: week }
+        Self { sealing: None, passwords: PasswordCost::default(), session: week, notices: Vec::new() }
     }
 }
 
@@ -98,6 +101,12 @@ impl NativeStore {
         };
         connect::migrate(&store, place).await?;
         Ok(store)
+    }
+
+    /// Connects, asks for the time and leaves again; the schema is left as it is.
+    pub async fn reach(place: &Place) -> Result<(), Fault> {
+        let database = connect::connect(place).await?;
+        Clock::default().now(&database).await.map(drop).map_err(statement_failed("reach anything"))
     }
 
     /// Fails where the database does not answer: the readiness of a server.

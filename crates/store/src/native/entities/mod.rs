@@ -9,6 +9,7 @@ pub(super) mod invitation;
 pub(super) mod job;
 pub(super) mod membership;
 pub(super) mod model_price;
+pub(super) mod notice;
 pub(super) mod project;
 pub(super) mod run;
 pub(super) mod secret;

@@ -8,8 +8,8 @@ use model::{
 };
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType};
 use sea_orm::{
-    ColumnTrait, Condition, DerivePartialModel, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 
 use super::no_such_export;
@@ -61,6 +61,27 @@ impl NativeStore {
             .await
             .map_err(statement_failed("read the export"))?;
         self.to_export(row.ok_or_else(|| no_such_export(id))?, now).await
+    }
+
+    /// The export of a job that is completed or failed, in a transaction; `None` for any other job.
+    pub(in crate::native) async fn ended_export(
+        &self,
+        tx: &impl ConnectionTrait,
+        id: &str,
+        now: Micros,
+    ) -> Result<Option<Export>, Fault> {
+        let ended = [JobState::Completed, JobState::Failed].map(JobState::as_str);
+        let row = visible()
+            .filter(export::Column::Id.eq(id))
+            .filter(job::Column::State.is_in(ended))
+            .into_model::<Shown>()
+            .one(tx)
+            .await
+            .map_err(statement_failed("read the export"))?;
+        match row {
+            Some(row) => self.to_export(row, now).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(super) async fn list_exports(

@@ -22,6 +22,8 @@ impl NativeStore {
         }
         let now = self.clock.now(&change.tx).await.map_err(failed())?;
         let state = state_of(&row.state)?;
+        let ends = matches!(outcome, Outcome::Completed(_) | Outcome::Failed(_));
+        let whole = row.parent_id.clone().unwrap_or_else(|| row.id.clone());
         match (outcome, state) {
             (Outcome::CleanedUp, JobState::Completed | JobState::Failed | JobState::Cancelled) => {
                 clean(&change.tx, row, now).await?;
@@ -41,6 +43,9 @@ impl NativeStore {
             (Outcome::Completed(_) | Outcome::Failed(_) | Outcome::Split(_), _) => {
                 return Err(StopReason::Cancelled.fault());
             }
+        }
+        if ends {
+            self.note_end(&change.tx, &whole, now).await?;
         }
         change.tell().await.map_err(failed())?;
         change.commit().await.map_err(failed())

@@ -3,6 +3,7 @@
 mod m0001_comments_and_runs;
 mod m0002_service;
 mod m0003_prices;
+mod m0004_notices;
 
 use sea_orm_migration::prelude::*;
 
@@ -11,6 +12,11 @@ pub(super) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_comments_and_runs::Step), Box::new(m0002_service::Step), Box::new(m0003_prices::Step)]
+        vec![
+            Box::new(m0001_comments_and_runs::Step),
+            Box::new(m0002_service::Step),
+            Box::new(m0003_prices::Step),
+            Box::new(m0004_notices::Step),
+        ]
     }
 }

@@ -1,0 +1,120 @@
+//! The outbox: written by the change that ends an export, emptied by whoever sends.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use model::{Actor, Channel, EndedExport, Fault, Micros, Notice, NoticeId, NoticeStore};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select, Set,
+};
+
+use super::entities::notice;
+use super::json;
+use super::token::new_id;
+use super::{NativeStore, statement_failed};
+
+impl NativeStore {
+    /// Writes the notices about an export that has just ended, where the job is one and anybody is to be told.
+    pub(super) async fn note_end(&self, tx: &impl ConnectionTrait, job: &str, now: Micros) -> Result<(), Fault> {
+        if self.options.notices.is_empty() {
+            return Ok(());
+        }
+        let Some(export) = self.ended_export(tx, job, now).await? else { return Ok(()) };
+        let export = EndedExport::of(export, now);
+        for channel in &self.options.notices {
+            // Only people have an address.
+            if *channel == Channel::Mail && !matches!(export.created_by, Actor::User(_)) {
+                continue;
+            }
+            let row = notice::ActiveModel {
+                id: Set(new_id(now)),
+                channel: Set(channel.as_str().to_owned()),
+                export: Set(json::to_text(&export)?),
+                created_at: Set(now.0),
+                due_at: Set(now.0),
+                attempts: Set(0),
+            };
+            let insert = notice::Entity::insert(row).exec_without_returning(tx).await;
+            insert.map_err(statement_failed("note the end of an export"))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl NoticeStore for NativeStore {
+    async fn claim_notice(&self, channel: Channel, lease: Duration) -> Result<Option<Notice>, Fault> {
+        let failed = || statement_failed("claim a notice");
+        // Most looks find nothing; they take no lock.
+        let now = self.clock.now(&self.database).await.map_err(failed())?;
+        if due(channel, now).count(&self.database).await.map_err(failed())? == 0 {
+            return Ok(None);
+        }
+        let change = self.change().await.map_err(failed())?;
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        let next = due(channel, now)
+            .order_by_asc(notice::Column::DueAt)
+            .order_by_asc(notice::Column::Id)
+            .limit(1)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        let Some(row) = next.one(&change.tx).await.map_err(failed())? else { return Ok(None) };
+        let notice = read_notice(&row, channel, now);
+        if notice.is_ok() {
+            let mut taken: notice::ActiveModel = row.into();
+            taken.due_at = Set(after(now, lease));
+            taken.attempts = Set(i32::try_from(notice.as_ref().map_or(0, |notice| notice.attempt)).unwrap_or(i32::MAX));
+            taken.update(&change.tx).await.map_err(failed())?;
+        } else {
+            // What nobody can read would stay first for ever.
+            notice::Entity::delete_by_id(row.id).exec(&change.tx).await.map_err(failed())?;
+        }
+        change.commit().await.map_err(failed())?;
+        notice.map(Some)
+    }
+
+    async fn forget_notice(&self, id: &NoticeId) -> Result<(), Fault> {
+        let failed = || statement_failed("forget a notice");
+        let change = self.change().await.map_err(failed())?;
+        notice::Entity::delete_by_id(id.as_str()).exec(&change.tx).await.map_err(failed())?;
+        change.commit().await.map_err(failed())
+    }
+
+    async fn delay_notice(&self, id: &NoticeId, wait: Duration) -> Result<(), Fault> {
+        let failed = || statement_failed("delay a notice");
+        let change = self.change().await.map_err(failed())?;
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        notice::Entity::update_many()
+            .col_expr(notice::Column::DueAt, Expr::value(after(now, wait)))
+            .filter(notice::Column::Id.eq(id.as_str()))
+            .exec(&change.tx)
+            .await
+            .map_err(failed())?;
+        change.commit().await.map_err(failed())
+    }
+
+    fn notices(&self) -> BoxStream<'static, ()> {
+        self.signals.looks()
+    }
+}
+
+fn due(channel: Channel, now: Micros) -> Select<notice::Entity> {
+    let of_channel = notice::Entity::find().filter(notice::Column::Channel.eq(channel.as_str()));
+    of_channel.filter(notice::Column::DueAt.lte(now.0))
+}
+
+fn after(now: Micros, wait: Duration) -> i64 {
+    now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn read_notice(row: &notice::Model, channel: Channel, now: Micros) -> Result<Notice, Fault> {
+    Ok(Notice {
+        id: NoticeId::new(row.id.as_str()),
+        channel,
+        export: json::of_text("a notice", &row.export)?,
+        age: Duration::from_micros(u64::try_from(now.0 - row.created_at).unwrap_or_default()),
+        attempt: u32::try_from(row.attempts).unwrap_or_default() + 1,
+    })
+}
