@@ -7,12 +7,14 @@ mod allocator;
 #[expect(dead_code, reason = "looking at rows is the part of `outgest serve` that nothing mounts yet")]
 mod browse;
 mod cli;
+mod client;
 mod config;
 mod data;
 mod demo;
 mod export;
 mod generate;
 mod import;
+mod notify;
 mod observe;
 mod people;
 mod process;
@@ -69,10 +71,7 @@ fn ended(result: Result<u8, Fault>) -> ExitCode {
 }
 
 fn load_settings(cli: &Cli) -> Result<Loaded, Vec<FieldProblem>> {
-    let mut flags = cli.global.flags().map_err(|problem| vec![problem])?;
-    if let Command::Serve(args) = &cli.command {
-        flags.extend(args.flags());
-    }
+    let flags = cli.flags().map_err(|problem| vec![problem])?;
     config::load(&Inputs { file: cli.global.config.clone(), variables: config::variables(), flags })
 }
 
@@ -102,6 +101,7 @@ async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fa
         Command::User(args) => people::user(settings, args).await?,
         Command::Project(args) => people::project(settings, args).await?,
         Command::Key(args) => people::key(settings, args).await?,
+        Command::Exports(args) => return client::command::exports(settings, args).await,
         Command::Config(_) => return Err(Fault::bug("the settings are needed before they are read")),
     }
     Ok(exit_code::OK)

@@ -24,6 +24,11 @@ pub fn print(text: &str) -> Result<(), Fault> {
 /// Prints a fault to stderr: what failed, what to change. The cause goes to the log.
 pub fn print_fault(fault: &Fault) {
     tell(fault, fault.public_hint().or_else(|| general_hint(fault)));
+    log_causes(fault);
+}
+
+/// Tells the log what caused a fault that was shown otherwise.
+pub fn log_causes(fault: &Fault) {
     let mut cause = std::error::Error::source(fault);
     while let Some(error) = cause {
         tracing::info!(cause = %error, "the failure above was caused by this");

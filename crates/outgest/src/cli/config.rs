@@ -14,7 +14,11 @@ pub struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Name everything that is wrong with the file, the environment and the options
-    Check,
+    Check {
+        /// Try what the settings point at: stores, destination, mail server, collector
+        #[arg(long)]
+        connect: bool,
+    },
     /// Print every setting that holds and where it came from; secrets are hidden
     Show {
         /// Print as JSON

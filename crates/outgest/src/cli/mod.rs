@@ -3,6 +3,7 @@
 mod config;
 mod data;
 mod export;
+mod exports;
 mod import;
 mod people;
 mod serve;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use config::{ConfigArgs, ConfigCommand};
 pub use data::{DataArgs, DataCommand};
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
+pub use exports::{CreateArgs, ExportsArgs, ExportsCommand};
 pub use import::{GenerateArgs, ImportArgs};
 pub use people::{KeyArgs, KeyCommand, ProjectArgs, ProjectCommand, UserArgs, UserCommand};
 pub use serve::ServeArgs;
@@ -73,7 +75,7 @@ pub struct GlobalArgs {
 
 impl GlobalArgs {
     /// What the options say about settings.
-    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+    fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
         let mut flags = Vec::new();
         for text in &self.set {
             let Some((key, value)) = text.split_once('=') else {
@@ -85,6 +87,19 @@ impl GlobalArgs {
         flags.extend(flag("--data", "data", self.data.as_ref()));
         flags.extend(flag("--log", "log.level", self.log.as_ref()));
         flags.extend(flag("--log-format", "log.format", self.log_format.as_ref()));
+        Ok(flags)
+    }
+}
+
+impl Cli {
+    /// What all options say about settings.
+    pub fn flags(&self) -> Result<Vec<Flag>, FieldProblem> {
+        let mut flags = self.global.flags()?;
+        match &self.command {
+            Command::Exports(args) => flags.extend(args.flags()),
+            Command::Serve(args) => flags.extend(args.flags()),
+            _ => {}
+        }
         Ok(flags)
     }
 }
@@ -128,6 +143,8 @@ pub enum Command {
     Project(ProjectArgs),
     /// Make keys for programs that use a server
     Key(KeyArgs),
+    /// Ask a server for exports, watch and download them
+    Exports(ExportsArgs),
     /// Check the configuration, or show what holds and why
     Config(ConfigArgs),
 }

@@ -3,7 +3,7 @@
 use model::{Fault, FieldProblem};
 
 use super::load::Loaded;
-use super::{reference, show};
+use super::{Settings, connect, reference, show};
 use crate::cli::{ConfigArgs, ConfigCommand, exit_code};
 use crate::report;
 
@@ -15,11 +15,43 @@ pub async fn config(loaded: Result<Loaded, Vec<FieldProblem>>, args: &ConfigArgs
             report::print_problems(&problems);
             return Ok(exit_code::BAD_REQUEST);
         }
-        (ConfigCommand::Check, Ok(loaded)) => report::print(&format!("{}\n", verdict(&loaded)))?,
-        (ConfigCommand::Show { json: true }, Ok(loaded)) => report::print(&format!("{}\n", show::as_json(&loaded)))?,
+        (ConfigCommand::Check { connect }, Ok(loaded)) => {
+            report::print(&format!(
+                "{}
+",
+                verdict(&loaded)
+            ))?;
+            if *connect && !connects(&loaded.settings).await {
+                return Ok(exit_code::FAILED);
+            }
+        }
+        (ConfigCommand::Show { json: true }, Ok(loaded)) => report::print(&format!(
+            "{}
+",
+            show::as_json(&loaded)
+        ))?,
         (ConfigCommand::Show { json: false }, Ok(loaded)) => report::print(&show::as_text(&loaded))?,
     }
     Ok(exit_code::OK)
+}
+
+/// Tells how everything that the settings point at answered; whether all of it did.
+async fn connects(settings: &Settings) -> bool {
+    let mut all = true;
+    for tried in connect::try_all(settings).await {
+        match tried.outcome {
+            Ok(found) => println!("ok      {}: {found}", tried.what),
+            Err(fault) => {
+                all = false;
+                println!("failed  {}: {fault}", tried.what);
+                if let Some(hint) = fault.public_hint() {
+                    println!("        {hint}");
+                }
+                report::log_causes(&fault);
+            }
+        }
+    }
+    all
 }
 
 fn verdict(loaded: &Loaded) -> String {

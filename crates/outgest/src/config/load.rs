@@ -231,17 +231,17 @@ fn unknown(field: &str, path: &str) -> FieldProblem {
         return FieldProblem::new(field, "this is a section, not a setting")
             .hint(format!("write [{path}] and the settings of the section below it"));
     }
+    // A setting in the wrong section has the right name at least.
+    let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
+    let misplaced = keys::keys().find(|key| key.name() == name).map(|key| key.path.clone());
     let sections = keys::sections().iter().map(|section| section.name.as_str());
-    let close = match path.rsplit_once('.') {
+    let close = misplaced.or_else(|| match path.rsplit_once('.') {
         Some((section, name)) if keys::sections().iter().any(|known| known.name == section) => {
             let names = keys::keys().filter(|key| key.path.starts_with(&format!("{section}."))).map(Key::name);
             nearest(name, names).map(|name| format!("{section}.{name}"))
         }
         _ => nearest(path, keys::keys().map(|key| key.path.as_str()).chain(sections)).map(str::to_owned),
-    };
-    // A setting in the wrong section has the right name at least.
-    let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
-    let close = close.or_else(|| keys::keys().find(|key| key.name() == name).map(|key| key.path.clone()));
+    });
     let hint = close.map_or_else(|| SEE_ALL.to_owned(), |close| format!("did you mean {close}?"));
     FieldProblem::new(field, "there is no such setting").hint(hint)
 }

@@ -2,9 +2,10 @@
 //!
 //! [`settings`] is the tree of every setting and the single truth about names, types, defaults and
 //! documentation; [`keys`] is the same as a flat list. [`load`] fills it from `outgest.toml` ([`file`]), the
-//! environment and flags. [`show`] and [`reference`] print it. Nothing here connects to anything.
+//! environment and flags. [`show`] and [`reference`] print it; [`connect`] tries what it points at.
 
 pub mod command;
+pub mod connect;
 pub mod load;
 pub mod settings;
 pub mod value;

@@ -14,6 +14,7 @@ mod run;
 mod spec;
 
 pub use ask::CommentsHere;
+pub use bar::watcher;
 pub use request::Request;
 pub use run::export;
 pub use spec::{hex, read_request, run_spec};

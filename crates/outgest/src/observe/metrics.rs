@@ -1,12 +1,16 @@
 //! The recorder behind `/metrics`.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use jobs::metrics::{ALL, KeepUp, MetricKind};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use model::{Fault, Micros, QueueFigures};
+use model::{Fault, JobStore, Micros, QueueFigures, Stop};
 
 use crate::process::Usage;
+
+/// Scrapes are usually half a minute apart.
+const QUEUE_EVERY: Duration = Duration::from_secs(10);
 
 /// The figures of this process and of the queue it looks at.
 pub struct Metrics {
@@ -25,14 +29,32 @@ impl Metrics {
         Ok(Self { handle, keep_up: Mutex::default() })
     }
 
-    /// Everything in Prometheus' text form. Figures of queue and process are taken now, so that nobody
-    /// has to keep them up to date between two scrapes.
-    pub fn render(&self, now: Micros, figures: &QueueFigures) -> String {
+    /// Keeps the figures of the queue up to date until `stop` is raised, so that a scrape never waits for the
+    /// store.
+    pub async fn follow(&self, queue: &dyn JobStore, now: fn() -> Micros, stop: &Stop) {
+        while stop.reason().is_none() {
+            match queue.figures().await {
+                Ok(figures) => self.queue(&figures, now()),
+                // Whoever works with the store tells why; stale figures are better than wrong ones.
+                Err(fault) => tracing::debug!(fault = %fault, "the queue's figures cannot be read"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(QUEUE_EVERY) => {}
+                _ = stop.raised() => {}
+            }
+        }
+    }
+
+    fn queue(&self, figures: &QueueFigures, now: Micros) {
         let keep_up = {
             let mut keep_up = self.keep_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             keep_up.ratio(now, figures.oldest_wait)
         };
         jobs::metrics::queue(figures, keep_up);
+    }
+
+    /// Everything in Prometheus' text form. Figures of the process are taken now.
+    pub fn render(&self) -> String {
         let usage = Usage::now();
         jobs::metrics::process(env!("CARGO_PKG_VERSION"), usage.memory_bytes, usage.cpu_seconds);
         self.handle.run_upkeep();
@@ -55,7 +77,6 @@ fn recorder() -> PrometheusRecorder {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use model::{ByteCount, JobKind, JobState, RowCount};
 
@@ -135,7 +156,9 @@ mod tests {
                 active: vec![(JobKind::Export, JobState::Queued, 4)],
                 oldest_wait: Duration::from_secs(9),
             };
-            Metrics { handle: handle.clone(), keep_up }.render(Micros(1), &figures)
+            let metrics = Metrics { handle: handle.clone(), keep_up };
+            metrics.queue(&figures, Micros(1));
+            metrics.render()
         });
         for line in [
             "outgest_runs_total{kind=\"export\",state=\"failed\",fault=\"credentials\"} 1",

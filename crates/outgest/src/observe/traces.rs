@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Fault;
+use model::{Fault, FaultKind};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
@@ -18,6 +18,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::settings::OtlpSettings;
+use crate::config::value::Place;
 
 /// A collector that does not answer delays the end of the program by this much at most.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -36,12 +37,12 @@ impl Traces {
     /// Requests are made on `runtime`, which has to live until [`Traces::finish`].
     pub fn start(settings: &OtlpSettings, runtime: &Handle) -> Result<Option<Self>, Fault> {
         let Some(endpoint) = &settings.endpoint else { return Ok(None) };
-        let headers = settings.headers.as_ref().map(|headers| parse_headers(headers.0.reveal())).unwrap_or_default();
+        let headers = headers(settings);
         // The client is made where its connections will live.
         let _entered = runtime.enter();
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
-            .with_endpoint(format!("{}/v1/traces", endpoint.reveal().trim_end_matches('/')))
+            .with_endpoint(traces_url(endpoint))
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(REQUEST_MAX)
             .with_headers(headers)
@@ -75,8 +76,37 @@ impl Traces {
     }
 }
 
+/// Sends a request without spans, which a collector accepts and forgets.
+pub async fn check(settings: &OtlpSettings) -> Result<(), Fault> {
+    let Some(endpoint) = &settings.endpoint else { return Ok(()) };
+    let cannot = |kind, why: &str| Fault::new(kind, format!("cannot send traces to {endpoint}: {why}"));
+    let client = reqwest::Client::builder().timeout(REQUEST_MAX).build();
+    let client = client.map_err(|error| Fault::bug("cannot make an HTTP client").because(error))?;
+    let mut request = client.post(traces_url(endpoint)).header("content-type", "application/x-protobuf");
+    for (name, value) in headers(settings) {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.map_err(|error| {
+        let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+        cannot(FaultKind::Unavailable, why).because(error.without_url())
+    })?;
+    match answer.status().as_u16() {
+        200..=299 => Ok(()),
+        status @ (401 | 403) => {
+            Err(cannot(FaultKind::Credentials, &format!("HTTP {status}")).hint("check otlp.headers"))
+        }
+        status => Err(cannot(FaultKind::Rejected, &format!("HTTP {status}"))
+            .hint("otlp.endpoint is the collector's HTTP address without /v1/traces, usually port 4318")),
+    }
+}
+
+fn traces_url(endpoint: &Place) -> String {
+    format!("{}/v1/traces", endpoint.reveal().trim_end_matches('/'))
+}
+
 /// `name=value` pairs, separated by commas, as the collector's own variable has them.
-fn parse_headers(text: &str) -> HashMap<String, String> {
+fn headers(settings: &OtlpSettings) -> HashMap<String, String> {
+    let text = settings.headers.as_ref().map_or("", |headers| headers.0.reveal());
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }

@@ -54,6 +54,7 @@ impl Settings {
             found.push("export.destination", format!("no kind of destination is called {scheme:?}"), DESTINATION_HINT);
         }
         self.notify_contradictions(&mut found);
+        found.scheme("client.server", self.client.server.as_ref(), &["http", "https"]);
         seal_contradictions(&self.seal, &mut found);
         found.0
     }

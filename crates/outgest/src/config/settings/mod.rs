@@ -6,6 +6,7 @@
 //! [`super::load`]; nothing here reads files or the environment.
 
 mod check;
+mod client;
 mod data;
 mod notify;
 mod observe;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use client::ClientSettings;
 pub use data::{CommentsOf, RetentionSettings, SealSettings, SourceSettings};
 pub use notify::{EgressSettings, SmtpSettings, WebhookSettings};
 pub use observe::{LogForm, LogLevel, LogSettings, MetricsSettings, OtlpSettings};
@@ -69,6 +71,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// Traces for an OpenTelemetry collector, over HTTP with protobuf bodies.
     pub otlp: OtlpSettings,
+    /// The server that `outgest exports` talks to.
+    pub client: ClientSettings,
 }
 
 impl Default for Settings {
@@ -89,6 +93,7 @@ impl Default for Settings {
             log: LogSettings::default(),
             metrics: MetricsSettings::default(),
             otlp: OtlpSettings::default(),
+            client: ClientSettings::default(),
         }
     }
 }

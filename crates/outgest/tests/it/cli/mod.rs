@@ -3,9 +3,11 @@
 mod bad_files;
 mod bad_input;
 mod config;
+mod connect;
 mod data;
 mod huge_rows;
 mod leftovers;
 mod lookups;
+mod observe;
 mod places;
 mod printing;

@@ -4,7 +4,9 @@
 //! `cargo xtask test` prepares; where it is missing their `start` returns `None` and the test says so.
 
 pub mod azurite;
+pub mod mail;
 pub mod moto;
+pub mod receiver;
 pub mod s3;
 
 use std::io::{Read, Write};
