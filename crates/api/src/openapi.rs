@@ -6,9 +6,11 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Contact, InfoBuilder, License, OpenApi, OpenApiBuilder, Tag};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::SESSION_COOKIE;
 use crate::app::App;
+use crate::problem::ProblemBody;
 use crate::routes;
 
 /// Scheme of sessions.
@@ -62,6 +64,10 @@ fn document() -> OpenApi {
         .to_vec(),
     );
     let components = document.components.get_or_insert_default();
+    // Every operation refers to it by name, and none returns it as its own type.
+    let mut problem = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
+    ProblemBody::schemas(&mut problem);
+    components.schemas.extend(problem);
     let cookie =
         ApiKeyValue::with_description(SESSION_COOKIE, "Set by signing in; mutating calls also send X-CSRF-Token.");
     components.add_security_scheme(SESSION_SCHEME, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));

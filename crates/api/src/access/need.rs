@@ -1,5 +1,6 @@
 //! What a route needs of its caller: checked in front of the route, and said in its documentation.
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn};
@@ -61,12 +62,18 @@ pub(crate) fn needing(need: Need, mut routes: OpenApiRouter<App>) -> OpenApiRout
             document(operation, need);
         }
     }
-    routes.route_layer(from_fn(move |params: RawPathParams, request: Request, next: Next| async move {
-        match admit(need, &params, request).await {
-            Ok(request) => next.run(request).await,
-            Err(problem) => problem.into_response(),
-        }
-    }))
+    routes.route_layer(from_fn(
+        move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request, next: Next| async move {
+            let admitted = match params {
+                Ok(params) => admit(need, &params, request).await,
+                Err(rejection) => Err(Problem::of_field("path", rejection.body_text())),
+            };
+            match admitted {
+                Ok(request) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            }
+        },
+    ))
 }
 
 fn document(operation: &mut Operation, need: Need) {

@@ -288,7 +288,7 @@ async fn exports_are_listed_by_state_and_creator() {
         ("limit=201", "limit"),
         ("limit=x", "limit"),
         ("createdByUser=a&createdByKey=b", "createdByKey"),
-        ("page=1", "query"),
+        ("page=1", "page"),
     ] {
         let wrong = service.get(&viewer, &format!("{EXPORTS}?{query}")).await;
         wrong.problem(400);

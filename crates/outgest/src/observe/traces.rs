@@ -40,7 +40,7 @@ impl Traces {
         let headers = headers(settings);
         // The client is made where its connections will live.
         let _entered = runtime.enter();
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
+        let mut exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_endpoint(traces_url(endpoint))
             .with_protocol(Protocol::HttpBinary)
@@ -54,6 +54,8 @@ impl Traces {
             .with_service_name("outgest")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
+        // The wrapper shares the exporter, which can be told of the resource only while it is not shared.
+        exporter.set_resource(&resource);
         let exporter = OnRuntime { inner: Arc::new(exporter), runtime: runtime.clone() };
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
         Ok(Some(Self { provider }))
