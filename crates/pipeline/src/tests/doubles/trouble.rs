@@ -62,19 +62,25 @@ impl Calls {
     }
 
     pub(super) async fn before(&self, name: &str) -> Result<Option<Trouble>, Fault> {
-        let call = self.count.fetch_add(1, Ordering::SeqCst);
-        self.names.lock().unwrap().push(name.to_owned());
-        let planned = *self.at.lock().unwrap();
-        let Some((_, trouble)) = planned.filter(|(at, _)| *at == call) else { return Ok(None) };
+        let Some(trouble) = self.begin(name) else { return Ok(None) };
         match trouble {
             Trouble::FailBefore(kind) => Err(Fault::new(kind, format!("planned failure of {name}"))),
             Trouble::CrashBefore => self.crash().await,
-            Trouble::Stop(reason) => {
-                self.stop.lock().unwrap().raise(reason);
-                Ok(None)
-            }
+            Trouble::Stop(_) => Ok(None),
             Trouble::FailAfter(_) | Trouble::CrashAfter | Trouble::Cut | Trouble::StopInFlight(_) => Ok(Some(trouble)),
         }
+    }
+
+    /// Notes a call and returns the trouble planned for it. A stop is raised before another call can be noted.
+    fn begin(&self, name: &str) -> Option<Trouble> {
+        let mut names = self.names.lock().unwrap();
+        let call = self.count.fetch_add(1, Ordering::SeqCst);
+        names.push(name.to_owned());
+        let (_, trouble) = self.at.lock().unwrap().filter(|(at, _)| *at == call)?;
+        if let Trouble::Stop(reason) = trouble {
+            self.stop.lock().unwrap().raise(reason);
+        }
+        Some(trouble)
     }
 
     pub(super) async fn after(&self, trouble: Option<Trouble>) -> Result<(), Fault> {
