@@ -22,15 +22,13 @@ mod egress;
 mod fields;
 mod guard;
 mod publish;
-mod secret;
 mod state;
 
 use std::sync::LazyLock;
 
-use model::{Connected, Destination, Fault, KindDescriptor, RawOptions, nearest};
+use model::{Connected, Destination, Fault, Fields, KindDescriptor, RawOptions, nearest};
 
 use address::Address;
-use fields::Fields;
 
 pub use decorate::{Call, Trouble, flaky, throttled};
 pub use guard::{Guard, GuardedClient, Network};

@@ -23,6 +23,7 @@ mod enrich;
 mod export;
 mod expr;
 mod fault;
+mod fields;
 pub mod filter;
 mod format;
 mod id;
@@ -68,6 +69,7 @@ pub use expr::{
     CaseRule, CommentTest, CompareOp, Expr, Literal, ScoreLevel, ScoreTest, ScoreValueTest, TextOp, TracePosition,
 };
 pub use fault::{Fault, FaultKind, FieldProblem, Retry, nearest};
+pub use fields::Fields;
 pub use format::{
     BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, RowScanner, ScannedRows,
     UnicodeRule,

@@ -80,6 +80,27 @@ impl ByteCount {
         Self(n * 1024 * 1024)
     }
 
+    /// Reads a whole number of bytes with an optional unit, decimal (`kB`, `MB`, `GB`, `TB`, or their first
+    /// letter) or binary (`KiB`, `MiB`, `GiB`, `TiB`), in any case. `None` for anything else and for zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let scale: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" | "k" => 1_000,
+            "mb" | "m" => 1_000_000,
+            "gb" | "g" => 1_000_000_000,
+            "tb" | "t" => 1_000_000_000_000,
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            "tib" => 1 << 40,
+            _ => return None,
+        };
+        let bytes = text[..digits].parse::<u64>().ok()?.checked_mul(scale)?;
+        (bytes > 0).then_some(Self(bytes))
+    }
+
     /// The count for people, in decimal units: `48.2 MB`.
     pub fn human(self) -> String {
         let mut size = self.0 as f64;
@@ -111,6 +132,18 @@ impl RowCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        for (text, bytes) in
+            [("16777216", 16_777_216), ("16MiB", 16 << 20), (" 64 MB ", 64_000_000), ("1g", 1_000_000_000)]
+        {
+            assert_eq!(ByteCount::parse(text), Some(ByteCount(bytes)), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5MB", "MB", "5 XB", "99999999999TB"] {
+            assert_eq!(ByteCount::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn counts_read_well() {

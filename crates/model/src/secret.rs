@@ -1,8 +1,10 @@
 //! Text that must never be printed, and where it is kept sealed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::Fault;
 
@@ -20,11 +22,32 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// `text` with every occurrence of the secret replaced, for messages of receivers that repeat what
+    /// they were sent.
+    pub fn redact<'a>(&self, text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+        let text = text.into();
+        if self.0.is_empty() || !text.contains(&self.0) { text } else { Cow::Owned(text.replace(&self.0, "***")) }
+    }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
+        f.write_str("***")
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Secret")
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "password", "writeOnly": true })
     }
 }
 
@@ -53,4 +76,16 @@ pub trait SecretStore: Send + Sync {
 
     /// Forgets every secret of an object.
     async fn forget_secrets(&self, of: &'static str, id: &str) -> Result<(), Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(secret.redact("key hunter2 is wrong"), "key *** is wrong");
+    }
 }

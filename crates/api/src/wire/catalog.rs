@@ -4,8 +4,9 @@ use model::{ColumnType, FieldRole, FilterColumn, FilterKind, FormatDescriptor, T
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::comments::ObjectType;
 use super::export::Unicode;
-use super::rows::{ObjectType, SearchType};
+use super::rows::SearchType;
 
 /// What can be exported and how.
 #[derive(Serialize, ToSchema)]

@@ -4,6 +4,8 @@
 //! Instants are RFC 3339 in UTC with six digits; counts of bytes and rows are whole numbers.
 
 mod catalog;
+mod comments;
+mod counts;
 mod export;
 mod filter;
 mod people;
@@ -15,15 +17,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use catalog::Catalog;
+pub(crate) use comments::{Comment, CommentPage, CommentsQuery, NewComment};
+pub(crate) use counts::{Facets, FacetsRequest, Histogram, HistogramRequest};
 pub(crate) use export::{DownloadLink, Estimate, Export, ExportPage, ExportRequest, ExportsQuery, Preview};
 pub(crate) use people::{
     ApiKey, AuditPage, ChangedProject, CreatedKey, Invitation, Member, NewInvitation, NewKey, NewMember, NewProject,
     Project, ProjectPage, Session,
 };
-pub(crate) use rows::{
-    Comment, CommentPage, CommentsQuery, Facets, FacetsRequest, Histogram, HistogramRequest, NewComment, Row, RowPage,
-    RowsQuery, RowsRequest,
-};
+pub(crate) use rows::{Row, RowPage, RowsQuery, RowsRequest};
 pub(crate) use storage::{ImportQuery, Imported, Storage};
 
 /// An instant as text.

@@ -1,13 +1,12 @@
-//! Rows, counted values, rows over time, comments.
+//! Rows: which are meant, and how they are shown.
 
-use model::{ByteCount, FacetAsk, HistogramAsk, ObjectKind, Page, PlacedComment, RowsAsk, ShownCells, ShownRow};
+use model::{ByteCount, RowsAsk, ShownCells, ShownRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use super::filter::Filter;
-use super::instant;
 use crate::problem::{Answer, Problem};
 
 /// Which rows are meant.
@@ -255,45 +254,9 @@ impl RowPage {
     }
 }
 
-/// Values of a column to be counted.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct FacetsRequest {
-    /// Of these rows; all where not given. Columns, limit and cursor in it have no use here and are refused.
-    #[serde(default)]
-    rows: Option<RowsRequest>,
-    /// Id of a filter column.
-    #[schema(example = "name")]
-    column: String,
-    /// Values under this key, for columns that have keys. Without it the keys are counted.
-    #[serde(default)]
-    key: Option<String>,
-    /// Only values that contain this text, ignoring case.
-    #[serde(default)]
-    contains: Option<String>,
-    /// At most so many values, the most frequent ones.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<u32>,
-}
-
-/// Values that one call counts at most: more than a list of suggestions shows.
-const FACET_VALUES_MAX: u32 = 1_000;
-
-/// Bars of a histogram at most: one per pixel of a wide screen.
-const BARS_MAX: u32 = 2_000;
-
-impl FacetsRequest {
-    pub(crate) fn into_ask(self, table: String) -> Answer<FacetAsk> {
-        let values_max = bounded("limit", self.limit, 50, FACET_VALUES_MAX)?;
-        let rows = self.rows.unwrap_or_default().into_counted(table)?;
-        Ok(FacetAsk { rows, column: self.column, key: self.key, contains: self.contains, values_max })
-    }
-}
-
 impl RowsRequest {
     /// The rows where they are counted and not shown.
-    fn into_counted(self, table: String) -> Answer<RowsAsk> {
+    pub(super) fn into_counted(self, table: String) -> Answer<RowsAsk> {
         let useless = [
             ("columns", !self.columns.is_empty()),
             ("charactersMax", self.characters_max.is_some()),
@@ -304,222 +267,5 @@ impl RowsRequest {
             Some((field, _)) => Err(Problem::of_field(format!("rows.{field}"), "rows are counted here, not shown")),
             None => Ok(self.into_parts(table).0),
         }
-    }
-}
-
-fn bounded(field: &str, asked: Option<u32>, usual: u32, most: u32) -> Answer<u32> {
-    let number = asked.unwrap_or(usual);
-    if (1..=most).contains(&number) {
-        return Ok(number);
-    }
-    Err(Problem::of_field(field, format!("{number} is not between 1 and {most}")))
-}
-
-/// Values of a column.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Facets {
-    /// Values, most frequent first.
-    values: Vec<FacetValue>,
-    /// Whether there are more values.
-    more: bool,
-    /// Rows that were looked at.
-    rows: u64,
-    /// The bound that ended the count before every row was seen; the newest rows were.
-    #[schema(required)]
-    stopped: Option<Bound>,
-}
-
-/// A value and its count.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FacetValue {
-    /// The value as a filter would name it.
-    value: String,
-    /// Rows that have it.
-    rows: u64,
-}
-
-impl From<model::Facets> for Facets {
-    fn from(facets: model::Facets) -> Self {
-        let value = |found: model::FacetValue| FacetValue { value: found.value, rows: found.rows.get() };
-        Self {
-            values: facets.values.into_iter().map(value).collect(),
-            more: facets.more,
-            rows: facets.rows.get(),
-            stopped: facets.stopped.map(Into::into),
-        }
-    }
-}
-
-/// Rows to be counted over time.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct HistogramRequest {
-    /// Of these rows; all where not given. Columns, limit and cursor in it have no use here and are refused.
-    #[serde(default)]
-    rows: Option<RowsRequest>,
-    /// At most so many bars.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 2000, default = 100)]
-    bars: Option<u32>,
-}
-
-impl HistogramRequest {
-    pub(crate) fn into_ask(self, table: String) -> Answer<HistogramAsk> {
-        let bars_max = bounded("bars", self.bars, 100, BARS_MAX)?;
-        Ok(HistogramAsk { rows: self.rows.unwrap_or_default().into_counted(table)?, bars_max })
-    }
-}
-
-/// Rows by start time.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Histogram {
-    /// Width of a bar.
-    step_seconds: f64,
-    /// Bars that are not empty, oldest first.
-    bars: Vec<HistogramBar>,
-    /// The bound that ended the count before every row was seen.
-    #[schema(required)]
-    stopped: Option<Bound>,
-    /// Bars from this instant on are complete; null where all are.
-    #[schema(required, format = DateTime)]
-    complete_from: Option<String>,
-}
-
-/// One bar.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct HistogramBar {
-    /// Its first instant.
-    #[schema(format = DateTime)]
-    from: String,
-    /// Rows that start in it.
-    rows: u64,
-}
-
-impl From<model::Histogram> for Histogram {
-    fn from(histogram: model::Histogram) -> Self {
-        let bar = |bar: model::HistogramBar| HistogramBar { from: instant(bar.from), rows: bar.rows.get() };
-        Self {
-            step_seconds: histogram.step.as_secs_f64(),
-            bars: histogram.bars.into_iter().map(bar).collect(),
-            stopped: histogram.stopped.map(Into::into),
-            complete_from: histogram.complete_from.map(instant),
-        }
-    }
-}
-
-/// Kind of object that comments hang on.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum ObjectType {
-    Observation,
-    Trace,
-    Session,
-    Prompt,
-}
-
-impl From<ObjectType> for ObjectKind {
-    fn from(kind: ObjectType) -> Self {
-        match kind {
-            ObjectType::Observation => Self::Observation,
-            ObjectType::Trace => Self::Trace,
-            ObjectType::Session => Self::Session,
-            ObjectType::Prompt => Self::Prompt,
-        }
-    }
-}
-
-impl From<ObjectKind> for ObjectType {
-    fn from(kind: ObjectKind) -> Self {
-        match kind {
-            ObjectKind::Observation => Self::Observation,
-            ObjectKind::Trace => Self::Trace,
-            ObjectKind::Session => Self::Session,
-            ObjectKind::Prompt => Self::Prompt,
-        }
-    }
-}
-
-/// Which comments are listed.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct CommentsQuery {
-    /// Only on this kind of object.
-    #[param(inline)]
-    pub(crate) object_type: Option<ObjectType>,
-    /// Only on this object.
-    pub(crate) object_id: Option<String>,
-    /// At most so many items.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    pub(crate) limit: Option<u32>,
-    /// The `next` of the page before.
-    pub(crate) cursor: Option<String>,
-}
-
-/// A comment to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewComment {
-    /// Kind of object.
-    pub(crate) object_type: ObjectType,
-    /// Id of the object.
-    #[schema(min_length = 1, max_length = 1000)]
-    pub(crate) object_id: String,
-    /// Text.
-    #[schema(min_length = 1, max_length = 5000)]
-    pub(crate) content: String,
-}
-
-/// A comment.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Comment {
-    /// Id.
-    pub(crate) id: String,
-    /// Kind of object.
-    object_type: ObjectType,
-    /// Id of the object.
-    object_id: String,
-    /// Text.
-    content: String,
-    /// Who wrote it, where known.
-    #[schema(required)]
-    author_email: Option<String>,
-    /// When.
-    #[schema(format = DateTime)]
-    created_at: String,
-}
-
-impl From<PlacedComment> for Comment {
-    fn from(placed: PlacedComment) -> Self {
-        Self {
-            id: placed.comment.id,
-            object_type: placed.kind.into(),
-            object_id: placed.comment.object_id,
-            content: placed.comment.content,
-            author_email: placed.comment.author_email,
-            created_at: instant(placed.comment.created_at),
-        }
-    }
-}
-
-/// Comments, newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CommentPage {
-    /// Comments.
-    items: Vec<Comment>,
-    /// The `cursor` of the next page; null at the end.
-    #[schema(required)]
-    next: Option<String>,
-}
-
-impl From<Page<PlacedComment>> for CommentPage {
-    fn from(page: Page<PlacedComment>) -> Self {
-        Self { items: page.items.into_iter().map(Into::into).collect(), next: page.next.map(|token| token.0) }
     }
 }

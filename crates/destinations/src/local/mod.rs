@@ -22,12 +22,11 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
-    ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, FileAttributes, FileName,
-    FileWriter, KindDescriptor, Manifest, ObjectHead, Receipt, UploadState,
+    ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, Fields, FileAttributes,
+    FileName, FileWriter, KindDescriptor, Manifest, ObjectHead, Receipt, UploadState,
 };
 
 use crate::address::{Address, FILE_SCHEME};
-use crate::fields::Fields;
 use crate::{Connection, Kind, check, publish, state};
 use fault::classify;
 use writer::{LocalWriter, Upload};

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::{Fault, FaultKind, FileAttributes, KindDescriptor};
+use model::{Fault, FaultKind, Fields, FileAttributes, KindDescriptor, Secret};
 use object_store::HeaderValue;
 use object_store::azure::{AzureAuthorizer, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, HttpResponse};
@@ -23,8 +23,7 @@ use super::vendor::{Client, Place, Vendor, url_of, without_retries};
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
-use crate::fields::Fields;
-use crate::secret::Secret;
+use crate::fields::DestinationFields;
 use crate::{Connection, Kind};
 
 const SCHEME: &str = "az";

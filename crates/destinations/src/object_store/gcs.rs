@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::{Fault, FaultKind, KindDescriptor};
+use model::{Fault, FaultKind, Fields, KindDescriptor, Secret};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder};
 use object_store::path::Path;
@@ -18,8 +18,7 @@ use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, url_of,
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
-use crate::fields::Fields;
-use crate::secret::Secret;
+use crate::fields::DestinationFields;
 use crate::{Connection, Kind};
 
 const SCHEME: &str = "gs";

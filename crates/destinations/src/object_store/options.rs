@@ -4,7 +4,7 @@ use model::ByteCount;
 
 use super::pieces::{PIECE_BYTES_MAX, PIECE_BYTES_MIN, PieceSizes};
 use crate::address::Address;
-use crate::fields::Fields;
+use model::Fields;
 
 /// How files are cut, from `piece_bytes` and `equal_pieces`.
 pub(super) fn piece_sizes(fields: &mut Fields<'_>) -> PieceSizes {

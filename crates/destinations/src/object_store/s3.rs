@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::{Fault, FaultKind, KindDescriptor};
+use model::{Fault, FaultKind, Fields, KindDescriptor, Secret};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::path::Path;
@@ -16,8 +16,7 @@ use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, without
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
-use crate::fields::Fields;
-use crate::secret::Secret;
+use crate::fields::DestinationFields;
 use crate::{Connection, Kind};
 
 const SCHEME: &str = "s3";

@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::{KindDescriptor, RawOptions, Retry};
+use model::{Fields, KindDescriptor, RawOptions, Retry};
 use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 
 use super::*;
 use crate::address::Address;
 use crate::egress::Egress;
-use crate::fields::Fields;
 use crate::{Connection, Kind};
 
 /// Status, headers and body of a scripted answer.

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use model::FileAttributes;
+use model::{FileAttributes, Secret};
 use object_store::client::HttpResponse;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions, RetryConfig};
 
 use super::pieces::PieceSizes;
-use crate::secret::Secret;
 
 /// A bucket or container, as messages name it.
 #[derive(Debug)]

@@ -11,12 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use model::{
-    ByteCount, CheckStep, Connected, Destination, DestinationLimits, Durable, Fault, FaultKind, FileAttributes,
+    ByteCount, CheckStep, Connected, Destination, DestinationLimits, Durable, Fault, FaultKind, Fields, FileAttributes,
     FileName, FileWriter, KindDescriptor, Manifest, ObjectHead, Receipt, UploadState,
 };
 
 use crate::address::{Address, STDOUT_SCHEME};
-use crate::fields::Fields;
 use crate::{Connection, Kind, state};
 
 const NAME: &str = "stdout";

@@ -41,28 +41,9 @@ pub fn now() -> Micros {
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Reads a size: a whole number of bytes with an optional unit `kB`, `MB`, `GB`, `TB` (decimal) or
-/// `KiB`, `MiB`, `GiB`, `TiB` (binary).
+/// Reads a size of the field.
 pub fn parse_size(field: &str, text: &str) -> Result<ByteCount, FieldProblem> {
-    let trimmed = text.trim();
-    let digits = trimmed.len() - trimmed.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let scale: Option<u64> = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "kb" | "k" => Some(1_000),
-        "mb" | "m" => Some(1_000_000),
-        "gb" | "g" => Some(1_000_000_000),
-        "tb" | "t" => Some(1_000_000_000_000),
-        "kib" => Some(1 << 10),
-        "mib" => Some(1 << 20),
-        "gib" => Some(1 << 30),
-        "tib" => Some(1 << 40),
-        _ => None,
-    };
-    let bytes = trimmed[..digits].parse::<u64>().ok().zip(scale).and_then(|(count, scale)| count.checked_mul(scale));
-    match bytes {
-        Some(bytes) if bytes > 0 => Ok(ByteCount(bytes)),
-        _ => {
-            Err(FieldProblem::new(field, format!("{text:?} is not a size")).hint("write a size such as 500MB or 1GiB"))
-        }
-    }
+    ByteCount::parse(text).ok_or_else(|| {
+        FieldProblem::new(field, format!("{text:?} is not a size")).hint("write a size such as 500MB or 1GiB")
+    })
 }

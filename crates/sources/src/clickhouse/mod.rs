@@ -6,7 +6,6 @@ pub(crate) mod query;
 
 #[allow(dead_code, reason = "used as soon as readings are")]
 mod options;
-mod secret;
 
 #[cfg(test)]
 pub(crate) mod engine;

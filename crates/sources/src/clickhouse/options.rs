@@ -4,18 +4,13 @@
 //! comes from the variables of a Langfuse deployment, read through the function that is handed in.
 //! Nothing is connected here.
 
-mod fields;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{ByteCount, Fault, FieldProblem, KindDescriptor, RawOptions};
+use model::{ByteCount, Fault, FieldProblem, Fields, KindDescriptor, RawOptions, Secret};
 use schemars::JsonSchema;
 use url::Url;
-
-use super::secret::Secret;
-use fields::Fields;
 
 /// Scheme without and with TLS.
 const SCHEMES: &[&str] = &["clickhouse", "clickhouses"];
@@ -124,7 +119,10 @@ impl ClickHouseOptions {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Fault> {
         let place = Place::parse(address, environment)?;
-        let mut fields = Fields::new(&descriptor(), &place.query, defaults, environment);
+        // The address decides where both say something.
+        let mut defaults = defaults.clone();
+        defaults.0.retain(|name, _| !place.query.iter().any(|(given, _)| given == name));
+        let mut fields = Fields::new(&descriptor(), &place.query, &defaults, environment);
         let mut named = |place: Option<String>, name, variable| {
             let option = fields.text(name);
             place.or(option).or_else(|| fields.variable(variable))

@@ -7,11 +7,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use model::{Fault, FaultKind};
+use model::{Fault, FaultKind, Secret};
 
 use super::exception::ServerError;
 use crate::clickhouse::options::ClickHouseOptions;
-use crate::clickhouse::secret::Secret;
 
 /// Characters of the server's words that are repeated: enough for two sentences.
 const TEXT_CHARS_MAX: usize = 400;
