@@ -55,5 +55,6 @@ fn openapi() -> Result<()> {
 }
 
 fn demo(rest: &[&str]) -> Result<()> {
+    eprintln!("building outgest: about ten minutes on two cores the first time, seconds after that");
     command::run(command::cargo().args(["run", "--quiet", "--package", "outgest", "--", "demo"]).args(rest))
 }
