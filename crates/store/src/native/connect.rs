@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,7 +86,10 @@ impl fmt::Debug for Place {
 pub(super) async fn connect(place: &Place) -> Result<DatabaseConnection, Fault> {
     let mut options = match place {
         Place::Directory(directory) => {
-            std::fs::create_dir_all(directory).map_err(|error| cannot_open(place, error))?;
+            std::fs::create_dir_all(directory).map_err(|error| {
+                let denied = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+                if denied { access_denied(place, error) } else { cannot_open(place, error) }
+            })?;
             // The path is set on the options rather than spliced into the URL, where `?` would end it.
             let path = directory.join(NativeStore::FILE_NAME);
             let mut options = ConnectOptions::new("sqlite://outgest.db?mode=rwc");
@@ -114,20 +118,33 @@ pub(super) async fn connect(place: &Place) -> Result<DatabaseConnection, Fault> 
                 tokio::time::sleep(LOCKED_WAIT).await;
                 waited += LOCKED_WAIT;
             }
-            connected => return connected.map_err(|error| cannot_open(place, error)),
+            connected => return connected.map_err(|error| refused(place, error)),
         }
     }
 }
 
 /// Whether another process holds SQLite's lock.
 fn is_locked(error: &DbErr) -> bool {
-    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else { return false };
-    matches!(&**error, sea_orm::sqlx::Error::Database(error) if error.code().as_deref() == Some("5"))
+    sqlite_code(error) == Some(5)
+}
+
+/// SQLite's primary result code, as <https://sqlite.org/rescode.html> numbers them: the low byte of the
+/// code that it returns.
+fn sqlite_code(error: &DbErr) -> Option<u8> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return None;
+    };
+    let sea_orm::sqlx::Error::Database(error) = &**error else { return None };
+    let code: u32 = error.code()?.parse().ok()?;
+    u8::try_from(code & 0xff).ok()
 }
 
 /// Runs the migrations that are missing. Another process that does so at the same time is waited for.
 pub(super) async fn migrate(store: &NativeStore, place: &Place) -> Result<(), Fault> {
-    let failed = |error| cannot_open(place, error);
+    let failed = |error| refused(place, error);
     let change = store.change().await.map_err(failed)?;
     if store.backend() == DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
@@ -135,6 +152,22 @@ pub(super) async fn migrate(store: &NativeStore, place: &Place) -> Result<(), Fa
     }
     migrations::Migrator::up(&change.tx, None).await.map_err(failed)?;
     change.commit().await.map_err(failed)
+}
+
+/// What a database that could not be opened or brought up to date means.
+fn refused(place: &Place, error: DbErr) -> Fault {
+    // A directory that may not be written shows as a file that is read-only (8), or cannot be opened (14)
+    // because SQLite may not put its write-ahead log beside it.
+    match (place, sqlite_code(&error)) {
+        (Place::Directory(_), Some(8 | 14)) => access_denied(place, error),
+        _ => cannot_open(place, error),
+    }
+}
+
+fn access_denied(place: &Place, error: impl Error + Send + Sync + 'static) -> Fault {
+    Fault::new(FaultKind::Configuration, format!("cannot write the metadata store {place}: access denied"))
+        .hint("check owner and permissions of the data directory")
+        .because(error)
 }
 
 fn cannot_open(place: &Place, error: impl Error + Send + Sync + 'static) -> Fault {
