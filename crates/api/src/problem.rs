@@ -17,9 +17,12 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 /// The media type of every problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A failure on its way to the caller.
+/// A failure on its way to the caller: boxed, since every answer has room for one.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -79,7 +82,8 @@ pub(crate) struct FieldBody {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), hint: None, fields: vec![], retry_after: None, cause: None }
+        let detail = detail.into();
+        Self(Box::new(Failure { status, code, detail, hint: None, fields: vec![], retry_after: None, cause: None }))
     }
 
     /// No credentials, or none that are good.
@@ -103,33 +107,33 @@ impl Problem {
     }
 
     pub(crate) fn throttled(detail: impl Into<String>, wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, FaultKind::Throttled.as_str(), detail)
-        }
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, FaultKind::Throttled.as_str(), detail);
+        problem.0.retry_after = Some(wait);
+        problem
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     pub(crate) fn body(&self) -> ProblemBody {
+        let failure = &self.0;
         let field = |problem: &FieldProblem| FieldBody {
             field: problem.field.clone(),
             message: problem.message.clone(),
             hint: problem.hint.clone(),
         };
         ProblemBody {
-            kind: format!("urn:outgest:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: self.detail.clone(),
-            hint: self.hint.clone(),
-            field: self.fields.first().map(|problem| problem.field.clone()),
-            problems: self.fields.iter().map(field).collect(),
-            retry_after: self.retry_after.map(whole_seconds),
+            kind: format!("urn:outgest:problem:{}", failure.code),
+            title: failure.status.canonical_reason().unwrap_or_default().to_owned(),
+            status: failure.status.as_u16(),
+            code: failure.code,
+            detail: failure.detail.clone(),
+            hint: failure.hint.clone(),
+            field: failure.fields.first().map(|problem| problem.field.clone()),
+            problems: failure.fields.iter().map(field).collect(),
+            retry_after: failure.retry_after.map(whole_seconds),
         }
     }
 }
@@ -140,7 +144,7 @@ impl From<Fault> for Problem {
             Retry::After(wait) => Some(wait),
             Retry::Never | Retry::Backoff => None,
         };
-        Self {
+        Self(Box::new(Failure {
             status: status_of(fault.kind()),
             code: fault.kind().as_str(),
             detail: fault.public_message().to_owned(),
@@ -148,7 +152,7 @@ impl From<Fault> for Problem {
             fields: fault.problems().to_vec(),
             retry_after,
             cause: Some(fault),
-        }
+        }))
     }
 }
 
@@ -169,17 +173,18 @@ fn status_of(kind: FaultKind) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            let cause = self.cause.as_ref().and_then(Error::source).map(chain).unwrap_or_default();
-            tracing::error!(code = self.code, cause, "a request failed: {}", self.detail);
+        let failure = &self.0;
+        if failure.status.is_server_error() {
+            let cause = failure.cause.as_ref().and_then(Error::source).map(chain).unwrap_or_default();
+            tracing::error!(code = failure.code, cause, "a request failed: {}", failure.detail);
         }
-        let mut response = (self.status, Json(self.body())).into_response();
+        let mut response = (failure.status, Json(self.body())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = failure.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if failure.status == StatusCode::UNAUTHORIZED {
             // Not `Basic`: browsers would ask for a password in a window of their own.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"outgest\""));
         }

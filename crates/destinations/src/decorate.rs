@@ -255,13 +255,14 @@ impl FileWriter for TroubledWriter {
         let mut bytes = Bytes::from(std::mem::take(&mut self.held));
         let length = bytes.len() as u64;
         let before = self.plan.progress.bytes.fetch_add(length, Ordering::SeqCst);
-        if let Some((cut, fault)) = self.plan.trouble.cut {
-            if before < cut.get() && before + length >= cut.get() {
-                self.dead = Some(fault);
-                bytes.truncate((cut.get() - before) as usize);
-                self.inner.write(bytes).await?;
-                return Err(fault());
-            }
+        if let Some((cut, fault)) = self.plan.trouble.cut
+            && before < cut.get()
+            && before + length >= cut.get()
+        {
+            self.dead = Some(fault);
+            bytes.truncate((cut.get() - before) as usize);
+            self.inner.write(bytes).await?;
+            return Err(fault());
         }
         let durable = planned.after(self.inner.write(bytes).await)?;
         if let Some(rate) = self.plan.trouble.bytes_per_second {

@@ -99,7 +99,7 @@ async fn comments_stand_in_their_column_oldest_first() {
             [ids(0), ids(1), ids(2)],
             [vec![], vec!["c1".to_owned(), "c2".into(), "c3".into()], vec!["c4".into()]]
         );
-        let emails = lists.value(1).as_struct().column(2).clone();
+        let emails = Arc::clone(lists.value(1).as_struct().column(2));
         assert_eq!((0..3).map(|row| emails.is_null(row)).collect::<Vec<_>>(), [false, true, false]);
     }
 }

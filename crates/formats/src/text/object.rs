@@ -27,8 +27,11 @@ pub(crate) struct ObjectFormat {
     /// The whole file where there is no row.
     pub(crate) empty: &'static [u8],
     /// Starts to read such a file.
-    pub(crate) scanner: fn(Compression, &[&str]) -> Result<Box<dyn RowScanner>, Fault>,
+    pub(crate) scanner: StartScanner,
 }
+
+/// Starts to read a compressed file with these columns.
+type StartScanner = fn(Compression, &[&str]) -> Result<Box<dyn RowScanner>, Fault>;
 
 /// There is no byte order mark: RFC 8259 forbids writers to begin a JSON text with one.
 const HONOURED: Honoured = Honoured {

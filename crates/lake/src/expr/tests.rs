@@ -88,7 +88,7 @@ fn numbers_compare_exactly_and_doubles_by_ieee_rules() {
     assert_eq!(compare("count", CompareOp::Greater, Literal::Int(-1)), [true, true, true]);
     assert_eq!(compare("count", CompareOp::Less, decimal(15, 1)), [false, false, false]);
     assert_eq!(compare("cost", CompareOp::Eq, decimal(1, 2)), [true, false, false]);
-    assert_eq!(compare("cost", CompareOp::Greater, decimal(10_000_000_000_5, 13)), [false, true, false]);
+    assert_eq!(compare("cost", CompareOp::Greater, decimal(100_000_000_005, 13)), [false, true, false]);
     assert_eq!(compare("cost", CompareOp::GreaterEq, decimal(1, 38)), [true, true, false]);
     assert_eq!(compare("amount", CompareOp::NotEq, Literal::Int(3)), [true, false, false], "null is not unequal");
     assert_eq!(compare("share", CompareOp::Eq, Literal::Int(0)), [false, true, false], "-0 is 0");

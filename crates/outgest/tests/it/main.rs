@@ -1,5 +1,7 @@
 //! The one integration binary: the real program on real stores and servers.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test, functions beside the tests included")]
+
 mod cli;
 mod crash;
 mod destinations;

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_number_that_would_be_rounded_is_refused() {
         let tenth = Value::Decimal { unscaled: 1, scale: 1 };
-        assert!(to_array(&ColumnType::Int64, &[tenth.clone()]).is_err());
+        assert!(to_array(&ColumnType::Int64, std::slice::from_ref(&tenth)).is_err());
         assert!(to_array(&ColumnType::Decimal { precision: 18, scale: 0 }, &[tenth]).is_err());
         assert!(to_array(&ColumnType::UInt64, &[Value::Int(-1)]).is_err());
         let widened = to_array(&ColumnType::COST, &[Value::UInt(0)]).unwrap();
