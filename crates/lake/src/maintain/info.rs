@@ -1,6 +1,7 @@
 //! What a store holds, in numbers.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::{ByteCount, Fault, ProjectId, RowCount, Stop};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::compact::projects;
 use super::plan;
 use crate::file::Span;
-use crate::{DataFile, Lake};
+use crate::{DataFile, Lake, TableSnapshot};
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,23 +59,46 @@ impl Lake {
         Ok(StoreInfo { directory: self.directory().to_owned(), format: crate::lake::FORMAT, tables })
     }
 
+    /// Counts what is stored of one project, by table; tables that hold nothing of it are left out.
+    /// `stop` ends the look at keys early.
+    pub fn project_info(&self, project: &ProjectId, stop: &Stop) -> Result<Vec<(&'static str, ProjectInfo)>, Fault> {
+        let mut infos = Vec::new();
+        for log in self.logs() {
+            let name = log.table.name;
+            let snapshot = self.snapshot(name)?;
+            if let Some(info) = self.info_of(&snapshot, snapshot.of_project(project), stop)? {
+                infos.push((name, info));
+            }
+        }
+        Ok(infos)
+    }
+
     fn table_info(&self, name: &'static str) -> Result<TableInfo, Fault> {
         let snapshot = self.snapshot(name)?;
-        let mut infos = Vec::new();
-        for files in projects(&snapshot) {
-            let project = &files[0].project;
-            let dead = self.dead_rows(&snapshot, project, &Stop::new())?;
-            let total = |of: &dyn Fn(&DataFile) -> u64| files.iter().map(|file| of(file)).sum::<u64>();
-            infos.push(ProjectInfo {
-                project: project.clone(),
-                files: files.len(),
-                bytes: ByteCount(total(&|file| file.bytes)),
-                rows: RowCount(total(&|file| file.rows)),
-                live_rows: RowCount(total(&|file| dead.live_rows(file))),
-                time: files.iter().map(|file| file.time).reduce(Span::hull).expect("a project has a file"),
-                overlap: plan::overlap(files),
-            });
-        }
+        let infos = projects(&snapshot).filter_map(|files| self.info_of(&snapshot, files, &Stop::new()).transpose());
+        let infos = infos.collect::<Result<_, Fault>>()?;
         Ok(TableInfo { name, version: snapshot.version, projects: infos })
+    }
+
+    /// The figures of files that belong to one project; `None` where there are none.
+    fn info_of(
+        &self,
+        snapshot: &TableSnapshot,
+        files: &[Arc<DataFile>],
+        stop: &Stop,
+    ) -> Result<Option<ProjectInfo>, Fault> {
+        let Some(time) = files.iter().map(|file| file.time).reduce(Span::hull) else { return Ok(None) };
+        let project = &files[0].project;
+        let dead = self.dead_rows(snapshot, project, stop)?;
+        let total = |of: &dyn Fn(&DataFile) -> u64| files.iter().map(|file| of(file)).sum::<u64>();
+        Ok(Some(ProjectInfo {
+            project: project.clone(),
+            files: files.len(),
+            bytes: ByteCount(total(&|file| file.bytes)),
+            rows: RowCount(total(&|file| file.rows)),
+            live_rows: RowCount(total(&|file| dead.live_rows(file))),
+            time,
+            overlap: plan::overlap(files),
+        }))
     }
 }
