@@ -123,7 +123,7 @@ pub fn csrf_token(session_token: &Secret) -> String {
 pub struct NewInvitation {
     /// The project and role that the account gets at once.
     pub member_of: Option<(ProjectId, Role)>,
-    /// Whether the account may create projects.
+    /// Whether the account may create projects. Such a link sets a server up: once anybody has an account it is void.
     pub admin: bool,
     /// How long the link can be used.
     pub valid: Duration,

@@ -101,6 +101,7 @@ promises! {
     people::signing_in_needs_the_password_and_is_limited,
     people::sessions_end,
     people::an_invitation_works_once,
+    people::a_set_up_link_makes_the_first_account_only,
     people::a_project_keeps_an_owner,
     people::keys_authenticate_both_ways_until_they_are_deleted,
     people::a_deleted_project_takes_its_work_with_it,

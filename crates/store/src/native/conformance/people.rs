@@ -96,6 +96,20 @@ pub(super) async fn an_invitation_works_once(store: NativeStore) {
     assert_eq!(store.accept_invitation(&late, new("c@d")).await.unwrap_err().kind(), FaultKind::NotFound);
 }
 
+pub(super) async fn a_set_up_link_makes_the_first_account_only(store: NativeStore) {
+    let set_up = NewInvitation { member_of: None, admin: true, valid: Duration::from_secs(3_600) };
+    let (first, second) = (store.invite(set_up.clone()).await.unwrap(), store.invite(set_up).await.unwrap());
+    let new = |email: &str| NewUser {
+        email: email.to_owned(),
+        name: String::new(),
+        password: Secret::new("correct horse"),
+        admin: false,
+    };
+    assert!(store.accept_invitation(&first, new("a@b")).await.unwrap().admin);
+    assert_eq!(store.accept_invitation(&second, new("c@d")).await.unwrap_err().kind(), FaultKind::NotFound);
+    assert!(store.user_by_email("c@d").await.unwrap().is_none());
+}
+
 pub(super) async fn a_project_keeps_an_owner(store: NativeStore) {
     let (one, other) = (user(&store, "a@b").await, user(&store, "c@d").await);
     let id = project();

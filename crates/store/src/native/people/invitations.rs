@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::accounts::{self, Checked};
 use super::{members, no_such_project, role_of_column};
-use crate::native::entities::{invitation, project};
+use crate::native::entities::{account, invitation, project};
 use crate::native::token::{random_token, token_hash};
 use crate::native::{NativeStore, statement_failed};
 
@@ -51,6 +51,11 @@ impl NativeStore {
         let row = row.filter(|row| row.expires_at > now.0).ok_or_else(refused)?;
         let used = invitation::Entity::delete_by_id(hash).exec(&change.tx).await.map_err(failed())?;
         if used.rows_affected == 0 {
+            return Err(refused());
+        }
+        // A link that sets a server up makes its first account and no other: one that was printed before that
+        // may still lie in a log.
+        if row.admin && account::Entity::find().one(&change.tx).await.map_err(failed())?.is_some() {
             return Err(refused());
         }
         new.admin = row.admin;
