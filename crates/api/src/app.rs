@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::{
     AuditLog, Browse, BrowseBounds, ByteCount, CommentStore, Downloads, ExportDesk, ExportStore, Fault,
-    FileNamePattern, FormatDescriptor, Ingest, Micros, PeopleStore, Quotas, Secret, StorageFigures, TableSpec,
+    FileNamePattern, FormatDescriptor, Ingest, Micros, PeopleStore, Quotas, Secret, Stop, StorageFigures, TableSpec,
 };
 
 use crate::access::RateLimit;
@@ -34,6 +34,9 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// Whether the process can work.
     pub readiness: Arc<dyn Readiness>,
+    /// Raised when the process is about to end: it is no longer ready, and streams of events end, so that their
+    /// readers connect to another process.
+    pub closing: Stop,
     /// Figures in Prometheus' text form; `None` where they are switched off.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// The current time.

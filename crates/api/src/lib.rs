@@ -12,6 +12,7 @@ mod access;
 mod app;
 mod input;
 mod layers;
+mod listen;
 mod openapi;
 mod problem;
 mod routes;
@@ -23,14 +24,19 @@ mod wire;
 mod tests;
 
 pub use app::{Catalog, Ports, Readiness, Settings};
+pub use listen::serve;
 pub use openapi::openapi_json;
 
-/// The service: API, documentation, health, metrics and web app.
-///
-/// It reads the caller's address from `ConnectInfo<SocketAddr>`, so serve it with
-/// `into_make_service_with_connect_info`.
+/// The service: API, documentation, health, metrics and web app. [`serve`] serves it.
 pub fn router(ports: Ports, settings: Settings) -> axum::Router {
     let app = app::App::new(ports, settings);
     let (routes, _) = routes::routes().split_for_parts();
     layers::around(routes.merge(openapi::routes()).fallback(web::serve), &app).with_state(app)
+}
+
+/// Health, readiness and metrics alone, for a process that does not answer the API.
+pub fn probes(ports: Ports, settings: Settings) -> axum::Router {
+    let app = app::App::new(ports, settings);
+    let (routes, _) = routes::probes().split_for_parts();
+    layers::around(routes, &app).with_state(app)
 }

@@ -22,7 +22,7 @@ pub struct Ingested {
 pub struct IngestIgnored {
     /// Its name.
     pub column: String,
-    /// Why it is not stored.
+    /// Why it is not stored: the end of a sentence about the column.
     pub why: &'static str,
     /// Rows that had a value in it.
     pub values: RowCount,
@@ -31,9 +31,10 @@ pub struct IngestIgnored {
 /// Takes rows in.
 #[async_trait]
 pub trait Ingest: Send + Sync {
-    /// Stores every row of `body` or none: JSONL, a JSON array, CSV or Parquet, gzip and zstd are recognised.
-    /// Rows that name no project get this one; a row that names another is a bad request. The table is
-    /// told from the first row where `table` is `None`. Dropping the future stores nothing.
+    /// Stores every row of `body` or none: JSONL, a JSON array or CSV; gzip and zstd are recognised. Parquet,
+    /// which is read from its end, is refused. Rows that name no project get this one; a row that names another
+    /// is a bad request. The table is told from the first row where `table` is `None`. Dropping the future
+    /// before the body has ended stores nothing.
     async fn ingest(
         &self,
         project: &ProjectId,

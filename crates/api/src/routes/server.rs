@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
+use model::{Fault, FaultKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,6 +33,9 @@ pub(crate) async fn health() -> Json<Health> {
 /// 503 while the metadata store or the source cannot be reached, or the process is about to end.
 #[utoipa::path(get, path = "/ready", tag = "server", responses((status = 200, body = Health)))]
 pub(crate) async fn readiness(State(app): State<App>) -> Answer<Json<Health>> {
+    if app.ports.closing.reason().is_some() {
+        return Err(Problem::from(Fault::new(FaultKind::Unavailable, "the process is about to end")));
+    }
     app.ports.readiness.ready().await?;
     Ok(Json(Health { status: "ok" }))
 }

@@ -17,8 +17,8 @@ use model::{
     FormatDescriptor, Histogram, HistogramAsk, HistogramBar, Ingest, Ingested, JobId, JobProgress, Member, Micros,
     NewApiKey, NewAuditEntry, NewExport, NewInvitation, NewUser, ObjectKind, OrderColumns, Page, PageRequest,
     PageToken, PeopleStore, PlacedComment, PresentedKey, Project, ProjectChange, ProjectId, Quotas, Relation, Role,
-    RowCount, RowKey, RowPage, RowsAsk, SearchColumns, Secret, Session, ShownCells, ShownRow, SignIn, StorageFigures,
-    StoredTable, TableName, TableSpec, TableStorage, TimestampStyle, UnicodeRule, User, UserId,
+    RowCount, RowKey, RowPage, RowsAsk, SearchColumns, Secret, Session, ShownCells, ShownRow, SignIn, Stop,
+    StorageFigures, StoredTable, TableName, TableSpec, TableStorage, TimestampStyle, UnicodeRule, User, UserId,
 };
 use serde_json::json;
 
@@ -76,6 +76,7 @@ impl World {
             people: world(),
             audit: world(),
             readiness: world(),
+            closing: Stop::new(),
             metrics: Some(Arc::new(|| "outgest_up 1\n".to_owned())),
             now: || NOW,
         }

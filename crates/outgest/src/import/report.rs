@@ -42,6 +42,17 @@ pub enum Ignored {
     Comments,
 }
 
+impl Ignored {
+    /// The reason as the end of a sentence about the column.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Derived => "is derived from stored columns",
+            Self::Score => "is a score column, not importable: import the scores",
+            Self::Comments => "is not importable: import the comments",
+        }
+    }
+}
+
 impl Report {
     /// Fails where rows were lost: every row read was stored or rejected.
     pub(super) fn check(&self) -> Result<(), Fault> {
@@ -62,12 +73,8 @@ impl fmt::Display for Report {
         }
         write!(f, ", rejected {}", self.rejected.human())?;
         for column in &self.ignored {
-            let why = match column.why {
-                Ignored::Derived => "is derived from stored columns",
-                Ignored::Score => "is a score column, not importable: import the scores",
-                Ignored::Comments => "is not importable: import the comments",
-            };
-            write!(f, "\ncolumn {} {why} ({} values)", super::problem::clip(&column.name), column.values.human())?;
+            let (name, why) = (super::problem::clip(&column.name), column.why.words());
+            write!(f, "\ncolumn {name} {why} ({} values)", column.values.human())?;
         }
         Ok(())
     }

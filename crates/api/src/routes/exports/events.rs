@@ -23,8 +23,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Watch an export
 ///
 /// Server-sent events: `export` carries the export as getting it would, first as it is, then after every change,
-/// at most a few times a second. The stream ends after a final state. `problem` says why it ends early; then
-/// connect again.
+/// at most a few times a second. The stream ends after a final state. Where it ends before, because the process
+/// ends or for what `problem` says, connect again.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/exports/{export}/events",
@@ -43,8 +43,8 @@ pub(crate) async fn events(
 ) -> Answer<impl IntoResponse> {
     // One that does not exist is a plain answer, not a stream that fails.
     app.ports.exports.export(&access.project, &path.export).await?;
-    let events =
-        app.ports.exports.watch_export(&access.project, &path.export).map(|seen| Ok::<_, Infallible>(event(seen)));
+    let seen = app.ports.exports.watch_export(&access.project, &path.export);
+    let events = seen.map(|seen| Ok::<_, Infallible>(event(seen))).take_until(app.ports.closing.raised());
     let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Nginx would collect events before it passes them on.
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], stream))
