@@ -4,7 +4,6 @@
 //! process. `cli` is what can be typed; each command has a module of its own.
 
 mod allocator;
-#[expect(dead_code, reason = "looking at rows is the part of `outgest serve` that nothing mounts yet")]
 mod browse;
 mod cli;
 mod client;

@@ -101,6 +101,7 @@ pub struct Place(String);
 
 impl Place {
     /// Wraps a path or an address that is known to be well formed.
+    #[cfg(test)]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

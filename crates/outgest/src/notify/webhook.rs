@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use destinations::{Guard, GuardedClient};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::notices::Messenger;
-use model::{Channel, EndedExport, ExportState, Fault, FaultKind, Notice, Secret};
+use model::{Channel, ExportState, Fault, FaultKind, Notice, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use lake::Lake;
 use model::{Fault, Source};
 use pipeline::{Budget, RealWaits};
 use sources::lake::LakeSource;
-use store::{NativeStore, StoreOptions};
+use store::{NativeStore, SealingKey, StoreOptions};
 
 use super::desk::Desk;
 use super::place::Place;
@@ -17,7 +17,7 @@ use super::seal;
 use crate::config::Settings;
 use crate::config::settings::CommentsOf;
 use crate::export::CommentsHere;
-use crate::{config, data};
+use crate::{config, data, notify};
 
 /// Everything that the roles share.
 pub struct Wired {
@@ -31,6 +31,8 @@ pub struct Wired {
     pub lake: Option<Lake>,
     /// Where files of exports are kept.
     pub place: Place,
+    /// The key that secrets are sealed with.
+    pub sealing: SealingKey,
 }
 
 impl Wired {
@@ -44,9 +46,12 @@ impl Wired {
             }
         };
         data::create_directory(&settings.data)?;
+        let keys = seal::keys(&settings.seal, &settings.data)?;
+        let sealing = keys.current.clone();
         let options = StoreOptions {
-            sealing: Some(seal::keys(&settings.seal, &settings.data)?),
+            sealing: Some(keys),
             session: settings.server.session.0,
+            notices: notify::channels(settings),
             ..StoreOptions::default()
         };
         let store = NativeStore::open_at(&data::metadata_place(settings)?, options).await?;
@@ -54,7 +59,7 @@ impl Wired {
             Some(place) => Place::connect(place.reveal())?,
             None => Place::connect(&settings.data.join("exports").to_string_lossy())?,
         };
-        Ok(Self { settings: settings.clone(), store, source, lake, place })
+        Ok(Self { settings: settings.clone(), store, source, lake, place, sealing })
     }
 
     /// Answers what the API asks about requests before they are queued.
@@ -63,10 +68,15 @@ impl Wired {
             source: Arc::clone(&self.source),
             comments: Arc::new(self.store.clone()),
             prices: Arc::new(self.store.clone()),
-            comments_here: match self.settings.source.comments {
-                CommentsOf::Own => CommentsHere::Known,
-                CommentsOf::None => CommentsHere::Unknown,
-            },
+            comments_here: self.comments_here(),
+        }
+    }
+
+    /// Whether comments on the source's rows are known.
+    pub fn comments_here(&self) -> CommentsHere {
+        match self.settings.source.comments {
+            CommentsOf::Own => CommentsHere::Known,
+            CommentsOf::None => CommentsHere::Unknown,
         }
     }
 

@@ -1,4 +1,6 @@
-use model::{Actor, ByteCount, ExportFile, FileName, JobId, Micros, NoticeId, ProjectId, Retry, RowCount, UserId};
+use model::{
+    Actor, ByteCount, EndedExport, ExportFile, FileName, JobId, Micros, NoticeId, ProjectId, Retry, RowCount, UserId,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -1,0 +1,69 @@
+//! The ports of the API, made from what is wired.
+
+use std::sync::Arc;
+
+use model::{BrowseBounds, Ingest, Secret, Stop};
+use sha2::{Digest, Sha256};
+use store::SealingKey;
+
+use super::downloads::DestinationDownloads;
+use super::figures::{LakeFigures, Reachable};
+use super::ingest::LakeIngest;
+use super::wiring::Wired;
+use crate::browse::{LookedUp, SourceBrowse};
+use crate::config;
+use crate::export::{CommentsHere, hex};
+use crate::observe::metrics::Metrics;
+
+impl Wired {
+    /// What the API asks for everything.
+    pub fn ports(&self, metrics: Option<Arc<Metrics>>, closing: Stop) -> api::Ports {
+        let (store, source) = (self.store.clone(), Arc::clone(&self.source));
+        let looked_up = LookedUp { comments: Arc::new(store.clone()), prices: Arc::new(store.clone()) };
+        let ingest = self.lake.clone().map(|lake| LakeIngest::new(lake, store.clone()));
+        api::Ports {
+            exports: Arc::new(store.clone()),
+            desk: Arc::new(self.desk()),
+            downloads: Arc::new(DestinationDownloads(Arc::clone(&self.place.destination))),
+            browse: Arc::new(SourceBrowse::new(Arc::clone(&source), looked_up, config::now)),
+            ingest: ingest.map(|ingest| Arc::new(ingest) as Arc<dyn Ingest>),
+            storage: Arc::new(LakeFigures(self.lake.clone())),
+            comments: Arc::new(store.clone()),
+            people: Arc::new(store.clone()),
+            audit: Arc::new(store.clone()),
+            readiness: Arc::new(Reachable { store, source }),
+            closing,
+            metrics: metrics.map(|metrics| Arc::new(move || metrics.render()) as Arc<dyn Fn() -> String + Send + Sync>),
+            now: config::now,
+        }
+    }
+
+    /// How the API is set up.
+    pub fn api_settings(&self) -> api::Settings {
+        let settings = &self.settings;
+        api::Settings {
+            public_url: settings.server.public_url(),
+            version: env!("CARGO_PKG_VERSION"),
+            catalog: api::Catalog {
+                tables: tables::all().to_vec(),
+                formats: formats::all().iter().map(|format| format.descriptor().clone()).collect(),
+                source: self.source.to_string(),
+                comments: self.comments_here() == CommentsHere::Known,
+            },
+            body_bytes_max: settings.server.body_bytes_max.0,
+            import_bytes_max: settings.server.import_bytes_max.0,
+            requests_per_minute: settings.server.requests_per_minute,
+            metrics_token: settings.metrics.token.as_ref().map(|token| token.0.clone()),
+            browse: BrowseBounds::DEFAULT,
+            link_key: link_key(&self.sealing),
+            quotas: settings.quota.quotas(),
+            file_names: settings.export.file_names(),
+            keep: settings.export.expiry.0,
+        }
+    }
+}
+
+/// The key of download links. It comes from the one that all processes share, and does not tell it.
+fn link_key(sealing: &SealingKey) -> Secret {
+    Secret::new(hex(&Sha256::digest([b"outgest link key".as_slice(), &sealing.bytes()].concat())))
+}
