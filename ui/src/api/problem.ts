@@ -1,0 +1,68 @@
+import type { components } from "./schema";
+
+type Body = components["schemas"]["Problem"];
+
+/** What the server could not do, in its own words; or that it could not be reached. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly hint: string | null;
+  readonly fields: components["schemas"]["FieldProblem"][];
+  /** Seconds after which the same call may work. */
+  readonly retryAfter: number | null;
+
+  constructor(body: Partial<Body> & { detail: string }) {
+    super(body.detail);
+    this.name = "Problem";
+    this.status = body.status ?? 0;
+    this.code = body.code ?? "unreachable";
+    this.hint = body.hint ?? null;
+    this.fields = body.problems ?? [];
+    this.retryAfter = body.retryAfter ?? null;
+  }
+
+  /** Whether nothing answered: the server is down, or the network is. */
+  get isUnreachable(): boolean {
+    return this.code === "unreachable";
+  }
+
+  /** Whether the caller lacks the right. */
+  get isForbidden(): boolean {
+    return this.status === 403;
+  }
+
+  /** Whether there is no session any more. */
+  get isUnauthenticated(): boolean {
+    return this.status === 401;
+  }
+
+  /** Whether the same call may work a little later. */
+  get mayPass(): boolean {
+    return this.isUnreachable || this.status === 429 || this.status >= 500;
+  }
+
+  /** The first problem of a field, by its name or the start of its path. */
+  of(field: string): string | undefined {
+    const found = this.fields.find((problem) => problem.field === field || problem.field.startsWith(`${field}[`));
+    return found && [found.message, found.hint].filter(Boolean).join("; ");
+  }
+}
+
+/** Any failure as a problem. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem({ detail: error instanceof Error ? error.message : String(error), code: "unreachable" });
+}
+
+/** What an answer that is no success says, even where a proxy and not the server wrote it. */
+export function problemOfAnswer(response: Response, body: unknown): Problem {
+  if (body && typeof body === "object" && "detail" in body && typeof body.detail === "string") {
+    return new Problem(body as Body);
+  }
+  const isGateway = [502, 503, 504].includes(response.status);
+  return new Problem({
+    status: response.status,
+    code: isGateway ? "unreachable" : "unknown",
+    detail: `${response.status} ${response.statusText}`.trim(),
+  });
+}

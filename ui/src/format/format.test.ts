@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+
+import { bytes, dollars, share } from "./numbers";
+import { duration, instant, recent, relative } from "./times";
+
+describe("numbers", () => {
+  it("bytes keep three digits and a unit", () => {
+    expect([0, 999, 1_000, 48_210, 120_000_000, 999_600].map(bytes)).toEqual([
+      "0 B", "999 B", "1.0 kB", "48.2 kB", "120 MB", "1.0 MB",
+    ]);
+  });
+
+  it("small amounts keep digits that count", () => {
+    expect([0, 12.5, 0.0105, 0.000184, 0.1].map(dollars)).toEqual(["$0", "$12.50", "$0.0105", "$0.000184", "$0.10"]);
+  });
+
+  it("only what is done is 100%", () => {
+    expect([0, 0.999, 1, 1.2].map(share)).toEqual(["0%", "99%", "100%", "100%"]);
+  });
+});
+
+describe("times", () => {
+  it("texts without a zone are UTC", () => {
+    expect(instant("2026-06-30 12:00:00.123456")?.toISOString()).toBe("2026-06-30T12:00:00.123Z");
+    expect(instant("2026-06-30T12:00:00Z")?.toISOString()).toBe("2026-06-30T12:00:00.000Z");
+    expect(instant("2026-06-30T12:00:00+02:00")?.toISOString()).toBe("2026-06-30T10:00:00.000Z");
+    expect(instant("yesterday")).toBeNull();
+  });
+
+  it("are relative within a day only", () => {
+    const now = new Date("2026-06-30T12:00:00Z");
+    expect(relative(new Date("2026-06-30T11:48:00Z"), now)).toBe("12 min ago");
+    expect(relative(new Date("2026-07-06T12:00:00Z"), now)).toBe("in 6 d");
+    expect(recent(new Date("2026-06-20T00:00:00Z"), now)).toMatch(/^\d+ Jun \d\d:00:00$/);
+  });
+
+  it("durations have one unit, or two", () => {
+    expect([318, 1_240, 12_340, 200_000, 3_700_000].map(duration)).toEqual([
+      "318 ms", "1.24 s", "12.3 s", "3 min 20 s", "1 h 2 min",
+    ]);
+  });
+});

@@ -1,0 +1,80 @@
+/** Times for people: in their zone, with UTC beside it where it matters. */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/**
+ * Reads an instant of the API or of a cell. Some tables write times without a zone; those are UTC.
+ */
+export function instant(text: string): Date | null {
+  const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/.exec(text);
+  if (!match) return null;
+  // Date keeps milliseconds; further digits would make some engines refuse the text.
+  const time = match[2]!.replace(/(\.\d{3})\d+$/, "$1");
+  const date = new Date(`${match[1]}T${time}${match[3] ?? "Z"}`);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+const two = (value: number) => String(value).padStart(2, "0");
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** `2026-06-30 14:03:22.113` in the user's zone. */
+export function exact(date: Date): string {
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const millis = String(date.getMilliseconds()).padStart(3, "0");
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${millis}`;
+}
+
+/** `2026-06-30 12:03:22.113 UTC` */
+export function utc(date: Date): string {
+  return date.toISOString().replace("T", " ").replace("Z", " UTC");
+}
+
+/** Both, for hovering. */
+export function exactWithUtc(date: Date): string {
+  return `${exact(date)} ${zoneName()}\n${utc(date)}`;
+}
+
+/** The user's zone: `Europe/Berlin`. */
+export function zoneName(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** `30 Jun 14:03:22`, with the year where it is another one. */
+export function compact(date: Date, now: Date): string {
+  const year = date.getFullYear() === now.getFullYear() ? "" : ` ${date.getFullYear()}`;
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${clock}`;
+}
+
+/** `12 min ago`, `in 6 d`. */
+export function relative(date: Date, now: Date): string {
+  const distance = date.getTime() - now.getTime();
+  const text = rough(Math.abs(distance));
+  if (Math.abs(distance) < 5 * SECOND) return "just now";
+  return distance < 0 ? `${text} ago` : `in ${text}`;
+}
+
+/** Relative within a day, where it says something; the compact time beyond. */
+export function recent(date: Date, now: Date): string {
+  return Math.abs(date.getTime() - now.getTime()) < DAY ? relative(date, now) : compact(date, now);
+}
+
+/** `3 min`, `2 h`, `6 d`: one unit. */
+export function rough(millis: number): string {
+  if (millis < MINUTE) return `${Math.max(1, Math.round(millis / SECOND))} s`;
+  if (millis < HOUR) return `${Math.round(millis / MINUTE)} min`;
+  if (millis < 2 * DAY) return `${Math.round(millis / HOUR)} h`;
+  return `${Math.round(millis / DAY)} d`;
+}
+
+/** `1.24 s`, `318 ms`, `3 min 20 s`. */
+export function duration(millis: number): string {
+  if (millis < SECOND) return `${Math.round(millis)} ms`;
+  if (millis < 10 * SECOND) return `${(millis / SECOND).toFixed(2)} s`;
+  if (millis < MINUTE) return `${(millis / SECOND).toFixed(1)} s`;
+  if (millis < HOUR) return `${Math.floor(millis / MINUTE)} min ${Math.round((millis % MINUTE) / SECOND)} s`;
+  return `${Math.floor(millis / HOUR)} h ${Math.round((millis % HOUR) / MINUTE)} min`;
+}

@@ -1,0 +1,103 @@
+import type { ReactNode } from "react";
+
+import { problemOf } from "../api/problem";
+import { words } from "../words";
+import { Button } from "./button";
+import { Copyable } from "./copy";
+import { Icon, type IconName } from "./icons";
+
+interface FaceProps {
+  icon: IconName;
+  title: string;
+  children?: ReactNode;
+  actions?: ReactNode;
+}
+
+/** What is shown in the place of something that is not there. */
+export function Face({ icon, title, children, actions }: FaceProps) {
+  return (
+    <div className="face">
+      <Icon name={icon} size={24} />
+      <h2>{title}</h2>
+      {children}
+      {actions && <div className="actions">{actions}</div>}
+    </div>
+  );
+}
+
+/** Nothing is here yet: what it would be, the one thing to do, a command to copy. */
+export function Empty({ icon, title, text, command, action }: { icon: IconName; title: string; text: string; command?: string; action?: ReactNode }) {
+  return (
+    <Face icon={icon} title={title} actions={action}>
+      <p>{text}</p>
+      {command && <Copyable text={command} />}
+    </Face>
+  );
+}
+
+/** Why something could not be shown, and what can be done about it. */
+export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+  const problem = problemOf(error);
+  if (problem.isForbidden) {
+    return (
+      <Face icon="lock" title={words.problem.forbidden}>
+        <p>{problem.message}</p>
+        <p>{problem.hint ?? words.problem.forbiddenHint}</p>
+      </Face>
+    );
+  }
+  const title = problem.isUnreachable ? words.problem.unreachableTitle : words.problem.title;
+  return (
+    <div role="alert">
+      <Face
+        icon="failed"
+        title={title}
+        actions={
+          retry && (
+            <Button icon="refresh" onClick={retry}>
+              {words.problem.retry}
+            </Button>
+          )
+        }
+      >
+        <p>{problem.message}</p>
+        {(problem.hint ?? problem.isUnreachable) && <p>{problem.hint ?? words.problem.unreachableHint}</p>}
+      </Face>
+    </div>
+  );
+}
+
+/** A problem in one line, beside what it is about. */
+export function ProblemNote({ error }: { error: unknown }) {
+  const problem = problemOf(error);
+  return (
+    <div className="note" data-tone="failed" role="alert">
+      <Icon name="failed" />
+      <span>
+        {problem.message}
+        {problem.hint && <> — {problem.hint}</>}
+      </span>
+    </div>
+  );
+}
+
+/** What the reader should know, in words. */
+export function Note({ tone, children }: { tone?: "ok" | "idle" | "failed"; children: ReactNode }) {
+  return (
+    <div className="note" data-tone={tone} role="note">
+      <Icon name={tone === "ok" ? "check" : "warning"} />
+      <span>{children}</span>
+    </div>
+  );
+}
+
+/** The shape of lines that are being loaded. */
+export function SkeletonLines({ lines, height = 20 }: { lines: number; height?: number }) {
+  return (
+    <div className="stack" role="status" aria-label={words.loading}>
+      {Array.from({ length: lines }, (_, line) => (
+        <div key={line} className="skeleton" style={{ height, width: `${92 - ((line * 37) % 40)}%` }} />
+      ))}
+    </div>
+  );
+}

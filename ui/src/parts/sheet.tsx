@@ -1,0 +1,47 @@
+import { useEffect, useRef, type ReactNode } from "react";
+
+import { words } from "../words";
+import { IconButton } from "./button";
+
+interface SheetProps {
+  label: string;
+  title: ReactNode;
+  actions?: ReactNode;
+  close: () => void;
+  children: ReactNode;
+}
+
+/** Detail beside the list that it belongs to; the list stays usable, Esc closes. */
+export function Sheet({ label, title, actions, close, children }: SheetProps) {
+  const panel = useRef<HTMLElement>(null);
+  const before = useRef<Element | null>(null);
+  useEffect(() => {
+    before.current = document.activeElement;
+    panel.current?.focus({ preventScroll: true });
+    // Whoever opened it goes on where they were.
+    return () => {
+      if (before.current instanceof HTMLElement && before.current.isConnected) before.current.focus({ preventScroll: true });
+    };
+  }, []);
+  return (
+    <aside
+      ref={panel}
+      className="sheet"
+      aria-label={label}
+      tabIndex={-1}
+      onKeyDown={(event) => {
+        if (event.key === "Escape" && !event.defaultPrevented) {
+          event.stopPropagation();
+          close();
+        }
+      }}
+    >
+      <div className="sheet-head">
+        <div className="sheet-title">{title}</div>
+        {actions}
+        <IconButton name={words.close} icon="cross" onClick={close} />
+      </div>
+      {children}
+    </aside>
+  );
+}
