@@ -1,0 +1,55 @@
+import { useState } from "react";
+
+import type { Table } from "../../api/catalog";
+import type { Schemas } from "../../api/client";
+import type { Problem } from "../../api/problem";
+import { useKeys } from "../../app/keys";
+import { Icon } from "../../parts/icons";
+import { words } from "../../words";
+import { Chips } from "./chips";
+import { FilterEditor } from "./editor";
+import { replaceAt, type Filter } from "./model";
+import { TextFilters } from "./text";
+
+interface FilterBarProps {
+  table: Table;
+  filter: Filter[];
+  where: string[];
+  /** The rows that suggestions are counted in. */
+  rows: Schemas["RowsRequest"];
+  /** Why the server refused the filters, if it did. */
+  problem: Problem | null;
+  onChange: (change: { filter?: Filter[]; where?: string[] }) => void;
+}
+
+/** Every filter as a chip, and the way to add one. */
+export function FilterBar({ table, filter, where, rows, problem, onChange }: FilterBarProps) {
+  const [adding, setAdding] = useState(false);
+  useKeys({ f: () => setAdding(true) });
+  return (
+    <div className="chips" role="group" aria-label={words.explore.filter.bar}>
+      <FilterEditor
+        table={table}
+        rows={rows}
+        open={adding}
+        onOpenChange={setAdding}
+        onDone={(condition) => onChange({ filter: [...filter, condition] })}
+      >
+        <button type="button" className="button" data-size="small">
+          <Icon name="filter" />
+          {words.explore.filter.add}
+        </button>
+      </FilterEditor>
+      <Chips
+        table={table}
+        rows={rows}
+        filters={filter}
+        all={filter}
+        path={[]}
+        problem={problem}
+        onChange={(path, next) => onChange({ filter: replaceAt(filter, path, next) })}
+      />
+      <TextFilters where={where} problem={problem} onChange={(next) => onChange({ where: next })} />
+    </div>
+  );
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+
+import { fieldOf, isComplete, negated, orWith, replaceAt, summary, type Filter, type FilterColumn } from "./model";
+
+const level: Filter = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
+const slow: Filter = { type: "number", column: "latency", operator: ">", value: 2 };
+const named: Filter = { type: "string", column: "name", operator: "contains", value: "chat" };
+
+describe("filters", () => {
+  it("gain alternatives, and lose them again", () => {
+    const either = orWith(orWith(level, slow), named);
+    expect(either.filters).toHaveLength(3);
+    const two = replaceAt([either], [0, 1], null);
+    expect(two).toEqual([{ type: "or", filters: [level, named] }]);
+    expect(replaceAt(two, [0, 0], null)).toEqual([named]);
+    expect(replaceAt([named], [0], null)).toEqual([]);
+  });
+
+  it("can be replaced within a complement, which goes with what was in it", () => {
+    const not = negated(level);
+    expect(negated(not)).toBe(level);
+    expect(replaceAt([not], [0, 0], slow)).toEqual([{ type: "not", filter: slow }]);
+    expect(replaceAt([slow, not], [1, 0], null)).toEqual([slow]);
+  });
+
+  it("are named as the server names them", () => {
+    const filters: Filter[] = [slow, { type: "or", filters: [level, negated(named)] }];
+    expect(fieldOf(filters, [0])).toBe("filter[0]");
+    expect(fieldOf(filters, [1, 1])).toBe("filter[1].filters[1]");
+    expect(fieldOf(filters, [1, 1, 0])).toBe("filter[1].filters[1].filter");
+  });
+
+  it("read as one line", () => {
+    expect(summary([slow, { type: "or", filters: [level, negated(named)] }])).toBe(
+      "latency > 2 and (level any of ERROR or not name contains chat)",
+    );
+  });
+
+  it("are complete with everything that they need", () => {
+    const column = { id: "metadata", keyed: true } as FilterColumn;
+    const filter = { type: "stringObject", column: "metadata", operator: "=", value: "eu" } as const;
+    expect(isComplete(filter, column)).toBe(false);
+    expect(isComplete({ ...filter, key: "region" }, column)).toBe(true);
+    expect(isComplete({ ...filter, key: "region", value: "" }, column)).toBe(false);
+  });
+});

@@ -1,0 +1,164 @@
+import type { Table } from "../../api/catalog";
+import type { Schemas } from "../../api/client";
+
+/** A condition on one column, or a combination of filters, as it travels. */
+export type Filter = Schemas["Filter"];
+export type Condition = Extract<Filter, { column: string }>;
+export type Group = Extract<Filter, { filters: Filter[] }>;
+export type Not = Extract<Filter, { filter: Filter }>;
+export type FilterColumn = Schemas["FilterColumn"];
+export type FilterType = Condition["type"];
+export type Value = NonNullable<Condition["value"]>;
+
+/** Where a filter stands: its index, then the index within each combination; 0 within `not`. */
+export type Path = readonly number[];
+
+export function isGroup(filter: Filter): filter is Group {
+  return filter.type === "and" || filter.type === "or";
+}
+
+export function isNot(filter: Filter): filter is Not {
+  return filter.type === "not";
+}
+
+export function isCondition(filter: Filter): filter is Condition {
+  return !isGroup(filter) && !isNot(filter);
+}
+
+/** The filters with the one at `path` replaced, or removed where `next` is null. Empty combinations go too. */
+export function replaceAt(filters: readonly Filter[], path: Path, next: Filter | null): Filter[] {
+  const [index, ...rest] = path;
+  return filters.flatMap((filter, position) => {
+    if (position !== index) return [filter];
+    const replaced = rest.length === 0 ? next : replaceWithin(filter, rest, next);
+    return replaced === null ? [] : [replaced];
+  });
+}
+
+function replaceWithin(filter: Filter, path: Path, next: Filter | null): Filter | null {
+  if (isNot(filter)) {
+    const inner = path.length === 1 ? next : replaceWithin(filter.filter, path.slice(1), next);
+    return inner && { type: "not", filter: inner };
+  }
+  if (!isGroup(filter)) return filter;
+  const filters = replaceAt(filter.filters, path, next);
+  if (filters.length === 0) return null;
+  return filters.length === 1 ? filters[0]! : { type: filter.type, filters };
+}
+
+/** The filter with an alternative: an `or` of both, or one side more where it is an `or` already. */
+export function orWith(filter: Filter, other: Filter): Group {
+  return isGroup(filter) && filter.type === "or"
+    ? { type: "or", filters: [...filter.filters, other] }
+    : { type: "or", filters: [filter, other] };
+}
+
+/** Its complement; that of a complement is what was inside. */
+export function negated(filter: Filter): Filter {
+  return isNot(filter) ? filter.filter : { type: "not", filter };
+}
+
+/** How the server names the filter at `path` in its problems: `filter[0].filters[1]`. */
+export function fieldOf(filters: readonly Filter[], path: Path): string {
+  let field = `filter[${path[0]}]`;
+  let filter = filters[path[0]!];
+  for (const index of path.slice(1)) {
+    if (!filter) break;
+    if (isNot(filter)) {
+      field += ".filter";
+      filter = filter.filter;
+    } else if (isGroup(filter)) {
+      field += `.filters[${index}]`;
+      filter = filter.filters[index];
+    }
+  }
+  return field;
+}
+
+/** An operator as it is offered, with the filter type that it belongs to. */
+export interface Operator {
+  type: FilterType;
+  name: string;
+}
+
+/** Every operator that a column takes. One that two types share is offered once, for the first of them. */
+export function operatorsOf(column: FilterColumn): Operator[] {
+  const seen = new Set<string>();
+  return column.types.flatMap(({ type, operators }) =>
+    operators.flatMap((name) => {
+      if (seen.has(name)) return [];
+      seen.add(name);
+      return [{ type: type as FilterType, name }];
+    }),
+  );
+}
+
+/** The operator that a new condition begins with: a choice of values where there are some to choose from. */
+export function firstOperator(column: FilterColumn): Operator {
+  const all = operatorsOf(column);
+  const preferred = column.facets && !column.keyed ? ["any of", "="] : [">=", "any of", "contains", "="];
+  return preferred.map((name) => all.find((operator) => operator.name === name)).find(Boolean) ?? all[0]!;
+}
+
+/** Whether filters of this type take a list of values. */
+export function takesList(type: FilterType): boolean {
+  return type === "stringOptions" || type === "arrayOptions" || type === "categoryOptions";
+}
+
+/** The value that an empty condition of this type has. */
+export function emptyValue(type: FilterType): Value {
+  if (takesList(type)) return [];
+  if (type === "boolean" || type === "booleanObject") return true;
+  return "";
+}
+
+/** Whether everything is there that the condition needs. */
+export function isComplete(condition: Condition, column: FilterColumn): boolean {
+  const { value, type, key } = condition;
+  if (column.keyed && !key) return false;
+  if (type === "null") return true;
+  if (type === "positionInTrace") return key === "root" || key === "first" || key === "last" || Number.isInteger(value);
+  if (takesList(type)) return Array.isArray(value) && value.length > 0;
+  if (type === "number" || type === "numberObject") return typeof value === "number" && Number.isFinite(value);
+  if (type === "boolean" || type === "booleanObject") return typeof value === "boolean";
+  return value !== "" && value !== null && value !== undefined;
+}
+
+/** The column of the table that a condition names, by id or by title. */
+export function filterColumnOf(table: Table, name: string): FilterColumn | undefined {
+  return table.filters.find((column) => column.id === name) ?? table.filters.find((column) => column.title === name);
+}
+
+/** The value for people: `GENERATION, SPAN`. */
+export function shownValue(condition: Condition): string {
+  if (condition.type === "null") return "";
+  if (condition.type === "positionInTrace") return condition.value === undefined ? "" : String(condition.value);
+  if (Array.isArray(condition.value)) return condition.value.map(shownText).join(", ");
+  return shownText(condition.value);
+}
+
+/** An empty text would not be seen. */
+function shownText(value: unknown): string {
+  return value === "" ? "“”" : String(value);
+}
+
+/** Whether some condition within needs comments. */
+export function needsComments(filters: readonly Filter[], table: Table): boolean {
+  return filters.some((filter) => {
+    if (isGroup(filter)) return needsComments(filter.filters, table);
+    if (isNot(filter)) return needsComments([filter.filter], table);
+    return filterColumnOf(table, filter.column)?.comments ?? false;
+  });
+}
+
+/** One line for people, where there is no room for chips. */
+export function summary(filters: readonly Filter[]): string {
+  return filters.map((filter) => part(filter)).join(" and ");
+}
+
+function part(filter: Filter): string {
+  if (isNot(filter)) return `not ${isCondition(filter.filter) ? part(filter.filter) : `(${part(filter.filter)})`}`;
+  if (isGroup(filter)) return `(${filter.filters.map(part).join(` ${filter.type} `)})`;
+  const column = filter.key ? `${filter.column}.${filter.key}` : filter.column;
+  return [column, filter.operator, shownValue(filter)].filter(Boolean).join(" ");
+}

@@ -1,0 +1,110 @@
+import { Popover } from "radix-ui";
+import { useState } from "react";
+
+import type { Problem } from "../../api/problem";
+import { Button, Hint } from "../../parts/button";
+import { Field } from "../../parts/fields";
+import { Icon } from "../../parts/icons";
+import { words } from "../../words";
+
+interface TextFiltersProps {
+  where: string[];
+  problem: Problem | null;
+  onChange: (where: string[]) => void;
+}
+
+/** Filters that are written as text, as the command line takes them. */
+export function TextFilters({ where, problem, onChange }: TextFiltersProps) {
+  const wrong = problem?.of("where");
+  return (
+    <>
+      {where.map((text, index) => (
+        <span key={index} className="chip" data-wrong={wrong ? "" : undefined}>
+          <TextEditor text={text} done={(next) => onChange(where.map((other, at) => (at === index ? next : other)))}>
+            <button type="button" className="chip-text">
+              {wrong && <Icon name="warning" size={14} />}
+              <code className="clip" style={{ maxWidth: 420 }}>
+                {text}
+              </code>
+            </button>
+          </TextEditor>
+          <button
+            type="button"
+            className="chip-end"
+            aria-label={words.explore.filter.removeNamed(text)}
+            onClick={() => onChange(where.filter((_, at) => at !== index))}
+          >
+            <Icon name="cross" size={12} />
+          </button>
+        </span>
+      ))}
+      <TextEditor text="" done={(text) => onChange([...where, text])}>
+        <button type="button" className="button" data-size="small" data-look="plain">
+          {words.explore.filter.text}
+        </button>
+      </TextEditor>
+      {wrong && where.length > 0 && (
+        <Hint text={wrong}>
+          <span className="chip-problem" role="alert">
+            {wrong}
+          </span>
+        </Hint>
+      )}
+    </>
+  );
+}
+
+function TextEditor({ text, done, children }: { text: string; done: (text: string) => void; children: React.ReactNode }) {
+  const [open, setOpen] = useState(false);
+  const [entered, setEntered] = useState(text);
+  const submit = () => {
+    if (entered.trim() === "") return;
+    done(entered.trim());
+    setOpen(false);
+  };
+  return (
+    <Popover.Root
+      open={open}
+      onOpenChange={(next) => {
+        setOpen(next);
+        setEntered(text);
+      }}
+    >
+      <Popover.Trigger asChild>{children}</Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.filter.text}>
+          <form
+            className="fields"
+            style={{ width: "min(460px, calc(100vw - 40px))" }}
+            onSubmit={(event) => {
+              event.preventDefault();
+              submit();
+            }}
+          >
+            <Field label={words.explore.filter.text} help={words.explore.filter.textHelp}>
+              {(ids) => (
+                <textarea
+                  className="textarea mono"
+                  {...ids}
+                  autoFocus
+                  spellCheck={false}
+                  value={entered}
+                  onChange={(event) => setEntered(event.target.value)}
+                  onKeyDown={(event) => {
+                    if (event.key === "Enter" && !event.shiftKey) {
+                      event.preventDefault();
+                      submit();
+                    }
+                  }}
+                />
+              )}
+            </Field>
+            <Button type="submit" look="primary" disabled={entered.trim() === ""}>
+              {words.explore.filter.apply}
+            </Button>
+          </form>
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}

@@ -1,0 +1,101 @@
+import type { Header, Table as Model } from "@tanstack/react-table";
+import { useState, type DragEvent } from "react";
+
+import type { Table } from "../api/catalog";
+import { words } from "../words";
+import { isNumeric } from "./columns";
+import type { Row } from "./rows";
+
+interface GridHeadProps {
+  table: Table;
+  model: Model<Row>;
+  columns: string[];
+  onReorder: (columns: string[]) => void;
+}
+
+/** By how many pixels an arrow key changes a width. */
+const NUDGE = 16;
+
+/** Names of the columns: dragged to another place, or wider and narrower at their edge. */
+export function GridHead({ table, model, columns, onReorder }: GridHeadProps) {
+  const [dragged, setDragged] = useState<string | null>(null);
+  const [over, setOver] = useState<string | null>(null);
+  const drop = (target: string) => {
+    if (dragged && dragged !== target) {
+      const rest = columns.filter((name) => name !== dragged);
+      const forwards = columns.indexOf(dragged) < columns.indexOf(target);
+      rest.splice(rest.indexOf(target) + Number(forwards), 0, dragged);
+      onReorder(rest);
+    }
+    setDragged(null);
+    setOver(null);
+  };
+  const side = (name: string) => {
+    if (!dragged || name !== over || name === dragged) return undefined;
+    return columns.indexOf(dragged) < columns.indexOf(name) ? "after" : "before";
+  };
+  return (
+    <div className="grid-head" role="row" aria-rowindex={1}>
+      <div className="grid-th" role="columnheader">
+        <span className="hidden">{words.explore.selected(0)}</span>
+      </div>
+      {model.getFlatHeaders().map((header) => (
+        <div
+          key={header.id}
+          className="grid-th"
+          role="columnheader"
+          data-end={isNumeric(table, header.id) ? "" : undefined}
+          data-drop={side(header.id)}
+          draggable
+          onDragStart={(event: DragEvent) => {
+            setDragged(header.id);
+            event.dataTransfer.effectAllowed = "move";
+          }}
+          onDragOver={(event: DragEvent) => {
+            if (!dragged) return;
+            event.preventDefault();
+            setOver(header.id);
+          }}
+          onDrop={() => drop(header.id)}
+          onDragEnd={() => drop(dragged ?? "")}
+        >
+          <span className="clip" title={header.id}>
+            {String(header.column.columnDef.header)}
+          </span>
+          <Edge header={header} setSize={(size) => model.setColumnSizing((now) => ({ ...now, [header.id]: size }))} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Edge({ header, setSize }: { header: Header<Row, unknown>; setSize: (size: number) => void }) {
+  const resize = header.getResizeHandler();
+  const size = header.getSize();
+  return (
+    <div
+      className="grid-resize"
+      role="separator"
+      aria-orientation="vertical"
+      aria-label={words.explore.resize(String(header.column.columnDef.header))}
+      aria-valuenow={size}
+      aria-valuemin={48}
+      aria-valuemax={1_200}
+      tabIndex={-1}
+      data-active={header.column.getIsResizing() ? "" : undefined}
+      draggable
+      onDragStart={(event) => {
+        // The edge is pulled, not the column.
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+      onMouseDown={resize}
+      onTouchStart={resize}
+      onDoubleClick={() => header.column.resetSize()}
+      onKeyDown={(event) => {
+        if (event.key === "ArrowLeft") setSize(Math.max(48, size - NUDGE));
+        if (event.key === "ArrowRight") setSize(Math.min(1_200, size + NUDGE));
+      }}
+    />
+  );
+}

@@ -1,0 +1,274 @@
+import "../styles/explore.css";
+
+import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
+
+import { useCatalog, type Table } from "../api/catalog";
+import { problemOf } from "../api/problem";
+import { useKeys } from "../app/keys";
+import { useProject } from "../app/project";
+import { ExportButton } from "../export/button";
+import { Button, IconButton } from "../parts/button";
+import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
+import { words } from "../words";
+import { ColumnPicker } from "./column-picker";
+import { SCORES, usualColumns } from "./columns";
+import { FilterBar } from "./filters/bar";
+import { Grid } from "./grid";
+import { RangePicker } from "./range-picker";
+import { ID, useHistogram, useRows, type Cells, type Row } from "./rows";
+import { RowSheet } from "./row/sheet";
+import { Search } from "./search";
+import { isNarrowed, NOTHING, rowsOf, type Shown } from "./state";
+import { useShown } from "./use-shown";
+
+const Histogram = lazy(() => import("./histogram"));
+
+/** A table's rows: look, narrow, take away. */
+export function ExplorePage({ table: name }: { table: string }) {
+  const catalog = useCatalog();
+  if (catalog.isPending) return <PageSkeleton title={words.pages[name] ?? name} />;
+  if (catalog.isError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
+  const table = catalog.data.tables.find((known) => known.name === name);
+  if (!table) {
+    return (
+      <Face icon="search" title={words.problem.notFoundTitle}>
+        <p>{words.problem.notFound}</p>
+      </Face>
+    );
+  }
+  return <Explore table={table} />;
+}
+
+function PageSkeleton({ title }: { title: string }) {
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>{title}</h1>
+      </div>
+      <div className="page-body">
+        <SkeletonLines lines={12} />
+      </div>
+    </div>
+  );
+}
+
+const NO_ROWS: Row[] = [];
+
+function Explore({ table }: { table: Table }) {
+  const [shown, change] = useShown();
+  const wanted = useMemo(() => shown.columns ?? usualColumns(table), [shown.columns, table]);
+  const pages = useRows(table, shown, wanted);
+  const histogram = useHistogram(table, shown);
+  const [current, setCurrent] = useState(-1);
+  const [selected, setSelected] = useState<ReadonlyMap<string, string>>(new Map());
+  const openExport = useRef<HTMLButtonElement>(null);
+
+  const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [pages.data]);
+  // `scores` stands for columns that only the answer knows.
+  const columns = useMemo(() => {
+    const answered = pages.data?.pages[0]?.columns;
+    if (!answered || !wanted.includes(SCORES)) return wanted;
+    return wanted.includes(ID) ? answered : answered.filter((column) => column !== ID);
+  }, [pages.data, wanted]);
+
+  const open = useCallback(
+    (index: number) => {
+      const row = rows[index];
+      if (!row) return;
+      setCurrent(index);
+      change({ row: row.key }, shown.row === null ? undefined : "replace");
+    },
+    [rows, change, shown.row],
+  );
+  const select = useCallback(
+    (key: string) => {
+      const row = rows.find((known) => known.key === key);
+      if (!row) return;
+      setSelected((now) => {
+        const next = new Map(now);
+        if (!next.delete(key)) next.set(key, String((row.cells as Cells)[ID]));
+        return next;
+      });
+    },
+    [rows],
+  );
+  const step = (by: number) => {
+    const next = Math.min(Math.max(current + by, 0), rows.length - 1);
+    if (shown.row !== null) open(next);
+    else setCurrent(next);
+  };
+  useKeys({
+    j: () => step(1),
+    k: () => step(-1),
+    Enter: () => open(Math.max(current, 0)),
+    x: () => rows[current] && select(rows[current].key),
+    e: () => openExport.current?.click(),
+    Escape: () => shown.row !== null && change({ row: null, tab: null }),
+  });
+  const narrow = (part: Partial<Shown>, how?: "replace") => {
+    setCurrent(-1);
+    setSelected(new Map());
+    change({ ...part, row: null, tab: null }, how);
+  };
+  const { fetchNextPage, hasNextPage, isFetchingNextPage } = pages;
+  const stopped = pages.data?.pages.at(-1)?.stopped ?? null;
+  const loadMore = useCallback(() => {
+    // Where the server stopped for time, going on is asked for: it may take long again.
+    if (!isFetchingNextPage && stopped === null) void fetchNextPage();
+  }, [fetchNextPage, isFetchingNextPage, stopped]);
+  const counted = histogram.data?.bars.reduce((sum, bar) => sum + bar.rows, 0) ?? null;
+  const isPartial = histogram.data?.stopped != null;
+  const total = isPartial || histogram.isPlaceholderData ? null : counted;
+  const problem = pages.error ? problemOf(pages.error) : null;
+
+  return (
+    <div className="page" data-fixed="">
+      <div className="page-head">
+        <h1>{words.pages[table.name] ?? table.name}</h1>
+        <div className="actions">
+          <ExportButton ref={openExport} table={table} shown={shown} columns={wanted} selected={[...selected.values()]} count={total} />
+        </div>
+      </div>
+      <div className="tools">
+        {table.searchTypes.length > 0 && (
+          <Search
+            table={table}
+            text={shown.search}
+            types={shown.searchTypes}
+            onChange={(part) => narrow(part, "replace")}
+          />
+        )}
+        <RangePicker range={shown} timestamp={shown.timestamp} onChange={(range) => narrow(range)} />
+        <div className="row" style={{ marginLeft: "auto" }}>
+          <ColumnPicker table={table} columns={wanted} onChange={(next) => change({ columns: next }, "replace")} />
+          <IconButton
+            name={words.explore.refresh}
+            icon="refresh"
+            onClick={() => {
+              void pages.refetch();
+              void histogram.refetch();
+            }}
+          />
+        </div>
+      </div>
+      <FilterBar
+        table={table}
+        filter={shown.filter}
+        where={shown.where}
+        rows={rowsOf(shown)}
+        problem={problem}
+        onChange={(part) => narrow(part)}
+      />
+      <div className="histogram-place" style={{ minHeight: 92 }}>
+        {histogram.data && histogram.data.bars.length > 0 && (
+          <Suspense>
+            <Histogram histogram={histogram.data} range={shown} onZoom={(range) => narrow(range)} />
+          </Suspense>
+        )}
+      </div>
+      <div className="grid-frame">
+        {pages.isPending && (
+          <div style={{ padding: "8px 16px" }}>
+            <SkeletonLines lines={14} />
+          </div>
+        )}
+        {problem && !pages.isPlaceholderData && (
+          <Failed error={problem} retry={() => void pages.refetch()} />
+        )}
+        {pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
+        {!problem && (rows.length > 0 || hasNextPage) && (
+          <Grid
+            table={table}
+            columns={columns}
+            rows={rows}
+            current={current}
+            openKey={shown.row}
+            selected={new Set(selected.keys())}
+            hasMore={hasNextPage}
+            loadMore={loadMore}
+            onOpen={open}
+            onSelect={select}
+            onReorder={(next) => change({ columns: next }, "replace")}
+          />
+        )}
+        {shown.row !== null && (
+          <RowSheet
+            key={table.name}
+            table={table}
+            rowKey={shown.row}
+            tab={shown.tab}
+            onTab={(tab) => change({ tab }, "replace")}
+            step={rows.length > 0 ? step : null}
+            close={() => change({ row: null, tab: null })}
+          />
+        )}
+      </div>
+      <Foot
+        rows={rows.length}
+        total={counted}
+        isPartial={isPartial}
+        loading={pages.isFetching}
+        stopped={hasNextPage && stopped !== null}
+        goOn={() => void fetchNextPage()}
+        selected={selected.size}
+        clearSelection={() => setSelected(new Map())}
+      />
+    </div>
+  );
+}
+
+const NOTHING_NARROWS: Partial<Shown> = { ...NOTHING };
+delete NOTHING_NARROWS.columns;
+
+function NoRows({ table, shown, clear }: { table: Table; shown: Shown; clear: () => void }) {
+  const project = useProject();
+  if (isNarrowed(shown)) {
+    return (
+      <Face icon="search" title={words.explore.nothingTitle} actions={<Button onClick={clear}>{words.explore.clearAll}</Button>}>
+        <p>{words.explore.nothing}</p>
+      </Face>
+    );
+  }
+  return <Empty icon="table" title={words.explore.emptyTitle(table.name)} text={words.explore.empty} command={words.explore.emptyCommand(project.id)} />;
+}
+
+interface FootProps {
+  rows: number;
+  total: number | null;
+  isPartial: boolean;
+  loading: boolean;
+  stopped: boolean;
+  goOn: () => void;
+  selected: number;
+  clearSelection: () => void;
+}
+
+function Foot({ rows, total, isPartial, loading, stopped, goOn, selected, clearSelection }: FootProps) {
+  const text = words.explore;
+  return (
+    <div className="page-foot" role="status">
+      <span className="number">
+        {total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}
+      </span>
+      <span>{text.loaded(rows)}</span>
+      <span>{text.order}</span>
+      {loading && <span>{text.loadingMore}</span>}
+      {stopped && !loading && (
+        <>
+          <span>{text.searchedUntil}</span>
+          <Button size="small" onClick={goOn}>
+            {text.goOn}
+          </Button>
+        </>
+      )}
+      {selected > 0 && (
+        <>
+          <span>{text.selected(selected)}</span>
+          <Button size="small" look="plain" onClick={clearSelection}>
+            {text.clearSelection}
+          </Button>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,102 @@
+import { Popover } from "radix-ui";
+import { useState } from "react";
+
+import type { Schemas } from "../api/client";
+import { zoneName } from "../format/times";
+import { Button } from "../parts/button";
+import { SelectField, TextField } from "../parts/fields";
+import { Icon } from "../parts/icons";
+import { useNow } from "../parts/time";
+import { words } from "../words";
+import { fromLocalField, rangeTitle, toLocalField, type Range } from "./ranges";
+
+interface RangePickerProps {
+  range: Range;
+  timestamp: Schemas["Cursor"];
+  onChange: (range: Range & { timestamp: Schemas["Cursor"] }) => void;
+}
+
+/** Which time is shown: presets, or two instants in the user's zone. */
+export function RangePicker({ range, timestamp, onChange }: RangePickerProps) {
+  const [open, setOpen] = useState(false);
+  const now = useNow();
+  const choose = (chosen: Range & { timestamp: Schemas["Cursor"] }) => {
+    onChange(chosen);
+    setOpen(false);
+  };
+  return (
+    <Popover.Root open={open} onOpenChange={setOpen}>
+      <Popover.Trigger className="button" aria-label={`${words.explore.range.label}: ${rangeTitle(range, now)}`}>
+        <Icon name="clock" />
+        {rangeTitle(range, now)}
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.range.label}>
+          <Form range={range} timestamp={timestamp} choose={choose} />
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
+
+function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["Cursor"]; choose: RangePickerProps["onChange"] }) {
+  const text = words.explore.range;
+  const [from, setFrom] = useState(toLocalField(range.since));
+  const [to, setTo] = useState(toLocalField(range.until));
+  const [against, setAgainst] = useState(timestamp);
+  const wrong = from !== "" && to !== "" && from >= to;
+  return (
+    <div style={{ display: "flex", flexWrap: "wrap", gap: 16 }}>
+      <ul>
+        <li>
+          <button type="button" className="menu-item" onClick={() => choose({ since: null, until: null, timestamp: against })}>
+            {text.all}
+          </button>
+        </li>
+        {text.presets.map(([since, title]) => (
+          <li key={since}>
+            <button
+              type="button"
+              className="menu-item"
+              aria-selected={undefined}
+              aria-pressed={range.since === since && !range.until}
+              onClick={() => choose({ since, until: null, timestamp: against })}
+            >
+              {title}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form
+        className="fields"
+        style={{ width: 220 }}
+        onSubmit={(event) => {
+          event.preventDefault();
+          // A duration that was not touched stays one.
+          const since = from === "" && range.since?.startsWith("-") ? range.since : fromLocalField(from);
+          if (!wrong) choose({ since, until: fromLocalField(to), timestamp: against });
+        }}
+      >
+        <TextField label={text.from} type="datetime-local" step="1" value={from} onChange={setFrom} />
+        <TextField
+          label={text.to}
+          type="datetime-local"
+          step="1"
+          value={to}
+          help={`${text.open} ${text.zone}: ${zoneName()}`}
+          problem={wrong ? text.wrong : undefined}
+          onChange={setTo}
+        />
+        <SelectField
+          label={text.heldAgainst}
+          value={against}
+          options={(["start_time", "ingested"] as const).map((value) => ({ value, label: text.timestamps[value]! }))}
+          onChange={setAgainst}
+        />
+        <Button type="submit" look="primary" disabled={wrong}>
+          {text.apply}
+        </Button>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,36 @@
+import { compact, instant } from "../format/times";
+import { words } from "../words";
+
+/** A range of time: `[since, until)`, either side open. */
+export interface Range {
+  since: string | null;
+  until: string | null;
+}
+
+/** The range in words. */
+export function rangeTitle({ since, until }: Range, now: Date): string {
+  if (!since && !until) return words.explore.range.all;
+  const preset = words.explore.range.presets.find(([value]) => value === since);
+  if (preset && !until) return preset[1];
+  const shown = (text: string) => {
+    const date = instant(text);
+    return date ? compact(date, now) : text;
+  };
+  if (since && until) return `${shown(since)} – ${shown(until)}`;
+  return since ? words.explore.range.since(shown(since)) : words.explore.range.until(shown(until!));
+}
+
+/** What a field for local times shows for an instant: `2026-06-30T14:03`. */
+export function toLocalField(text: string | null): string {
+  const date = text === null ? null : instant(text);
+  if (!date) return "";
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString();
+  return local.slice(0, date.getSeconds() === 0 && date.getMilliseconds() === 0 ? 16 : 19);
+}
+
+/** The instant that was entered in a field for local times; null where it is empty. */
+export function fromLocalField(text: string): string | null {
+  if (!text) return null;
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}

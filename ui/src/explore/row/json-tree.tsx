@@ -1,0 +1,101 @@
+import { useState } from "react";
+
+import { copyText } from "../../parts/copy";
+import { Icon } from "../../parts/icons";
+import { words } from "../../words";
+
+/** Levels that are open at the beginning. */
+const OPEN_LEVELS = 2;
+
+/** Items that are drawn at once. */
+const SHOWN_ITEMS = 200;
+
+/** Characters of a text in the tree. */
+const SHOWN_CHARACTERS = 5_000;
+
+/** JSON whose objects and lists open and close; every value's path can be copied. */
+export default function JsonTree({ value }: { value: unknown }) {
+  return (
+    <div className="tree">
+      <Node value={value} path="$" level={0} />
+    </div>
+  );
+}
+
+function Node({ name, value, path, level }: { name?: string; value: unknown; path: string; level: number }) {
+  const isOpenable = typeof value === "object" && value !== null;
+  const [open, setOpen] = useState(level < OPEN_LEVELS);
+  const [items, setItems] = useState(SHOWN_ITEMS);
+  const key = name !== undefined && <span className="tree-key">{name}:</span>;
+  const copy = (
+    <button type="button" className="tree-copy" aria-label={words.explore.row.copyPath(path)} title={path} onClick={() => void copyText(path)}>
+      <Icon name="copy" size={12} />
+    </button>
+  );
+  if (!isOpenable) {
+    return (
+      <div className="tree-line">
+        <span className="tree-toggle" />
+        {key}
+        <Leaf value={value} />
+        {copy}
+      </div>
+    );
+  }
+  const entries = Object.entries(value);
+  const isList = Array.isArray(value);
+  const size = isList ? `[${entries.length}]` : `{${entries.length}}`;
+  return (
+    <>
+      <div className="tree-line">
+        <button
+          type="button"
+          className="tree-toggle"
+          aria-expanded={open}
+          aria-label={open ? words.explore.row.collapse(path) : words.explore.row.expand(path)}
+          onClick={() => setOpen(!open)}
+        >
+          <Icon name="chevron" size={12} />
+        </button>
+        {key}
+        <span className="faint">{size}</span>
+        {copy}
+      </div>
+      {open && (
+        <div className="tree-children">
+          {entries.slice(0, items).map(([inner, item]) => (
+            <Node
+              key={inner}
+              name={inner}
+              value={item}
+              path={isList ? `${path}[${inner}]` : /^[A-Za-z_]\w*$/.test(inner) ? `${path}.${inner}` : `${path}[${JSON.stringify(inner)}]`}
+              level={level + 1}
+            />
+          ))}
+          {entries.length > items && (
+            <button type="button" className="button" data-size="small" onClick={() => setItems(entries.length)}>
+              {words.explore.row.showAllItems(entries.length)}
+            </button>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+function Leaf({ value }: { value: unknown }) {
+  const [all, setAll] = useState(false);
+  const kind = value === null ? "null" : typeof value;
+  const text = typeof value === "string" ? value : String(value);
+  const clipped = !all && text.length > SHOWN_CHARACTERS;
+  return (
+    <span className="tree-value" data-kind={kind}>
+      {kind === "string" ? `"${clipped ? text.slice(0, SHOWN_CHARACTERS) : text}"` : text}
+      {clipped && (
+        <button type="button" className="button" data-size="small" onClick={() => setAll(true)}>
+          {words.explore.row.showAll(new Blob([text]).size)}
+        </button>
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,70 @@
+import { useQuery } from "@tanstack/react-query";
+
+import type { Table } from "../../api/catalog";
+import { answered, api } from "../../api/client";
+import { useProject } from "../../app/project";
+import { plain } from "../../format/numbers";
+import { Failed, SkeletonLines } from "../../parts/faces";
+import { Time } from "../../parts/time";
+import { words } from "../../words";
+import type { Filter } from "../filters/model";
+import type { Cells } from "../rows";
+
+/** Scores that a row shows at most; more are on the page of scores. */
+const SCORES_MAX = 200;
+
+/** The scores of a row and of its trace. */
+export function RowScores({ table, cells }: { table: Table; cells: Cells }) {
+  const project = useProject();
+  const id = String(cells["id"]);
+  const trace = table.name === "traces" ? id : String(cells["traceId"] ?? "");
+  const session = table.name === "sessions";
+  const filter: Filter = {
+    type: "string",
+    column: session ? "sessionId" : "traceId",
+    operator: "=",
+    value: session ? id : trace,
+  };
+  const scores = useQuery({
+    queryKey: ["row-scores", project.id, filter],
+    queryFn: ({ signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/tables/{table}/rows/search", {
+          params: { path: { project: project.id, table: "scores" } },
+          body: { filter: [filter], limit: SCORES_MAX },
+          signal,
+        }),
+      ),
+  });
+  if (scores.isPending) return <SkeletonLines lines={4} />;
+  if (scores.isError) return <Failed error={scores.error} retry={() => void scores.refetch()} />;
+  const rows = scores.data.rows.map((row) => row.cells as Cells);
+  const own = rows.filter((score) => table.name === "traces" || session || score["observationId"] === id);
+  const others = rows.filter((score) => !own.includes(score) && !score["observationId"]);
+  if (own.length + others.length === 0) return <p className="faint">{words.explore.row.noScores}</p>;
+  return (
+    <table className="list">
+      <tbody>
+        {[...own, ...others].map((score) => (
+          <tr key={String(score["id"])}>
+            <td>
+              {String(score["name"])}
+              {others.includes(score) && <span className="faint"> {words.explore.row.ofTrace}</span>}
+              {typeof score["comment"] === "string" && score["comment"] !== "" && <div className="muted">{score["comment"]}</div>}
+            </td>
+            <td className="end number">{valueOf(score)}</td>
+            <td className="muted">{String(score["source"] ?? "")}</td>
+            <td className="muted end">
+              <Time at={typeof score["timestamp"] === "string" ? score["timestamp"] : null} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function valueOf(score: Cells): string {
+  if (typeof score["stringValue"] === "string" && score["stringValue"] !== "") return score["stringValue"];
+  return typeof score["value"] === "number" ? plain(score["value"]) : "";
+}

@@ -1,0 +1,110 @@
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+
+import type { Table } from "../api/catalog";
+import { answered, api, type Schemas } from "../api/client";
+import { useProject } from "../app/project";
+import { rowsOf, type Shown } from "./state";
+
+export type Row = Schemas["Row"];
+export type Cells = Record<string, unknown>;
+
+/** Rows of one page: two screens. */
+const PAGE_ROWS = 100;
+
+/** Longest text of a cell in the table, which shows one line of it. */
+const CELL_CHARACTERS = 300;
+
+/** Bars of the histogram at most. */
+const BARS = 120;
+
+/** What identifies a row; it is read whether it is shown or not. */
+export const ID = "id";
+
+/** Rows, page after page, newest first. */
+export function useRows(table: Table, shown: Shown, columns: string[]) {
+  const project = useProject();
+  const rows = useMemo(() => rowsOf(shown), [shown]);
+  const asked = useMemo(() => (columns.includes(ID) ? columns : [ID, ...columns]), [columns]);
+  return useInfiniteQuery({
+    queryKey: ["rows", project.id, table.name, rows, asked],
+    placeholderData: keepPreviousData,
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam, signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/tables/{table}/rows/search", {
+          params: { path: { project: project.id, table: table.name } },
+          body: {
+            ...rows,
+            columns: asked,
+            charactersMax: CELL_CHARACTERS,
+            limit: PAGE_ROWS,
+            ...(pageParam !== null && { cursor: pageParam }),
+          },
+          signal,
+        }),
+      ),
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+/** How many rows there are, over time. */
+export function useHistogram(table: Table, shown: Shown) {
+  const project = useProject();
+  const rows = useMemo(() => rowsOf(shown), [shown]);
+  return useQuery({
+    queryKey: ["histogram", project.id, table.name, rows],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/tables/{table}/histogram", {
+          params: { path: { project: project.id, table: table.name } },
+          body: { rows, bars: BARS },
+          signal,
+        }),
+      ),
+  });
+}
+
+/** Values of a column with their counts; `key` for columns that have keys. */
+export function useValues(asked: { table: string; column: string; key?: string | undefined; contains: string; rows?: Schemas["RowsRequest"] | undefined; enabled: boolean }) {
+  const project = useProject();
+  const { table, enabled, ...rest } = asked;
+  return useQuery({
+    queryKey: ["values", project.id, table, rest],
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+    enabled,
+    queryFn: ({ signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/tables/{table}/facets", {
+          params: { path: { project: project.id, table } },
+          body: {
+            column: rest.column,
+            limit: 50,
+            ...(rest.key && { key: rest.key }),
+            ...(rest.contains && { contains: rest.contains }),
+            ...(rest.rows && Object.keys(rest.rows).length > 0 && { rows: rest.rows }),
+          },
+          signal,
+        }),
+      ),
+  });
+}
+
+/** A whole row: every column, nothing cut. */
+export function useRow(table: string, key: string | null) {
+  const project = useProject();
+  return useQuery({
+    queryKey: ["row", project.id, table, key],
+    enabled: key !== null,
+    staleTime: 60_000,
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/v1/projects/{project}/tables/{table}/rows/{key}", {
+          params: { path: { project: project.id, table, key: key ?? "" } },
+          signal,
+        }),
+      ),
+  });
+}

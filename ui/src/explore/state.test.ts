@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+
+import { isNarrowed, NOTHING, read, rowsOf, write, type Shown } from "./state";
+
+const everything: Shown = {
+  filter: [{ type: "or", filters: [{ type: "string", column: "name", operator: "=", value: "a,b&c=\"d\"" }, { type: "not", filter: { type: "null", column: "endTime", operator: "is null", value: "" } }] }],
+  where: ['level = "ERROR" and latency > 2', "totalCost > 1"],
+  search: "rückerstattung & <b>",
+  searchTypes: ["id", "content"],
+  since: "-24h",
+  until: "2026-06-30T12:00:00Z",
+  timestamp: "ingested",
+  columns: ["id", "name", "scores"],
+  row: "a/b+c=",
+  tab: "raw",
+};
+
+describe("the address", () => {
+  it("carries the whole state", () => {
+    expect(read(write(everything))).toEqual(everything);
+    expect(read(write(NOTHING))).toEqual(NOTHING);
+    expect(write(NOTHING)).toBe("");
+  });
+
+  it("may be mistyped", () => {
+    expect(read("filter={broken&in=id,nonsense&timestamp=x").filter).toEqual([]);
+    expect(read("in=id,nonsense").searchTypes).toEqual(["id"]);
+    expect(read('filter={"type":"number","column":"latency","operator":">","value":2}').filter).toHaveLength(1);
+  });
+
+  it("says which rows are meant, and nothing of how they are shown", () => {
+    expect(Object.keys(rowsOf(everything)).sort()).toEqual(["filter", "search", "searchTypes", "since", "timestamp", "until", "where"]);
+    expect(rowsOf({ ...NOTHING, columns: ["id"], row: "x" })).toEqual({});
+    expect(isNarrowed({ ...NOTHING, columns: ["id"] })).toBe(false);
+  });
+});

@@ -1,0 +1,101 @@
+import type { Schemas } from "../api/client";
+import type { Filter } from "./filters/model";
+
+/** What a page of rows shows. All of it is in the address, so every link shows the same. */
+export interface Shown {
+  filter: Filter[];
+  /** Filters as text. */
+  where: string[];
+  search: string;
+  searchTypes: Schemas["SearchType"][];
+  /** RFC 3339, a date, or a duration before now such as `-24h`; null is open. */
+  since: string | null;
+  until: string | null;
+  /** What `since` and `until` are held against. */
+  timestamp: Schemas["Cursor"];
+  /** Columns in order; null for the usual ones. */
+  columns: string[] | null;
+  /** Key of the row that is open. */
+  row: string | null;
+  /** Tab of the open row. */
+  tab: string | null;
+}
+
+export const NOTHING: Shown = {
+  filter: [],
+  where: [],
+  search: "",
+  searchTypes: [],
+  since: null,
+  until: null,
+  timestamp: "start_time",
+  columns: null,
+  row: null,
+  tab: null,
+};
+
+const SEARCH_TYPES: readonly string[] = ["id", "content", "input", "output"];
+
+/** Reads the query of an address. What is not understood is left out, but filters: those are shown as they are. */
+export function read(query: string): Shown {
+  const words = new URLSearchParams(query);
+  const list = (name: string) => words.get(name)?.split(",").filter(Boolean) ?? [];
+  const columns = list("columns");
+  return {
+    filter: readFilters(words.get("filter")),
+    where: words.getAll("where").filter((text) => text.trim() !== ""),
+    search: words.get("search") ?? "",
+    searchTypes: list("in").filter((type): type is Schemas["SearchType"] => SEARCH_TYPES.includes(type)),
+    since: words.get("since"),
+    until: words.get("until"),
+    timestamp: words.get("timestamp") === "ingested" ? "ingested" : "start_time",
+    columns: columns.length > 0 ? columns : null,
+    row: words.get("row"),
+    tab: words.get("tab"),
+  };
+}
+
+/** Writes the query of an address; what is usual is left out. */
+export function write(shown: Shown): string {
+  const words = new URLSearchParams();
+  if (shown.since) words.set("since", shown.since);
+  if (shown.until) words.set("until", shown.until);
+  if (shown.timestamp !== "start_time") words.set("timestamp", shown.timestamp);
+  if (shown.filter.length > 0) words.set("filter", JSON.stringify(shown.filter));
+  shown.where.forEach((text) => words.append("where", text));
+  if (shown.search) words.set("search", shown.search);
+  if (shown.searchTypes.length > 0) words.set("in", shown.searchTypes.join(","));
+  if (shown.columns) words.set("columns", shown.columns.join(","));
+  if (shown.row) words.set("row", shown.row);
+  if (shown.tab) words.set("tab", shown.tab);
+  return words.toString();
+}
+
+function readFilters(text: string | null): Filter[] {
+  if (!text) return [];
+  try {
+    const value: unknown = JSON.parse(text);
+    const list = Array.isArray(value) ? value : [value];
+    return list.filter((filter): filter is Filter => typeof filter === "object" && filter !== null && "type" in filter);
+  } catch {
+    return [];
+  }
+}
+
+/** Which rows are meant, as calls that show or count them take it. */
+export function rowsOf(shown: Shown): Schemas["RowsRequest"] {
+  return {
+    ...(shown.filter.length > 0 && { filter: shown.filter }),
+    ...(shown.where.length > 0 && { where: shown.where }),
+    ...(shown.search && { search: shown.search }),
+    ...(shown.search && shown.searchTypes.length > 0 && { searchTypes: shown.searchTypes }),
+    ...(shown.since && { since: shown.since }),
+    ...(shown.until && { until: shown.until }),
+    ...(shown.timestamp !== "start_time" && { timestamp: shown.timestamp }),
+  };
+}
+
+/** Whether anything narrows the rows. */
+export function isNarrowed(shown: Shown): boolean {
+  return Object.keys(rowsOf(shown)).length > 0;
+}

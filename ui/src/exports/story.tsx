@@ -1,0 +1,99 @@
+import type { ReactNode } from "react";
+
+import { Icon, type IconName } from "../parts/icons";
+import type { Tone } from "../parts/state";
+import { Time } from "../parts/time";
+import { words } from "../words";
+import type { Export } from "./live";
+
+interface Step {
+  tone: Tone;
+  icon: IconName;
+  what: string;
+  at: string | null;
+  more?: ReactNode;
+}
+
+/** What happened to an export, in order: asked, taken, failed and why, done, what comes next. */
+export function Story({ known, who }: { known: Export; who: string }) {
+  return (
+    <ol className="story">
+      {stepsOf(known, who).map((step) => (
+        <li key={step.what} data-tone={step.tone}>
+          <Icon name={step.icon} className={step.icon === "running" ? "spin" : ""} />
+          <div>
+            <div className="story-line">
+              <span>{step.what}</span>
+              {step.at && (
+                <span className="muted">
+                  <Time at={step.at} />
+                </span>
+              )}
+            </div>
+            {step.more}
+          </div>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function stepsOf(known: Export, who: string): Step[] {
+  const text = words.exports.sheet;
+  const steps: Step[] = [{ tone: "idle", icon: "user", what: text.asked(who), at: known.createdAt }];
+  if (known.startedAt) {
+    const what = known.attempts > 1 ? text.startedAgain(known.attempts) : text.started;
+    steps.push({ tone: "idle", icon: "play", what, at: known.startedAt });
+  }
+  if (known.failure && known.state !== "completed") {
+    steps.push({
+      tone: "failed",
+      icon: "failed",
+      what: text.failedAt(known.failure.step),
+      at: known.state === "failed" ? known.finishedAt : null,
+      more: <Failure known={known} />,
+    });
+  }
+  steps.push(...endOf(known));
+  return steps;
+}
+
+function endOf(known: Export): Step[] {
+  const text = words.exports.sheet;
+  switch (known.state) {
+    case "queued":
+      return known.retryAt
+        ? [{ tone: "attention", icon: "clock", what: text.retryAt, at: known.retryAt }]
+        : [{ tone: "idle", icon: "clock", what: text.waiting, at: null }];
+    case "running":
+      return [{ tone: "running", icon: "running", what: text.running, at: null }];
+    case "failed":
+      return [{ tone: "idle", icon: "idle", what: text.noRetry, at: null }];
+    case "cancelled":
+      return [
+        { tone: "idle", icon: "cross", what: text.cancelled, at: known.finishedAt },
+        ...(known.cleanup ? [{ tone: "running", icon: "running", what: text.cleanup, at: null } as const] : []),
+      ];
+    case "completed":
+    case "expired": {
+      const what = text.completed(known.progress.rows, known.progress.bytes);
+      const gone = known.state === "expired";
+      return [
+        { tone: "ok", icon: "check", what, at: known.finishedAt },
+        { tone: "idle", icon: "trash", what: gone ? text.expired : text.expires, at: known.expiresAt },
+      ];
+    }
+  }
+}
+
+/** Their words, then ours. */
+function Failure({ known }: { known: Export }) {
+  const failure = known.failure!;
+  return (
+    <div className="story-failure">
+      <p className="mono">{failure.message}</p>
+      {failure.hint && <p>{failure.hint}</p>}
+      <p className="faint mono">{failure.code}</p>
+    </div>
+  );
+}
