@@ -290,8 +290,8 @@ export interface paths {
         /**
          * Watch an export
          * @description Server-sent events: `export` carries the export as getting it would, first as it is, then after every change,
-         *     at most a few times a second. The stream ends after a final state. `problem` says why it ends early; then
-         *     connect again.
+         *     at most a few times a second. The stream ends after a final state. Where it ends before, because the process
+         *     ends or for what `problem` says, connect again.
          */
         get: operations["watch_export"];
         put?: never;

@@ -47,7 +47,7 @@ export function useSignOut() {
     mutationFn: () => answered(api.DELETE("/api/v1/session")),
     onSuccess: () => {
       holdSession(null);
-      cache.clear();
+      cache.removeQueries({ predicate: (query) => query.queryKey[0] !== SESSION[0] });
       cache.setQueryData(SESSION, null);
     },
   });

@@ -11,10 +11,14 @@ export function Cell({ table, name, value }: { table: Table; name: string; value
   if (value === null || value === undefined || value === "") return null;
   const column = columnOf(table, name);
   if (name === "level" && typeof value === "string") {
-    return (
-      <span className="tag" data-tone={LEVELS[value]}>
+    // Only what stands out gets a frame.
+    const tone = LEVELS[value];
+    return tone ? (
+      <span className="tag" data-tone={tone}>
         {value}
       </span>
+    ) : (
+      <span className="faint">{value.toLowerCase()}</span>
     );
   }
   if (["type", "dataType", "source"].includes(name) && typeof value === "string") return <span className="tag">{value}</span>;
@@ -23,7 +27,7 @@ export function Cell({ table, name, value }: { table: Table; name: string; value
       return <Time at={String(value)} />;
     case "integer":
     case "number":
-      return <span className="number">{numberText(name, value)}</span>;
+      return <span className={value === 0 ? "number faint" : "number"}>{numberText(name, value)}</span>;
     case "boolean":
       return String(value);
     case "list":

@@ -33,21 +33,21 @@ export function groupsOf(table: Table): [string, Schemas["Column"][]][] {
 }
 
 const WIDTHS: Record<string, number> = {
-  startTime: 138,
-  timestamp: 138,
-  createdAt: 138,
+  startTime: 132,
+  timestamp: 132,
+  createdAt: 132,
   type: 108,
   name: 190,
   level: 84,
   latencyMs: 88,
-  totalCost: 92,
+  totalCost: 100,
   value: 80,
-  dataType: 104,
-  source: 90,
+  dataType: 118,
+  source: 108,
   input: 320,
   output: 320,
   providedModelName: 150,
-  observationCount: 104,
+  observationCount: 128,
   countTraces: 84,
 };
 
@@ -72,11 +72,12 @@ export function widthOf(table: Table, name: string): number {
   }
 }
 
-/** `timeToFirstTokenMs` as people say it: `time to first token`. The unit is on the value. */
+/** `timeToFirstTokenMs` as people say it: `Time to first token`. The unit is on the value. */
 export function titleOf(name: string): string {
   const words = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/ Ms$/, "");
   const lower = words.split(" ").map((word) => (/^[A-Z]{2,}$/.test(word) ? word : word.toLowerCase()));
-  return lower.join(" ").replace(/\bid\b/, "ID").replace(/\bsdk\b/, "SDK").replace(/\bapi\b/, "API");
+  const title = lower.join(" ").replace(/\bid\b/, "ID").replace(/\bsdk\b/, "SDK").replace(/\bapi\b/, "API");
+  return title.charAt(0).toUpperCase() + title.slice(1);
 }
 
 /** Whether numbers stand in it, which align at their right. */

@@ -18,6 +18,9 @@ interface HistogramProps {
 const AXIS = 16;
 const LEFT = 36;
 
+/** Labels nearer to an edge would be cut off. */
+const EDGE = 24;
+
 /** Distance below which dragging is a click. */
 const CLICK = 4;
 
@@ -101,7 +104,7 @@ export default function Histogram({ histogram, range, onZoom }: HistogramProps) 
               </g>
             ))}
             <line x1={LEFT} x2={width} y1={height - AXIS + 0.5} y2={height - AXIS + 0.5} />
-            {x.ticks(Math.max(2, Math.floor(width / 130))).map((tick) => (
+            {x.ticks(Math.max(2, Math.floor(width / 130))).filter((tick) => x(tick) > LEFT + EDGE && x(tick) < width - EDGE).map((tick) => (
               <text key={tick.getTime()} x={x(tick)} y={height - 3} textAnchor="middle">
                 {x.tickFormat()(tick)}
               </text>

@@ -159,14 +159,14 @@ function Explore({ table }: { table: Table }) {
         problem={problem}
         onChange={(part) => narrow(part)}
       />
-      <div className="histogram-place" style={{ minHeight: 92 }}>
+      <div className="histogram-place">
         {histogram.data && histogram.data.bars.length > 0 && (
           <Suspense>
             <Histogram histogram={histogram.data} range={shown} onZoom={(range) => narrow(range)} />
           </Suspense>
         )}
       </div>
-      <div className="grid-frame">
+      <div className="grid-frame" data-stale={pages.isPlaceholderData ? "" : undefined}>
         {pages.isPending && (
           <div style={{ padding: "8px 16px" }}>
             <SkeletonLines lines={14} />

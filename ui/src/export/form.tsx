@@ -137,7 +137,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
         <Note key={note}>{note}</Note>
       ))}
       {problem && <ProblemNote error={problem} />}
-      <div className="row">
+      <div className="export-end">
         <CopyButton text={cliCommand(serverUrl, project.id, request)}>{text.copyCli}</CopyButton>
         <CopyButton text={curlCommand(serverUrl, project.id, request)}>{text.copyCurl}</CopyButton>
         <Button

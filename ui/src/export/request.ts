@@ -29,7 +29,7 @@ export const USUAL_OPTIONS: Omit<Options, "format"> = {
   selectedOnly: true,
   name: "",
   masks: "",
-  neutraliseFormulas: true,
+  neutraliseFormulas: false,
   parsePayloads: false,
   bom: false,
   limit: "",

@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { answered, api, type Schemas } from "../api/client";
+import { useSession } from "../api/session";
 import { useProject } from "../app/project";
 import { words } from "../words";
 import { isActive, type Export } from "./live";
@@ -82,6 +83,7 @@ export function useExportActions(known: Export) {
 /** How people and keys are called; ids where they are not known any more. */
 export function useNames(): (actor: Schemas["ActorBody"]) => string {
   const project = useProject();
+  const me = useSession().data?.user;
   const members = useQuery({
     queryKey: ["members", project.id],
     staleTime: 60_000,
@@ -97,7 +99,9 @@ export function useNames(): (actor: Schemas["ActorBody"]) => string {
   return (actor) => {
     if (actor.kind === "system" || actor.id === null) return words.exports.list.server;
     if (actor.kind === "user") {
-      const user = members.data?.find((member) => member.user.id === actor.id)?.user;
+      // Administrators need not be members.
+      const known = [...(members.data ?? []).map((member) => member.user), ...(me ? [me] : [])];
+      const user = known.find((one) => one.id === actor.id);
       return user ? user.name || user.email : actor.id;
     }
     const key = keys.data?.find((known) => known.id === actor.id);

@@ -11,7 +11,7 @@ describe("numbers", () => {
   });
 
   it("small amounts keep digits that count", () => {
-    expect([0, 12.5, 0.0105, 0.000184, 0.1].map(dollars)).toEqual(["$0", "$12.50", "$0.0105", "$0.000184", "$0.10"]);
+    expect([0, 12.5, 0.0105, 0.000184, 0.1, 9e-8].map(dollars)).toEqual(["$0", "$12.50", "$0.0105", "$0.000184", "$0.10", "<$0.000001"]);
   });
 
   it("only what is done is 100%", () => {

@@ -31,10 +31,14 @@ export function share(value: number): string {
   return `${Math.floor(Math.min(Math.max(value, 0), 1) * 100)}%`;
 }
 
+/** Below this an amount is only said to be small. */
+const SMALL = 0.000_001;
+
 /** `$0.000184`: small amounts keep two digits that count. */
 export function dollars(value: number): string {
   if (value === 0) return "$0";
   const size = Math.abs(value);
-  const digits = size >= 1 ? 2 : Math.min(12, 2 - Math.floor(Math.log10(size)));
+  if (size < SMALL) return `<$${SMALL.toFixed(6)}`;
+  const digits = size >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(size)));
   return `$${value.toFixed(digits).replace(/(\.\d{2}\d*?)0+$/, "$1")}`;
 }

@@ -47,7 +47,7 @@ export const exports = {
     emptyText: "An export takes rows away as a file. Ask for one on any table, or from a shell:",
     emptyCommand: (server: string, project: string) => `outgest exports create --server ${server} --key @key.txt --project ${project} --wait`,
     emptyState: "No export is in this state.",
-    toEvents: "Go to events",
+    toEvents: "New export",
     state: "State",
     all: "All",
     label: "Exports",

@@ -1,0 +1,140 @@
+import { lazy, Suspense, useEffect } from "react";
+import { Redirect, Route, Switch, useLocation } from "wouter";
+
+import { useProjects } from "../api/catalog";
+import { useSession } from "../api/session";
+import { Failed, Face, SkeletonLines } from "../parts/faces";
+import { SetUp } from "../sign-in/set-up";
+import { SignIn } from "../sign-in/sign-in";
+import { words } from "../words";
+import { Crash } from "./crash";
+import { Frame } from "./frame";
+import { pathOf, ProjectContext } from "./project";
+import { ProjectsPage } from "./projects";
+import { remember, remembered } from "./theme";
+
+const ExplorePage = lazy(() => import("../explore/page").then((file) => ({ default: file.ExplorePage })));
+const ExportsPage = lazy(() => import("../exports/page").then((file) => ({ default: file.ExportsPage })));
+const SettingsPage = lazy(() => import("../settings/page").then((file) => ({ default: file.SettingsPage })));
+
+const LAST_PROJECT = "outgest.project";
+
+/** The whole app: who is there, which project, which page. */
+export function App() {
+  const [path] = useLocation();
+  const session = useSession();
+  if (path === "/invitation") return <SetUp />;
+  if (session.isPending) return <Loading />;
+  if (session.isError) {
+    return (
+      <main className="center">
+        <Failed error={session.error} retry={() => void session.refetch()} />
+      </main>
+    );
+  }
+  if (session.data === null) return <SignIn />;
+  return (
+    <Switch>
+      <Route path="/">
+        <Start />
+      </Route>
+      <Route path="/projects">
+        <Frame page={words.projects.title}>
+          <ProjectsPage />
+        </Frame>
+      </Route>
+      <Route path="/projects/:project/*?">{({ project }) => <InProject id={decodeURIComponent(project)} />}</Route>
+      <Route>
+        <Frame page="">
+          <NotFound />
+        </Frame>
+      </Route>
+    </Switch>
+  );
+}
+
+function Loading() {
+  return (
+    <main className="center">
+      <div className="gate">
+        <SkeletonLines lines={3} />
+      </div>
+    </main>
+  );
+}
+
+/** The last project, or the only one, or a choice. */
+function Start() {
+  const projects = useProjects();
+  if (projects.isPending) return <Loading />;
+  const known = projects.data ?? [];
+  const last = known.find((project) => project.id === remembered(LAST_PROJECT)) ?? (known.length === 1 ? known[0] : undefined);
+  if (last) return <Redirect to={pathOf(last.id, "events")} replace />;
+  return <Redirect to="/projects" replace />;
+}
+
+function InProject({ id }: { id: string }) {
+  const projects = useProjects();
+  useEffect(() => remember(LAST_PROJECT, id), [id]);
+  if (projects.isPending) return <Loading />;
+  const project = projects.data?.find((known) => known.id === id) ?? null;
+  if (projects.isError || !project) {
+    return (
+      <Frame page={id}>
+        {projects.isError ? (
+          <Failed error={projects.error} retry={() => void projects.refetch()} />
+        ) : (
+          <Face icon="lock" title={words.problem.forbidden}>
+            <p>{words.problem.forbiddenHint}</p>
+          </Face>
+        )}
+      </Frame>
+    );
+  }
+  return (
+    <ProjectContext value={project}>
+      <Pages key={project.id} />
+    </ProjectContext>
+  );
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/projects/:project">{({ project }) => <Redirect to={`/projects/${project}/events`} replace />}</Route>
+      <Route path="/projects/:project/:page/:rest?">
+        {({ page, rest }) => (
+          <Frame page={page}>
+            <Crash key={page}>
+              <Suspense fallback={<div className="page-body"><SkeletonLines lines={8} /></div>}>
+                <PageOf page={page} rest={rest && decodeURIComponent(rest)} />
+              </Suspense>
+            </Crash>
+          </Frame>
+        )}
+      </Route>
+      <Route>
+        <Frame page="">
+          <NotFound />
+        </Frame>
+      </Route>
+    </Switch>
+  );
+}
+
+const TABLES = ["events", "scores", "traces", "observations", "sessions"];
+
+function PageOf({ page, rest }: { page: string; rest: string | undefined }) {
+  if (TABLES.includes(page)) return <ExplorePage key={page} table={page} />;
+  if (page === "exports") return <ExportsPage open={rest} />;
+  if (page === "settings") return <SettingsPage section={rest} />;
+  return <NotFound />;
+}
+
+function NotFound() {
+  return (
+    <Face icon="search" title={words.problem.notFoundTitle}>
+      <p>{words.problem.notFound}</p>
+    </Face>
+  );
+}

@@ -1,0 +1,160 @@
+import { DropdownMenu } from "radix-ui";
+import { useContext, useEffect, useState, type ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+
+import { useSession, useSignOut } from "../api/session";
+import { IconButton } from "../parts/button";
+import { Icon, type IconName } from "../parts/icons";
+import { words } from "../words";
+import { useKeys } from "./keys";
+import { pathOf, ProjectContext } from "./project";
+import { Shortcuts } from "./shortcuts";
+import { ProjectSwitcher } from "./switcher";
+import { remember, remembered, useTheme } from "./theme";
+
+const DATA: IconName[] = ["events", "traces", "observations", "scores", "sessions"];
+const REST: IconName[] = ["exports", "settings"];
+const RAIL = "outgest.rail";
+
+/** Rail, bar, and the page. */
+export function Frame({ page, children }: { page: string; children: ReactNode }) {
+  const project = useContext(ProjectContext);
+  const [narrow, setNarrow] = useState(remembered(RAIL) === "narrow");
+  const [drawer, setDrawer] = useState(false);
+  const [help, setHelp] = useState(false);
+  const [path] = useLocation();
+  const title = words.pages[page] ?? page;
+  useEffect(() => setDrawer(false), [path]);
+  useEffect(() => {
+    document.title = [title, project?.name, words.product].filter(Boolean).join(" · ");
+  }, [title, project]);
+  useKeys({ "?": () => setHelp(true) });
+  const toggle = () => {
+    setNarrow(!narrow);
+    remember(RAIL, narrow ? "wide" : "narrow");
+  };
+  return (
+    <div className="frame" data-rail={narrow ? "narrow" : "wide"} data-drawer={drawer ? "open" : "closed"}>
+      <a className="skip" href="#main">
+        {words.frame.skip}
+      </a>
+      <nav className="rail" aria-label={words.frame.navigation} onKeyDown={(event) => event.key === "Escape" && setDrawer(false)}>
+        <ProjectSwitcher narrow={narrow && !drawer} />
+        {project && (
+          <>
+            <div className="rail-group">
+              {DATA.map((name) => (
+                <RailLink key={name} project={project.id} name={name} current={page === name} narrow={narrow} />
+              ))}
+            </div>
+            <div className="rail-group">
+              {REST.map((name) => (
+                <RailLink key={name} project={project.id} name={name} current={page === name} narrow={narrow} />
+              ))}
+            </div>
+          </>
+        )}
+        <div className="rail-foot">
+          <button type="button" className="rail-link" style={{ width: "100%" }} onClick={toggle} aria-label={narrow ? words.frame.expand : words.frame.collapse}>
+            <Icon name="rail" />
+            <span className="rail-text">{words.frame.collapse}</span>
+          </button>
+        </div>
+      </nav>
+      {drawer && <div className="drawer-veil only-narrow" onClick={() => setDrawer(false)} />}
+      <header className="bar">
+        <span className="only-narrow">
+          <IconButton name={words.frame.openMenu} icon="menu" aria-expanded={drawer} onClick={() => setDrawer(true)} />
+        </span>
+        <nav className="crumbs" aria-label={words.frame.breadcrumb}>
+          {project && (
+            <>
+              <Link href={pathOf(project.id, "events")} className="clip">
+                {project.name}
+              </Link>
+              <span aria-hidden="true">/</span>
+            </>
+          )}
+          <span aria-current="page">{title}</span>
+        </nav>
+        <div className="bar-end">
+          <ThemeButton />
+          <Account showHelp={() => setHelp(true)} />
+        </div>
+      </header>
+      <main id="main" className="main" tabIndex={-1}>
+        {children}
+      </main>
+      <Shortcuts open={help} onOpenChange={setHelp} />
+    </div>
+  );
+}
+
+function RailLink({ project, name, current, narrow }: { project: string; name: IconName; current: boolean; narrow: boolean }) {
+  const title = words.pages[name];
+  return (
+    <Link
+      href={pathOf(project, name)}
+      className="rail-link"
+      aria-current={current ? "page" : undefined}
+      title={narrow ? title : undefined}
+    >
+      <Icon name={name} />
+      <span className="rail-text">{title}</span>
+      {narrow && <span className="hidden">{title}</span>}
+    </Link>
+  );
+}
+
+function ThemeButton() {
+  const [theme, choose] = useTheme();
+  const other = theme === "dark" ? "light" : "dark";
+  return (
+    <IconButton
+      name={other === "dark" ? words.frame.toDark : words.frame.toLight}
+      icon={other === "dark" ? "moon" : "sun"}
+      onClick={() => choose(other)}
+    />
+  );
+}
+
+function Account({ showHelp }: { showHelp: () => void }) {
+  const session = useSession();
+  const signOut = useSignOut();
+  const user = session.data?.user;
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger className="button" data-icon="" data-look="plain" aria-label={words.frame.account}>
+        <Icon name="user" />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu" align="end" sideOffset={4}>
+          {user && (
+            <>
+              <div className="menu-label">
+                <div style={{ color: "var(--text)", fontWeight: 500 }}>{user.name || user.email}</div>
+                {user.name && <div>{user.email}</div>}
+                {user.admin && <div>{words.frame.admin}</div>}
+              </div>
+              <div className="menu-line" />
+            </>
+          )}
+          <DropdownMenu.Item className="menu-item" onSelect={showHelp}>
+            {words.frame.shortcuts}
+            <span className="menu-end">
+              <kbd>?</kbd>
+            </span>
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu-item" asChild>
+            <a href="/api/v1/docs">{words.frame.apiDocs}</a>
+          </DropdownMenu.Item>
+          <div className="menu-line" />
+          <DropdownMenu.Item className="menu-item" onSelect={() => signOut.mutate()}>
+            <Icon name="exit" />
+            {words.frame.signOut}
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}

@@ -1,0 +1,56 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/parts.css";
+
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Tooltip } from "radix-ui";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { holdSession, whenSessionEnds } from "./api/client";
+import { problemOf } from "./api/problem";
+import { SESSION } from "./api/session";
+import { App } from "./app/app";
+import { Crash } from "./app/crash";
+import { Toasts } from "./parts/toasts";
+
+/** Times a call is repeated by itself: once, where the server was only out of reach or busy. */
+const REPEATS = 1;
+
+const cache = new QueryClient({
+  queryCache: new QueryCache(),
+  mutationCache: new MutationCache(),
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      networkMode: "always",
+      retry: (failures, error) => failures < REPEATS && problemOf(error).mayPass,
+      retryDelay: 400,
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+whenSessionEnds(() => {
+  // What is on the page stays in its address: signing in leads back to it.
+  if (cache.getQueryData(SESSION)) {
+    holdSession(null);
+    cache.setQueryData(SESSION, null);
+    sessionStorage.setItem("outgest.ended", "yes");
+  }
+});
+
+createRoot(document.getElementById("app")!).render(
+  <StrictMode>
+    <Crash>
+      <QueryClientProvider client={cache}>
+        <Tooltip.Provider delayDuration={300} skipDelayDuration={100}>
+          <Toasts>
+            <App />
+          </Toasts>
+        </Tooltip.Provider>
+      </QueryClientProvider>
+    </Crash>
+  </StrictMode>,
+);
