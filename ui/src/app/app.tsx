@@ -84,7 +84,7 @@ function InProject({ id }: { id: string }) {
         {projects.isError ? (
           <Failed error={projects.error} retry={() => void projects.refetch()} />
         ) : (
-          <Face icon="lock" title={words.problem.forbidden}>
+          <Face page icon="lock" title={words.problem.forbidden}>
             <p>{words.problem.forbiddenHint}</p>
           </Face>
         )}
@@ -133,7 +133,7 @@ function PageOf({ page, rest }: { page: string; rest: string | undefined }) {
 
 function NotFound() {
   return (
-    <Face icon="search" title={words.problem.notFoundTitle}>
+    <Face page icon="search" title={words.problem.notFoundTitle}>
       <p>{words.problem.notFound}</p>
     </Face>
   );

@@ -15,13 +15,16 @@ export function ProjectSwitcher({ narrow }: { narrow: boolean }) {
   const name = project?.name ?? words.projects.choose;
   return (
     <DropdownMenu.Root>
-      <DropdownMenu.Trigger className="project" aria-label={`${words.frame.switchProject}: ${name}`}>
+      <DropdownMenu.Trigger className="project">
+        <span className="hidden">{words.frame.switchProject(name)}</span>
         <span className="project-mark" aria-hidden="true">
           {(project?.name ?? words.product).slice(0, 1).toUpperCase()}
         </span>
         {!narrow && (
           <>
-            <span className="project-name clip">{name}</span>
+            <span className="project-name clip" aria-hidden="true">
+              {name}
+            </span>
             <Icon name="chevron" />
           </>
         )}

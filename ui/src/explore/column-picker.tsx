@@ -32,7 +32,7 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
   };
   return (
     <Popover.Root>
-      <Popover.Trigger className="button" aria-label={words.explore.moreColumns}>
+      <Popover.Trigger className="button">
         <Icon name="columns" />
         {words.explore.columns}
       </Popover.Trigger>

@@ -84,7 +84,8 @@ export function Search({ table, text, types, onChange }: SearchProps) {
         )}
       </div>
       <DropdownMenu.Root>
-        <DropdownMenu.Trigger className="button" aria-label={words.explore.searchIn}>
+        <DropdownMenu.Trigger className="button">
+          <span className="hidden">{words.explore.searchIn}: </span>
           {chosen.map((type) => words.explore.searchTypes[type]).join(", ")}
           <Icon name="chevron" size={12} />
         </DropdownMenu.Trigger>

@@ -9,16 +9,18 @@ import { Icon, type IconName } from "./icons";
 interface FaceProps {
   icon: IconName;
   title: string;
+  /** It stands for the whole page. */
+  page?: boolean;
   children?: ReactNode;
   actions?: ReactNode;
 }
 
 /** What is shown in the place of something that is not there. */
-export function Face({ icon, title, children, actions }: FaceProps) {
+export function Face({ icon, title, page, children, actions }: FaceProps) {
   return (
     <div className="face">
       <Icon name={icon} size={24} />
-      <h2>{title}</h2>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
       {actions && <div className="actions">{actions}</div>}
     </div>

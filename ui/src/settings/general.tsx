@@ -61,7 +61,7 @@ export function GeneralSection() {
         />
         <fieldset className="fields" style={{ marginTop: 8 }}>
           <legend>
-            <h3>{text.quotas}</h3>
+            <h2>{text.quotas}</h2>
             <p className="field-help">{text.quotasHelp}</p>
           </legend>
           {QUOTAS.map((quota, index) => (
@@ -98,7 +98,7 @@ function Deletion() {
   const [, go] = useLocation();
   return (
     <div className="panel danger" style={{ marginTop: 40 }}>
-      <h3>{text.danger}</h3>
+      <h2>{text.danger}</h2>
       <p className="muted">{text.dangerText}</p>
       <div>
         <Confirm

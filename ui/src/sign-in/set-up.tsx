@@ -21,7 +21,7 @@ export function SetUp() {
   if (!token) {
     return (
       <main className="center">
-        <Face icon="key" title={words.setUp.missingTitle} actions={<Link href="/">{words.setUp.toSignIn}</Link>}>
+        <Face page icon="key" title={words.setUp.missingTitle} actions={<Link href="/">{words.setUp.toSignIn}</Link>}>
           <p>{words.setUp.missing}</p>
         </Face>
       </main>

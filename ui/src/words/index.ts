@@ -46,7 +46,7 @@ export const words = {
     navigation: "Navigation",
     data: "Data",
     project: "Project",
-    switchProject: "Switch project",
+    switchProject: (name: string) => `Switch project: ${name}`,
     openMenu: "Open menu",
     collapse: "Collapse",
     expand: "Expand",
