@@ -1,0 +1,230 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { at, launch, visit } from "./support/browser";
+import { Server } from "./support/server";
+
+let browser: Browser;
+let server: Server;
+
+const EVENTS = 6_000;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.withRows(EVENTS)]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** The count in the footer, once it is known. */
+async function counted(page: Page): Promise<number> {
+  const text = await page.getByRole("status").getByText(/^[\d,]+ rows?$/).textContent();
+  return Number(text!.replace(/\D/g, ""));
+}
+
+function cells(page: Page, column: string): Promise<string[]> {
+  return page.locator(`[data-column="${column}"]`).allTextContents();
+}
+
+describe("the table", () => {
+  it("draws what is in view, and reads on while it is scrolled", async () => {
+    const { page, complaints } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    expect(await counted(page)).toBe(EVENTS);
+    for (let turn = 0; turn < 6; turn += 1) {
+      await page.getByRole("grid").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+      await page.waitForTimeout(150);
+    }
+    await page.getByText(/^([3-9]00|\d,\d00) loaded$/).waitFor();
+    expect(await page.locator(".grid-row").count()).toBeLessThan(60);
+    expect(complaints).toEqual([]);
+  });
+
+  it("shows the chosen columns in the chosen order, which the address keeps", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByLabel("Find a column").fill("environment");
+    await page.getByRole("checkbox", { name: "Environment", exact: true }).click();
+    await page.getByLabel("Find a column").fill("scores");
+    await page.getByRole("checkbox", { name: "Scores" }).click();
+    await page.keyboard.press("Escape");
+    await page.locator('[data-column="environment"]').first().waitFor();
+    expect(page.url()).toContain("environment");
+    const heads = () => page.getByRole("columnheader").allTextContents();
+    await page.getByRole("columnheader", { name: "Relevance" }).waitFor();
+    const before = await heads();
+    await page.reload();
+    await page.getByRole("columnheader", { name: "Relevance" }).waitFor();
+    expect(await heads()).toEqual(before);
+  });
+
+  it("is moved through with keys", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("x");
+    await page.getByText("1 selected").waitFor();
+    await page.keyboard.press("Enter");
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.waitFor();
+    const first = new URL(page.url()).searchParams.get("row");
+    await page.keyboard.press("j");
+    await expect.poll(() => new URL(page.url()).searchParams.get("row")).not.toBe(first);
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "hidden" });
+    await page.keyboard.press("/");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Search");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("e");
+    await page.getByRole("dialog", { name: "Export" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  });
+});
+
+describe("narrowing", () => {
+  it("offers values with their counts, and shows exactly those rows", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("f");
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("level");
+    await page.getByRole("option", { name: "Level level" }).click();
+    const error = page.getByRole("option", { name: /^ERROR/ });
+    const offered = Number((await error.textContent())!.replace(/\D/g, ""));
+    await error.click();
+    await page.getByRole("button", { name: "Apply" }).click();
+    await expect.poll(() => counted(page)).toBe(offered);
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    // An alternative beside it makes brackets, and more rows.
+    await page.getByRole("button", { name: "Options of level any of ERROR" }).click();
+    await page.getByRole("menuitem", { name: "Add an alternative (or)" }).click();
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("latency");
+    await page.getByRole("option", { name: /^Latency/ }).click();
+    await page.getByLabel("Operator").selectOption(">");
+    await page.getByLabel("Number").fill("20");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.getByRole("group", { name: "(level any of ERROR or latency > 20)" }).waitFor();
+    await expect.poll(() => counted(page)).toBeGreaterThan(offered);
+    const either = await counted(page);
+    // The complement holds every other row.
+    await page.getByRole("button", { name: "Options of (level any of ERROR or latency > 20)" }).click();
+    await page.getByRole("menuitem", { name: "Turn round (not)" }).click();
+    await expect.poll(() => counted(page)).toBe(EVENTS - either);
+  });
+
+  it("names keys of metadata and their values", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("button", { name: "Filter", exact: true }).click();
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("metadata");
+    await page.getByRole("option", { name: "Metadata metadata" }).click();
+    await page.getByRole("option", { name: /^region/ }).click();
+    await page.getByLabel("Operator").selectOption("=");
+    await page.getByRole("combobox", { name: "Value" }).fill("eu");
+    const offer = page.getByRole("option", { name: /^eu-central-1/ });
+    const offered = Number((await offer.locator(".number").textContent())!.replace(/\D/g, ""));
+    await offer.click();
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.getByText("Metadata.region").waitFor();
+    await expect.poll(() => counted(page)).toBe(offered);
+  });
+
+  it("explains filters that cannot be honoured where they stand", async () => {
+    const pasted = encodeURIComponent(JSON.stringify([{ type: "string", column: "nonsense", operator: "=", value: "x" }]));
+    const { page } = await visit(browser, server, at(`events?filter=${pasted}`));
+    await page.getByText("nonsense cannot be filtered by here").first().waitFor({ state: "attached" });
+    await page.getByText('has no column "nonsense"').first().waitFor();
+    await page.goto(server.url + at(`events?where=${encodeURIComponent("levl = 'ERROR'")}`));
+    await page.getByText('did you mean "level"').first().waitFor();
+  });
+
+  it("takes filters as text", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("button", { name: "Filter as text" }).click();
+    await page.getByRole("textbox", { name: "Filter as text" }).fill('level = "ERROR"');
+    await page.keyboard.press("Enter");
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+  });
+
+  it("searches where it is told to", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("textbox", { name: "Search" }).fill("search_orders");
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
+    expect(new Set(await cells(page, "name"))).toContain("search_orders");
+    await page.getByRole("textbox", { name: "Search" }).fill("assistant");
+    await page.getByRole("heading", { name: "No row matches" }).waitFor();
+    await page.getByRole("button", { name: /^Search in/ }).click();
+    await page.getByRole("menuitemcheckbox", { name: "Output", exact: true }).click();
+    await page.keyboard.press("Escape");
+    await page.getByRole("grid").waitFor();
+    expect(page.url()).toContain("in=id%2Coutput");
+  });
+
+  it("zooms to bars that are dragged over", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const plot = page.getByRole("img", { name: /^Rows over time/ });
+    const box = (await plot.boundingBox())!;
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + 30, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS / 2);
+    expect(page.url()).toMatch(/since=.*until=/);
+    await page.getByRole("button", { name: /^Time range/ }).click();
+    await page.getByRole("button", { name: "All time" }).click();
+    await expect.poll(() => counted(page)).toBe(EVENTS);
+  });
+
+  it("says when nothing matches, and clears everything at once", async () => {
+    const { page } = await visit(browser, server, at("events?search=no-such-thing&since=2026-06-20"));
+    await page.getByRole("heading", { name: "No row matches" }).waitFor();
+    await page.getByRole("button", { name: "Remove filters, search and time range" }).click();
+    await expect.poll(() => counted(page)).toBe(EVENTS);
+  });
+});
+
+describe("a row", () => {
+  it("is read as chat, as a tree, and with what others said", async () => {
+    const filter = encodeURIComponent(JSON.stringify([{ type: "stringOptions", column: "type", operator: "any of", value: ["GENERATION"] }]));
+    const { page } = await visit(browser, server, at(`events?filter=${filter}`));
+    await page.locator(".grid-row").first().click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.getByRole("tab", { name: "Messages" }).waitFor();
+    await sheet.getByText("user", { exact: true }).first().waitFor();
+    await sheet.getByRole("tab", { name: "Input" }).click();
+    await sheet.getByText("messages:").waitFor();
+    await sheet.getByRole("tab", { name: "Comments" }).click();
+    await sheet.getByRole("textbox", { name: "Comment" }).fill("Look at the second call.\n<b>not bold</b>");
+    await sheet.getByRole("button", { name: "Add comment" }).click();
+    await sheet.getByText("<b>not bold</b>").waitFor();
+    // The link alone shows the same.
+    await page.reload();
+    await sheet.getByText("<b>not bold</b>").waitFor();
+    await sheet.getByRole("tab", { name: "Raw" }).click();
+    await sheet.getByText("Parent observation ID").waitFor();
+  });
+
+  it("that is gone is said to be", async () => {
+    const { page } = await visit(browser, server, at("events?row=bm9uc2Vuc2U"));
+    await page.getByRole("complementary", { name: "Row" }).getByRole("heading").first().waitFor();
+  });
+});
+
+describe("the other tables", () => {
+  for (const name of ["traces", "observations", "scores", "sessions"]) {
+    it(`${name} show rows and their count`, async () => {
+      const { page, complaints } = await visit(browser, server, at(name));
+      await page.getByRole("grid").waitFor();
+      expect(await counted(page)).toBeGreaterThan(10);
+      await page.locator(".grid-row").first().click();
+      await page.getByRole("complementary", { name: "Row" }).getByRole("tab", { name: "Raw" }).waitFor();
+      expect(complaints).toEqual([]);
+    });
+  }
+});

@@ -1,0 +1,199 @@
+import { readFileSync } from "node:fs";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+
+import { Bucket } from "./support/bucket";
+import { at, launch, visit } from "./support/browser";
+import { Server } from "./support/server";
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launch();
+});
+
+afterAll(() => browser?.close());
+
+const ERRORS = encodeURIComponent(JSON.stringify([{ type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] }]));
+
+/** Asks for what the page shows. */
+async function exportShown(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  await page.getByRole("button", { name: /^Export [\d,]+ rows?$/ }).click();
+}
+
+/** Every row of the table, read by scrolling through it: what somebody sees who looks. */
+async function everyRow(page: Page, columns: string[]): Promise<string[][]> {
+  const seen = new Map<number, string[]>();
+  const total = Number((await page.getByRole("status").getByText(/^[\d,]+ rows?$/).textContent())!.replace(/\D/g, ""));
+  for (let turn = 0; seen.size < total && turn < 200; turn += 1) {
+    const drawn = await page.locator(".grid-row").evaluateAll(
+      (rows, names) =>
+        rows.map((row) => ({
+          index: Number(row.getAttribute("aria-rowindex")) - 2,
+          cells: names.map((name) => row.querySelector(`[data-column="${name}"]`)?.textContent ?? ""),
+        })),
+      columns,
+    );
+    drawn.forEach(({ index, cells }) => seen.set(index, cells));
+    await page.getByRole("grid").evaluate((grid) => grid.scrollBy(0, 500));
+    await page.waitForTimeout(40);
+  }
+  return [...seen.entries()].sort(([a], [b]) => a - b).map(([, cells]) => cells);
+}
+
+describe("an export", () => {
+  let server: Server;
+
+  beforeAll(async () => {
+    server = await Server.withRows(4_000);
+  });
+
+  afterAll(() => server?.close());
+
+  it("of filtered rows, downloaded, is row for row what the table shows", async () => {
+    const columns = ["id", "name", "type", "traceId"];
+    const { page, complaints } = await visit(browser, server, at(`events?filter=${ERRORS}&columns=${columns.join(",")}`));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const form = page.getByRole("dialog", { name: "Export" });
+    await form.getByRole("radio", { name: "JSONL" }).click();
+    await form.getByRole("radio", { name: "Visible" }).click();
+    await form.getByText(/^≤ [\d,]+ rows, about/).waitFor();
+    await form.getByRole("button", { name: /^Export [\d,]+ rows$/ }).click();
+    await page.getByRole("link", { name: "View export" }).click();
+    const sheet = page.getByRole("complementary", { name: "Export" });
+    await sheet.getByText("Completed", { exact: true }).waitFor();
+    const [download] = await Promise.all([page.waitForEvent("download"), sheet.getByRole("button", { name: /^Download [\d.]+ k?B$/ }).click()]);
+    const lines = readFileSync((await download.path())!, "utf8").trim().split("\n");
+    const exported = lines.map((line) => JSON.parse(line) as Record<string, string>);
+    await page.goto(server.url + at(`events?filter=${ERRORS}&columns=${columns.join(",")}`));
+    await page.getByRole("grid").waitFor();
+    const shown = await everyRow(page, columns);
+    expect(shown.length).toBeGreaterThan(50);
+    expect(exported.map((row) => columns.map((name) => row[name]))).toEqual(shown);
+    expect(complaints).toEqual([]);
+  });
+
+  it("of selected rows holds those alone", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    for (const key of ["j", "x", "j", "x", "j", "x"]) await page.keyboard.press(key);
+    await page.keyboard.press("e");
+    await page.getByRole("checkbox", { name: "Only the 3 selected rows" }).waitFor();
+    await page.getByRole("button", { name: "Export 3 rows" }).click();
+    await page.getByRole("link", { name: "View export" }).click();
+    await page.getByText(/^Completed: 3 rows/).waitFor();
+  });
+
+  it("can be asked for from a shell, with the command that is copied", async () => {
+    const { page, context } = await visit(browser, server, at(`events?filter=${ERRORS}`));
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: "Copy as CLI" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    const command = await page.evaluate(() => navigator.clipboard.readText());
+    expect(command).toContain(`--server ${server.url}`);
+    const key = JSON.parse(await server.outgest("key", "add", "--project", "shop", "--role", "member")) as { secretKey: string };
+    const told = await server.shell(command.replace("@key.txt", key.secretKey).replace(/^outgest/, '"$OUTGEST"'));
+    expect(told).toMatch(/[0-9a-f-]{36}/);
+    await page.goto(server.url + at("exports"));
+    await page.getByRole("row", { name: /events · level any of ERROR/ }).first().waitFor();
+  });
+
+  it("is listed with what it was, run again, and deleted", async () => {
+    const { page } = await visit(browser, server, at("scores"));
+    await page.getByRole("grid").waitFor();
+    await exportShown(page);
+    await page.getByRole("link", { name: "View export" }).waitFor();
+    await page.goto(server.url + at("exports"));
+    const line = page.getByRole("row", { name: /scores · every row/ });
+    await line.getByText("Completed").first().waitFor();
+    await line.getByRole("link").first().click();
+    const sheet = page.getByRole("complementary", { name: "Export" });
+    await sheet.getByText("Asked by Ada Lovelace").waitFor();
+    const first = page.url();
+    await sheet.getByRole("button", { name: "Run again" }).click();
+    await expect.poll(() => page.url()).not.toBe(first);
+    await sheet.getByText("Completed", { exact: true }).waitFor();
+    await sheet.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete export" }).click();
+    await sheet.waitFor({ state: "hidden" });
+    await expect.poll(() => line.count()).toBe(1);
+  });
+
+  it("with options that cannot be honoured says which, before anything is written", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByLabel("Mask").fill("nonsense:hash");
+    await page.getByRole("dialog", { name: "Export" }).getByText(/nonsense/).nth(1).waitFor();
+  });
+});
+
+describe("a source without comments", () => {
+  it("is told of in the words that people know, and the export says so too", async () => {
+    const note = "Note: Filters on Comments are not included in event exports. You may receive more data than expected.";
+    const server = await Server.withRows(100, { settings: { OUTGEST_SOURCE_COMMENTS: "none" } });
+    onTestFinished(() => server.close());
+    const filter = encodeURIComponent(JSON.stringify([{ type: "number", column: "commentCount", operator: ">=", value: 1 }]));
+    const { page } = await visit(browser, server, at(`events?filter=${filter}`));
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const form = page.getByRole("dialog", { name: "Export" });
+    await form.getByRole("note").getByText(note, { exact: true }).waitFor();
+    expect(await form.getByText(note).count()).toBe(1);
+    await form.locator("button[type=submit]").click();
+    await page.getByRole("link", { name: "View export" }).click();
+    await page.getByText(/^Completed: 100 rows/).waitFor();
+    await page.getByRole("note").getByText(note, { exact: true }).waitFor();
+  });
+});
+
+describe("an export that takes long", () => {
+  it("shows how far it has come, and stops when it is cancelled", async () => {
+    const bucket = await Bucket.open({ kind: "slow", millisPerPart: 1_500 });
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(15_000, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await exportShown(page);
+    await page.getByRole("link", { name: "View export" }).click();
+    const sheet = page.getByRole("complementary", { name: "Export" });
+    await sheet.getByText("Running", { exact: true }).waitFor();
+    const bar = sheet.getByRole("progressbar");
+    await expect.poll(async () => Number(await bar.getAttribute("aria-valuenow")), { timeout: 20_000 }).toBeGreaterThan(0);
+    await sheet.getByText(/rows\/s/).waitFor();
+    await sheet.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Cancel export" }).click();
+    await sheet.getByText("Cancelled", { exact: true }).waitFor();
+    await sheet.getByText("Cancelled; no further byte was written").waitFor();
+    await expect.poll(() => bucket.aborted, { timeout: 30_000 }).toBeGreaterThan(0);
+    const parts = bucket.parts;
+    await page.waitForTimeout(2_000);
+    expect(bucket.parts).toBe(parts);
+  });
+});
+
+describe("an export that fails", () => {
+  it("tells which step, their words, and what can be changed", async () => {
+    const bucket = await Bucket.open({ kind: "refuses" });
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(100, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await exportShown(page);
+    await page.getByRole("link", { name: "View export" }).click();
+    const sheet = page.getByRole("complementary", { name: "Export" });
+    await sheet.getByText("Failed", { exact: true }).waitFor();
+    const story = sheet.locator(".story-failure");
+    await story.getByText("User outgest-test may not write here").waitFor();
+    expect(await story.locator("p").count()).toBe(3);
+    await sheet.getByText(/^Failed while /).waitFor();
+    await sheet.getByRole("button", { name: "Retry" }).click();
+    await sheet.getByText(/attempt 2/).waitFor();
+  });
+});

@@ -1,0 +1,112 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { at, launch, visit } from "./support/browser";
+import { Server } from "./support/server";
+
+/** What people may store, hoping that somebody looks at it. */
+const HOSTILE = [
+  `<img src=x onerror="alert('img')">`,
+  `<script>alert("script")</script>`,
+  `"><svg onload=alert(1)>`,
+  `javascript:alert(1)`,
+  `{{constructor.constructor("alert(1)")()}}`,
+  `<iframe src="https://evil.example/"></iframe>`,
+  `<a href="https://evil.example/">click</a>`,
+  `![x](https://evil.example/pixel.png)`,
+  `=HYPERLINK("https://evil.example/","x")`,
+  `\u202Eevil\u202C \u0000\u0007`,
+];
+
+const ALL = HOSTILE.join("\n");
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  const rows = HOSTILE.map((text, index) => ({
+    id: `row-${index}`,
+    traceId: `trace-${index}`,
+    name: text,
+    type: "GENERATION",
+    level: "ERROR",
+    startTime: `2026-06-30 12:00:0${index}.000`,
+    statusMessage: text,
+    userId: text,
+    tags: [text],
+    input: JSON.stringify({ messages: [{ role: text, content: ALL }] }),
+    output: ALL,
+    metadata: { [text]: text },
+  }));
+  [browser, server] = await Promise.all([launch(), Server.withRows(0, { import: rows })]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+describe("what people stored", () => {
+  it("is text wherever it is shown, and reaches nobody else", async () => {
+    const { page, complaints, hosts } = await visit(browser, server, at("events?columns=name,userId,tags,input,output,metadata"));
+    await page.getByRole("grid").waitFor();
+    expect(await page.locator(".grid-row").count()).toBe(HOSTILE.length);
+    await page.getByText(HOSTILE[0]!).first().waitFor();
+    for (let index = 0; index < HOSTILE.length; index += 3) {
+      await page.locator(".grid-row").nth(index).click();
+      const sheet = page.getByRole("complementary", { name: "Row" });
+      for (const tab of ["Messages", "Input", "Output", "Metadata", "Scores", "Comments", "Raw"]) {
+        await sheet.getByRole("tab", { name: tab }).click();
+        await page.waitForTimeout(60);
+        const made = await page.locator("#app").evaluate((app) => app.querySelectorAll("iframe, script, img, a[href*='evil'], [onerror], [onload]").length);
+        expect(made, `${tab} of row ${index}`).toBe(0);
+      }
+      await page.keyboard.press("Escape");
+    }
+    expect([...hosts]).toEqual([new URL(server.url).host]);
+    expect(complaints).toEqual([]);
+  });
+
+  it("is text among suggestions, on chips, in comments and in names of exports", async () => {
+    const { page, complaints, hosts } = await visit(browser, server, at("events"));
+    await page.getByRole("button", { name: "Filter", exact: true }).click();
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("name");
+    await page.getByRole("option", { name: "Name name" }).click();
+    await page.getByRole("option", { name: HOSTILE[1]! }).click();
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.locator(".chip-value", { hasText: HOSTILE[1]! }).waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill(HOSTILE[0]!);
+    await page.getByRole("button", { name: "Export 1 row" }).click();
+    await page.getByRole("link", { name: "View export" }).click();
+    await page.getByRole("heading", { name: HOSTILE[0]! }).waitFor();
+    await page.getByText(`events · name any of ${HOSTILE[1]!}`).first().waitFor();
+    expect(await page.locator("#app").locator("iframe, script, img").count()).toBe(0);
+    expect([...hosts]).toEqual([new URL(server.url).host]);
+    expect(complaints).toEqual([]);
+  });
+
+  it("in an address does nothing", async () => {
+    const bad = encodeURIComponent(`<img src=x onerror=alert(1)>`);
+    const pages = [`/projects/${bad}/events`, at(`events?search=${bad}&row=${bad}&tab=${bad}&columns=${bad}`), at(`exports/${bad}`), at(`settings/${bad}`)];
+    for (const path of pages) {
+      const { page, complaints } = await visit(browser, server, path);
+      await page.waitForTimeout(400);
+      expect(await page.locator("#app").locator("img").count(), path).toBe(0);
+      // Refusals of the server are written to the console by the browser itself.
+      expect(complaints.filter((complaint) => !/status of (400|403|404)/.test(complaint)), path).toEqual([]);
+    }
+  });
+});
+
+describe("the page", () => {
+  it("forbids what it does not need", async () => {
+    const policy = (await fetch(server.url)).headers.get("content-security-policy")!;
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).toContain("connect-src 'self';");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain("unsafe-eval");
+    expect(/script-src[^;]*unsafe/.test(policy)).toBe(false);
+  });
+});

@@ -1,0 +1,159 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { at, launch, visit } from "./support/browser";
+import { Server } from "./support/server";
+
+/** Taken anew with `cargo xtask ui pictures`, and looked at before they are committed. */
+const GOLDEN = new URL("golden/", import.meta.url);
+const README = new URL("../../../docs/web-app.png", import.meta.url);
+const TAKES = process.env["OUTGEST_PICTURES"] !== undefined;
+
+/** Pictures are compared small, so that another machine's fonts make no difference; what is missing or moved does. */
+const WIDTH = 400;
+const BLOCKS = 20;
+
+/** Mean difference of a block at most, of 255. */
+const DIFFERENCE_MAX = 28;
+
+/** A day after the sample data ends: times are written the same whenever the test runs. */
+const NOW = new Date("2026-07-02T09:00:00Z");
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.withRows(6_000)]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+interface Look {
+  name: string;
+  path: string;
+  width?: number;
+  theme?: "light" | "dark";
+  /** Brings about what is looked at. */
+  act?: (page: Page) => Promise<void>;
+}
+
+const GENERATIONS = encodeURIComponent(JSON.stringify([{ type: "stringOptions", column: "type", operator: "any of", value: ["GENERATION"] }]));
+
+const openRow = async (page: Page) => {
+  await page.locator(".grid-row").nth(2).click();
+  await page.getByRole("tab", { name: "Messages" }).waitFor();
+};
+
+const openExport = async (page: Page) => {
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  await page.getByText(/^≤ /).waitFor();
+};
+
+const LOOKS: Look[] = [
+  { name: "events", path: at("events") },
+  { name: "events-dark", path: at("events"), theme: "dark" },
+  { name: "row", path: at(`events?filter=${GENERATIONS}`), act: openRow },
+  { name: "export", path: at("events"), theme: "dark", act: openExport },
+  { name: "events-narrow", path: at("events"), width: 390 },
+  { name: "settings", path: at("settings", "members") },
+];
+
+async function look(what: Look): Promise<Buffer> {
+  const { page } = await visit(browser, server, "/icon.svg", { width: what.width ?? 1280, theme: what.theme ?? "light" });
+  await page.clock.setFixedTime(NOW);
+  await page.goto(server.url + what.path);
+  if (what.path.includes("events")) {
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("img", { name: /^Rows over time/ }).waitFor();
+  }
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await what.act?.(page);
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForTimeout(300);
+  return page.screenshot({ caret: "hide", animations: "disabled" });
+}
+
+/** The picture at the width that it is compared in. */
+async function small(page: Page, picture: Buffer): Promise<Buffer> {
+  const url = await page.evaluate(
+    async ([data, width]) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${data}`;
+      await image.decode();
+      const canvas = document.createElement("canvas");
+      canvas.width = Math.min(width, image.width / 2);
+      canvas.height = Math.round((image.height / image.width) * canvas.width);
+      const context = canvas.getContext("2d")!;
+      context.imageSmoothingQuality = "high";
+      context.drawImage(image, 0, 0, canvas.width, canvas.height);
+      return canvas.toDataURL("image/webp", 0.7);
+    },
+    [picture.toString("base64"), WIDTH] as const,
+  );
+  return Buffer.from(url.split(",")[1]!, "base64");
+}
+
+/** The largest mean difference of a block of two pictures of one size; 255 where their sizes differ. */
+function difference(page: Page, a: Buffer, b: Buffer): Promise<number> {
+  return page.evaluate(
+    async ([first, second, blocks]) => {
+      const pixels = async (data: string) => {
+        const image = new Image();
+        image.src = `data:image/webp;base64,${data}`;
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [image.width, image.height];
+        const context = canvas.getContext("2d")!;
+        context.drawImage(image, 0, 0);
+        return context.getImageData(0, 0, image.width, image.height);
+      };
+      const [one, two] = [await pixels(first), await pixels(second)];
+      if (one.width !== two.width || one.height !== two.height) return 255;
+      const sums = new Map<number, [number, number]>();
+      for (let at = 0; at < one.data.length; at += 4) {
+        const [x, y] = [(at / 4) % one.width, Math.floor(at / 4 / one.width)];
+        const block = Math.floor((x * blocks) / one.width) + blocks * Math.floor((y * blocks) / one.height);
+        const [sum, count] = sums.get(block) ?? [0, 0];
+        const apart = [0, 1, 2].reduce((all, channel) => all + Math.abs(one.data[at + channel]! - two.data[at + channel]!), 0);
+        sums.set(block, [sum + apart / 3, count + 1]);
+      }
+      return Math.max(...[...sums.values()].map(([sum, count]) => sum / count));
+    },
+    [a.toString("base64"), b.toString("base64"), BLOCKS] as const,
+  );
+}
+
+describe("the app looks as it did", () => {
+  for (const what of LOOKS) {
+    it(what.name, async () => {
+      const picture = await look(what);
+      const { page } = await visit(browser, server, "/icon.svg", { who: null });
+      await page.goto("about:blank");
+      const taken = await small(page, picture);
+      const file = new URL(`${what.name}.webp`, GOLDEN);
+      if (TAKES) {
+        mkdirSync(GOLDEN, { recursive: true });
+        writeFileSync(file, taken);
+        if (what.name === "row") writeFileSync(README, picture);
+      }
+      expect(existsSync(file), `${what.name}.webp: cargo xtask ui pictures`).toBe(true);
+      const apart = await difference(page, readFileSync(file), taken);
+      expect(apart, `${what.name} looks different; if it should, cargo xtask ui pictures`).toBeLessThan(DIFFERENCE_MAX);
+    });
+  }
+
+  it("and a page that lost something does not", async () => {
+    const picture = await look(LOOKS[0]!);
+    const { page } = await visit(browser, server, at("events"));
+    await page.clock.setFixedTime(NOW);
+    await page.getByRole("grid").waitFor();
+    await page.addStyleTag({ content: ".histogram, .grid-th { visibility: hidden }" });
+    const broken = await page.screenshot();
+    await page.goto("about:blank");
+    expect(await difference(page, await small(page, picture), await small(page, broken))).toBeGreaterThan(DIFFERENCE_MAX);
+  });
+});

@@ -1,0 +1,91 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { at, launch, visit } from "./support/browser";
+import { Server } from "./support/server";
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.withRows(100)]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+describe("keys", () => {
+  it("are shown once, work, and no longer work when they are deleted", async () => {
+    const { page } = await visit(browser, server, at("settings", "keys"));
+    await page.getByRole("button", { name: "Create key" }).click();
+    await page.getByLabel("What is it for?").fill("nightly <i>export</i>");
+    await page.getByRole("button", { name: "Create key" }).click();
+    const secret = (await page.getByRole("group", { name: "Secret key" }).textContent())!;
+    const ask = () => fetch(`${server.url}/api/v1/projects/shop/exports`, { headers: { authorization: `Bearer ${secret}` } });
+    expect((await ask()).status).toBe(200);
+    await page.reload();
+    await page.getByRole("cell", { name: "nightly <i>export</i>", exact: true }).waitFor();
+    expect(await page.content()).not.toContain(secret);
+    await page.getByRole("button", { name: "Delete key nightly <i>export</i>" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete key" }).click();
+    await page.getByRole("heading", { name: "No keys yet" }).waitFor();
+    expect((await ask()).status).toBe(401);
+  });
+});
+
+describe("people", () => {
+  it("are invited with a link, and get another role", async () => {
+    const { page } = await visit(browser, server, at("settings", "members"));
+    await page.getByRole("button", { name: "Make link" }).click();
+    const link = new URL((await page.getByRole("group", { name: "Invite" }).textContent())!);
+    const invited = await visit(browser, server, link.pathname + link.hash, { who: null });
+    await invited.page.getByLabel("Address").fill("mary@example.com");
+    await invited.page.getByLabel("Name").fill("Mary Somerville");
+    await invited.page.getByLabel("Password").fill("a long enough one");
+    await invited.page.getByRole("button", { name: "Make account" }).click();
+    await invited.page.getByRole("grid").waitFor();
+    await page.reload();
+    await page.getByLabel("Role of mary@example.com").selectOption("viewer");
+    await expect
+      .poll(async () => {
+        await page.reload();
+        return page.getByLabel("Role of mary@example.com").inputValue();
+      })
+      .toBe("viewer");
+    await page.getByRole("button", { name: "Remove mary@example.com" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Remove member" }).click();
+    await page.getByText("mary@example.com").waitFor({ state: "detached" });
+    // What the server refuses is said where it was asked for.
+    await page.getByLabel("Role of vera@example.com").selectOption("owner");
+    await page.getByRole("button", { name: "Remove vera@example.com" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Remove member" }).click();
+    await page.getByRole("alertdialog").getByText("the last owner of a project stays its owner").waitFor();
+    await page.getByRole("button", { name: "Keep" }).click();
+    await page.goto(server.url + at("settings", "audit"));
+    for (const action of ["member.remove", "member.set", "member.invite"]) {
+      await page.getByRole("cell", { name: action }).first().waitFor();
+    }
+  });
+});
+
+describe("the project", () => {
+  it("is renamed and keeps its retention and quotas", async () => {
+    const { page } = await visit(browser, server, at("settings"));
+    await page.getByLabel("Name").fill("Shop & Co");
+    await page.getByLabel("Retention (days)").fill("90");
+    await page.getByLabel("Exports that run at once").fill("2");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: /^Switch project: Shop & Co/ }).waitFor();
+    await page.reload();
+    expect(await page.getByLabel("Retention (days)").inputValue()).toBe("90");
+    expect(await page.getByLabel("Exports that run at once").inputValue()).toBe("2");
+  });
+
+  it("tells what is stored of it", async () => {
+    const { page } = await visit(browser, server, at("settings", "storage"));
+    const row = page.getByRole("row", { name: /^events/ });
+    expect(await row.getByRole("cell").nth(1).textContent()).toBe("100");
+  });
+});
