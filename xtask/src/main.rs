@@ -10,6 +10,7 @@ mod picture;
 mod servers;
 mod test;
 mod tidy;
+mod ui;
 
 use anyhow::{Result, bail};
 
@@ -17,12 +18,14 @@ const USAGE: &str = "\
 cargo xtask <chore>
 
   demo           build, then generate, import, export three ways and verify
+  demo --serve   build web app and server, and serve both on sample data
   test           every kind of test, with seeded samples of the long ones
   soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
   check          formatting, lints, docs, structure: what CI runs besides tests
   bench engine   speed and memory beside DuckDB, release build
   tidy           the structure rules alone
-  openapi        write crates/api/openapi.json anew from the routes
+  ui             build and test the web app, take its pictures
+  openapi        write crates/api/openapi.json anew from the routes, and the web app's types from it
   docs           write docs/configuration.md from the program's own settings
   picture        draw docs/terminal.svg from a real run";
 
@@ -30,12 +33,14 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["demo", "--serve"] => ui::demo(),
         ["demo", rest @ ..] => demo(rest),
         ["test", rest @ ..] => test::run(rest),
         ["soak", rest @ ..] => test::soak(rest),
         ["check"] => test::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["tidy"] => tidy::run(),
+        ["ui", rest @ ..] => ui::run(rest),
         ["openapi"] => openapi(),
         ["docs", rest @ ..] => docs::run(rest),
         ["picture", rest @ ..] => picture::run(rest),
@@ -51,7 +56,8 @@ fn main() -> Result<()> {
 fn openapi() -> Result<()> {
     let mut test = command::cargo();
     test.args(["test", "--workspace", "--locked", "--lib", "--", "the_checked_in_document_is_the_code_s"]);
-    command::run(test.env("OUTGEST_WRITE_GOLDENS", "1"))
+    command::run(test.env("OUTGEST_WRITE_GOLDENS", "1"))?;
+    ui::types()
 }
 
 fn demo(rest: &[&str]) -> Result<()> {

@@ -78,26 +78,43 @@ fn prepare_node() -> Result<()> {
     })
 }
 
-/// Installs the server's package where this machine is ours to change: in CI, and for root.
 fn prepare_postgres() -> Result<()> {
-    if has_postgres() {
+    let hint = "install the server, any version from 15 on: apt-get install postgresql";
+    install_package("postgresql", has_postgres, hint)
+}
+
+/// The browser that the web app is tested in.
+pub fn chromium() -> Result<()> {
+    let hint = "install the browser: apt-get install chromium, or name one with OUTGEST_CHROMIUM";
+    install_package("chromium", has_chromium, hint)
+}
+
+/// Installs a package of the system where this machine is ours to change: in CI, and for root.
+fn install_package(package: &str, is_there: fn() -> bool, hint: &str) -> Result<()> {
+    if is_there() {
         return Ok(());
     }
     let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
     if !root && !ci {
-        bail!("install the server, any version from 15 on: apt-get install postgresql");
+        bail!("{hint}");
     }
-    eprintln!("installing postgresql");
+    eprintln!("installing {package}");
     let apt = if root { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
         let mut command = Command::new(apt[0]);
         run(command.args(&apt[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
     }
-    if !has_postgres() {
-        bail!("apt-get installed postgresql, but there is no initdb in /usr/lib/postgresql");
+    if !is_there() {
+        bail!("apt-get installed {package}, but it is not where it is looked for; {hint}");
     }
     Ok(())
+}
+
+/// Whether there is a Chromium: the one that is named, or the system's.
+fn has_chromium() -> bool {
+    let named = std::env::var_os("OUTGEST_CHROMIUM").map(PathBuf::from);
+    named.unwrap_or_else(|| PathBuf::from("/usr/bin/chromium")).is_file()
 }
 
 /// Whether the server's programs are there: Debian keeps them out of the path.
