@@ -35,6 +35,7 @@ mod notice;
 mod order;
 mod page;
 mod people;
+mod physical;
 mod quantity;
 mod secret;
 mod selection;
@@ -89,6 +90,7 @@ pub use people::{
     Actor, ApiKey, Member, NewApiKey, NewInvitation, NewUser, PASSWORD_CHARACTERS_MIN, PeopleStore, PresentedKey,
     Project, ProjectChange, Role, Session, SignIn, User, csrf_token,
 };
+pub use physical::{Joined, PhysicalTable, Serves};
 pub use quantity::{ByteCount, RowCount};
 pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};

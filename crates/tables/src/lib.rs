@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 use model::{StoredTable, TableSpec};
 
 pub use restore::{Restored, restored};
-pub use stored::{stored_events, stored_scores};
+pub use stored::{clickhouse_tables, stored_events, stored_scores};
 
 /// Every exportable table, by name.
 pub fn all() -> &'static [Arc<TableSpec>] {

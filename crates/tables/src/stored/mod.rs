@@ -4,12 +4,16 @@
 //! the stores as they are. Columns that ClickHouse computes (`total_cost`, `input_length`, …) are
 //! not stored and not listed.
 
+mod clickhouse;
+mod clickhouse_v3;
 mod events;
 mod scores;
 
 use std::sync::{Arc, LazyLock};
 
 use model::{ColumnType, StoredColumn, StoredTable};
+
+pub use clickhouse::clickhouse_tables;
 
 /// Events: one row per observation.
 pub fn stored_events() -> Arc<StoredTable> {
