@@ -32,3 +32,4 @@ pub use keys::DeadRows;
 pub use lake::Lake;
 pub use maintain::{Checked, Compacted, Expired, ProjectInfo, StoreInfo, TableInfo};
 pub use order::RowOrder;
+pub use read::sizes;

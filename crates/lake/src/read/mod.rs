@@ -19,7 +19,7 @@ mod projection;
 mod reading;
 mod rows;
 mod scan;
-mod sizes;
+pub mod sizes;
 mod slice;
 mod stream;
 

@@ -36,7 +36,7 @@ fn column_bytes(array: &dyn Array, start: usize, count: usize) -> u64 {
 }
 
 /// How many rows from `start` fit `bytes_max`; at least one.
-pub(crate) fn rows_within(columns: &[ArrayRef], start: usize, count: usize, bytes_max: u64) -> usize {
+pub fn rows_within(columns: &[ArrayRef], start: usize, count: usize, bytes_max: u64) -> usize {
     if bytes_of(columns, start, count) <= bytes_max {
         return count;
     }
@@ -54,7 +54,7 @@ pub(crate) fn rows_within(columns: &[ArrayRef], start: usize, count: usize, byte
 
 /// The same rows without the children of other rows: a slice of a list array keeps the items of the
 /// whole, which would count, and be kept alive, with every slice.
-pub(crate) fn trimmed(array: &ArrayRef) -> ArrayRef {
+pub fn trimmed(array: &ArrayRef) -> ArrayRef {
     let window = |offsets: &OffsetBuffer<i32>| {
         let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
         let moved = ScalarBuffer::from_iter(offsets.iter().map(|offset| offset - first));
