@@ -104,7 +104,8 @@ impl Launcher {
         let mut behind = ByteCount::ZERO;
         for slice in plan.slices {
             let Ok(place) = opened.reserve().await else { return };
-            let reserved = permits(left.expected(slice.bytes).max(self.budget.batch_bytes)).min(all);
+            // Half at most, so that the next slice is asked for while a large one is used up.
+            let reserved = permits(left.expected(slice.bytes).max(self.budget.batch_bytes)).min((all / 2).max(1));
             let reservation = Arc::clone(&prefetch).acquire_many_owned(reserved).await;
             let reservation = reservation.expect("the semaphore is never closed");
             let (sender, reads) = mpsc::channel(BATCHES_WAITING);
