@@ -273,3 +273,25 @@ fn score(n: i64) -> Value {
 pub(crate) fn at(seconds: i64) -> Value {
     Value::from(Micros(EPOCH.0 + seconds * 1_000_001).to_sql_text())
 }
+
+/// Events with inputs of `bytes` bytes, `per_instant` of them at each instant.
+pub(crate) fn bulky(from: usize, count: usize, bytes: usize, per_instant: usize) -> RecordBatch {
+    let rows: Vec<Value> = (from..from + count)
+        .map(|n| {
+            // Noise does not compress and does not repeat, so sizes on disk are sizes in memory.
+            let mut state = n as u64 + 1;
+            let noise: String = std::iter::repeat_with(|| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b'!' + (state >> 33) as u8 % 90)
+            })
+            .take(bytes)
+            .collect();
+            json!({
+                "project_id": "p1", "trace_id": format!("t{}", n % 97), "span_id": format!("s{n:06}"),
+                "start_time": at((n * 7919 % 5003 / per_instant) as i64), "event_ts": at(n as i64), "updated_at": at(n as i64),
+                "input": noise, "name": if n % 100 == 0 { "rare" } else { "common" },
+            })
+        })
+        .collect();
+    batch_from_json(&events(), &rows).unwrap()
+}

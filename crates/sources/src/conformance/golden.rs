@@ -1,4 +1,5 @@
-//! The rows that today's export selects, filter by filter, on the same stored data.
+//! The rows that today's export selects, filter by filter, on the same stored data, as a promise that
+//! every source keeps.
 //!
 //! `golden/e2e/filters.json` holds filters and the ids they were seen to match (the prefix `ev-` removed).
 //! Where we select other rows on purpose, [`DIFFERENCES`] names the filter, what the document on
@@ -9,15 +10,16 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use model::filter::{SearchType, WireFilter, compile, compile_search};
 use model::{
-    ByteCount, Cursor, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, StoredTable, VersionScope,
-    Window,
+    ByteCount, Cursor, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, Source, StoredTable,
+    VersionScope, Window,
 };
 use serde_json::Value;
 
-use super::MemorySource;
-use crate::conformance::{every_promise, keys, read_all};
+use super::{every_promise, keys, read_all};
+use crate::memory::batch_from_json;
 
 /// Filters that select other rows than today's export: name, what the document says, and our ids
 /// (`None`: refused).
@@ -48,10 +50,12 @@ fn lines(name: &str) -> Vec<Value> {
 }
 
 /// The events and scores of the golden set.
-fn source() -> MemorySource {
-    let table = |stored: Arc<StoredTable>, file| (stored, lines(file));
-    let tables = vec![table(tables::stored_events(), "events.jsonl"), table(tables::stored_scores(), "scores.jsonl")];
-    MemorySource::from_json(tables).unwrap()
+pub(crate) fn rows() -> Vec<(Arc<StoredTable>, Vec<RecordBatch>)> {
+    let table = |stored: Arc<StoredTable>, file| {
+        let batch = batch_from_json(&stored, &lines(file)).unwrap();
+        (stored, vec![batch])
+    };
+    vec![table(tables::stored_events(), "events.jsonl"), table(tables::stored_scores(), "scores.jsonl")]
 }
 
 /// What today's export of the golden set reads: every event that started before August 2026.
@@ -92,7 +96,7 @@ fn predicate(vector: &Value) -> Result<Option<Expr>, Vec<FieldProblem>> {
 }
 
 /// The ids that a filter selects, as the golden file writes them; `None` where it is refused.
-async fn selected(source: &MemorySource, vector: &Value) -> Option<String> {
+async fn selected(source: &dyn Source, vector: &Value) -> Option<String> {
     let filter = predicate(vector).ok()?;
     // Comment filters are resolved before a source sees them; nobody commented on this set.
     let filter = filter.map(|filter| if matches!(filter, Expr::Comment(_)) { Expr::Or(vec![]) } else { filter });
@@ -103,9 +107,8 @@ async fn selected(source: &MemorySource, vector: &Value) -> Option<String> {
     Some(ids.join(" "))
 }
 
-#[tokio::test]
-async fn golden_filters_select_the_rows_they_always_did() {
-    let source = source();
+/// The golden filters select the rows they always did, from a source that holds [`rows`].
+pub(crate) async fn filters_select_the_rows_they_always_did(source: &dyn Source) {
     let vectors: Value =
         serde_json::from_reader(File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/e2e/filters.json")).unwrap())
             .unwrap();
@@ -113,7 +116,7 @@ async fn golden_filters_select_the_rows_they_always_did() {
     let mut listed = 0;
     for vector in vectors.as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();
-        let ours = selected(&source, vector).await;
+        let ours = selected(source, vector).await;
         let expected = match DIFFERENCES.iter().find(|(listed, ..)| *listed == name) {
             Some((_, _, ours)) => {
                 listed += 1;
@@ -138,15 +141,21 @@ fn every_listed_difference_is_documented() {
     }
 }
 
-#[tokio::test]
-async fn golden_rows_keep_every_promise_of_a_source() {
+/// All tables over the golden rows can be read, events by every promise.
+pub(crate) async fn rows_keep_every_promise(source: &dyn Source) {
     for table in ["events", "observations", "scores", "sessions", "traces"] {
-        let source = source();
         let request = request(table, None);
-        let rows = read_all(&source, &request).await.unwrap();
+        let rows = read_all(source, &request).await.unwrap();
         assert!(rows.num_rows() > 0 && rows.num_columns() == request.columns.len() + <dyn Reading>::KEY_COLUMNS);
         if table == "events" {
-            every_promise(&source.with_slice_rows(50), &request).await;
+            every_promise(source, &request).await;
         }
+    }
+}
+
+/// All tables over the golden rows are the same in two sources, row by row.
+pub(crate) async fn agree(reference: &dyn Source, source: &dyn Source) {
+    for table in ["events", "observations", "scores", "sessions", "traces"] {
+        super::agrees(reference, source, &request(table, None)).await;
     }
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod arbitrary;
 pub(crate) mod fixture;
+pub(crate) mod golden;
 
 use std::sync::Arc;
 

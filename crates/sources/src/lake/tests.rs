@@ -18,9 +18,9 @@ use tempfile::TempDir;
 use super::LakeSource;
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
 use crate::conformance::fixture::{
-    self, EPOCH, at, events, events_table, linked_table, request, scores, tables, traces_table,
+    self, EPOCH, at, bulky, events, events_table, linked_table, request, scores, tables, traces_table,
 };
-use crate::conformance::{agrees, every_promise, keys, read_all};
+use crate::conformance::{agrees, every_promise, golden, keys, read_all};
 use crate::memory::{MemorySource, batch_from_json};
 
 type Loaded = Vec<(Arc<StoredTable>, Vec<RecordBatch>)>;
@@ -121,6 +121,20 @@ async fn agrees_with_memory_on_attached_columns() {
 }
 
 #[tokio::test]
+async fn golden_filters_select_the_rows_they_always_did() {
+    let directory = TempDir::new().unwrap();
+    let loaded = golden::rows();
+    let tables: Vec<Arc<StoredTable>> = loaded.iter().map(|(table, _)| Arc::clone(table)).collect();
+    let lake = Lake::create_or_open(directory.path(), &tables, EPOCH).unwrap();
+    for (table, batches) in &loaded {
+        batches.iter().for_each(|batch| append(&lake, table.name, batch.clone()));
+    }
+    let source = LakeSource::new(lake);
+    golden::filters_select_the_rows_they_always_did(&source).await;
+    golden::agree(&MemorySource::new(loaded).unwrap(), &source).await;
+}
+
+#[tokio::test]
 async fn a_read_sees_one_snapshot_and_finds_it_again() {
     let loaded = fixture::batches();
     let first = vec![(events(), vec![loaded[0].1[0].clone()]), (scores(), loaded[1].1.clone())];
@@ -140,28 +154,6 @@ async fn a_read_sees_one_snapshot_and_finds_it_again() {
         keys(&concat_batches(&batches[0].schema(), &batches).unwrap()),
         keys(&read_all(&old, &request(events_table())).await.unwrap())
     );
-}
-
-/// Events with inputs of `bytes` bytes, `per_instant` of them at each instant.
-fn bulky(from: usize, count: usize, bytes: usize, per_instant: usize) -> RecordBatch {
-    let rows: Vec<serde_json::Value> = (from..from + count)
-        .map(|n| {
-            // Noise does not compress and does not repeat, so sizes on disk are sizes in memory.
-            let mut state = n as u64 + 1;
-            let noise: String = std::iter::repeat_with(|| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                char::from(b'!' + (state >> 33) as u8 % 90)
-            })
-            .take(bytes)
-            .collect();
-            json!({
-                "project_id": "p1", "trace_id": format!("t{}", n % 97), "span_id": format!("s{n:06}"),
-                "start_time": at((n * 7919 % 5003 / per_instant) as i64), "event_ts": at(n as i64), "updated_at": at(n as i64),
-                "input": noise, "name": if n % 100 == 0 { "rare" } else { "common" },
-            })
-        })
-        .collect();
-    batch_from_json(&events(), &rows).unwrap()
 }
 
 async fn slice_by_slice(reading: &Arc<dyn Reading>) -> (usize, RecordBatch) {

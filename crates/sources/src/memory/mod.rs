@@ -8,8 +8,6 @@
 
 pub(crate) mod columnar;
 mod evaluate;
-#[cfg(test)]
-mod golden;
 mod group;
 mod json;
 mod position;

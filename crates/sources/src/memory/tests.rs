@@ -10,7 +10,7 @@ use serde_json::json;
 use super::MemorySource;
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
 use crate::conformance::fixture::{self, EPOCH, at, events, events_table, linked_table, request, scores, traces_table};
-use crate::conformance::{every_promise, keys, read_all};
+use crate::conformance::{every_promise, golden, keys, read_all};
 
 fn fixture() -> MemorySource {
     MemorySource::new(fixture::batches()).unwrap().with_slice_rows(7)
@@ -264,4 +264,15 @@ async fn rows_that_would_be_rounded_or_misread_are_refused() {
 
 fn scores_only() -> model::TableSpec {
     model::TableSpec { relation: model::Relation::Stored(scores()), ..(*events_table()).clone() }
+}
+
+#[tokio::test]
+async fn golden_filters_select_the_rows_they_always_did() {
+    let source = MemorySource::new(golden::rows()).unwrap();
+    golden::filters_select_the_rows_they_always_did(&source).await;
+}
+
+#[tokio::test]
+async fn golden_rows_keep_every_promise_of_a_source() {
+    golden::rows_keep_every_promise(&MemorySource::new(golden::rows()).unwrap().with_slice_rows(50)).await;
 }
