@@ -15,7 +15,7 @@ use model::KindDescriptor;
 
 /// Every kind of source, by name.
 pub fn all() -> Vec<KindDescriptor> {
-    vec![lake::descriptor(), memory::descriptor()]
+    vec![clickhouse::descriptor(), lake::descriptor(), memory::descriptor()]
 }
 
 #[cfg(test)]

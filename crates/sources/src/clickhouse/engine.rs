@@ -32,6 +32,11 @@ pub(crate) fn engine() -> Option<&'static Engine> {
     ENGINE.get_or_init(Engine::start).as_ref()
 }
 
+/// How many cases a test runs: a few, or, with `OUTGEST_SOAK=1`, many.
+pub(crate) fn soak(few: usize, many: usize) -> usize {
+    if std::env::var("OUTGEST_SOAK").is_ok_and(|soak| soak == "1") { many } else { few }
+}
+
 impl Engine {
     fn start() -> Option<Self> {
         let stack = std::env::var_os("OUTGEST_STACK").map(PathBuf::from)?;
@@ -56,6 +61,16 @@ impl Engine {
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.run("default", &format!("CREATE DATABASE {name}"));
         name
+    }
+
+    /// Creates the tables of a Langfuse deployment.
+    pub(crate) fn langfuse_tables(&self, database: &str) {
+        let file = include_str!("../../engine/langfuse.sql");
+        let statements: String =
+            file.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
+        for statement in statements.split(";\n").filter(|statement| !statement.trim().is_empty()) {
+            self.run(database, statement);
+        }
     }
 
     /// Runs one statement in `database` and returns what it prints.

@@ -1,0 +1,398 @@
+//! What a database holds of the tables that are read: asked once, when the source is connected.
+//!
+//! A [`Place`] is one of its tables: which columns it has and of which types, what it is sorted by, and
+//! how it is named in a query. Types are brought to those of the stored table here, so that nothing
+//! else has to know that a column is LowCardinality, of another precision or missing.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use model::{ColumnType, Fault, FaultKind, PhysicalTable, Serves, Stop, StoredColumn, StoredTable};
+use tokio::sync::OnceCell;
+
+use super::client::Client;
+use super::query::Query;
+use super::sql::{arrays_of_texts, identifier, is_composite, null, quoted, type_name, zero};
+
+/// One look at columns and tables of the current database; who may not read a table does not see it.
+const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.engine AS engine, \
+    t.sorting_key AS sorting_key FROM system.columns AS c LEFT JOIN system.tables AS t \
+    ON t.database = c.database AND t.name = c.table \
+    WHERE c.database = currentDatabase() AND c.table IN {names:Array(String)} ORDER BY c.table, c.position";
+
+/// The tables that were found.
+#[derive(Debug)]
+pub(super) struct Database {
+    name: String,
+    places: Vec<Place>,
+    /// What was looked for, for faults.
+    wanted: Vec<PhysicalTable>,
+}
+
+/// A table of the database that holds the rows of a stored table.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) physical: PhysicalTable,
+    /// Tells it from the other places of the database.
+    pub(super) number: usize,
+    /// Types by column.
+    types: HashMap<String, String>,
+    sorting_key: String,
+    from: String,
+    /// The table that its rows take columns from.
+    joined: Option<String>,
+    /// Whether its rows lie on several servers.
+    is_spread: bool,
+    counts_blocks: OnceCell<bool>,
+}
+
+/// A column that the database lacks or has in another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaDifference {
+    /// The table in the database.
+    pub table: &'static str,
+    /// The column that is missing.
+    pub column: &'static str,
+    /// Whether nothing can be read without it; otherwise it reads as null, or as empty where it has no null.
+    pub required: bool,
+}
+
+impl Database {
+    /// Looks at the tables. Nothing is required yet: a table may be missing that nobody reads.
+    pub(super) async fn look(client: &Client, wanted: Vec<PhysicalTable>) -> Result<Self, Fault> {
+        let names = arrays_of_texts(wanted.iter().map(|table| table.name))?.remove(0);
+        let query =
+            Query { text: PROBE.to_owned(), parameters: vec![("names".into(), names)], purpose: "the list of tables" };
+        let rows = client.rows(query, &Stop::new()).await?;
+        let mut found: HashMap<String, Found> = HashMap::new();
+        for row in 0..rows.num_rows() {
+            let [table, name, kind, engine, sorting_key] =
+                ["table", "name", "type", "engine", "sorting_key"].map(|column| text(&rows, column, row));
+            let entry = found.entry(table).or_insert_with(|| Found { engine, sorting_key, types: HashMap::new() });
+            entry.types.insert(name, kind);
+        }
+        let options = client.options();
+        let from = |table: &str| match &options.cluster {
+            Some(cluster) => {
+                let [cluster, database] = [cluster, &options.database].map(|name| quoted(name));
+                format!("cluster({cluster}, {database}, {})", quoted(table))
+            }
+            None => identifier(table),
+        };
+        let places = wanted.iter().enumerate().filter_map(|(number, physical)| {
+            let found = found.get(physical.name)?;
+            let sorting_key = Some(&found.sorting_key).filter(|key| !key.is_empty());
+            Some(Place {
+                physical: physical.clone(),
+                number,
+                types: found.types.clone(),
+                sorting_key: sorting_key.map_or_else(|| physical.sorting_key.to_owned(), String::clone),
+                from: from(physical.name),
+                joined: physical.joined.map(|joined| from(joined.name)),
+                is_spread: options.cluster.is_some() || found.engine == "Distributed",
+                counts_blocks: OnceCell::new(),
+            })
+        });
+        let mut database = Self { name: options.to_string(), places: places.collect(), wanted };
+        database.choose(client).await?;
+        Ok(database)
+    }
+
+    /// Where a stored table has several layouts, keeps the first one that holds rows: the tables of a new
+    /// one are there, and empty, before a deployment moves to it.
+    async fn choose(&mut self, client: &Client) -> Result<(), Fault> {
+        let mut kept: Vec<Place> = Vec::new();
+        let mut left = std::mem::take(&mut self.places);
+        while let Some(first) = left.first() {
+            let stored = first.physical.stored;
+            let (of_table, others): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|place| place.physical.stored == stored);
+            left = others;
+            let mut layouts: Vec<&str> = of_table.iter().map(|place| place.physical.layout).collect();
+            layouts.dedup();
+            let mut chosen = layouts[0];
+            if layouts.len() > 1 {
+                for place in &of_table {
+                    if place.holds_rows(client).await? {
+                        chosen = place.physical.layout;
+                        break;
+                    }
+                }
+            }
+            kept.extend(of_table.into_iter().filter(|place| place.physical.layout == chosen));
+        }
+        self.places = kept;
+        Ok(())
+    }
+
+    /// The places whose rows form the groups of a stored table.
+    pub(super) fn places_of_groups(&self, stored: &str) -> Result<Vec<&Place>, Fault> {
+        let serves = |place: &&Place| place.physical.stored == stored && place.physical.serves != Serves::Rows;
+        let places: Vec<&Place> = self.places.iter().filter(serves).collect();
+        if places.is_empty() { Err(self.missing(stored)) } else { Ok(places) }
+    }
+
+    /// The place of this number.
+    pub(super) fn numbered(&self, number: usize) -> Result<&Place, Fault> {
+        let place = self.places.iter().find(|place| place.number == number);
+        place.ok_or_else(|| Fault::bug("a table is read that the database has not"))
+    }
+
+    /// The place whose rows are those of a stored table.
+    pub(super) fn place(&self, stored: &str) -> Result<&Place, Fault> {
+        let serves = |place: &&Place| place.physical.stored == stored && place.physical.serves != Serves::Groups;
+        self.places.iter().find(serves).ok_or_else(|| self.missing(stored))
+    }
+
+    fn missing(&self, stored: &str) -> Fault {
+        let known: Vec<&str> =
+            self.wanted.iter().filter(|table| table.stored == stored).map(|table| table.name).collect();
+        Fault::new(
+            FaultKind::NotFound,
+            format!("{self} has no table {} to read {stored} from, or the user may not read it", known.join(" or ")),
+        )
+        .hint("check the database in the address and the user's grants: SELECT on the table is enough")
+    }
+
+    /// The columns of a stored table that the database lacks.
+    pub(super) fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
+        let Ok(place) = self.place(stored.name) else { return Vec::new() };
+        let missing = stored.columns.iter().filter(|column| place.raw(column.name).is_none());
+        missing
+            .map(|column| SchemaDifference {
+                table: place.physical.name,
+                column: column.name,
+                required: is_required(stored, column),
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+struct Found {
+    engine: String,
+    sorting_key: String,
+    types: HashMap<String, String>,
+}
+
+fn text(rows: &RecordBatch, column: &str, row: usize) -> String {
+    let column = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+    column.map(|column| column.value(row).to_owned()).unwrap_or_default()
+}
+
+/// Whether rows cannot be told apart, ordered or ranked without the column.
+fn is_required(stored: &StoredTable, column: &StoredColumn) -> bool {
+    let special = [stored.time, stored.version, stored.deleted, stored.ingested];
+    column.required || stored.key.contains(&column.name) || special.contains(&column.name)
+}
+
+impl Place {
+    /// The table in a query, to be called `t`.
+    pub(super) fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// What joins the table that columns are taken from, where one of these expressions needs it: the rows
+    /// that `among`, a condition on the table's own rows, leaves.
+    pub(super) fn join<'e>(
+        &self,
+        stored: &StoredTable,
+        mut expressions: impl Iterator<Item = &'e str>,
+        among: Option<&str>,
+    ) -> Result<String, Fault> {
+        let Some((joined, from)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
+            return Ok(String::new());
+        };
+        if !expressions.any(|expression| expression.contains("j.")) {
+            return Ok(String::new());
+        }
+        let project = self.required(stored.key[0])?;
+        let among = among.map(|among| {
+            format!(
+                " AND u.{} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
+                joined.id,
+                self.within(),
+                joined.by,
+                self.from
+            )
+        });
+        Ok(format!(
+            " {} (SELECT * FROM {from} AS u FINAL WHERE u.project_id = {{project:String}} AND u.is_deleted = 0{}) AS j \
+             ON j.{} = {}",
+            self.left_join(),
+            among.unwrap_or_default(),
+            joined.id,
+            joined.by
+        ))
+    }
+
+    async fn holds_rows(&self, client: &Client) -> Result<bool, Fault> {
+        let text = format!("SELECT 1 AS one FROM {} AS t LIMIT 1", self.from);
+        let query = Query { text, parameters: Vec::new(), purpose: "the layout" };
+        Ok(client.rows(query, &Stop::new()).await?.num_rows() > 0)
+    }
+
+    /// The type of a column, where it is one of the table's own.
+    fn actual(&self, column: &str) -> Option<&String> {
+        let mapped = self.physical.columns.iter().find(|(name, _)| *name == column);
+        let own = mapped.map_or(Some(column), |(_, expression)| expression.strip_prefix("t."))?;
+        self.types.get(own)
+    }
+
+    /// `IN`, or what it must be where the list comes from a table on several servers.
+    pub(super) fn within(&self) -> &'static str {
+        if self.is_spread { "GLOBAL IN" } else { "IN" }
+    }
+
+    /// `LEFT JOIN`, likewise.
+    pub(super) fn left_join(&self) -> &'static str {
+        if self.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
+    }
+
+    /// A column as the table has it, `None` where it has not.
+    pub(super) fn raw(&self, column: &str) -> Option<String> {
+        if let Some((_, expression)) = self.physical.columns.iter().find(|(name, _)| *name == column) {
+            return Some((*expression).to_owned());
+        }
+        self.types.contains_key(column).then(|| format!("t.{}", identifier(column)))
+    }
+
+    /// A column that nothing can be read without, as the table has it.
+    pub(super) fn required(&self, column: &str) -> Result<String, Fault> {
+        self.raw(column).ok_or_else(|| {
+            Fault::new(FaultKind::Configuration, format!("table {} has no column {column}", self.physical.name))
+                .hint("outgest doctor tells which columns of this server differ from those that are read")
+        })
+    }
+
+    /// A stored column as a value of its type; where the table lacks it null, or what stands for nothing.
+    pub(super) fn value(&self, stored: &StoredTable, column: &StoredColumn) -> Result<String, Fault> {
+        if is_required(stored, column) {
+            self.required(column.name)?;
+        }
+        let Some(raw) = self.raw(column.name) else {
+            return Ok(match column {
+                StoredColumn { nullable: true, kind, .. } => null(kind).sql,
+                StoredColumn { kind: ColumnType::Text, default, .. } => quoted(default),
+                StoredColumn { kind, .. } => zero(kind),
+            });
+        };
+        Ok(match self.actual(column.name) {
+            Some(actual) => as_kind(&raw, actual, column),
+            None => raw,
+        })
+    }
+
+    /// Text that is the same for two versions of a row exactly where the table itself keeps one of them.
+    pub(super) fn instance(&self, stored: &StoredTable) -> Result<String, Fault> {
+        let key = self.key(stored)?.join(", ");
+        Ok(format!("hex(sipHash128({key}, {}))", self.sorting_key))
+    }
+
+    /// The same as a number, for quick comparison.
+    pub(super) fn instance_number(&self) -> String {
+        format!("cityHash64({})", self.sorting_key)
+    }
+
+    /// The columns of a row's key but the project.
+    pub(super) fn key(&self, stored: &StoredTable) -> Result<Vec<String>, Fault> {
+        stored.key.iter().skip(1).map(|column| self.required(column)).collect()
+    }
+
+    /// What ranks the versions of a row: the greatest of these is the newest one. The table knows the
+    /// order of its writes, unless it is a view of other tables; then the time of storing stands for it.
+    pub(super) async fn rank(&self, stored: &StoredTable, client: &Client) -> Result<String, Fault> {
+        let version = self.required(stored.version)?;
+        let counts = self.counts_blocks.get_or_try_init(|| self.probe_blocks(client)).await?;
+        Ok(match counts {
+            true => format!("({version}, t._block_number, t._block_offset, {})", self.instance_number()),
+            false => format!("({version}, {}, {})", self.required(stored.ingested)?, self.instance_number()),
+        })
+    }
+
+    async fn probe_blocks(&self, client: &Client) -> Result<bool, Fault> {
+        if self.is_spread {
+            // Every server counts for itself.
+            return Ok(false);
+        }
+        let text =
+            format!("SELECT t._block_number AS number, t._block_offset AS place FROM {} AS t WHERE 0", self.from);
+        let query = Query { text, parameters: Vec::new(), purpose: "the order of writes" };
+        match client.rows(query, &Stop::new()).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind() == FaultKind::Configuration => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// A column of type `actual` as a value of the stored column's type.
+fn as_kind(raw: &str, actual: &str, column: &StoredColumn) -> String {
+    let plain = without(actual, "LowCardinality(");
+    let is_nullable = plain.starts_with("Nullable(");
+    let plain = without(plain, "Nullable(");
+    let wanted = type_name(&column.kind);
+    let cast = |kind: &str| match is_nullable {
+        true => format!("CAST({raw} AS Nullable({kind}))"),
+        false => format!("CAST({raw} AS {kind})"),
+    };
+    let value = match &column.kind {
+        ColumnType::Timestamp if plain.starts_with("DateTime64(6") => raw.to_owned(),
+        ColumnType::Timestamp => format!("toDateTime64({raw}, 6, 'UTC')"),
+        ColumnType::Bool if plain != "Bool" => cast("Bool"),
+        ColumnType::Int64 | ColumnType::UInt64 if plain != wanted => {
+            let kind = if is_nullable { format!("Nullable({wanted})") } else { wanted };
+            format!("accurateCast({raw}, {})", quoted(&kind))
+        }
+        // Keys and items of few values are texts like any other.
+        _ if plain.replace("LowCardinality(String)", "String") == wanted => raw.to_owned(),
+        ColumnType::Text => format!("toString({raw})"),
+        kind if is_composite(kind) => format!("CAST({raw} AS {wanted})"),
+        _ => cast(&wanted),
+    };
+    match is_nullable && !column.nullable {
+        true => format!("ifNull({value}, {})", zero(&column.kind)),
+        false => value,
+    }
+}
+
+/// What a type wraps, or the type itself.
+fn without<'a>(kind: &'a str, wrapper: &str) -> &'a str {
+    kind.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')).unwrap_or(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(kind: ColumnType, nullable: bool) -> StoredColumn {
+        StoredColumn { name: "c", kind, nullable, required: false, default: "" }
+    }
+
+    #[test]
+    fn columns_of_another_type_are_brought_to_their_own() {
+        let usage = ColumnType::Map(Box::new(ColumnType::UInt64));
+        for (actual, kind, nullable, expected) in [
+            ("String", ColumnType::Text, false, "t.c"),
+            ("LowCardinality(String)", ColumnType::Text, false, "t.c"),
+            ("LowCardinality(Nullable(String))", ColumnType::Text, true, "t.c"),
+            ("Map(LowCardinality(String), UInt64)", usage, false, "t.c"),
+            ("DateTime64(3)", ColumnType::Timestamp, false, "toDateTime64(t.c, 6, 'UTC')"),
+            ("DateTime64(6, 'UTC')", ColumnType::Timestamp, false, "t.c"),
+            ("Nullable(UInt16)", ColumnType::Int64, true, "accurateCast(t.c, 'Nullable(Int64)')"),
+            ("UInt8", ColumnType::Bool, false, "CAST(t.c AS Bool)"),
+            ("Nullable(String)", ColumnType::Text, false, "ifNull(t.c, defaultValueOfTypeName('String'))"),
+            ("Decimal(18, 12)", ColumnType::COST, false, "t.c"),
+            ("Enum8('A' = 1)", ColumnType::Text, false, "toString(t.c)"),
+        ] {
+            assert_eq!(as_kind("t.c", actual, &column(kind, nullable)), expected, "{actual}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Versions that a table keeps although a newer one of the same row exists.
+//!
+//! `FINAL` leaves one version for each value of a table's sorting key. A row is identified by less than
+//! that: events are also sorted by their start, scores by their name, so a version with another start
+//! does not replace the one before. One look at the key columns finds the rows of which more than one
+//! version is left, which are few; what is outranked of them is kept here and left out of every read.
+//!
+//! The look takes memory for a number per row and is divided where that would be much.
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt64Type};
+use model::{Fault, ProjectId, Stop, StoredTable};
+
+use super::client::Client;
+use super::database::Place;
+use super::query::Query;
+use super::sql::{Parameters, arrays_of_texts, escaped};
+
+/// Rows whose keys are looked at together: about 50 bytes each on the server.
+const ROWS_TOGETHER: u64 = 4_000_000;
+
+/// Outranked versions of a table's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dead {
+    /// Start of the row in microseconds, and which version it is, ascending.
+    versions: Vec<(i64, u128)>,
+}
+
+/// A look at a table.
+pub(super) struct Look<'a> {
+    pub(super) client: &'a Client,
+    pub(super) place: &'a Place,
+    pub(super) stored: &'a StoredTable,
+    pub(super) project: &'a ProjectId,
+    /// Which versions are looked at, where that is not all of them.
+    pub(super) scope: Option<String>,
+    pub(super) parameters: Parameters,
+}
+
+impl Dead {
+    /// The condition that leaves them out where the rows start in `from <= t <= to`, and the values it
+    /// needs; nothing where there are none.
+    pub(super) fn left_out(
+        &self,
+        instance: &str,
+        prefix: &str,
+        (from, to): (i64, i64),
+    ) -> Result<(String, Vec<(String, String)>), Fault> {
+        let first = self.versions.partition_point(|(time, _)| *time < from);
+        let last = self.versions.partition_point(|(time, _)| *time <= to);
+        if first >= last {
+            return Ok((String::new(), Vec::new()));
+        }
+        let texts: Vec<String> =
+            self.versions[first..last].iter().map(|(_, version)| format!("{version:032X}")).collect();
+        let lists = arrays_of_texts(texts.iter().map(String::as_str))?;
+        let values: Vec<(String, String)> =
+            lists.into_iter().enumerate().map(|(place, list)| (format!("{prefix}{place}"), list)).collect();
+        let conditions = values.iter().map(|(name, _)| format!(" AND {instance} NOT IN {{{name}:Array(String)}}"));
+        Ok((conditions.collect(), values))
+    }
+}
+
+impl Look<'_> {
+    /// Finds the outranked versions.
+    pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
+        let rows = self.count(&format!("SELECT count() AS n FROM {}", self.rows()), None, stop).await?;
+        let parts = rows.div_ceil(ROWS_TOGETHER);
+        let mut dead = Dead::default();
+        for part in 0..parts {
+            let part = Part { part, parts };
+            let moved = self.moved(part)?;
+            if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(part), stop).await? > 0 {
+                dead.versions.extend(self.outranked(&moved, part, stop).await?);
+            }
+        }
+        dead.versions.sort_unstable();
+        Ok(dead)
+    }
+
+    /// The rows that are looked at.
+    fn rows(&self) -> String {
+        let project = self.place.raw(self.stored.key[0]).unwrap_or_default();
+        let scope = self.scope.as_ref().map(|scope| format!(" AND {scope}")).unwrap_or_default();
+        format!("{} AS t WHERE {project} = {{project:String}}{scope}", self.place.from())
+    }
+
+    fn key_number(&self) -> Result<String, Fault> {
+        Ok(format!("cityHash64({})", self.place.key(self.stored)?.join(", ")))
+    }
+
+    /// Numbers of the keys of which the table keeps more than one version for good.
+    fn moved(&self, part: Part) -> Result<String, Fault> {
+        let (key, instance) = (self.key_number()?, self.place.instance_number());
+        Ok(format!(
+            "SELECT {key} AS k FROM {}{} GROUP BY k HAVING min({instance}) != max({instance})",
+            self.rows(),
+            part.condition(&key)
+        ))
+    }
+
+    async fn outranked(&self, moved: &str, part: Part, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
+        let (stored, place) = (self.stored, self.place);
+        let rank = place.rank(stored, self.client).await?;
+        let (key, instance) = (place.key(stored)?.join(", "), place.instance(stored)?);
+        let time = place.required(stored.time)?;
+        let text = format!(
+            "SELECT time, version FROM (SELECT tuple({key}) AS k, {instance} AS version, max({rank}) AS newest, \
+             toUnixTimestamp64Micro(toDateTime64(argMax({time}, {rank}), 6, 'UTC')) AS time, \
+             max(newest) OVER (PARTITION BY k) AS best FROM {} AND {} {} ({moved}) GROUP BY k, version) \
+             WHERE newest < best",
+            self.rows(),
+            self.key_number()?,
+            place.within(),
+        );
+        let rows = self.client.rows(self.query(text, Some(part)), stop).await?;
+        read(&rows).ok_or_else(|| Fault::corrupt("the server's list of outranked versions cannot be read"))
+    }
+
+    async fn count(&self, text: &str, part: Option<Part>, stop: &Stop) -> Result<u64, Fault> {
+        let rows = self.client.rows(self.query(text.to_owned(), part), stop).await?;
+        let count = rows.column(0).as_primitive_opt::<UInt64Type>().filter(|column| column.len() == 1);
+        count.map(|column| column.value(0)).ok_or_else(|| Fault::corrupt("the server's count cannot be read"))
+    }
+
+    fn query(&self, text: String, part: Option<Part>) -> Query {
+        let mut parameters = self.parameters.clone().into_values();
+        parameters.push(("project".into(), escaped(self.project.as_str())));
+        if let Some(part) = part {
+            parameters.extend([("part".into(), part.part.to_string()), ("parts".into(), part.parts.to_string())]);
+        }
+        Query { text, parameters, purpose: "the versions of rows" }
+    }
+}
+
+/// A share of the keys.
+#[derive(Clone, Copy)]
+struct Part {
+    part: u64,
+    parts: u64,
+}
+
+impl Part {
+    fn condition(self, key: &str) -> String {
+        if self.parts == 1 { String::new() } else { format!(" AND {key} % {{parts:UInt64}} = {{part:UInt64}}") }
+    }
+}
+
+fn read(rows: &RecordBatch) -> Option<Vec<(i64, u128)>> {
+    if rows.num_rows() == 0 {
+        return Some(Vec::new());
+    }
+    let times = rows.column_by_name("time")?.as_primitive_opt::<Int64Type>()?;
+    let versions = rows.column_by_name("version")?.as_string_opt::<i32>()?;
+    times
+        .values()
+        .iter()
+        .zip(versions)
+        .map(|(time, version)| Some((*time, u128::from_str_radix(version?, 16).ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_starts_in_the_stretch_is_left_out() {
+        let dead = Dead { versions: vec![(10, 1), (20, 0xab), (20, 3), (30, 4)] };
+        let (condition, values) = dead.left_out("hash", "d", (15, 20)).unwrap();
+        assert_eq!(condition, " AND hash NOT IN {d0:Array(String)}");
+        assert_eq!(values[0].1, "['000000000000000000000000000000AB','00000000000000000000000000000003']");
+        assert_eq!(dead.left_out("hash", "d", (31, 40)).unwrap(), (String::new(), Vec::new()));
+    }
+}

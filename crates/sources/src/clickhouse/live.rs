@@ -1,0 +1,78 @@
+//! The live rows of a stored table as a subquery, and the columns that expressions find in it.
+//!
+//! Everything else selects from it: rows of a slice, groups, scores, places in traces. Its columns are
+//! named after the stored ones, so that expressions know nothing of the physical table.
+
+use std::collections::BTreeSet;
+
+use model::{Fault, StoredTable};
+
+use super::database::Place;
+use super::sql::{Term, identifier};
+
+/// Stands in the text of a query for what leaves out outranked versions of a table.
+pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
+
+/// The same for versions of all times of a place.
+pub(super) fn dead_of(place: &Place) -> String {
+    format!("/*outranked {}*/", place.number)
+}
+
+/// A live-rows subquery to be.
+pub(super) struct Live<'a> {
+    pub(super) place: &'a Place,
+    pub(super) stored: &'a StoredTable,
+    /// Stored columns it has.
+    pub(super) columns: BTreeSet<&'a str>,
+    /// Conditions on live rows, over the table's own columns.
+    pub(super) conditions: Vec<String>,
+    /// What leaves out outranked versions.
+    pub(super) dead: String,
+}
+
+impl Live<'_> {
+    /// The subquery without its parentheses.
+    pub(super) fn sql(&self) -> Result<String, Fault> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for name in &self.columns {
+            let column = self
+                .stored
+                .column(name)
+                .ok_or_else(|| Fault::bug(format!("table {} has no stored column {name}", self.stored.name)))?;
+            columns.push((self.place.value(self.stored, column)?, column_name(name)));
+        }
+        let project = self.place.required(self.stored.key[0])?;
+        let deleted = self.place.required(self.stored.deleted)?;
+        let conditions: String = self.conditions.iter().map(|condition| format!(" AND {condition}")).collect();
+        let read = columns.iter().map(|(expression, _)| expression).chain(&self.conditions).map(String::as_str);
+        let in_slice = in_slice(self.place, self.stored)?;
+        let among = (self.dead == DEAD_IN_SLICE).then_some(in_slice.as_str());
+        let join = self.place.join(self.stored, read, among)?;
+        let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
+        let columns = if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") };
+        Ok(format!(
+            "SELECT {columns} FROM {} AS t FINAL{join} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
+            self.place.from(),
+            self.dead,
+        ))
+    }
+}
+
+/// What a stored column is called in a subquery. No table has such names, so none hides another.
+pub(super) fn column_name(stored: &str) -> String {
+    identifier(&format!("x_{stored}"))
+}
+
+/// A stored column of a subquery.
+pub(super) fn stored_term(stored: &StoredTable, name: &str) -> Option<Term> {
+    let column = stored.column(name)?;
+    Some(Term::new(column_name(name), column.kind.clone()))
+}
+
+/// Condition for rows of the slice, on the table's own columns: it starts in `{lo} <= t <= {hi}`.
+pub(super) fn in_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
+    let time = place.required(stored.time)?;
+    Ok(format!(
+        "{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC') AND {time} <= fromUnixTimestamp64Micro({{hi:Int64}}, 'UTC')"
+    ))
+}

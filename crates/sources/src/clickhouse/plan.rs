@@ -1,0 +1,237 @@
+//! Cuts the total order into slices of bounded bytes, from counts of versions by time.
+//!
+//! Time is divided into hours; those with more than a slice holds into minutes, these into seconds, and
+//! so on to the single instant, which is cut by trace and id. Counting looks at start times and sizes
+//! alone. Neither the user's filter nor which versions are live is considered: what is planned are upper
+//! bounds.
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt64Type};
+use futures_util::TryStreamExt;
+use model::{ByteCount, Fault, KeyRange, Micros, OrderKey, RowCount, Slice, Stop};
+
+use super::query::Query;
+use super::reading::{Bounds, ClickHouseReading};
+use super::versions::Counted;
+
+/// Bytes of a slice. The server reads whole granules, of up to 8,192 rows: what of them is not in the slice
+/// is read for nothing (at 12 MB a slice it costs three times the CPU of one large read, at 26 MB one and a
+/// half times). The server sorts a slice in memory, which takes about three times its bytes.
+const SLICE_BYTES: u64 = 32 * 1024 * 1024;
+/// Widths of the stretches that are counted, in microseconds: an hour, a minute, a second, an instant.
+const WIDTHS: [i64; 4] = [3_600_000_000, 60_000_000, 1_000_000, 1];
+/// Stretches that are named in one query.
+const STRETCHES_NAMED: usize = 4_000;
+
+/// The slices of everything, and when their rows start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Planned {
+    /// Adjacent ranges that cover every position; none where nothing is stored.
+    pub(super) slices: Vec<Slice>,
+    /// Earliest and latest start.
+    pub(super) times: (i64, i64),
+}
+
+/// A stretch of the order that is not divided further.
+struct Stretch {
+    /// The position behind it.
+    end: OrderKey,
+    rows: u64,
+    bytes: u64,
+}
+
+/// The versions that start within a stretch of time.
+#[derive(Clone, Copy)]
+struct Bucket {
+    start: i64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Planned {
+    /// Counts what a reading reads.
+    pub(super) async fn count(reading: &ClickHouseReading, stop: &Stop) -> Result<Self, Fault> {
+        let Some(bounds) = reading.bounds(&KeyRange::ALL) else { return Ok(Self::default()) };
+        let counting = Counting { reading, counted: &reading.compiled.counted, stop };
+        let hours = counting.buckets(0, &[], bounds).await?;
+        let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(Self::default()) };
+        let times = (last.start, first.start + WIDTHS[0] - 1);
+        let stretches = counting.divided(0, hours, bounds).await?;
+        Ok(Self { slices: slices(stretches), times })
+    }
+}
+
+struct Counting<'a> {
+    reading: &'a ClickHouseReading,
+    counted: &'a Counted,
+    stop: &'a Stop,
+}
+
+impl Counting<'_> {
+    /// Divides what is larger than a slice; the rest stays as it is.
+    async fn divided(&self, level: usize, buckets: Vec<Bucket>, bounds: Bounds) -> Result<Vec<Stretch>, Fault> {
+        let large: Vec<i64> =
+            buckets.iter().filter(|bucket| bucket.bytes > SLICE_BYTES).map(|bucket| bucket.start).collect();
+        let mut finer = Vec::new();
+        if !large.is_empty() && level + 1 < WIDTHS.len() {
+            for named in large.chunks(STRETCHES_NAMED) {
+                finer.extend(self.buckets(level + 1, named, bounds).await?);
+            }
+        }
+        let mut finer = finer.into_iter().peekable();
+        let mut stretches = Vec::new();
+        for bucket in buckets {
+            if bucket.bytes <= SLICE_BYTES {
+                stretches.push(bucket.stretch());
+                continue;
+            }
+            let mut inside = Vec::new();
+            while let Some(part) = finer.next_if(|part| part.start >= bucket.start) {
+                inside.push(part);
+            }
+            match (inside.is_empty(), self.counted.has_keys) {
+                (false, _) => stretches.extend(Box::pin(self.divided(level + 1, inside, bounds)).await?),
+                (true, true) if level + 1 == WIDTHS.len() => stretches.extend(self.instant(bucket).await?),
+                // It has gone since, or only reading tells what it is made of.
+                (true, _) => stretches.push(bucket.stretch()),
+            }
+        }
+        Ok(stretches)
+    }
+
+    /// Counts by stretches of a width, latest first: all, or those inside the wider ones that are named.
+    async fn buckets(&self, level: usize, within: &[i64], bounds: Bounds) -> Result<Vec<Bucket>, Fault> {
+        let Counted { from, rows, .. } = self.counted;
+        let bucket = |width: &str| format!("(m - positiveModulo(m, {{{width}:Int64}}))");
+        let mut bounds = bounds;
+        let mut named = String::new();
+        let mut values = vec![("width".to_owned(), WIDTHS[level].to_string())];
+        if let (Some(latest), Some(earliest)) = (within.first(), within.last()) {
+            bounds.lo = bounds.lo.max(*earliest);
+            bounds.hi = bounds.hi.min(latest + WIDTHS[level - 1] - 1);
+            named = format!(" WHERE {} IN {{within:Array(Int64)}}", bucket("outer"));
+            let list: Vec<String> = within.iter().map(ToString::to_string).collect();
+            values.push(("outer".to_owned(), WIDTHS[level - 1].to_string()));
+            values.push(("within".to_owned(), format!("[{}]", list.join(","))));
+        }
+        let text = format!(
+            "SELECT {} AS bucket, {rows} AS rows, sum(b) AS bytes FROM {from}{named} \
+             GROUP BY bucket ORDER BY bucket DESC",
+            bucket("width")
+        );
+        let query = self.query(text, bounds, values);
+        let batches: Vec<RecordBatch> =
+            self.reading.shared.client.stream(query, self.stop.clone()).try_collect().await?;
+        let mut buckets = Vec::new();
+        for batch in &batches {
+            buckets.extend(read_buckets(batch).ok_or_else(unreadable)?);
+        }
+        Ok(buckets)
+    }
+
+    /// Cuts the rows of one instant at keys.
+    async fn instant(&self, bucket: Bucket) -> Result<Vec<Stretch>, Fault> {
+        let text = format!(
+            "SELECT trace, id, count() AS rows, sum(b) AS bytes FROM {} GROUP BY trace, id ORDER BY trace, id",
+            self.counted.from
+        );
+        let bounds = Bounds { lo: bucket.start, hi: bucket.start };
+        let query = self.query(text, bounds, Vec::new());
+        let mut batches = self.reading.shared.client.stream(query, self.stop.clone());
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let (mut rows, mut bytes) = (0, 0);
+        while let Some(batch) = batches.try_next().await? {
+            for key in read_keys(&batch, bucket.start).ok_or_else(unreadable)? {
+                let (key, key_rows, key_bytes) = key;
+                if rows > 0 && bytes + key_bytes > SLICE_BYTES {
+                    stretches.push(Stretch { end: key, rows, bytes });
+                    (rows, bytes) = (0, 0);
+                }
+                rows += key_rows;
+                bytes += key_bytes;
+            }
+        }
+        stretches.push(Bucket { rows, bytes, ..bucket }.stretch());
+        Ok(stretches)
+    }
+
+    fn query(&self, text: String, bounds: Bounds, values: Vec<(String, String)>) -> Query {
+        let mut parameters = self.reading.common_parameters();
+        parameters.extend([("lo".to_owned(), bounds.lo.to_string()), ("hi".to_owned(), bounds.hi.to_string())]);
+        parameters.extend(values);
+        Query { text, parameters, purpose: "the number of rows" }
+    }
+}
+
+impl Bucket {
+    fn stretch(self) -> Stretch {
+        // Every row that starts at the bucket's beginning comes before this position.
+        Stretch { end: OrderKey::at(Micros(self.start.saturating_sub(1))), rows: self.rows, bytes: self.bytes }
+    }
+}
+
+/// Joins neighbours that fit one slice.
+fn slices(stretches: Vec<Stretch>) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = Vec::new();
+    let mut end: Option<OrderKey> = None;
+    for stretch in stretches {
+        match slices.last_mut() {
+            Some(slice) if slice.bytes.get() + stretch.bytes <= SLICE_BYTES => {
+                slice.rows += RowCount(stretch.rows);
+                slice.bytes += ByteCount(stretch.bytes);
+            }
+            last => {
+                if let Some(slice) = last {
+                    slice.range.to = end.clone();
+                }
+                let range = KeyRange { from: end.take(), to: None };
+                slices.push(Slice { range, rows: RowCount(stretch.rows), bytes: ByteCount(stretch.bytes) });
+            }
+        }
+        end = Some(stretch.end);
+    }
+    slices
+}
+
+fn unreadable() -> Fault {
+    Fault::corrupt("the server's counts have other types than they were asked for")
+}
+
+fn read_buckets(batch: &RecordBatch) -> Option<Vec<Bucket>> {
+    let starts = batch.column_by_name("bucket")?.as_primitive_opt::<Int64Type>()?;
+    let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>();
+    let (rows, bytes) = (number("rows")?, number("bytes")?);
+    let bucket = |row: usize| Bucket { start: starts.value(row), rows: rows.value(row), bytes: bytes.value(row) };
+    Some((0..batch.num_rows()).map(bucket).collect())
+}
+
+fn read_keys(batch: &RecordBatch, time: i64) -> Option<Vec<(OrderKey, u64, u64)>> {
+    let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
+    let number = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>();
+    let (traces, ids, rows, bytes) = (text("trace")?, text("id")?, number("rows")?, number("bytes")?);
+    let key = |row: usize| {
+        let key = OrderKey { time: Micros(time), trace_id: traces.value(row).into(), id: ids.value(row).into() };
+        (key, rows.value(row), bytes.value(row))
+    };
+    Some((0..batch.num_rows()).map(key).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_adjacent_cover_everything_and_stay_below_their_bytes() {
+        let bucket =
+            |start: i64, percent: u64| Bucket { start, rows: 10, bytes: SLICE_BYTES / 100 * percent }.stretch();
+        let planned = slices(vec![bucket(50, 40), bucket(40, 50), bucket(30, 20), bucket(20, 300), bucket(10, 10)]);
+        let percents: Vec<u64> = planned.iter().map(|slice| slice.bytes.get() / (SLICE_BYTES / 100)).collect();
+        assert_eq!(percents, [90, 20, 300, 10]);
+        assert_eq!(planned[0].range, KeyRange { from: None, to: Some(OrderKey::at(Micros(39))) });
+        assert_eq!(planned[1].range.from, planned[0].range.to);
+        assert_eq!(planned[3].range.to, None);
+        assert_eq!(planned.iter().map(|slice| slice.rows.get()).sum::<u64>(), 50);
+        assert!(slices(Vec::new()).is_empty());
+    }
+}

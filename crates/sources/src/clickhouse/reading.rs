@@ -1,0 +1,264 @@
+//! One request over ClickHouse, prepared.
+//!
+//! Nothing but the request's text is fixed when it is prepared: ClickHouse has no snapshots. Slices are
+//! planned, and outranked versions looked for, when they are first needed, and once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
+use futures_util::stream;
+use model::{
+    ColumnSpec, Cursor, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, ScoreLookup, Slice,
+    Snapshot, Stop, StoredTable, VersionScope,
+};
+use tokio::sync::OnceCell;
+
+use super::client::Client;
+use super::compile::Compiled;
+use super::database::{Database, Place};
+use super::dead::{Dead, Look};
+use super::live::{DEAD_IN_SLICE, dead_of};
+use super::plan::Planned;
+use super::query::Query;
+use super::scores::{self, ClickHouseScores};
+use super::slice::SliceReader;
+use super::sql::{Parameters, escaped, joined};
+
+/// The first and the last instant that a DateTime64 can be.
+const TIMES: (i64, i64) = (-2_208_988_800_000_000, 10_413_791_999_999_999);
+/// A correction that was stored so long before a window is not looked for.
+const LOOK_BACK: i64 = 86_400 * Micros::PER_SECOND;
+
+/// A prepared read.
+pub(super) struct ClickHouseReading {
+    pub(super) shared: Arc<Shared>,
+    pub(super) request: ReadRequest,
+    pub(super) compiled: Compiled,
+    schema: SchemaRef,
+    planned: OnceCell<Planned>,
+    /// Outranked versions of the rows that are read, of the versions that decide.
+    outranked: OnceCell<Dead>,
+}
+
+/// What a reading and its look-ups share.
+pub(super) struct Shared {
+    pub(super) database: Arc<Database>,
+    pub(super) client: Client,
+    project: ProjectId,
+    /// The stored tables that are read.
+    stored: Vec<Arc<StoredTable>>,
+    /// Outranked versions of all times, by place.
+    outranked: Mutex<HashMap<usize, Arc<OnceCell<Dead>>>>,
+}
+
+/// When the rows of a query start, in microseconds, both ends included, and their exact range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) lo: i64,
+    pub(super) hi: i64,
+}
+
+impl ClickHouseReading {
+    /// Checks the request and prints its queries; nothing is sent.
+    pub(super) fn new(request: ReadRequest, database: &Arc<Database>, client: &Client) -> Result<Self, Fault> {
+        request.check()?;
+        if request.snapshot.is_some() {
+            return Err(Fault::bad_request(format!("{database} has no snapshots to read again")));
+        }
+        let compiled = Compiled::new(&request, database)?;
+        let fields = request.columns.iter().map(ColumnSpec::to_field).chain(<dyn Reading>::key_fields());
+        let attached = request.table.attached.iter().map(|attached| Arc::clone(&attached.groups.over));
+        let stored = [Arc::clone(request.table.stored())].into_iter().chain(attached);
+        let shared = Shared {
+            database: Arc::clone(database),
+            client: client.of_run(&request.run, &request.project),
+            project: request.project.clone(),
+            stored: stored.chain([Arc::new(scores::stored().clone())]).collect(),
+            outranked: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            compiled,
+            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+            request,
+            planned: OnceCell::new(),
+            outranked: OnceCell::new(),
+        })
+    }
+
+    /// The slices of everything, planned with the first call.
+    pub(super) async fn planned(&self, stop: &Stop) -> Result<&Planned, Fault> {
+        self.planned.get_or_try_init(|| Planned::count(self, stop)).await
+    }
+
+    /// The part of a range that the window leaves; `None` where that is nothing.
+    fn in_window(&self, range: &KeyRange) -> Option<KeyRange> {
+        match self.request.cursor {
+            Cursor::StartTime => {
+                let window = self.request.window;
+                range.and(&KeyRange::of_times(window.from, window.to))
+            }
+            Cursor::Ingested => Some(range.clone()),
+        }
+    }
+
+    /// When rows of a range can start.
+    pub(super) fn bounds(&self, range: &KeyRange) -> Option<Bounds> {
+        let (lowest, after_highest) = self.in_window(range)?.times();
+        let lo = lowest.map_or(TIMES.0, |lowest| lowest.0.max(TIMES.0));
+        let hi = after_highest.map_or(TIMES.1, |after| after.0.saturating_sub(1).min(TIMES.1));
+        (lo <= hi).then_some(Bounds { lo, hi })
+    }
+
+    /// A query over a range, without what is outranked there; `None` where the window leaves nothing of it.
+    pub(super) async fn query(
+        &self,
+        text: String,
+        range: &KeyRange,
+        purpose: &'static str,
+        stop: &Stop,
+    ) -> Result<Option<Query>, Fault> {
+        let Some((bounds, range)) = self.bounds(range).zip(self.in_window(range)) else { return Ok(None) };
+        let (text, dead) = self.shared.without_outranked(text, &self.compiled.looked_through, stop).await?;
+        let mut parameters = self.common_parameters();
+        parameters.extend(dead);
+        let text = if text.contains(DEAD_IN_SLICE) {
+            let stored = self.request.table.stored();
+            let instance = self.shared.database.place(stored.name)?.instance(stored)?;
+            let (condition, values) =
+                self.outranked(stop).await?.left_out(&instance, "slice_", (bounds.lo, bounds.hi))?;
+            parameters.extend(values);
+            text.replace(DEAD_IN_SLICE, &condition)
+        } else {
+            text
+        };
+        parameters
+            .extend([("lo", bounds.lo), ("hi", bounds.hi)].map(|(name, time)| (name.to_owned(), time.to_string())));
+        parameters.push(("row_bytes_max".to_owned(), self.request.row_bytes_max.to_string()));
+        // An open end is a position before or after every row.
+        let ends = [("from", range.from, TIMES.1 + 1), ("to", range.to, TIMES.0 - 1)];
+        for (end, key, beyond) in ends {
+            let key = key.unwrap_or_else(|| OrderKey::at(Micros(beyond)));
+            parameters.push((format!("{end}_time"), key.time.0.to_string()));
+            parameters.push((format!("{end}_trace"), escaped(&key.trace_id)));
+            parameters.push((format!("{end}_id"), escaped(&key.id)));
+        }
+        Ok(Some(Query { text, parameters, purpose }))
+    }
+
+    /// Values that every query of the request has.
+    pub(super) fn common_parameters(&self) -> Vec<(String, String)> {
+        let mut parameters = self.compiled.parameters.clone();
+        parameters.push(("project".to_owned(), escaped(self.request.project.as_str())));
+        parameters
+    }
+
+    /// Outranked versions among those that decide what the rows are.
+    async fn outranked(&self, stop: &Stop) -> Result<&Dead, Fault> {
+        self.outranked
+            .get_or_try_init(|| async {
+                let stored = self.request.table.stored();
+                let mut parameters = Parameters::default();
+                let scope = self.deciding(stored, &mut parameters)?;
+                let place = self.shared.database.place(stored.name)?;
+                self.shared.look(place, stored, scope, parameters).dead(stop).await
+            })
+            .await
+    }
+
+    /// Which stored versions decide: those of the window, and those stored since a day before it began.
+    fn deciding(&self, stored: &StoredTable, parameters: &mut Parameters) -> Result<Option<String>, Fault> {
+        let Some(from) = self.request.window.from.filter(|_| self.request.versions == VersionScope::SinceWindow) else {
+            return Ok(None);
+        };
+        let place = self.shared.database.place(stored.name)?;
+        let since = parameters.instant(Micros(from.0.saturating_sub(LOOK_BACK)));
+        let mut deciding = vec![format!("{} >= {since}", place.required(stored.ingested)?)];
+        if self.request.cursor == Cursor::StartTime {
+            let time = place.required(stored.time)?;
+            let mut within = vec![format!("{time} >= {}", parameters.instant(from))];
+            within.extend(self.request.window.to.map(|to| format!("{time} < {}", parameters.instant(to))));
+            deciding.push(joined("AND", "1", within.into_iter()));
+        }
+        Ok(Some(joined("OR", "1", deciding.into_iter())))
+    }
+}
+
+impl Shared {
+    fn look<'a>(
+        &'a self,
+        place: &'a Place,
+        stored: &'a StoredTable,
+        scope: Option<String>,
+        parameters: Parameters,
+    ) -> Look<'a> {
+        Look { client: &self.client, place, stored, project: &self.project, scope, parameters }
+    }
+
+    /// The text with what leaves out the outranked versions of these places, and the values for it.
+    pub(super) async fn without_outranked(
+        &self,
+        mut text: String,
+        places: &BTreeSet<usize>,
+        stop: &Stop,
+    ) -> Result<(String, Vec<(String, String)>), Fault> {
+        let mut parameters = Vec::new();
+        for number in places {
+            let place = self.database.numbered(*number)?;
+            let name = place.physical.stored;
+            let stored = self.stored.iter().find(|stored| stored.name == name);
+            let stored = stored.ok_or_else(|| Fault::bug(format!("table {name} is read without a description")))?;
+            let cell = {
+                let mut cells = self.outranked.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(cells.entry(*number).or_default())
+            };
+            let look = || self.look(place, stored, None, Parameters::default()).dead(stop);
+            let dead = cell.get_or_try_init(look).await?;
+            let (condition, values) = dead.left_out(&place.instance(stored)?, &format!("place{number}_"), TIMES)?;
+            text = text.replace(&dead_of(place), &condition);
+            parameters.extend(values);
+        }
+        Ok((text, parameters))
+    }
+}
+
+#[async_trait]
+impl Reading for ClickHouseReading {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn snapshot(&self) -> Option<&Snapshot> {
+        None
+    }
+
+    async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
+        let rest = after.map_or(Some(KeyRange::ALL), |key| KeyRange::ALL.after(key));
+        let Some(rest) = rest else { return Ok(Plan::default()) };
+        let planned = self.planned(&Stop::new()).await?;
+        let slices = planned.slices.iter().filter_map(|slice| {
+            let range = slice.range.and(&rest)?;
+            Some(Slice { range, ..slice.clone() })
+        });
+        Ok(Plan { slices: slices.collect() })
+    }
+
+    fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        let reader = SliceReader::new(self, range, stop);
+        stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
+            .boxed()
+    }
+
+    fn scores(&self) -> Arc<dyn ScoreLookup> {
+        Arc::new(ClickHouseScores { shared: Arc::clone(&self.shared) })
+    }
+
+    async fn close(&self) -> Result<(), Fault> {
+        self.shared.client.close().await
+    }
+}

@@ -1,0 +1,197 @@
+//! The rows of a range, a batch at a time.
+//!
+//! The range is read slice by slice as planned. A slice that meets a limit of memory or time is halved
+//! and goes on behind the last row that came; a row above the size limit ends the read by name.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType, UInt64Type};
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
+use lake::sizes::{rows_within, trimmed};
+use model::{ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Stop};
+
+use super::columns::requested;
+use super::reading::ClickHouseReading;
+
+/// How often a slice is halved without a row in between before its fault stands. Time also runs out where
+/// the connection hangs, which no smaller slice cures.
+const HALVINGS_FOR_TIME: u32 = 3;
+const HALVINGS_FOR_MEMORY: u32 = 64;
+/// Rows of a batch at most, as everywhere in the engine.
+const BATCH_ROWS_MAX: usize = 8192;
+
+/// Reads a range.
+pub(super) struct SliceReader {
+    reading: Arc<ClickHouseReading>,
+    stop: Stop,
+    /// The whole range, until it has been divided.
+    whole: Option<KeyRange>,
+    /// What is left to read, in order.
+    left: VecDeque<KeyRange>,
+    /// The answer for the first of it.
+    answer: Option<BoxStream<'static, Result<RecordBatch, Fault>>>,
+    /// What is left of the server's last block.
+    rest: Option<RecordBatch>,
+    /// Halvings since the last row came.
+    halvings: u32,
+}
+
+impl SliceReader {
+    /// Nothing is sent yet.
+    pub(super) fn new(reading: Arc<ClickHouseReading>, range: KeyRange, stop: Stop) -> Self {
+        Self { reading, stop, whole: Some(range), left: VecDeque::new(), answer: None, rest: None, halvings: 0 }
+    }
+
+    /// The next rows; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        loop {
+            self.stop.check()?;
+            if let Some(rest) = self.rest.take() {
+                return self.cut(rest).map(Some);
+            }
+            if let Some(whole) = self.whole.take() {
+                let planned = self.reading.planned(&self.stop).await?;
+                self.left = planned.slices.iter().filter_map(|slice| slice.range.and(&whole)).collect();
+            }
+            let Some(range) = self.left.front().cloned() else { return Ok(None) };
+            match self.receive(&range).await {
+                Ok(Some(block)) => {
+                    self.halvings = 0;
+                    let block = requested(&block, &self.reading.compiled.outputs, self.reading.schema())?;
+                    self.left[0] = match last_key(&block).and_then(|last| range.after(&last)) {
+                        Some(left) => left,
+                        // It was the last position of the range: what ends the answer says so.
+                        None => range,
+                    };
+                    self.rest = Some(block);
+                }
+                Ok(None) => {
+                    self.answer = None;
+                    self.left.pop_front();
+                }
+                Err(fault) => {
+                    self.answer = None;
+                    self.narrow(fault, range).await?;
+                }
+            }
+        }
+    }
+
+    /// The next block of the answer for a range, which is asked for where that was not done yet.
+    async fn receive(&mut self, range: &KeyRange) -> Result<Option<RecordBatch>, Fault> {
+        if self.answer.is_none() {
+            let reading = &self.reading;
+            let query = reading.query(reading.compiled.read(), range, "rows", &self.stop).await?;
+            let Some(query) = query else { return Ok(None) };
+            self.answer = Some(reading.shared.client.stream(query, self.stop.clone()));
+        }
+        match &mut self.answer {
+            Some(answer) => answer.try_next().await,
+            None => Ok(None),
+        }
+    }
+
+    /// A batch from the beginning of a block; what is too much for it waits.
+    fn cut(&mut self, block: RecordBatch) -> Result<RecordBatch, Fault> {
+        let count = block.num_rows().min(BATCH_ROWS_MAX);
+        let fits = rows_within(block.columns(), 0, count, self.reading.request.batch_bytes_max.get());
+        if fits < block.num_rows() {
+            self.rest = Some(block.slice(fits, block.num_rows() - fits));
+        }
+        let columns = block.slice(0, fits).columns().iter().map(trimmed).collect();
+        RecordBatch::try_new(block.schema(), columns)
+            .map_err(|error| Fault::bug("a batch cannot be cut").because(error))
+    }
+
+    /// Goes on with smaller ranges where that can help, else the fault stands.
+    async fn narrow(&mut self, fault: Fault, range: KeyRange) -> Result<(), Fault> {
+        self.halvings += 1;
+        let most = match fault.kind() {
+            FaultKind::TooLarge { .. } => HALVINGS_FOR_MEMORY,
+            FaultKind::Timeout => HALVINGS_FOR_TIME,
+            _ => 0,
+        };
+        if self.halvings > most {
+            return Err(fault);
+        }
+        if matches!(fault.kind(), FaultKind::TooLarge { .. })
+            && let Some(too_large) = self.reading.oversized(&range, &self.stop).await
+        {
+            return Err(too_large);
+        }
+        let Some(middle) = self.reading.middle(&range, &self.stop).await? else { return Err(fault) };
+        tracing::debug!(fault = %fault, "a slice is halved");
+        self.left.pop_front();
+        let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
+        halves.into_iter().rev().for_each(|half| self.left.push_front(half));
+        Ok(())
+    }
+}
+
+impl ClickHouseReading {
+    /// The fault for the first row above the size limit; `None` where there is none, or it cannot be found.
+    async fn oversized(&self, range: &KeyRange, stop: &Stop) -> Option<Fault> {
+        let query = self.query(self.compiled.oversized(), range, "the largest row", stop).await.ok()??;
+        let row = self.shared.client.rows(query, stop).await.ok()?;
+        if row.num_rows() == 0 {
+            return None;
+        }
+        let bytes = ByteCount(row.column_by_name("row_bytes")?.as_primitive_opt::<UInt64Type>()?.value(0));
+        let id = row.column_by_name("k_id")?.as_string_opt::<i32>()?.value(0);
+        let limit = self.request.row_bytes_max;
+        Some(
+            Fault::new(
+                FaultKind::TooLarge { limit: Some(limit) },
+                format!("row {id} has {} stored, above the limit of {}", bytes.human(), limit.human()),
+            )
+            .hint("raise the row size limit or filter the row out"),
+        )
+    }
+
+    /// A position that divides a range; `None` where it has no two rows.
+    async fn middle(&self, range: &KeyRange, stop: &Stop) -> Result<Option<OrderKey>, Fault> {
+        let (earliest, latest) = self.planned(stop).await?.times;
+        let Some(bounds) = self.bounds(range) else { return Ok(None) };
+        let (lo, hi) = (bounds.lo.max(earliest), bounds.hi.min(latest));
+        if lo < hi {
+            return Ok(Some(OrderKey::at(Micros(lo + (hi - lo) / 2))));
+        }
+        let Some(query) = self.query(self.compiled.count(), range, "the number of rows", stop).await? else {
+            return Ok(None);
+        };
+        let counted = self.shared.client.rows(query, stop).await?;
+        let count = counted.column(0).as_primitive_opt::<UInt64Type>().map_or(0, |count| count.value(0));
+        let middle = self.query(self.compiled.middle(), range, "the middle row", stop).await?;
+        let Some(mut query) = middle.filter(|_| count > 1) else { return Ok(None) };
+        query.parameters.push(("before".to_owned(), (count / 2).to_string()));
+        Ok(key_of(&self.shared.client.rows(query, stop).await?))
+    }
+}
+
+/// The position of the last row of a batch.
+fn last_key(batch: &RecordBatch) -> Option<OrderKey> {
+    let first = batch.num_columns() - <dyn Reading>::KEY_COLUMNS;
+    let row = batch.num_rows().checked_sub(1)?;
+    Some(OrderKey {
+        time: Micros(batch.column(first).as_primitive::<TimestampMicrosecondType>().value(row)),
+        trace_id: batch.column(first + 1).as_string::<i32>().value(row).into(),
+        id: batch.column(first + 2).as_string::<i32>().value(row).into(),
+    })
+}
+
+/// The position that a query for one tells.
+fn key_of(answer: &RecordBatch) -> Option<OrderKey> {
+    if answer.num_rows() == 0 {
+        return None;
+    }
+    let text = |name: &str| Some(answer.column_by_name(name)?.as_string_opt::<i32>()?.value(0));
+    Some(OrderKey {
+        time: Micros(answer.column_by_name("k_micros")?.as_primitive_opt::<Int64Type>()?.value(0)),
+        trace_id: text("k_trace")?.into(),
+        id: text("k_id")?.into(),
+    })
+}

@@ -1,0 +1,138 @@
+//! The tables of Langfuse 3: the same exports as from the events that its migration makes of them.
+
+use model::{ProjectId, TableSpec};
+use serde_json::Value;
+
+use super::*;
+
+fn at(seconds: i64) -> String {
+    Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text()
+}
+
+fn merged(base: &Value, more: &Value) -> Value {
+    let mut row = base.as_object().unwrap().clone();
+    row.extend(more.as_object().unwrap().clone());
+    Value::Object(row)
+}
+
+/// What a row of both versions has.
+fn common(version: i64) -> Value {
+    json!({
+        "project_id": "p1", "environment": "production", "created_at": at(0), "updated_at": at(version),
+        "event_ts": at(version),
+    })
+}
+
+/// An observation as version 3 keeps it, and as an event without what its trace says.
+fn observation(n: i64, trace: &str, parent: Option<&str>, version: i64) -> (Value, Value) {
+    let shared = merged(
+        &common(version),
+        &json!({
+            "trace_id": trace, "type": "GENERATION", "name": format!("call {n} v{version}"), "start_time": at(10 * n),
+            "end_time": at(10 * n + 3), "level": "DEFAULT", "usage_details": {"input": n, "output": 2, "total": n + 2},
+            "cost_details": {"input": "0.000000000001", "total": "1.5"}, "prompt_version": 3, "tool_calls": ["x"],
+        }),
+    );
+    let old = merged(
+        &shared,
+        &json!({
+            "id": format!("o{n}"), "parent_observation_id": parent, "metadata": {"k": "v"}, "internal_model_id": "m1",
+            "input": "question", "output": null, "version": null,
+        }),
+    );
+    let event = merged(
+        &shared,
+        &json!({
+            "span_id": format!("o{n}"), "parent_span_id": parent.unwrap_or_default(), "model_id": "m1",
+            "metadata_names": ["k"], "metadata_values": ["v"], "input": "question",
+        }),
+    );
+    (old, event)
+}
+
+/// A trace as version 3 keeps it, and as the root of its events.
+fn trace(n: i64) -> (Value, Value) {
+    let (name, user, session) = (format!("trace {n}"), format!("u{n}"), "session");
+    let shared = merged(
+        &common(5),
+        &json!({
+            "name": name, "user_id": user, "session_id": session, "release": "r1", "version": "7", "bookmarked": n == 1,
+            "public": true, "tags": ["b", "a"], "input": format!("in {n}"), "output": "out",
+        }),
+    );
+    let old =
+        merged(&shared, &json!({"id": format!("t{n}"), "timestamp": at(10 * n - 1), "metadata": {"region": "eu"}}));
+    let event = merged(
+        &shared,
+        &json!({
+            "trace_id": format!("t{n}"), "span_id": format!("t-t{n}"), "start_time": at(10 * n - 1), "trace_name": name,
+            "metadata_names": ["region"], "metadata_values": ["eu"],
+        }),
+    );
+    (old, event)
+}
+
+fn insert_rows(engine: &Engine, database: &str, table: &str, rows: &[Value]) {
+    for row in rows {
+        let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
+        engine.insert(database, &statement, row.to_string().as_bytes());
+    }
+}
+
+fn memory(events: &[Value]) -> MemorySource {
+    let table = tables::stored_events();
+    let batch = batch_from_json(&table, events).unwrap();
+    MemorySource::new(vec![(table, vec![batch]), (tables::stored_scores(), Vec::new())]).unwrap()
+}
+
+fn whole(table: Arc<TableSpec>) -> ReadRequest {
+    ReadRequest { project: ProjectId::new("p1"), ..request(table) }
+}
+
+#[tokio::test]
+async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let observations = [
+        observation(1, "t1", None, 1),
+        observation(1, "t1", None, 2),
+        observation(2, "t1", Some("o1"), 1),
+        observation(3, "t2", None, 1),
+    ];
+    let traces = [trace(1), trace(2), trace(4)];
+    insert_rows(engine, &database, "observations", &observations.clone().map(|(old, _)| old));
+    insert_rows(engine, &database, "traces", &traces.clone().map(|(old, _)| old));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations");
+
+    // As rows, observations show what their trace says of itself.
+    let of_trace = |id: &str| {
+        let n: i64 = id[1..].parse().unwrap();
+        let (_, trace) = trace(n);
+        let names = ["user_id", "session_id", "release", "tags", "public", "trace_name"];
+        Value::Object(names.map(|name| (name.to_owned(), trace[name].clone())).into_iter().collect())
+    };
+    let rows: Vec<Value> =
+        observations.iter().map(|(_, event)| merged(event, &of_trace(event["trace_id"].as_str().unwrap()))).collect();
+    let table = tables::find("observations").unwrap();
+    agrees(&memory(&rows), &source, &whole(Arc::clone(&table))).await;
+    let filter = Expr::compare(Expr::column("user_id"), CompareOp::Eq, Expr::text("u2"));
+    agrees(&memory(&rows), &source, &ReadRequest { filter: Some(filter), ..whole(table) }).await;
+
+    // In groups the trace is the root.
+    let mut members: Vec<Value> = traces.iter().map(|(_, event)| event.clone()).collect();
+    members.extend(observations.iter().map(|(_, event)| {
+        let trace = event["trace_id"].as_str().unwrap();
+        let parent = event["parent_span_id"].as_str().filter(|parent| !parent.is_empty());
+        let parent = parent.map_or_else(|| format!("t-{trace}"), str::to_owned);
+        merged(event, &json!({"parent_span_id": parent, "session_id": "session"}))
+    }));
+    let memory = memory(&members);
+    for name in ["traces", "sessions"] {
+        let table = tables::find(name).unwrap();
+        agrees(&memory, &source, &whole(Arc::clone(&table))).await;
+        let window = Window::new(Some(Micros(EPOCH.0 + 15 * Micros::PER_SECOND)), None).unwrap();
+        agrees(&memory, &source, &ReadRequest { window, ..whole(table) }).await;
+    }
+}
