@@ -39,7 +39,7 @@ impl Rows for Lines {
                     None => {}
                     Some(Kind::Text(texts)) => {
                         let range = texts.range(row);
-                        if self.neutralise && is_formula(&texts.values[range.clone()]) {
+                        if self.neutralise && is_formula(&texts.values[range.clone()], texts.decode) {
                             out.push(b'\'');
                         }
                         write_csv_text(texts.values, range, texts.decode, out);
@@ -60,7 +60,7 @@ pub(super) fn write_header(schema: &Schema, neutralise: bool, out: &mut Vec<u8>)
     for (index, field) in schema.fields().iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"\"" } else { b"\",\"" });
         let name = field.name().as_bytes();
-        if neutralise && is_formula(name) {
+        if neutralise && is_formula(name, false) {
             out.push(b'\'');
         }
         write_csv_text(name, 0..name.len(), false, out);
@@ -68,8 +68,19 @@ pub(super) fn write_header(schema: &Schema, neutralise: bool, out: &mut Vec<u8>)
     out.extend_from_slice(if schema.fields().is_empty() { b"\n" } else { b"\"\n" });
 }
 
-/// Whether a spreadsheet would run the text as a formula. Numbers of number columns are no text,
-/// so `-1` there stays a number.
-fn is_formula(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+/// Whether a spreadsheet would run the text as a formula, by the list that OWASP keeps of how such texts
+/// begin. Numbers of number columns are no text, so `-1` there stays a number.
+///
+/// Where `decode` is set the text is written with its `\uXXXX` decoded, which can make it begin with a
+/// full-width sign.
+fn is_formula(text: &[u8], decode: bool) -> bool {
+    match text {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        [b'\\', b'u', escaped @ ..] if decode => {
+            let code =
+                escaped.get(..4).map(|code| [code[0], code[1], code[2], code[3]].map(|b| b.to_ascii_lowercase()));
+            matches!(code.as_ref(), Some(b"ff1d" | b"ff0b" | b"ff0d" | b"ff20"))
+        }
+        _ => ["\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"].iter().any(|sign| text.starts_with(sign.as_bytes())),
+    }
 }

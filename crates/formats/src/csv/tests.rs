@@ -17,6 +17,28 @@ fn formulas_are_neutralised_on_request_only() {
 }
 
 #[test]
+fn every_beginning_that_a_spreadsheet_runs_is_neutralised() {
+    let safe = |text: &str, unicode| {
+        let options = FormatOptions { neutralise_formulas: true, unicode, ..FormatOptions::default() };
+        let file = encode(&Csv, &options, &[&[text_batch(&[("a", &[text])])]]);
+        String::from_utf8(file).unwrap().strip_prefix("\"a\"\n\"").unwrap().starts_with('\'')
+    };
+    for beginning in ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"] {
+        for text in [beginning.to_owned(), format!("{beginning}1+1")] {
+            assert!(safe(&text, UnicodeRule::Keep) && safe(&text, UnicodeRule::Decode), "{text:?}");
+        }
+    }
+    for escape in ["\\uff1d", "\\uFF0B", "\\uFf0d", "\\uff20"] {
+        assert!(safe(&format!("{escape}1"), UnicodeRule::Decode), "{escape}");
+        assert!(!safe(&format!("{escape}1"), UnicodeRule::Keep), "{escape}");
+    }
+    // An ASCII escape stays one, and an escape that is cut off is none.
+    for text in ["1=1", " =1", "a", "", "é", "\\u003d1", "\\uff1", "\\\\uff1d", "｝"] {
+        assert!(!safe(text, UnicodeRule::Decode), "{text:?}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_belongs_to_the_header() {
     let options = FormatOptions { bom: true, ..FormatOptions::default() };
     let batch = text_batch(&[("a", &["x"])]);
