@@ -35,8 +35,12 @@ pub struct NewComment {
 }
 
 impl NativeStore {
-    /// Stores comments in one transaction. A comment whose id the project has already is replaced.
+    /// Stores comments in one transaction. A comment whose id the project has already is replaced; of an
+    /// id that comes twice the last comment stays.
     pub async fn put_comments(&self, project: &ProjectId, comments: &[NewComment]) -> Result<(), Fault> {
+        // No statement may change a row twice.
+        let by_id: BTreeMap<&str, &NewComment> = comments.iter().map(|new| (&*new.comment.id, new)).collect();
+        let comments: Vec<&NewComment> = by_id.into_values().collect();
         let failed = || statement_failed("store comments");
         let change = self.change().await.map_err(failed())?;
         for chunk in comments.chunks(ROWS_PER_INSERT) {

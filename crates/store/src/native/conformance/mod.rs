@@ -107,6 +107,7 @@ promises! {
     people::a_deleted_project_takes_its_work_with_it,
     people::the_audit_log_is_paged_by_project,
     people::comments_are_added_and_paged,
+    people::of_a_comment_that_comes_twice_the_last_one_stays,
     people::secrets_are_sealed_and_bound_to_their_place,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,

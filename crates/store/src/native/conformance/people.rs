@@ -1,12 +1,14 @@
 //! People, projects, keys, and what is kept for them.
 
 use model::{
-    AuditLog, CommentQuery, CommentStore, CommentToAdd, FaultKind, JobState, NewApiKey, NewAuditEntry, NewInvitation,
-    NewUser, ObjectKind, PageRequest, PeopleStore, PresentedKey, Role, Secret, SecretName, SecretStore, SignIn, User,
+    AuditLog, Comment, CommentLookup, CommentQuery, CommentStore, CommentToAdd, FaultKind, JobState, Micros, NewApiKey,
+    NewAuditEntry, NewInvitation, NewUser, ObjectKind, PageRequest, PeopleStore, PresentedKey, Role, Secret,
+    SecretName, SecretStore, SignIn, User,
 };
 use sea_orm::{EntityTrait, Set};
 
 use super::*;
+use crate::native::NewComment;
 use crate::native::entities::secret;
 
 async fn user(store: &NativeStore, email: &str) -> User {
@@ -136,7 +138,7 @@ pub(super) async fn keys_authenticate_both_ways_until_they_are_deleted(store: Na
         project: project(),
         role: Role::Member,
         note: "ci".to_owned(),
-        expires_at: Some(model::Micros(now.0 + 3_600_000_000)),
+        expires_at: Some(Micros(now.0 + 3_600_000_000)),
     };
     let (key, secret) = store.create_api_key(new.clone()).await.unwrap();
     let (other, _) = store.create_api_key(NewApiKey { expires_at: None, ..new }).await.unwrap();
@@ -212,6 +214,23 @@ pub(super) async fn comments_are_added_and_paged(store: NativeStore) {
     assert_eq!(store.list_comments(&project(), &all, &rest).await.unwrap().items.len(), 1);
     let one = CommentQuery { kind: Some(ObjectKind::Observation), object_id: Some("o1".to_owned()) };
     assert_eq!(store.list_comments(&project(), &one, &PageRequest::first(9)).await.unwrap().items.len(), 2);
+}
+
+pub(super) async fn of_a_comment_that_comes_twice_the_last_one_stays(store: NativeStore) {
+    let comment = |id: &str, content: &str| NewComment {
+        kind: ObjectKind::Observation,
+        comment: Comment {
+            id: id.to_owned(),
+            object_id: "o1".to_owned(),
+            content: content.to_owned(),
+            author_email: None,
+            created_at: Micros(1),
+        },
+    };
+    let (first, last) = (comment("a", "first"), comment("a", "last"));
+    store.put_comments(&project(), &[first, comment("b", "other"), last.clone()]).await.unwrap();
+    let found = store.comments(&project(), ObjectKind::Observation, &["o1"]).await.unwrap();
+    assert_eq!(found, [last.comment, comment("b", "other").comment]);
 }
 
 pub(super) async fn secrets_are_sealed_and_bound_to_their_place(store: NativeStore) {
