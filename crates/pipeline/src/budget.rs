@@ -27,12 +27,16 @@ pub struct Budget {
     /// A checkpoint is recorded when so many more bytes are durable: each costs one commit of the
     /// metadata store, each byte since the last one is encoded again after a crash.
     pub checkpoint_bytes: ByteCount,
-    /// Attempts of one step without progress before the run gives up, about two minutes with the waits between.
+    /// Attempts of one step without progress before the run gives up: about two minutes with the waits
+    /// between, unless the receiver asks for longer ones.
     pub attempts_max: u32,
     /// First wait of a backoff; doubled each time.
     pub backoff_min: Duration,
-    /// Longest wait of a backoff, and the longest that a receiver can ask for.
+    /// Longest wait of a backoff.
     pub backoff_max: Duration,
+    /// Longest wait that a receiver can ask for. Whoever asks for a longer one has the run end, so that it can
+    /// be taken up again later.
+    pub asked_wait_max: Duration,
     /// How long cleaning up after a stop or a fault may take.
     pub cleanup_max: Duration,
 }
@@ -50,6 +54,7 @@ impl Budget {
             attempts_max: 12,
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
+            asked_wait_max: Duration::from_secs(15 * 60),
             cleanup_max: Duration::from_secs(30),
         }
     }

@@ -51,6 +51,7 @@ pub(crate) struct Retrying {
     attempts_max: u32,
     backoff_min: Duration,
     backoff_max: Duration,
+    asked_wait_max: Duration,
 }
 
 /// Failed attempts of one step since it last made progress.
@@ -72,6 +73,7 @@ impl Retrying {
             attempts_max: budget.attempts_max,
             backoff_min: budget.backoff_min,
             backoff_max: budget.backoff_max,
+            asked_wait_max: budget.asked_wait_max,
         }
     }
 
@@ -99,7 +101,7 @@ impl Retrying {
         let wait = match fault.retry() {
             Retry::Never => return Err(fault.during(step)),
             _ if attempts.0 >= self.attempts_max => return Err(fault.during(step)),
-            Retry::After(wait) if wait > self.backoff_max => return Err(fault.during(step)),
+            Retry::After(wait) if wait > self.asked_wait_max => return Err(asks_too_much(fault, wait).during(step)),
             // A little later than asked, so that everybody who was told the same does not come back together.
             Retry::After(wait) => wait + self.backoff_min.mul_f64(self.waits.chance()),
             Retry::Backoff => {
@@ -142,6 +144,14 @@ impl Retrying {
     }
 }
 
+/// The fault of a receiver that asks for a longer wait than a run can spend.
+fn asks_too_much(fault: Fault, wait: Duration) -> Fault {
+    if fault.public_hint().is_some() {
+        return fault;
+    }
+    fault.hint(format!("it asks to be left alone for {} s, longer than a run waits: try again then", wait.as_secs()))
+}
+
 /// Gives cleaning up a bounded time; `None` where it was not enough.
 pub(crate) async fn at_most<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
@@ -174,6 +184,7 @@ mod tests {
             attempts_max: 5,
             backoff_min: Duration::from_secs(2),
             backoff_max: Duration::from_secs(10),
+            asked_wait_max: Duration::from_secs(60),
             ..Budget::for_cores(1)
         };
         (Arc::clone(&waits), Retrying::new(waits, stop.clone(), &budget))
@@ -192,14 +203,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_receivers_own_wait_is_kept_and_refused_where_too_long() {
+    async fn what_the_receiver_asks_for_is_waited_up_to_a_bound() {
         let (waits, retrying) = retrying(&Stop::new());
         let mut attempts = Attempts::default();
         let throttled =
             |seconds| Fault::new(FaultKind::Throttled, "slow down").retry_after(Duration::from_secs(seconds));
-        retrying.wait("writing", &mut attempts, throttled(7)).await.unwrap();
-        assert_eq!(*waits.0.lock().unwrap(), [Duration::from_secs(8)]);
-        assert!(retrying.wait("writing", &mut attempts, throttled(11)).await.is_err());
+        // Longer than any backoff, and a little longer than asked.
+        for asked in [7, 60] {
+            retrying.wait("writing", &mut attempts, throttled(asked)).await.unwrap();
+        }
+        assert_eq!(*waits.0.lock().unwrap(), [Duration::from_secs(8), Duration::from_secs(61)]);
+        let fault = retrying.wait("writing", &mut attempts, throttled(61)).await.unwrap_err();
+        assert!(fault.public_hint().unwrap().contains("61 s"), "{fault}");
     }
 
     #[tokio::test]
@@ -217,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_ends_any_wait() {
+    async fn a_stop_ends_any_wait_also_one_that_the_receiver_asked_for() {
         struct Forever;
         #[async_trait]
         impl Waits for Forever {
@@ -228,11 +243,14 @@ mod tests {
                 0.0
             }
         }
-        let stop = Stop::new();
-        let retrying = Retrying::new(Arc::new(Forever), stop.clone(), &Budget::for_cores(1));
-        let mut attempts = Attempts::default();
-        let waiting = retrying.wait("reading", &mut attempts, Fault::new(FaultKind::Timeout, "late"));
-        let (result, ()) = futures_util::join!(waiting, async { stop.raise(StopReason::Cancelled) });
-        assert_eq!(result.unwrap_err().kind(), FaultKind::Cancelled);
+        let late = || Fault::new(FaultKind::Timeout, "late");
+        for fault in [late(), late().retry_after(Duration::from_secs(600))] {
+            let stop = Stop::new();
+            let retrying = Retrying::new(Arc::new(Forever), stop.clone(), &Budget::for_cores(1));
+            let mut attempts = Attempts::default();
+            let waiting = retrying.wait("reading", &mut attempts, fault);
+            let (result, ()) = futures_util::join!(waiting, async { stop.raise(StopReason::Cancelled) });
+            assert_eq!(result.unwrap_err().kind(), FaultKind::Cancelled);
+        }
     }
 }
