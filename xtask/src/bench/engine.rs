@@ -158,7 +158,8 @@ fn prepare(outgest: &Path, folder: &Path, events: u64) -> Result<PathBuf> {
     let jsonl = folder.join(format!("events-{events}.jsonl"));
     run_command(
         Command::new(outgest)
-            .args(["generate", "--project", "bench", "--seed", "7", "--events", &events.to_string(), "--output"])
+            .args(["generate", "--project", "bench", "--seed", "7", "--events", &events.to_string()])
+            .args(["--overwrite", "--output"])
             .arg(&jsonl),
     )?;
     let bytes = fs::metadata(&jsonl)?.len();

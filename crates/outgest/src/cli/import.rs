@@ -91,6 +91,9 @@ pub struct GenerateArgs {
     /// Write scores to this file (.jsonl or .parquet); only with --output
     #[arg(long, value_name = "FILE", requires = "output")]
     pub scores_output: Option<PathBuf>,
+    /// Replace existing files
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
     /// Print the counts as JSON
     #[arg(long)]
     pub json: bool,

@@ -34,8 +34,9 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
     let rows = batches(options)?;
     let counts = match &args.output {
         Some(events) => {
-            let events = Output::create(events, &tables::stored_events())?;
             let scores = args.scores_output.as_deref();
+            check_outputs(args, events, scores, &settings.data)?;
+            let events = Output::create(events, &tables::stored_events())?;
             let scores = scores.map(|path| Output::create(path, &tables::stored_scores())).transpose()?;
             blocking(move || to_files(rows, events, scores)).await?
         }
@@ -51,6 +52,28 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
     }
     let told: Vec<String> = counts.iter().map(|(what, rows)| format!("{} {what}", rows.human())).collect();
     print(&format!("generated {}\n", told.join(", ")))
+}
+
+/// Fails where a file would be written that must not be, before any is.
+fn check_outputs(args: &GenerateArgs, events: &Path, scores: Option<&Path>, data: &Path) -> Result<(), Fault> {
+    for (option, path) in [("--output", Some(events)), ("--scores-output", scores)] {
+        let Some(path) = path else { continue };
+        data::refuse_inside(option, path, data)?;
+        if path.is_dir() {
+            return Err(Fault::bad_request(format!("{option}: {} is a directory", path.display()))
+                .hint("name a file that ends in .jsonl or .parquet"));
+        }
+        if !args.overwrite && path.exists() {
+            return Err(Fault::new(FaultKind::Conflict, format!("{} exists already", path.display()))
+                .hint(format!("give another {option}, or replace it with --overwrite")));
+        }
+    }
+    if scores.is_some_and(|scores| data::absolute(scores) == data::absolute(events)) {
+        return Err(
+            Fault::bad_request("--scores-output: it is the file of --output").hint("give scores a file of their own")
+        );
+    }
+    Ok(())
 }
 
 /// Rows made, by what they are. Versions and deletions count.

@@ -1,19 +1,25 @@
 //! What a command that does nothing, or that failed, must leave alone.
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Bench, Ended};
 
-/// Starts an export that takes long and kills it once some of it is on disk.
-fn killed(bench: &Bench) {
+/// Starts an export that takes long and waits until some of it is on disk.
+fn under_way(bench: &Bench) -> Child {
     let arguments = ["export", "--project", "p", "--max-rate", "1MB", "-o", "out.jsonl"];
-    let mut export = bench.command(arguments).stdout(Stdio::null()).spawn().unwrap();
+    let export = bench.command(arguments).stdout(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let has_bytes = || std::fs::metadata(bench.file("out.jsonl.partial")).is_ok_and(|found| found.len() > 0);
     while !has_bytes() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
+    export
+}
+
+/// Starts an export that takes long and kills it once some of it is on disk.
+fn killed(bench: &Bench) {
+    let mut export = under_way(bench);
     export.kill().unwrap();
     export.wait().unwrap();
     assert_eq!(bench.listing(), ["out.jsonl.partial"]);
@@ -107,4 +113,27 @@ fn comments_come_from_the_source_that_rows_come_from() {
         bench.export("there.jsonl", &[&["--project", "proj-e2e", "--source", "elsewhere"], &columns[..]].concat());
 
     assert!(found == expected);
+}
+
+#[test]
+fn generated_files_replace_nothing_unless_told_to() {
+    let bench = Bench::new();
+    let generate = ["generate", "--project", "p", "--events", "5", "-o", "events.jsonl"];
+    let scores = [&generate[..], &["--scores-output", "scores.parquet"]].concat();
+    bench.write("events.jsonl", "mine");
+    bench.refused(generate, &["events.jsonl", "exists already", "--overwrite"]);
+    assert_eq!(bench.read("events.jsonl"), "mine");
+    bench.ok([&generate[..], &["--overwrite"]].concat());
+    assert!(bench.read("events.jsonl").lines().count() >= 5);
+
+    std::fs::remove_file(bench.file("events.jsonl")).unwrap();
+    bench.write("scores.parquet", "mine");
+    bench.refused(&scores, &["scores.parquet", "exists already"]);
+    bench.refused([&generate[..], &["--scores-output", "./events.jsonl"]].concat(), &["--scores-output"]);
+    bench.ok(["generate", "--project", "p", "--events", "5"]);
+    bench.refused(
+        ["generate", "--project", "p", "--events", "5", "-o", "data/x.jsonl"],
+        &["--output", "data directory"],
+    );
+    assert_eq!(bench.listing(), ["scores.parquet"]);
 }
