@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::{BlockEncoder, ByteCount, Compression, EncodedBlock, Encoder, EncoderState, Fault, RowCount};
 use serde::{Deserialize, Serialize};
 
-use crate::compression::compress;
+use crate::compression::{compress, compress_last, compress_whole};
 
 /// Appends the rows of a batch as text.
 pub(crate) trait Rows: Send + Sync {
@@ -134,11 +134,10 @@ impl Encoder for TextEncoder {
     }
 
     fn finish(self: Box<Self>) -> Result<Bytes, Fault> {
-        if self.progress.started {
-            return self.frame.part(self.frame.tail).map(Bytes::from);
-        }
-        // Compressed nothing is still a member: zero bytes are not a gzip file.
-        compress(self.frame.compression, &self.frame.empty).map(Bytes::from)
+        let Frame { compression, tail, empty, .. } = &self.frame;
+        let end =
+            if self.progress.started { compress_last(*compression, tail) } else { compress_whole(*compression, empty) };
+        end.map(Bytes::from)
     }
 }
 

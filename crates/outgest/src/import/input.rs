@@ -1,13 +1,18 @@
 //! One input of an import: a file or a stream, opened, unpacked and recognised.
+//!
+//! A file that was cut off between two rows, members or frames looks whole. It is noticed where something says
+//! how long it should be: the manifest beside an exported file, and the members of our gzip files ([`super::gzip`]).
+//! Other files say it nowhere.
 
 use std::fs::File;
 use std::io::{self, Cursor, ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use model::{Fault, FaultKind};
+use model::{Fault, FaultKind, Manifest};
 
 use super::buffer::Buffer;
 use super::format::{Format, Packing, detect, packing};
+use super::gzip::Members;
 
 /// Bytes looked at to recognise a file. A stream waits for so many, so they are few.
 const HEAD_BYTES: u64 = 4 * 1024;
@@ -56,6 +61,7 @@ impl Input {
             Self::Stream { reader, .. } => (reader, None),
             Self::File(path) => {
                 let file = open_file(&path, &name)?;
+                refuse_shortened(&path, &file, &name)?;
                 let again = file.try_clone().map_err(cannot_read)?;
                 (Box::new(file), Some(again))
             }
@@ -85,7 +91,25 @@ impl Input {
     }
 }
 
-fn open_file(path: &std::path::Path, name: &str) -> Result<File, Fault> {
+/// Fails where a manifest beside an exported file says that it was longer.
+fn refuse_shortened(path: &Path, file: &File, name: &str) -> Result<(), Fault> {
+    let mut manifest = path.as_os_str().to_owned();
+    manifest.push(".manifest.json");
+    // Most files have no manifest, and what cannot be read as one says nothing.
+    let Ok(text) = std::fs::read(manifest) else { return Ok(()) };
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else { return Ok(()) };
+    let named = |key: &str| path.file_name().is_some_and(|name| name == key);
+    let Some(stated) = manifest.files.iter().find(|file| named(file.key.last_segment())) else { return Ok(()) };
+    let found = file.metadata().map_err(|error| read_fault(name, error))?.len();
+    if found >= stated.head.bytes.get() {
+        return Ok(());
+    }
+    let stated = stated.head.bytes;
+    Err(Fault::corrupt(format!("cannot read {name}: it has {found} bytes and had {stated} when it was exported"))
+        .hint("get it once more; where it was shortened on purpose, move the manifest beside it away"))
+}
+
+fn open_file(path: &Path, name: &str) -> Result<File, Fault> {
     let file = File::open(path).map_err(|error| read_fault(name, error))?;
     if file.metadata().map_err(|error| read_fault(name, error))?.is_dir() {
         return Err(Fault::bad_request(format!("cannot import {name}: it is a directory")).hint("name the files in it"));
@@ -101,7 +125,7 @@ fn peek(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
 
 fn unpack(packing: Packing, reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     Ok(match packing {
-        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(reader))),
+        Packing::Gzip => Box::new(Members::new(io::BufReader::new(reader))),
         Packing::Zstd => Box::new(zstd::Decoder::new(reader)?),
     })
 }

@@ -16,6 +16,7 @@ mod comments;
 mod csv;
 mod filler;
 mod format;
+mod gzip;
 mod input;
 mod json;
 mod layout;

@@ -87,6 +87,56 @@ fn peak_memory(process: u32) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
+/// Where each gzip member of a file ends.
+fn member_ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![];
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        std::io::copy(&mut member, &mut std::io::sink()).unwrap();
+        rest = member.into_inner();
+        ends.push(bytes.len() - rest.len());
+    }
+    ends
+}
+
+#[test]
+fn a_gzip_file_that_was_cut_off_between_members_is_refused_by_import_and_verify() {
+    let bench = Bench::with_generated(6_000);
+    for name in ["t.jsonl.gz", "t.csv.gz"] {
+        bench.ok(["export", "--project", "p", "-o", name]);
+        let whole = std::fs::read(bench.file(name)).unwrap();
+        let ends = member_ends(&whole);
+        assert!(ends.len() > 2, "{name} has {} members", ends.len());
+        for end in &ends[..ends.len() - 1] {
+            let other = Bench::new();
+            other.write(name, &whole[..*end]);
+            other.run(["import", "--project", "p", name]).assert_refused(&[name, "ends too early", "cut off"]);
+            assert_nothing_stored(&other);
+        }
+        bench.write(name, &whole[..ends[1]]);
+        let verified = bench.run(["verify", &format!("{name}.manifest.json")]);
+        assert_eq!(verified.code, 3, "{}{}", verified.stdout, verified.stderr);
+        assert!(verified.stdout.contains(name) && verified.stdout.contains("bytes"), "{}", verified.stdout);
+    }
+}
+
+#[test]
+fn a_file_that_is_shorter_than_its_manifest_says_is_refused() {
+    let bench = Bench::with_generated(200);
+    for name in ["t.jsonl", "t.jsonl.zst"] {
+        bench.ok(["export", "--project", "p", "-o", name]);
+    }
+    let (first, _) = bench.read("t.jsonl").split_once('\n').map(|(a, b)| (a.to_owned(), b.len())).unwrap();
+    bench.write("t.jsonl", first.clone() + "\n");
+    bench.write("t.jsonl.zst", zstd::encode_all(first.as_bytes(), 1).unwrap());
+    for name in ["t.jsonl", "t.jsonl.zst"] {
+        bench.refused(["import", name], &[name, "when it was exported", "manifest"]);
+    }
+    std::fs::remove_file(bench.file("t.jsonl.manifest.json")).unwrap();
+    assert!(bench.ok(["import", "--project", "p", "t.jsonl"]).contains('1'));
+}
+
 #[test]
 fn truncated_files_are_refused_whole() {
     let bench = Bench::with_generated(300);
