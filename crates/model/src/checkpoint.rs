@@ -20,6 +20,10 @@ pub struct Checkpoint {
     pub open: Option<OpenFile>,
     /// Last row of the last complete file.
     pub done_after: Option<OrderKey>,
+    /// Files of an earlier export that the run replaces; `None` before it has looked for them, and where it
+    /// replaces none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Vec<FileName>>,
 }
 
 /// A file under way, up to its last durable block.

@@ -18,7 +18,7 @@ use crate::file::FileUnderWay;
 use crate::progress::{RowLog, Watch};
 use crate::retry::{Retrying, at_most};
 use crate::upload::{Upload, discard, upload_is_gone};
-use crate::{EmptyRun, RunSpec};
+use crate::{Earlier, EmptyRun, RunSpec, replace};
 
 /// Version of the checkpoint's shape that this build reads and writes.
 const CHECKPOINT_VERSION: u16 = 1;
@@ -154,6 +154,9 @@ impl Files {
         if self.open.is_some() {
             self.finish_file().await?;
         }
+        if let Some(replaced) = &self.checkpoint.replaced {
+            replace::remove_surplus(&*self.destination, replaced, &self.checkpoint.done, &self.retrying).await?;
+        }
         self.report(watch);
         Ok(&self.checkpoint.done)
     }
@@ -226,7 +229,33 @@ impl Files {
         }
     }
 
+    /// Before the first file takes its name: finds what else an earlier export left, and removes a manifest that
+    /// would tell of files that are gone.
+    async fn make_way(&mut self) -> Result<(), Fault> {
+        let (spec, destination) = (Arc::clone(&self.spec), Arc::clone(&self.destination));
+        let Earlier::Replaced(known) = &spec.earlier else { return Ok(()) };
+        if !self.checkpoint.done.is_empty() {
+            return Ok(());
+        }
+        let replaced = match &self.checkpoint.replaced {
+            Some(replaced) => replaced.clone(),
+            None => {
+                let found = replace::files(&*destination, &spec.files, known, &self.retrying).await?;
+                self.checkpoint.replaced = Some(found.clone());
+                self.record().await?;
+                found
+            }
+        };
+        match &spec.files.manifest {
+            Some(manifest) if !replace::in_place(&replaced, &spec.files) => {
+                replace::remove(&*destination, manifest, &self.retrying).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn finish_file(&mut self) -> Result<(), Fault> {
+        self.make_way().await?;
         let Some(file) = &mut self.open else { return Ok(()) };
         let finished = match file.finish().await {
             Ok(finished) => finished,

@@ -24,6 +24,7 @@ mod files;
 mod hash;
 mod key;
 mod progress;
+mod replace;
 mod retry;
 mod run;
 mod slice;
@@ -34,6 +35,7 @@ mod verify;
 
 pub use budget::Budget;
 pub use progress::{Progress, ProgressState, Silent};
+pub use replace::Earlier;
 pub use retry::{RealWaits, Waits};
 pub use run::{Ports, RunOutcome, run};
 pub use spec::{EmptyRun, FileLayout, RunSpec};

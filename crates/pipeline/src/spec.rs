@@ -7,7 +7,7 @@ use model::{
     KeyRange, ReadRequest, RowCount,
 };
 
-use crate::Budget;
+use crate::{Budget, Earlier};
 
 /// One export of one table.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct RunSpec {
     pub format_options: FormatOptions,
     /// How files are named and when a new one starts.
     pub files: FileLayout,
+    /// What lies under these names already.
+    pub earlier: Earlier,
     /// The request, readable and repeatable, for the manifest.
     pub query: serde_json::Value,
     /// SHA-256 of the request in canonical form, for the manifest.
@@ -104,12 +106,19 @@ impl FileLayout {
 
     /// Whether a file of the run may have this name.
     pub fn names(&self, name: &FileName) -> bool {
-        let Some(rest) = name.as_str().strip_prefix(&self.stem) else { return false };
-        let Some(number) = rest.strip_suffix(&self.extension) else { return false };
-        match self.roll_bytes {
-            None => number.is_empty(),
-            Some(_) => number.strip_prefix("-part-").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())),
-        }
+        self.infix(name).is_some_and(|infix| infix.is_empty() == self.roll_bytes.is_none())
+    }
+
+    /// Whether a file of this or of another run to the same output may have this name, rolled or not.
+    pub(crate) fn may_name(&self, name: &FileName) -> bool {
+        self.infix(name).is_some()
+    }
+
+    /// What stands between stem and extension: nothing, or the number of a rolled file.
+    fn infix<'a>(&self, name: &'a FileName) -> Option<&'a str> {
+        let infix = name.as_str().strip_prefix(&self.stem)?.strip_suffix(&self.extension)?;
+        let digits = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        (infix.is_empty() || infix.strip_prefix("-part-").is_some_and(digits)).then_some(infix)
     }
 }
 
@@ -167,6 +176,8 @@ mod tests {
             assert_eq!(layout.part(7).file(1).unwrap().as_str(), rolled);
             assert!(layout.names(&FileName::new(rolled).unwrap()));
             assert!(!layout.names(&FileName::new(single).unwrap()));
+            assert!(layout.may_name(&FileName::new(single).unwrap()));
+            assert!(!layout.may_name(&FileName::new(format!("{single}.manifest.json")).unwrap()));
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Checkpoint, Fault, FaultKind, FileReceipt, Micros, RunId, RunLog, Stop};
+use model::{Checkpoint, Fault, FaultKind, FileName, FileReceipt, Micros, RunId, RunLog, Stop};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{NativeStore, RunState, StoreLog};
@@ -21,6 +21,8 @@ pub struct Run {
     /// Its id.
     pub id: RunId,
     asked: Value,
+    /// Whether it was begun with `--overwrite`, by this or an earlier attempt.
+    replaces: bool,
     remembered: bool,
     left: Left,
 }
@@ -56,8 +58,9 @@ impl Run {
         let asked = asked(args, request, output);
         let remembered = output.destination.limits().resumable;
         let unfinished = if remembered { store.unfinished_run(&id).await? } else { None };
+        let begun_to_replace = unfinished.as_ref().is_some_and(|left| left.request["overwrite"] == json!(true));
         let left = match unfinished {
-            Some(left) if args.resume && left.request != asked => {
+            Some(left) if args.resume && !same_files(&left.request, &asked) => {
                 return Err(Fault::new(
                     FaultKind::Conflict,
                     format!("the unfinished export to {} asked for something else", output.shown),
@@ -68,7 +71,8 @@ impl Run {
             Some(left) => Left::Abandoned(left.checkpoint),
             None => Left::Nothing,
         };
-        Ok(Self { id, asked, remembered, left })
+        let replaces = args.overwrite || (args.resume && begun_to_replace);
+        Ok(Self { id, asked, replaces, remembered, left })
     }
 
     /// The checkpoint that this attempt continues from.
@@ -76,6 +80,19 @@ impl Run {
         match &self.left {
             Left::Unfinished(checkpoint) => Some(checkpoint),
             Left::Abandoned(_) | Left::Nothing => None,
+        }
+    }
+
+    /// Whether an earlier export at this output is replaced.
+    pub fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// Files of that export which an attempt that will not be continued has found.
+    pub fn known_to_be_replaced(&self) -> &[FileName] {
+        match &self.left {
+            Left::Abandoned(checkpoint) => checkpoint.replaced.as_deref().unwrap_or_default(),
+            Left::Unfinished(_) | Left::Nothing => &[],
         }
     }
 
@@ -123,7 +140,20 @@ fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
     asked["window"] = json!({"from": args.since, "to": args.until});
     asked["roll_bytes"] = json!(output.layout.roll_bytes);
     asked["source"] = json!(args.source);
+    asked["overwrite"] = json!(args.overwrite);
     asked
+}
+
+/// Whether two requests for the same output ask for the same files, whatever they find in their place.
+fn same_files(a: &Value, b: &Value) -> bool {
+    let [a, b] = [a, b].map(|asked| {
+        let mut asked = asked.clone();
+        if let Some(asked) = asked.as_object_mut() {
+            asked.remove("overwrite");
+        }
+        asked
+    });
+    a == b
 }
 
 async fn remove(output: &Output, checkpoint: &Checkpoint) -> Result<(), Fault> {

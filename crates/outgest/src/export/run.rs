@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{Cursor, Fault, ProjectId, Source, StopReason};
-use pipeline::{Budget, Ports, Progress, RealWaits, RunSpec};
+use pipeline::{Budget, Earlier, Ports, Progress, RealWaits, RunSpec};
 use serde_json::json;
 use store::RunState;
 
@@ -59,6 +59,9 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let budget = args.threads.map_or_else(Budget::default, Budget::for_cores);
     let mut spec = run_spec(&request, &run.id, as_of, &lookups, output.layout.clone(), budget).await?;
     spec.request.snapshot = snapshot;
+    if run.replaces() {
+        spec.earlier = Earlier::Replaced(run.known_to_be_replaced().to_vec());
+    }
     if args.dry_run {
         return dry_run(args, &spec, source.as_ref(), &output).await;
     }

@@ -7,7 +7,7 @@ use model::{
     ByteCount, CommentLookup, CompareOp, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal, Micros, ReadRequest,
     RunId, VersionScope,
 };
-use pipeline::{Budget, FileLayout, RunSpec};
+use pipeline::{Budget, Earlier, FileLayout, RunSpec};
 use sha2::{Digest, Sha256};
 
 use super::request::Request;
@@ -38,6 +38,7 @@ pub async fn run_spec(
         format: request.format,
         format_options: request.format_options.clone(),
         files,
+        earlier: Earlier::Nothing,
         query_fingerprint: hex(&Sha256::digest(request.query.to_string())),
         query: request.query.clone(),
         product_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,6 +3,7 @@
 pub(crate) mod doubles;
 
 mod end;
+mod replace;
 mod resume;
 mod same_bytes;
 mod trouble;

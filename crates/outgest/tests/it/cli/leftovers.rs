@@ -116,6 +116,24 @@ fn comments_come_from_the_source_that_rows_come_from() {
 }
 
 #[test]
+fn a_rolled_export_that_is_replaced_leaves_no_parts_behind() {
+    let bench = Bench::with_generated(6_000);
+    let rolled = ["export", "--project", "p", "--overwrite", "--roll-size", "1MB", "-o", "out.jsonl"];
+    let manifest = "out.jsonl.manifest.json";
+    bench.ok(rolled);
+    assert!(bench.listing().len() > 4, "{:?}", bench.listing());
+    bench.write("out-part-x.jsonl", "not ours");
+
+    bench.ok([&rolled[..], &["--limit", "300"]].concat());
+    assert_eq!(bench.listing(), ["out-part-00001.jsonl", "out-part-x.jsonl", manifest]);
+    bench.ok(["verify", manifest]);
+
+    bench.ok(["export", "--project", "p", "--overwrite", "--limit", "3", "-o", "out.jsonl"]);
+    assert_eq!(bench.listing(), ["out-part-x.jsonl", "out.jsonl", manifest]);
+    bench.ok(["verify", manifest]);
+}
+
+#[test]
 fn generated_files_replace_nothing_unless_told_to() {
     let bench = Bench::new();
     let generate = ["generate", "--project", "p", "--events", "5", "-o", "events.jsonl"];

@@ -130,7 +130,9 @@ impl Destination for Shelf {
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {
-        Ok(self.visible.lock().unwrap().remove(file.as_str()).is_some())
+        let trouble = self.calls.before("remove").await?;
+        self.visible.lock().unwrap().remove(file.as_str());
+        self.calls.after(trouble).await.map(|()| true)
     }
 
     async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault> {

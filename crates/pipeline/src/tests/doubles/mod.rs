@@ -13,7 +13,7 @@ use model::*;
 
 use crate::canonical::CanonicalRule;
 use crate::run::run_cut;
-use crate::{Budget, EmptyRun, FileLayout, Ports, Progress, ProgressState, RunOutcome, RunSpec};
+use crate::{Budget, Earlier, EmptyRun, FileLayout, Ports, Progress, ProgressState, RunOutcome, RunSpec};
 
 pub(crate) use destination::Shelf;
 pub(crate) use format::{LINES, STATELESS_LINES};
@@ -148,6 +148,7 @@ fn spec() -> RunSpec {
             manifest: Some(FileName::new("out.txt.manifest.json").unwrap()),
             empty: EmptyRun::File,
         },
+        earlier: Earlier::Nothing,
         query: serde_json::json!({}),
         query_fingerprint: "f".into(),
         product_version: "0".into(),
