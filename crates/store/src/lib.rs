@@ -8,6 +8,6 @@
 mod native;
 
 pub use native::{
-    NativeStore, NewComment, NewPrices, PasswordCost, Place, RunRecord, RunState, SealingKey, SealingKeys, StoreLog,
-    StoreOptions, UnfinishedRun,
+    HeldRun, NativeStore, NewComment, NewPrices, PasswordCost, Place, RunHold, RunHolder, RunRecord, RunState,
+    SealingKey, SealingKeys, StoreLog, StoreOptions, UnfinishedRun,
 };

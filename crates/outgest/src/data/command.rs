@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use model::{Fault, FaultKind, Micros};
+use model::{Fault, FaultKind, Micros, RowCount};
 use serde_json::json;
-use store::NativeStore;
+use store::{HeldRun, NativeStore};
 
 use super::{lake_directory, open_lake, open_metadata, refuse_inside};
 use crate::cli::{DataArgs, DataCommand};
@@ -49,7 +49,8 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
 
 async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
     let info = open_lake(&settings.data)?.info()?;
-    let runs = open_metadata(settings).await?.runs().await?;
+    let store = open_metadata(settings).await?;
+    let runs = store.runs().await?;
     if as_json {
         let runs: Vec<_> = runs
             .iter()
@@ -79,13 +80,24 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
             ));
         }
     }
-    let unfinished: Vec<_> = runs.iter().filter(|run| run.state != "completed").collect();
-    if !unfinished.is_empty() {
-        text.push_str("\nexports that did not finish\n");
-    }
-    for run in unfinished {
+    let mut under_way = String::new();
+    let mut unfinished = String::new();
+    for run in runs.iter().filter(|run| run.state != "completed") {
+        let output = run.request["output"].as_str().unwrap_or("an output that was not noted");
+        let rows = RowCount(run.rows).human();
         let failure = run.failure.as_deref().map(|failure| format!(": {failure}")).unwrap_or_default();
-        text.push_str(&format!("  {} {} after {} rows{failure}\n", run.id, run.state, run.rows));
+        let running = run.state == "running";
+        if running && matches!(store.hold_run(&run.id).await?, HeldRun::Elsewhere(_)) {
+            under_way.push_str(&format!("  {} to {output}, {rows} rows so far\n", run.id));
+        } else {
+            let state = if running { "interrupted" } else { &run.state };
+            unfinished.push_str(&format!("  {} to {output}, {state} after {rows} rows{failure}\n", run.id));
+        }
+    }
+    for (title, lines) in [("under way", under_way), ("that did not finish", unfinished)] {
+        if !lines.is_empty() {
+            text.push_str(&format!("\nexports {title}\n{lines}"));
+        }
     }
     print(&text)
 }

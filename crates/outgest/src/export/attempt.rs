@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use model::{Checkpoint, Fault, FaultKind, FileName, FileReceipt, Micros, RunId, RunLog, Stop};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::{NativeStore, RunState, StoreLog};
+use store::{HeldRun, NativeStore, RunHold, RunHolder, RunState, StoreLog};
 
 use super::output::Output;
 use super::request::Request;
@@ -25,6 +25,8 @@ pub struct Run {
     replaces: bool,
     remembered: bool,
     left: Left,
+    /// Kept while the run is carried out.
+    _hold: Option<RunHold>,
 }
 
 /// What earlier attempts left.
@@ -45,8 +47,8 @@ pub struct Attempt {
 }
 
 impl Run {
-    /// Finds what earlier attempts left at this output. With `--resume` it must have been asked for in the
-    /// same words.
+    /// Finds what earlier attempts left at this output, and holds the run, which no other process may be
+    /// carrying out. With `--resume` it must have been asked for in the same words.
     pub async fn find(
         store: &NativeStore,
         args: &ExportArgs,
@@ -57,6 +59,8 @@ impl Run {
         let id = RunId::new(hex(&Sha256::digest(place))[..16].to_owned());
         let asked = asked(args, request, output);
         let remembered = output.destination.limits().resumable;
+        // Before anything is looked at: what another process is writing is no unfinished export.
+        let hold = if remembered && !args.dry_run { Some(hold(store, &id, output).await?) } else { None };
         let unfinished = if remembered { store.unfinished_run(&id).await? } else { None };
         let begun_to_replace = unfinished.as_ref().is_some_and(|left| left.request["overwrite"] == json!(true));
         let left = match unfinished {
@@ -72,7 +76,7 @@ impl Run {
             None => Left::Nothing,
         };
         let replaces = args.overwrite || (args.resume && begun_to_replace);
-        Ok(Self { id, asked, replaces, remembered, left })
+        Ok(Self { id, asked, replaces, remembered, left, _hold: hold })
     }
 
     /// The checkpoint that this attempt continues from.
@@ -133,6 +137,18 @@ impl Attempt {
     }
 }
 
+/// Holds the run for as long as this process carries it out.
+async fn hold(store: &NativeStore, id: &RunId, output: &Output) -> Result<RunHold, Fault> {
+    let RunHolder { process, since, rows } = match store.hold_run(id).await? {
+        HeldRun::Here(hold) => return Ok(hold),
+        HeldRun::Elsewhere(holder) => holder,
+    };
+    let who = process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
+    let far = since.map_or_else(String::new, |since| format!(", begun {since}, {} rows written so far", rows.human()));
+    Err(Fault::new(FaultKind::Conflict, format!("{} is being exported already: by {who}{far}", output.full_name()))
+        .hint("wait until it is done or stop it, or give another --output"))
+}
+
 /// What identifies the request of a run: times as they were written, because `-24h` means the same
 /// hours for every attempt.
 fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
@@ -141,6 +157,7 @@ fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
     asked["roll_bytes"] = json!(output.layout.roll_bytes);
     asked["source"] = json!(args.source);
     asked["overwrite"] = json!(args.overwrite);
+    asked["output"] = json!(output.full_name());
     asked
 }
 

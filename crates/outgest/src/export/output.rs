@@ -121,6 +121,11 @@ fn usual_name(args: &ExportArgs, format: &FormatDescriptor, compression: Compres
 }
 
 impl Output {
+    /// The output as the same words name it from everywhere on this machine: rolled files have a number more.
+    pub fn full_name(&self) -> String {
+        format!("{}{} in {}", self.layout.stem, self.layout.extension, self.place)
+    }
+
     /// Fails where a file or manifest of the run exists already, apart from the files that an unfinished
     /// attempt at it made.
     pub async fn refuse_existing(&self, unfinished: &[FileReceipt]) -> Result<(), Fault> {

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
-//! tables: `comments`, `prices`, `runs` (exports of the command line), `jobs` and `exports` (those of the
+//! tables: `comments`, `prices`, `runs` (exports of the command line) and `holds` (who carries one out),
+//! `jobs` and `exports` (those of the
 //! service), `people`, `secrets`, `audit`; and what is forgotten by age (`sweep`). Instants are stored as
 //! microseconds, never as text; what only
 //! one reader understands is JSON in a text column.
@@ -14,6 +15,7 @@ mod comments;
 mod connect;
 mod entities;
 mod exports;
+mod holds;
 mod jobs;
 mod json;
 mod migrations;
@@ -40,6 +42,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 pub use comments::NewComment;
 pub use connect::Place;
+pub use holds::{HeldRun, RunHold, RunHolder};
 pub use people::PasswordCost;
 pub use prices::NewPrices;
 pub use runs::{RunRecord, RunState, StoreLog, UnfinishedRun};

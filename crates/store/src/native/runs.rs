@@ -38,6 +38,8 @@ impl RunState {
 pub struct RunRecord {
     /// Its id.
     pub id: RunId,
+    /// What was asked for.
+    pub request: serde_json::Value,
     /// `running`, `completed`, `failed`, `cancelled`.
     pub state: String,
     /// How often it was begun.
@@ -164,6 +166,7 @@ impl NativeStore {
             .into_iter()
             .map(|row| RunRecord {
                 id: RunId::new(row.id),
+                request: serde_json::from_str(&row.request).unwrap_or_default(),
                 state: row.state,
                 attempts: u32::try_from(row.attempts).unwrap_or_default(),
                 rows: u64::try_from(row.rows).unwrap_or_default(),

@@ -43,12 +43,35 @@ fn a_dry_run_and_a_refused_request_leave_an_unfinished_export_to_be_resumed() {
 fn an_export_that_begins_anew_removes_what_an_unfinished_one_left() {
     let bench = Bench::with_generated(3_000);
     killed(&bench);
+    let info = bench.ok(["data", "info"]);
+    assert!(info.contains("exports that did not finish") && info.contains("interrupted after"), "{info}");
 
     bench.ok(["export", "--project", "p", "-o", "out.jsonl", "--limit", "3"]);
 
     assert_eq!(bench.listing(), ["out.jsonl", "out.jsonl.manifest.json"]);
     assert_eq!(bench.read("out.jsonl").lines().count(), 3);
     bench.ok(["verify", "out.jsonl.manifest.json"]);
+}
+
+#[test]
+fn an_export_that_is_under_way_is_not_taken_over() {
+    let bench = Bench::with_generated(1_000);
+    let mut first = under_way(&bench);
+    let process = format!("process {}", first.id());
+
+    for again in [&["--limit", "3"][..], &["--resume"], &["--overwrite"], &["--roll-size", "1MB"]] {
+        let arguments = [&["export", "--project", "p", "-o", "out.jsonl"], again].concat();
+        bench.refused(arguments, &["out.jsonl", "being exported already", &process, "--output"]);
+    }
+    bench.ok(["export", "--project", "p", "-o", "out.jsonl", "--dry-run"]);
+    assert!(bench.ok(["data", "info"]).contains("exports under way"));
+    bench.ok(["export", "--project", "p", "-o", "other.jsonl", "--limit", "3", "--no-manifest"]);
+
+    assert!(first.wait().unwrap().success());
+    assert_eq!(bench.listing(), ["other.jsonl", "out.jsonl", "out.jsonl.manifest.json"]);
+    bench.ok(["verify", "out.jsonl.manifest.json"]);
+    bench.ok(["export", "--project", "p", "-o", "out.jsonl", "--overwrite", "--limit", "3"]);
+    assert!(std::fs::read_dir(bench.file("data/running")).unwrap().next().is_none());
 }
 
 /// What is written to standard output belongs to no run, so one does not take another over.

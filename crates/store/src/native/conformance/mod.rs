@@ -2,6 +2,7 @@
 
 mod exports;
 mod fairness;
+mod holds;
 mod leases;
 mod parts;
 mod people;
@@ -109,6 +110,7 @@ promises! {
     people::comments_are_added_and_paged,
     people::of_a_comment_that_comes_twice_the_last_one_stays,
     people::secrets_are_sealed_and_bound_to_their_place,
+    holds::a_run_is_held_once_until_its_holder_is_gone,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
 }
