@@ -6,6 +6,7 @@
 //! shows whether there was something, except with `drop`.
 
 mod cells;
+mod escapes;
 mod pattern;
 mod rule;
 #[cfg(test)]
@@ -32,7 +33,7 @@ impl Mask {
     /// An option is a list `column[.key][:action]`, separated by commas, where the action is `redact`
     /// (the default: the text becomes `[REDACTED]`), `hash` (the first 16 hexadecimal digits of its
     /// SHA-256) or `drop` (null or empty); or it is `column[.key]:/pattern/replacement`, which replaces
-    /// every match of a regular expression. Several rules for a column apply in their order.
+    /// every match of a regular expression in the text with its `\uXXXX` decoded. Several rules for a column apply in their order.
     ///
     /// Matching takes time linear in the text, whatever the pattern.
     pub fn parse(options: &[String], table: &TableSpec) -> Result<Option<Self>, Vec<FieldProblem>> {

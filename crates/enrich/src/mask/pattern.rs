@@ -3,8 +3,12 @@
 //! The engine matches in time linear in the text and never backtracks. What is left to bound is the
 //! size of the compiled pattern, which each byte of text may have to visit, and the growth of a cell.
 
+use std::borrow::Cow;
+
 use model::{ByteCount, Fault, FaultKind};
 use regex::{Regex, RegexBuilder};
+
+use super::escapes::decoded;
 
 /// Longest pattern and longest replacement, as written. A rule, not a program.
 const WRITTEN_BYTES_MAX: usize = 1_000;
@@ -64,8 +68,15 @@ impl Pattern {
         Ok(Self { regex, expands: replacement.contains('$'), replacement: replacement.clone() })
     }
 
-    /// Appends the text with every match replaced.
+    /// Appends the text with every match replaced. What is matched is the text with its `\uXXXX` decoded,
+    /// and so is what is written where something matched.
     pub fn replace_into(&self, text: &str, output: &mut String) -> Result<(), Fault> {
+        let readable = decoded(text);
+        if matches!(readable, Cow::Owned(_)) && !self.regex.is_match(&readable) {
+            output.push_str(text);
+            return Ok(());
+        }
+        let text = &*readable;
         let most = output.len() + 2 * text.len() + GROWTH_BYTES_MAX;
         let mut copied = 0;
         let mut step = |output: &mut String, from: usize, to: usize, expand: &dyn Fn(&mut String)| {

@@ -163,3 +163,18 @@ fn absent_texts_stay_absent() {
     let output = apply(&mask, RecordBatch::try_new(schema, arrays).unwrap()).unwrap();
     assert_eq!(texts(output.column(1)), [None, Some("[REDACTED]".to_owned())]);
 }
+
+/// A reader of the file reads `m\u00fcller` as `müller`.
+#[test]
+fn patterns_see_what_readers_see() {
+    let mask = parse(&["id:/müller|@/-/"]).unwrap().unwrap();
+    for (text, expected) in [
+        (r#"{"name": "m\u00fcller \u00e9"}"#, r#"{"name": "- é"}"#),
+        (r#"{"name": "m\u00f6ller \u00e9"}"#, r#"{"name": "m\u00f6ller \u00e9"}"#),
+        (r#"{"name": "m\\u00fcller"}"#, r#"{"name": "m\\u00fcller"}"#),
+        ("a@müller", "a--"),
+    ] {
+        let batch = apply(&mask, test_rows::batch(&columns(), &[Row::new("t", text)])).unwrap();
+        assert_eq!(texts(batch.column(0)), some(&[expected]), "{text}");
+    }
+}
