@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar for people, JSON lines for programs.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -82,22 +82,22 @@ impl Drop for Bar {
 
 struct Lines {
     pace: Pace,
-    printed: Mutex<Option<Instant>>,
+    told: Mutex<Told>,
+}
+
+/// What was printed when, and what came after it.
+#[derive(Default)]
+struct Told {
+    printed: Option<Instant>,
+    waiting: Option<ProgressState>,
 }
 
 impl Lines {
     fn new() -> Self {
-        Self { pace: Pace { began: Instant::now() }, printed: Mutex::new(None) }
+        Self { pace: Pace { began: Instant::now() }, told: Mutex::default() }
     }
-}
 
-impl Progress for Lines {
-    fn update(&self, state: &ProgressState) {
-        let mut printed = self.printed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if state.share < 1.0 && printed.is_some_and(|at| at.elapsed() < JSON_EVERY) {
-            return;
-        }
-        *printed = Some(Instant::now());
+    fn print(&self, state: &ProgressState) {
         let RowCount(rows) = state.rows;
         let line = serde_json::json!({
             "share": state.share,
@@ -110,5 +110,27 @@ impl Progress for Lines {
         });
         // Somebody who closed stderr does not want progress.
         writeln!(std::io::stderr(), "{line}").ok();
+    }
+}
+
+impl Progress for Lines {
+    fn update(&self, state: &ProgressState) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.printed.is_some_and(|at| at.elapsed() < JSON_EVERY) {
+            told.waiting = Some(state.clone());
+            return;
+        }
+        *told = Told { printed: Some(Instant::now()), waiting: None };
+        self.print(state);
+    }
+}
+
+impl Drop for Lines {
+    /// The last state is told, however soon it came.
+    fn drop(&mut self) {
+        let told = self.told.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = told.waiting.take() {
+            self.print(&last);
+        }
     }
 }

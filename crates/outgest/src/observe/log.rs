@@ -4,13 +4,16 @@ use std::io::IsTerminal;
 
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::json::FlatJson;
 use crate::config::settings::{LogForm, LogLevel, LogSettings};
+
+/// Tells of every start, at info, that no migration was missing: which nobody needs to know.
+const MIGRATIONS: &str = "sea_orm_migration";
 
 /// The layer that prints log lines to `writer`.
 pub fn layer<S, W>(settings: &LogSettings, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -24,6 +27,8 @@ where
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
+    let migrations = if level == LevelFilter::DEBUG { level } else { level.min(LevelFilter::WARN) };
+    let level = Targets::new().with_default(level).with_target(MIGRATIONS, migrations);
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match settings.format {
         LogForm::Text => layer.with_target(false).with_ansi(std::io::stderr().is_terminal()).with_filter(level).boxed(),
