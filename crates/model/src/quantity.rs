@@ -127,6 +127,11 @@ impl RowCount {
         }
         text
     }
+
+    /// The count with its noun: `1 row`, `48,210 rows`.
+    pub fn counted(self) -> String {
+        format!("{} {}", self.human(), if self.0 == 1 { "row" } else { "rows" })
+    }
 }
 
 #[cfg(test)]

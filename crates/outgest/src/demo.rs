@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use model::{Fault, FaultKind};
+use model::{Fault, FaultKind, RowCount};
 
 use crate::cli::DemoArgs;
 use crate::report::print;
@@ -23,7 +23,10 @@ pub async fn demo(args: &DemoArgs) -> Result<(), Fault> {
             .hint("name a folder that can be written with --folder")
     })?;
     let events = args.events.to_string();
-    print(&format!("Sample data: {events} events of an agent that chats, calls tools and is scored.\n\n"))?;
+    print(&format!(
+        "Sample data: {} events of an agent that chats, calls tools and is scored.\n\n",
+        RowCount(args.events).human()
+    ))?;
     step(
         folder,
         &[

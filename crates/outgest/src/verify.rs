@@ -75,7 +75,7 @@ fn told(report: &VerifyReport, compared: &str) -> String {
         many => format!("{many} differences from {compared}"),
     };
     let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
-    text.push_str(&format!("{files}, {} rows: {verdict}\n", report.rows_in_files.human()));
+    text.push_str(&format!("{files}, {}: {verdict}\n", report.rows_in_files.counted()));
     if report.rows_superseded.get() > 0 {
         text.push_str(&format!("{} of the rows have a newer version by now\n", report.rows_superseded.human()));
     }

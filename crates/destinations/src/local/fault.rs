@@ -10,7 +10,7 @@ use model::{Fault, FaultKind};
 /// A full disk is a matter of configuration: waiting seconds does not help, somebody has to make room.
 pub(super) fn classify(doing: &str, path: &Path, error: io::Error) -> Fault {
     let (kind, why, hint) = match error.kind() {
-        ErrorKind::NotFound => (FaultKind::NotFound, "it does not exist", None),
+        ErrorKind::NotFound => (FaultKind::NotFound, "it does not exist", Some("check the path")),
         ErrorKind::PermissionDenied => {
             (FaultKind::Configuration, "permission denied", Some("make the directory writable for this user"))
         }

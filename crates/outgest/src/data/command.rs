@@ -34,11 +34,15 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             Ok(())
         }
         DataCommand::Expire { older_than } => {
-            let limit = Micros::parse("--older-than", &format!("-{older_than}"), now)?;
+            let limit = Micros::parse("--older-than", &format!("-{older_than}"), now).map_err(|fault| {
+                Fault::bad_request(format!("--older-than: {older_than:?} is no age"))
+                    .hint("write 90d, 12h or 4w")
+                    .because(fault)
+            })?;
             let lake = open_lake(&settings.data)?;
             for table in tables::stored() {
                 let done = lake.expire(table.name, limit, now)?;
-                print(&format!("{}: {} rows before {limit} removed\n", table.name, done.rows.human()))?;
+                print(&format!("{}: {} before {limit} removed\n", table.name, done.rows.counted()))?;
             }
             Ok(())
         }
@@ -69,9 +73,9 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
         }
         for project in &table.projects {
             text.push_str(&format!(
-                "  project {}: {} rows ({} stored, {} in {} files), {} to {}\n",
+                "  project {}: {} ({} stored, {} in {} files), {} to {}\n",
                 project.project,
-                project.live_rows.human(),
+                project.live_rows.counted(),
                 project.rows.human(),
                 project.bytes.human(),
                 project.files,
@@ -84,14 +88,14 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
     let mut unfinished = String::new();
     for run in runs.iter().filter(|run| run.state != "completed") {
         let output = run.request["output"].as_str().unwrap_or("an output that was not noted");
-        let rows = RowCount(run.rows).human();
+        let rows = RowCount(run.rows).counted();
         let failure = run.failure.as_deref().map(|failure| format!(": {failure}")).unwrap_or_default();
         let running = run.state == "running";
         if running && matches!(store.hold_run(&run.id).await?, HeldRun::Elsewhere(_)) {
-            under_way.push_str(&format!("  {} to {output}, {rows} rows so far\n", run.id));
+            under_way.push_str(&format!("  {} to {output}, {rows} so far\n", run.id));
         } else {
             let state = if running { "interrupted" } else { &run.state };
-            unfinished.push_str(&format!("  {} to {output}, {state} after {rows} rows{failure}\n", run.id));
+            unfinished.push_str(&format!("  {} to {output}, {state} after {rows}{failure}\n", run.id));
         }
     }
     for (title, lines) in [("under way", under_way), ("that did not finish", unfinished)] {

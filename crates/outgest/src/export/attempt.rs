@@ -144,7 +144,7 @@ async fn hold(store: &NativeStore, id: &RunId, output: &Output) -> Result<RunHol
         HeldRun::Elsewhere(holder) => holder,
     };
     let who = process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
-    let far = since.map_or_else(String::new, |since| format!(", begun {since}, {} rows written so far", rows.human()));
+    let far = since.map_or_else(String::new, |since| format!(", begun {since}, {} written so far", rows.counted()));
     Err(Fault::new(FaultKind::Conflict, format!("{} is being exported already: by {who}{far}", output.full_name()))
         .hint("wait until it is done or stop it, or give another --output"))
 }

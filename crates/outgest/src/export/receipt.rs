@@ -21,7 +21,7 @@ pub fn to_json(receipt: &Receipt, took: Duration) -> Value {
 pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     let manifest = &receipt.manifest;
     let seconds = took.as_secs_f64();
-    let mut text = format!("{} rows, {}, in {seconds:.1} s", manifest.rows.human(), manifest.bytes.human());
+    let mut text = format!("{}, {}, in {seconds:.1} s", manifest.rows.counted(), manifest.bytes.human());
     // Starting and ending take tenths of a second, which say nothing about a pace.
     if seconds >= 1.0 {
         let pace = RowCount((manifest.rows.get() as f64 / seconds) as u64);
@@ -30,15 +30,8 @@ pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     text.push('\n');
     for file in &manifest.files {
         // Writing to memory cannot fail.
-        writeln!(
-            text,
-            "  {}  {} rows  {}  sha256 {}",
-            file.key,
-            file.rows.human(),
-            file.head.bytes.human(),
-            file.sha256
-        )
-        .ok();
+        writeln!(text, "  {}  {}  {}  sha256 {}", file.key, file.rows.counted(), file.head.bytes.human(), file.sha256)
+            .ok();
     }
     if let Some(key) = &receipt.manifest_key {
         writeln!(text, "  {key}  the manifest: outgest verify checks the files against it").ok();

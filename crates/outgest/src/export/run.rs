@@ -132,10 +132,11 @@ async fn dry_run(args: &ExportArgs, spec: &RunSpec, source: &dyn Source, output:
         return print(&format!("{answer}\n"));
     }
     let mut text = format!(
-        "at most {} rows, about {} of cells, in {} slices; filters are not counted\nto {} in {}\n",
-        plan.rows().human(),
+        "at most {}, about {} of cells, in {} slice{}; filters are not counted\nto {} in {}\n",
+        plan.rows().counted(),
         plan.bytes().human(),
         plan.slices.len(),
+        if plan.slices.len() == 1 { "" } else { "s" },
         spec.files.file(1)?,
         output.shown,
     );

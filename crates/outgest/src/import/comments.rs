@@ -32,8 +32,8 @@ struct CommentRow<'a> {
     project_id: Option<String>,
     #[serde(alias = "objectId")]
     object_id: String,
-    #[serde(alias = "objectType")]
-    object_type: ObjectKind,
+    #[serde(borrow, alias = "objectType")]
+    object_type: Cow<'a, str>,
     content: String,
     #[serde(default, alias = "authorEmail")]
     author_email: Option<String>,
@@ -65,6 +65,9 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewComme
         }
         (Some(given), _) => ProjectId::new(given),
     };
+    let kind = ObjectKind::of_name(&row.object_type).ok_or_else(|| {
+        Problem::of_column("object_type", "expected OBSERVATION, TRACE, SESSION or PROMPT").value(&row.object_type)
+    })?;
     let created_at = Micros::parse_text(&row.created_at).ok_or_else(|| {
         Problem::of_column("created_at", "expected a time such as 2026-08-01T00:00:00Z").value(&row.created_at)
     })?;
@@ -75,5 +78,5 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewComme
         author_email: row.author_email,
         created_at,
     };
-    Ok(NewComment { project, kind: row.object_type, comment })
+    Ok(NewComment { project, kind, comment })
 }

@@ -67,7 +67,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "read {} rows", self.read.human())?;
+        write!(f, "read {}", self.read.counted())?;
         for (table, rows) in &self.stored {
             write!(f, ", stored {} {table}", rows.human())?;
         }

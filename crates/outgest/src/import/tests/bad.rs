@@ -286,7 +286,7 @@ fn rejects_keep_bad_rows_and_counts_add_up() {
 fn bad_comments_are_named_too() {
     let comment = |cells: &str| format!(r#"{{"id":"c","object_id":"o","content":"x",{cells}}}"#);
     for (cells, why) in [
-        (r#""object_type":"DATASET","created_at":"2026-06-01""#, "a line 1: unknown variant `DATASET`"),
+        (r#""object_type":"DATASET","created_at":"2026-06-01""#, "a line 1: column object_type: expected OBSERVATION"),
         (r#""object_type":"TRACE","created_at":"soon""#, "a line 1: column created_at: expected a time"),
         (r#""object_type":"TRACE","created_at":"2026-06-01","mood":1"#, "a line 1: unknown field `mood`"),
         (r#""object_type":"TRACE","created_at":"2026-06-01","project_id":"q""#, "a line 1: column project_id: "),

@@ -207,7 +207,7 @@ fn a_bucket_that_refuses_the_manifest_keeps_the_whole_file_for_another_try() {
     assert!(files.contains(&"out.jsonl".to_owned()), "{files:?}");
     assert!(!files.iter().any(|file| file.contains("manifest")), "{files:?}");
     let info = bench.ok(["data", "info"]);
-    assert!(info.contains("failed after 1000 rows"), "{info}");
+    assert!(info.contains("failed after 1,000 rows"), "{info}");
 }
 
 #[test]
