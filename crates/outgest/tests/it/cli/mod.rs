@@ -5,6 +5,7 @@ mod bad_input;
 mod config;
 mod connect;
 mod data;
+mod export;
 mod huge_rows;
 mod leftovers;
 mod lookups;
