@@ -233,25 +233,25 @@ impl Files {
     /// would tell of files that are gone.
     async fn make_way(&mut self) -> Result<(), Fault> {
         let (spec, destination) = (Arc::clone(&self.spec), Arc::clone(&self.destination));
-        let Earlier::Replaced(known) = &spec.earlier else { return Ok(()) };
+        let Earlier::Replaced { manifests, known } = &spec.earlier else { return Ok(()) };
         if !self.checkpoint.done.is_empty() {
             return Ok(());
         }
         let replaced = match &self.checkpoint.replaced {
             Some(replaced) => replaced.clone(),
             None => {
-                let found = replace::files(&*destination, &spec.files, known, &self.retrying).await?;
+                let found = replace::files(&*destination, &spec.files, manifests, known, &self.retrying).await?;
                 self.checkpoint.replaced = Some(found.clone());
                 self.record().await?;
                 found
             }
         };
-        match &spec.files.manifest {
-            Some(manifest) if !replace::in_place(&replaced, &spec.files) => {
-                replace::remove(&*destination, manifest, &self.retrying).await
+        for manifest in manifests {
+            if !replace::in_place(&replaced, manifest, &spec.files) {
+                replace::remove(&*destination, manifest, &self.retrying).await?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     async fn finish_file(&mut self) -> Result<(), Fault> {

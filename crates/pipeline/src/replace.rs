@@ -24,19 +24,25 @@ pub enum Earlier {
     /// Nothing: whoever started it has looked.
     #[default]
     Nothing,
-    /// An export that it replaces, with those of its files that are known from an attempt which ended.
-    Replaced(Vec<FileName>),
+    /// An export that it replaces.
+    Replaced {
+        /// Where the manifest of that export may lie.
+        manifests: Vec<FileName>,
+        /// Those of its files that are known from an attempt which ended.
+        known: Vec<FileName>,
+    },
 }
 
 /// The files of the earlier export, those that are known among them, sorted.
 pub(crate) async fn files(
     destination: &dyn Destination,
     layout: &FileLayout,
+    manifests: &[FileName],
     known: &[FileName],
     retrying: &Retrying,
 ) -> Result<Vec<FileName>, Fault> {
     let mut found: BTreeSet<FileName> = known.iter().cloned().collect();
-    if let Some(manifest) = &layout.manifest {
+    for manifest in manifests {
         let listed = retrying.until_ok("looking at the export that is replaced", || listed(destination, manifest));
         // A manifest is a file like any other: it may name what is none of our business.
         found.extend(listed.await?.into_iter().filter(|name| layout.may_name(name)));
@@ -55,9 +61,12 @@ pub(crate) async fn files(
     Ok(found.into_iter().collect())
 }
 
-/// Whether the earlier export is one file that this one's only file replaces: then nothing has to be removed.
-pub(crate) fn in_place(replaced: &[FileName], layout: &FileLayout) -> bool {
-    layout.roll_bytes.is_none() && replaced.iter().all(|name| layout.names(name))
+/// Whether the earlier export is one file and a manifest that those of this one replace: then nothing has to be
+/// removed.
+pub(crate) fn in_place(replaced: &[FileName], manifest: &FileName, layout: &FileLayout) -> bool {
+    layout.roll_bytes.is_none()
+        && layout.manifest.as_ref() == Some(manifest)
+        && replaced.iter().all(|name| layout.names(name))
 }
 
 /// Removes the files that were not written again.
@@ -67,14 +76,20 @@ pub(crate) async fn remove_surplus(
     written: &[FileReceipt],
     retrying: &Retrying,
 ) -> Result<(), Fault> {
-    for name in replaced.iter().filter(|name| written.iter().all(|file| file.key != **name)) {
+    let written: BTreeSet<&FileName> = written.iter().map(|file| &file.key).collect();
+    for name in replaced.iter().filter(|name| !written.contains(name)) {
         remove(destination, name, retrying).await?;
     }
     Ok(())
 }
 
-/// Removes a file of the earlier export.
+/// Removes a file of the earlier export, which may be gone already.
 pub(crate) async fn remove(destination: &dyn Destination, name: &FileName, retrying: &Retrying) -> Result<(), Fault> {
+    // Not every account that may write may remove: asked for only where there is something.
+    let found = retrying.until_ok("looking for files that are replaced", || destination.head(name)).await?;
+    if found.is_none() {
+        return Ok(());
+    }
     if retrying.until_ok("removing files that are replaced", || destination.remove(name)).await? {
         return Ok(());
     }

@@ -23,6 +23,8 @@ pub struct Output {
     pub destination: Arc<dyn Destination>,
     /// Names of files and manifest.
     pub layout: FileLayout,
+    /// Where the manifest lies unless it is given another name; `None` where the place cannot hold one.
+    pub usual_manifest: Option<FileName>,
     /// The output for people, without secrets.
     pub shown: String,
     /// The output as it is called from everywhere on this machine, without secrets.
@@ -89,6 +91,7 @@ impl OutputName {
             None => None,
         };
         let manifests = connected.to.limits().manifests;
+        let usual_manifest = if manifests { Some(FileName::new(format!("{path}.manifest.json"))?) } else { None };
         if let Some(name) = &args.manifest {
             if !manifests {
                 return Err(Fault::bad_request(format!("--manifest: {} cannot hold a manifest", connected.to))
@@ -105,10 +108,10 @@ impl OutputName {
                     .hint("give the manifest a name of its own, or leave --manifest out"));
             }
             layout.manifest = Some(name);
-        } else if !args.no_manifest && manifests {
-            layout.manifest = Some(FileName::new(format!("{path}.manifest.json"))?);
+        } else if !args.no_manifest {
+            layout.manifest = usual_manifest.clone();
         }
-        Ok(Output { shown, place, destination: connected.to, layout })
+        Ok(Output { shown, place, destination: connected.to, usual_manifest, layout })
     }
 }
 

@@ -60,7 +60,9 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let mut spec = run_spec(&request, &run.id, as_of, &lookups, output.layout.clone(), budget).await?;
     spec.request.snapshot = snapshot;
     if run.replaces() {
-        spec.earlier = Earlier::Replaced(run.known_to_be_replaced().to_vec());
+        let mut manifests: Vec<_> = spec.files.manifest.iter().chain(&output.usual_manifest).cloned().collect();
+        manifests.dedup();
+        spec.earlier = Earlier::Replaced { manifests, known: run.known_to_be_replaced().to_vec() };
     }
     if args.dry_run {
         return dry_run(args, &spec, source.as_ref(), &output).await;

@@ -24,7 +24,7 @@ fn replacing(earlier: &Files, roll_bytes: Option<u64>) -> Bench {
     let mut bench = Bench::new(60);
     bench.spec.limit = Some(RowCount(20));
     bench.spec.files.roll_bytes = roll_bytes.map(ByteCount);
-    bench.spec.earlier = Earlier::Replaced(vec![]);
+    bench.spec.earlier = Earlier::Replaced { manifests: vec![FileName::new(MANIFEST).unwrap()], known: vec![] };
     let mut visible = earlier.clone();
     visible.insert("out.txt.notes".to_owned(), vec![1]);
     *bench.shelf.visible.lock().unwrap() = visible;
@@ -59,6 +59,21 @@ async fn rolled_files_without_a_manifest_are_found_by_their_numbers() {
     let bench = replacing(&old, Some(150));
     bench.run().await.unwrap();
     assert_eq!(bench.files(), fresh(Some(150)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_manifest_of_a_replaced_export_goes_where_no_new_one_takes_its_place() {
+    for (before, now) in ROLLS {
+        for name in [None, Some("other.json")] {
+            let mut bench = replacing(&earlier(before).await, now);
+            bench.spec.files.manifest = name.map(|name| FileName::new(name).unwrap());
+            bench.run().await.unwrap();
+            let mut expected = fresh(now).await;
+            let manifest = expected.remove(MANIFEST).unwrap();
+            expected.extend(name.map(|name| (name.to_owned(), manifest)));
+            assert_eq!(bench.files(), expected, "{before:?} to {now:?}, manifest {name:?}");
+        }
+    }
 }
 
 /// A manifest may be anybody's file.

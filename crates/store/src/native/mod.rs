@@ -3,10 +3,9 @@
 //! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
 //! tables: `comments`, `prices`, `runs` (exports of the command line) and `holds` (who carries one out),
-//! `jobs` and `exports` (those of the
-//! service), `people`, `secrets`, `audit`; and what is forgotten by age (`sweep`). Instants are stored as
-//! microseconds, never as text; what only
-//! one reader understands is JSON in a text column.
+//! `jobs` and `exports` (those of the service), `people`, `secrets`, `audit`; and what is forgotten by age
+//! (`sweep`). Instants are stored as microseconds, never as text; what only one reader understands is JSON
+//! in a text column.
 
 mod audit;
 mod change;

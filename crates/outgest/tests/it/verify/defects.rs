@@ -124,7 +124,8 @@ fn a_file_that_is_empty() {
 #[test]
 fn a_file_replaced_by_that_of_another_export() {
     let bench = exported();
-    bench.ok(["export", "--project", "p", "--limit", "5", "--overwrite", "--no-manifest", "-o", FILE]);
+    bench.ok(["export", "--project", "p", "--limit", "5", "--no-manifest", "-o", "other.jsonl"]);
+    fs::rename(bench.file("other.jsonl"), bench.file(FILE)).unwrap();
     found(&bench, &[], &[FILE, "rows"]);
 }
 
