@@ -3,11 +3,12 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/parts.css";
 
-import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Tooltip } from "radix-ui";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { askAhead } from "./api/catalog";
 import { holdSession, whenSessionEnds } from "./api/client";
 import { problemOf } from "./api/problem";
 import { SESSION } from "./api/session";
@@ -19,8 +20,6 @@ import { Toasts } from "./parts/toasts";
 const REPEATS = 1;
 
 const cache = new QueryClient({
-  queryCache: new QueryCache(),
-  mutationCache: new MutationCache(),
   defaultOptions: {
     queries: {
       refetchOnWindowFocus: false,
@@ -40,6 +39,12 @@ whenSessionEnds(() => {
     sessionStorage.setItem("outgest.ended", "yes");
   }
 });
+
+if (location.pathname !== "/invitation") {
+  askAhead(cache);
+  // The page that is opened most is on its way before it is known to be wanted.
+  void import("./explore/page");
+}
 
 createRoot(document.getElementById("app")!).render(
   <StrictMode>
