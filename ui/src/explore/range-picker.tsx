@@ -46,7 +46,7 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
   const [against, setAgainst] = useState(timestamp);
   const wrong = from !== "" && to !== "" && from >= to;
   return (
-    <div style={{ display: "flex", flexWrap: "wrap", gap: 16 }}>
+    <div className="range-form">
       <ul>
         <li>
           <button type="button" className="menu-item" onClick={() => choose({ since: null, until: null, timestamp: against })}>
@@ -58,7 +58,6 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
             <button
               type="button"
               className="menu-item"
-              aria-selected={undefined}
               aria-pressed={range.since === since && !range.until}
               onClick={() => choose({ since, until: null, timestamp: against })}
             >
@@ -69,7 +68,6 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
       </ul>
       <form
         className="fields"
-        style={{ width: 220 }}
         onSubmit={(event) => {
           event.preventDefault();
           // A duration that was not touched stays one.
