@@ -153,7 +153,7 @@ describe("a source without comments", () => {
 
 describe("an export that takes long", () => {
   it("shows how far it has come, and stops when it is cancelled", async () => {
-    const bucket = await Bucket.open({ kind: "slow", millisPerPart: 1_500 });
+    const bucket = await Bucket.open("slow");
     onTestFinished(() => bucket.close());
     const server = await Server.withRows(15_000, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
     onTestFinished(() => server.close());
@@ -179,7 +179,7 @@ describe("an export that takes long", () => {
 
 describe("an export that fails", () => {
   it("tells which step, their words, and what can be changed", async () => {
-    const bucket = await Bucket.open({ kind: "refuses" });
+    const bucket = await Bucket.open("refuses");
     onTestFinished(() => bucket.close());
     const server = await Server.withRows(100, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
     onTestFinished(() => server.close());

@@ -17,6 +17,8 @@ export const VIEWER = { email: "vera@example.com", password: "correct horse view
 export interface Options {
   /** Rows of events besides those that are generated. */
   import?: object[];
+  /** The generated rows end now and cover a day, not weeks of the past. */
+  recent?: boolean;
   /** Settings, as variables. */
   settings?: Record<string, string>;
 }
@@ -44,7 +46,8 @@ export class Server {
     await outgest(folder, "project", "add", PROJECT, "--name", "Shop");
     await person(folder, OWNER, "--name", "Ada Lovelace", "--admin");
     await person(folder, VIEWER, "--name", "Vera Rubin", "--project", PROJECT, "--role", "viewer");
-    if (events > 0) await outgest(folder, "generate", "--project", PROJECT, "--events", String(events));
+    const when = options.recent ? ["--days", "1", "--end=-1m"] : [];
+    if (events > 0) await outgest(folder, "generate", "--project", PROJECT, "--events", String(events), ...when);
     if (options.import) {
       const file = join(folder, "rows.jsonl");
       writeFileSync(file, options.import.map((row) => JSON.stringify(row)).join("\n"));
