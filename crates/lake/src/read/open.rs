@@ -13,6 +13,7 @@ use model::Fault;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelectionPolicy,
 };
 use parquet::basic::{ConvertedType, Type};
 use parquet::errors::ParquetError;
@@ -22,6 +23,12 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::file::{DataFile, TableSnapshot};
 use crate::parquet_file::damaged;
 use crate::physical;
+
+/// Rows are skipped one stretch at a time where stretches, wanted and unwanted, are this long on average;
+/// below it all rows are decoded and the wanted ones copied out. The library prefers that up to 32, which
+/// is right for numbers: of payloads it writes every byte first. Measured on 1,000,000 events, CPU seconds
+/// with 32 and with 3: 3.9 and 2.6 for 2 % of the rows, 5.9 and 5.3 for 14 %, 11.5 and 12.5 for 46 %.
+const SKIPPED_RUN_MIN: usize = 3;
 
 /// A data file with its parsed footer.
 #[derive(Debug)]
@@ -167,7 +174,8 @@ impl OpenFile {
                 .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), columns.iter().copied()))
                 .with_batch_size(batch_rows.max(1));
         if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
+            let policy = RowSelectionPolicy::Auto { threshold: SKIPPED_RUN_MIN };
+            builder = builder.with_row_selection(selection).with_row_selection_policy(policy);
         }
         let reader = builder.build().map_err(|cause| self.damaged(cause))?;
         Ok(GroupReader { file: Arc::clone(self), columns: columns.to_vec(), reader })
