@@ -11,9 +11,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{output, run, target};
 
-/// Python packages: an S3 server for small tests, a mail server, and readers that did not learn our formats from us.
-const PYTHON_PACKAGES: &[&str] =
-    &["moto[server]==5.2.5", "duckdb==2.0.0", "pyarrow==26.0.1", "deltalake==1.6.6", "aiosmtpd==1.4.6"];
+/// Python packages: an S3 server for small tests, a mail server, readers that did not learn our formats from us, and a
+/// caller that makes calls up from the API's document.
+const PYTHON_PACKAGES: &[&str] = &[
+    "moto[server]==5.2.5",
+    "duckdb==2.0.0",
+    "pyarrow==26.0.1",
+    "deltalake==1.6.6",
+    "aiosmtpd==1.4.6",
+    "schemathesis==4.32.5",
+];
 
 /// Python packages whose dependencies are not needed. This one holds a whole ClickHouse server, which
 /// `crates/sources/engine/clickhouse.py` starts; its Python side would want pandas and more.

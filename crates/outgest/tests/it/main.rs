@@ -8,5 +8,6 @@ mod destinations;
 mod parity;
 mod readers;
 mod servers;
+mod service;
 mod support;
 mod verify;

@@ -6,6 +6,7 @@
 pub mod azurite;
 pub mod mail;
 pub mod moto;
+pub mod postgres;
 pub mod receiver;
 pub mod s3;
 

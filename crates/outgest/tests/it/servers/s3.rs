@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::Request;
@@ -30,6 +31,8 @@ pub const SECRET: &str = "test-secret-hunter2";
 /// uploads, of which the server itself only says that it does not know them.
 struct Guard {
     refused: &'static str,
+    /// Pause before every piece that is taken, which makes uploads slow.
+    pause: Duration,
     folder: PathBuf,
 }
 
@@ -40,6 +43,9 @@ impl S3Access for Guard {
         let right = context.s3_op().name();
         if right == self.refused {
             return Err(s3s::s3_error!(AccessDenied, "the policy of the bucket does not allow {right}"));
+        }
+        if right == "UploadPart" {
+            tokio::time::sleep(self.pause).await;
         }
         let query = context.uri().query().unwrap_or_default();
         let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId="));
@@ -56,8 +62,15 @@ impl S3Access for Guard {
 pub struct S3Server {
     folder: TempDir,
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    refused: &'static str,
+    pause: Duration,
+    running: Option<Running>,
+}
+
+/// The thread of a server, and how it is told to end.
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl S3Server {
@@ -68,15 +81,31 @@ impl S3Server {
 
     /// Starts a server that allows every request but this kind.
     pub fn start_without(right: &'static str) -> Self {
+        Self::start_as(right, Duration::ZERO)
+    }
+
+    /// Starts a server that waits before it takes a piece of a file.
+    pub fn start_slow(pause: Duration) -> Self {
+        Self::start_as("", pause)
+    }
+
+    fn start_as(refused: &'static str, pause: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        let mut server = Self { folder, address: "127.0.0.1:0".parse().unwrap(), refused, pause, running: None };
+        server.run();
+        server
+    }
+
+    fn run(&mut self) {
+        let mut service = S3ServiceBuilder::new(FileSystem::new(self.folder.path()).unwrap());
         service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
-        service.set_access(Guard { refused: right, folder: folder.path().to_owned() });
+        let folder = self.folder.path().to_owned();
+        service.set_access(Guard { refused: self.refused, pause: self.pause, folder });
         let service = service.build();
 
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(self.address).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        self.address = listener.local_addr().unwrap();
         let (stop, mut stopped) = oneshot::channel();
         let serve = async move {
             let listener = TcpListener::from_std(listener).unwrap();
@@ -103,7 +132,14 @@ impl S3Server {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             runtime.unwrap().block_on(serve);
         });
-        Self { folder, address, stop: Some(stop), thread: Some(thread) }
+        self.running = Some(Running { stop, thread });
+    }
+
+    fn end(&mut self) {
+        if let Some(Running { stop, thread }) = self.running.take() {
+            // Both fail only where the server has ended already.
+            drop((stop.send(()), thread.join()));
+        }
     }
 
     /// Creates a bucket.
@@ -123,6 +159,11 @@ impl S3Server {
         files
     }
 
+    /// Names of objects and of unfinished uploads, without what the server notes about objects.
+    pub fn kept(&self, bucket: &str) -> Vec<String> {
+        self.files(bucket).into_iter().filter(|name| !name.starts_with(".bucket-")).collect()
+    }
+
     /// The server's address.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -140,9 +181,6 @@ impl S3Server {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
-            // Both fail only where the server has ended already.
-            drop((stop.send(()), thread.join()));
-        }
+        self.end();
     }
 }

@@ -1,0 +1,45 @@
+//! `outgest serve` as others see it: the real binary, its API, its processes, on SQLite and on Postgres.
+
+mod auth;
+mod fuzz;
+mod http;
+mod idle;
+mod life;
+mod lists;
+mod notices;
+mod project;
+mod split_brain;
+mod twins;
+mod world;
+
+use world::World;
+
+/// Each test on a deployment with SQLite, and on one with a real Postgres.
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[test]
+            fn $test() {
+                super::$test(super::World::on_sqlite());
+            })*
+        }
+
+        mod on_postgres {
+            $(#[test]
+            fn $test() {
+                match super::World::on_postgres() {
+                    Some(world) => super::$test(world),
+                    None => eprintln!("without Postgres: cargo xtask test runs this test with it"),
+                }
+            })*
+        }
+    };
+}
+
+use on_both_databases;
+
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
