@@ -1,6 +1,7 @@
 //! `bench`: programs that measure; medians of paired runs, never a pass or fail in CI.
 
 mod engine;
+mod service;
 
 use anyhow::{Result, bail};
 
@@ -8,6 +9,7 @@ use anyhow::{Result, bail};
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["engine", rest @ ..] => engine::run(rest),
-        _ => bail!("unknown benchmark {words:?}; there is: engine"),
+        ["service", rest @ ..] => service::run(rest),
+        _ => bail!("unknown benchmark {words:?}; there are: engine, service"),
     }
 }

@@ -23,6 +23,7 @@ cargo xtask <chore>
   soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
   check          formatting, lints, docs, structure: what CI runs besides tests
   bench engine   speed and memory beside DuckDB, release build
+  bench service  workers beside each other, calls per second, fairness among projects
   tidy           the structure rules alone
   ui             build and test the web app, take its pictures
   openapi        write crates/api/openapi.json anew from the routes, and the web app's types from it
