@@ -18,7 +18,7 @@ use model::{
 
 use super::database::{Database, Place};
 use super::group::{FOUND, GROUP, Groups, INGESTED, attached_term, grouped_term};
-use super::live::{DEAD_IN_SLICE, Live, column_name, in_slice, stored_term};
+use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, in_slice, stored_term};
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined, null};
 use super::surroundings::Around;
 use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};
@@ -158,9 +158,10 @@ impl Compiler<'_> {
             .filter(|name| asked.contains(*name) || special.contains(name))
             .collect();
         let mut parameters = Parameters::default();
-        let mut conditions = vec![in_slice(place, stored)?];
-        conditions.extend(self.ingested_in_window(place, stored, &mut parameters)?);
-        let counted_where = conditions.join(" AND ");
+        let ingested = self.ingested_in_window(place, stored, &mut parameters)?;
+        let among = |slice: String| [Some(slice), ingested.clone()].into_iter().flatten().collect::<Vec<_>>();
+        let conditions = among(around_slice(place, stored)?);
+        let counted_where = among(in_slice(place, stored)?).join(" AND ");
         let live = Live { place, stored, columns: needed.clone(), conditions, dead: DEAD_IN_SLICE.to_owned() };
         let mut from = format!("({}) AS m", live.sql()?);
         if let Some(attached) = joined_on {

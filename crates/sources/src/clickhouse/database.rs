@@ -290,6 +290,15 @@ impl Place {
         })
     }
 
+    /// Whether versions of a row that start on the same day replace each other. Days are those of the
+    /// server's zone, so that is not told of a column that has a zone of its own.
+    pub(super) fn is_sorted_by_day(&self, time: &str) -> bool {
+        let Some(name) = time.strip_prefix("t.") else { return false };
+        let name = name.trim_matches('`');
+        let has_zone = self.types.get(name).is_some_and(|kind| kind.contains('\''));
+        self.sorting_key.contains(&format!("toDate({name})")) && !has_zone
+    }
+
     /// Text that is the same for two versions of a row exactly where the table itself keeps one of them.
     pub(super) fn instance(&self, stored: &StoredTable) -> Result<String, Fault> {
         let key = self.key(stored)?.join(", ");
@@ -307,14 +316,13 @@ impl Place {
     }
 
     /// What ranks the versions of a row: the greatest of these is the newest one. The table knows the
-    /// order of its writes, unless it is a view of other tables; then the time of storing stands for it.
+    /// order of its inserts, unless it is a view of other tables; then, and for what one insert stored, or
+    /// what merges have forgotten, the time of storing stands for it.
     pub(super) async fn rank(&self, stored: &StoredTable, client: &Client) -> Result<String, Fault> {
-        let version = self.required(stored.version)?;
+        let [version, ingested] = [self.required(stored.version)?, self.required(stored.ingested)?];
         let counts = self.counts_blocks.get_or_try_init(|| self.probe_blocks(client)).await?;
-        Ok(match counts {
-            true => format!("({version}, t._block_number, t._block_offset, {})", self.instance_number()),
-            false => format!("({version}, {}, {})", self.required(stored.ingested)?, self.instance_number()),
-        })
+        let block = if *counts { "t._block_number" } else { "0" };
+        Ok(format!("({version}, {block}, {ingested}, {})", self.instance_number()))
     }
 
     async fn probe_blocks(&self, client: &Client) -> Result<bool, Fault> {
@@ -322,9 +330,8 @@ impl Place {
             // Every server counts for itself.
             return Ok(false);
         }
-        let text =
-            format!("SELECT t._block_number AS number, t._block_offset AS place FROM {} AS t WHERE 0", self.from);
-        let query = Query { text, parameters: Vec::new(), purpose: "the order of writes" };
+        let text = format!("SELECT t._block_number AS number FROM {} AS t WHERE 0", self.from);
+        let query = Query { text, parameters: Vec::new(), purpose: "the order of inserts" };
         match client.rows(query, &Stop::new()).await {
             Ok(_) => Ok(true),
             Err(fault) if fault.kind() == FaultKind::Configuration => Ok(false),

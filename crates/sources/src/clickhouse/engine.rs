@@ -63,6 +63,16 @@ impl Engine {
         name
     }
 
+    /// The database of a deployment whose scores the user `no_scores` may not read.
+    pub(crate) fn limited(&self) -> &'static str {
+        static MADE: OnceLock<()> = OnceLock::new();
+        MADE.get_or_init(|| {
+            self.run("default", "CREATE DATABASE limited");
+            self.langfuse_tables("limited");
+        });
+        "limited"
+    }
+
     /// Creates the tables of a Langfuse deployment.
     pub(crate) fn langfuse_tables(&self, database: &str) {
         let file = include_str!("../../engine/langfuse.sql");

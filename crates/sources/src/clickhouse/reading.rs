@@ -37,6 +37,7 @@ const LOOK_BACK: i64 = 86_400 * Micros::PER_SECOND;
 /// A prepared read.
 pub(super) struct ClickHouseReading {
     pub(super) shared: Arc<Shared>,
+    scores: Arc<ClickHouseScores>,
     pub(super) request: ReadRequest,
     pub(super) compiled: Compiled,
     schema: SchemaRef,
@@ -81,8 +82,10 @@ impl ClickHouseReading {
             stored: stored.chain([Arc::new(scores::stored().clone())]).collect(),
             outranked: Mutex::default(),
         };
+        let shared = Arc::new(shared);
         Ok(Self {
-            shared: Arc::new(shared),
+            scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared))),
+            shared,
             compiled,
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             request,
@@ -94,6 +97,14 @@ impl ClickHouseReading {
     /// The slices of everything, planned with the first call.
     pub(super) async fn planned(&self, stop: &Stop) -> Result<&Planned, Fault> {
         self.planned.get_or_try_init(|| Planned::count(self, stop)).await
+    }
+
+    /// Looks for whatever versions the slices leave out.
+    async fn look(&self, stop: &Stop) -> Result<(), Fault> {
+        if self.compiled.read().contains(DEAD_IN_SLICE) {
+            self.outranked(stop).await?;
+        }
+        self.shared.without_outranked(String::new(), &self.compiled.looked_through, stop).await.map(drop)
     }
 
     /// The part of a range that the window leaves; `None` where that is nothing.
@@ -240,7 +251,9 @@ impl Reading for ClickHouseReading {
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
         let rest = after.map_or(Some(KeyRange::ALL), |key| KeyRange::ALL.after(key));
         let Some(rest) = rest else { return Ok(Plan::default()) };
-        let planned = self.planned(&Stop::new()).await?;
+        // Slices are asked for next, and need both.
+        let stop = Stop::new();
+        let (planned, _) = futures_util::try_join!(self.planned(&stop), self.look(&stop))?;
         let slices = planned.slices.iter().filter_map(|slice| {
             let range = slice.range.and(&rest)?;
             Some(Slice { range, ..slice.clone() })
@@ -255,7 +268,7 @@ impl Reading for ClickHouseReading {
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {
-        Arc::new(ClickHouseScores { shared: Arc::clone(&self.shared) })
+        Arc::clone(&self.scores) as Arc<dyn ScoreLookup>
     }
 
     async fn close(&self) -> Result<(), Fault> {

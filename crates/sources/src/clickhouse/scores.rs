@@ -1,6 +1,7 @@
 //! The scores of a project: their names, and those of some traces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
@@ -8,7 +9,8 @@ use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
 use arrow_array::{Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use model::{ColumnType, Fault, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
+use model::{ColumnType, Fault, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
+use tokio::sync::OnceCell;
 
 use super::live::{Live, column_name, dead_of};
 use super::query::Query;
@@ -48,15 +50,73 @@ pub(super) fn stored() -> &'static StoredTable {
     &STORED
 }
 
+/// What a look-up returns of each score.
+const COLUMNS: [&str; 9] =
+    ["id", "trace_id", "observation_id", "name", "data_type", "value", "string_value", "comment", "timestamp"];
+
 /// Scores that can be listed; corrections cannot.
 const LISTABLE: &str = "IN ('NUMERIC', 'BOOLEAN', 'CATEGORICAL', 'TEXT')";
 
+/// Look-ups of a reading that go to the server by themselves: a page of rows needs no more.
+const LOOKUPS_APART: u32 = 2;
+/// Scores that are held at once instead, about 24 MiB of them. Each look-up goes through the project's
+/// scores, whose keys do not start with the trace.
+const SCORES_HELD: usize = 100_000;
+
 /// The look-up of one reading.
 pub(super) struct ClickHouseScores {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
+    lookups: AtomicU32,
+    held: OnceCell<Held>,
+}
+
+/// All scores of a scope by trace; `None` where they are too many.
+struct Held {
+    since: Option<Micros>,
+    by_trace: Option<HashMap<Arc<str>, Vec<ScoreRow>>>,
 }
 
 impl ClickHouseScores {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, lookups: AtomicU32::new(0), held: OnceCell::new() }
+    }
+
+    /// Every listable score in scope that hangs on a trace, unless they are too many to hold.
+    async fn hold(&self, scope: &ScoreScope) -> Result<Held, Fault> {
+        let most = format!(" LIMIT {}", SCORES_HELD + 1);
+        let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
+        let on_a_trace = |_: &mut Parameters| Ok(vec![format!("isNotNull({trace})")]);
+        let rows = self.rows(scope, &most, on_a_trace).await?;
+        if rows.len() > SCORES_HELD {
+            return Ok(Held { since: scope.since, by_trace: None });
+        }
+        let mut by_trace: HashMap<Arc<str>, Vec<ScoreRow>> = HashMap::new();
+        for row in rows {
+            by_trace.entry(Arc::clone(&row.trace_id)).or_default().push(row);
+        }
+        Ok(Held { since: scope.since, by_trace: Some(by_trace) })
+    }
+
+    /// Scores that meet further conditions; `most` bounds how many.
+    async fn rows(
+        &self,
+        scope: &ScoreScope,
+        most: &str,
+        on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
+    ) -> Result<Vec<ScoreRow>, Fault> {
+        let selected = COLUMNS.map(|name| match name {
+            "timestamp" => format!("toUnixTimestamp64Micro({}) AS {name}", column_name(name)),
+            _ => format!("{} AS {name}", column_name(name)),
+        });
+        let text = format!("SELECT {} FROM ({{live}}){most}", selected.join(", "));
+        let batches = self.ask(scope, &text, &COLUMNS, on, "scores").await?;
+        let mut rows = Vec::new();
+        for batch in &batches {
+            rows.extend(rows_of(batch).ok_or_else(unreadable)?);
+        }
+        Ok(rows)
+    }
+
     /// Queries the live listable scores in scope; `{live}` stands for them in `text`.
     async fn ask(
         &self,
@@ -111,24 +171,18 @@ impl ScoreLookup for ClickHouseScores {
         if traces.is_empty() {
             return Ok(Vec::new());
         }
-        const COLUMNS: [&str; 9] =
-            ["id", "trace_id", "observation_id", "name", "data_type", "value", "string_value", "comment", "timestamp"];
-        let selected = COLUMNS.map(|name| match name {
-            "timestamp" => format!("toUnixTimestamp64Micro({}) AS {name}", column_name(name)),
-            _ => format!("{} AS {name}", column_name(name)),
-        });
-        let text = format!("SELECT {} FROM ({{live}})", selected.join(", "));
+        if self.lookups.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_APART {
+            let held = self.held.get_or_try_init(|| self.hold(scope)).await?;
+            if let Some(by_trace) = held.by_trace.as_ref().filter(|_| held.since == scope.since) {
+                return Ok(traces.iter().filter_map(|trace| by_trace.get(*trace)).flatten().cloned().collect());
+            }
+        }
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
         let of_traces = |parameters: &mut Parameters| {
             let lists = parameters.texts(traces.iter().copied())?;
             Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
         };
-        let batches = self.ask(scope, &text, &COLUMNS, of_traces, "scores").await?;
-        let mut rows = Vec::new();
-        for batch in &batches {
-            rows.extend(rows_of(batch).ok_or_else(unreadable)?);
-        }
-        Ok(rows)
+        self.rows(scope, "", of_traces).await
     }
 }
 
@@ -171,7 +225,7 @@ fn rows_of(batch: &RecordBatch) -> Option<Vec<ScoreRow>> {
             value: values.value(row),
             string_value: text(strings, row),
             comment: text(comments, row),
-            timestamp: model::Micros(times.value(row)),
+            timestamp: Micros(times.value(row)),
         })
     };
     (0..batch.num_rows()).map(row).collect()

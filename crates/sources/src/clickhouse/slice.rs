@@ -109,6 +109,13 @@ impl SliceReader {
 
     /// Goes on with smaller ranges where that can help, else the fault stands.
     async fn narrow(&mut self, fault: Fault, range: KeyRange) -> Result<(), Fault> {
+        // At a row above the limit a query of ours ends itself, which is a refusal like any other; before
+        // that, a giant one may meet the server's own limit.
+        if matches!(fault.kind(), FaultKind::Rejected | FaultKind::TooLarge { .. })
+            && let Some(too_large) = self.reading.oversized(&range, &self.stop).await
+        {
+            return Err(too_large);
+        }
         self.halvings += 1;
         let most = match fault.kind() {
             FaultKind::TooLarge { .. } => HALVINGS_FOR_MEMORY,
@@ -117,11 +124,6 @@ impl SliceReader {
         };
         if self.halvings > most {
             return Err(fault);
-        }
-        if matches!(fault.kind(), FaultKind::TooLarge { .. })
-            && let Some(too_large) = self.reading.oversized(&range, &self.stop).await
-        {
-            return Err(too_large);
         }
         let Some(middle) = self.reading.middle(&range, &self.stop).await? else { return Err(fault) };
         tracing::debug!(fault = %fault, "a slice is halved");

@@ -10,8 +10,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
-    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, ReadRequest, ScoreLevel, ScoreTest,
-    ScoreValueTest, StoredTable, TableSpec, TracePosition, Window,
+    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, ReadRequest, ScoreLevel, ScoreScope,
+    ScoreTest, ScoreValueTest, Source, StoredTable, TableSpec, TracePosition, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -61,7 +61,8 @@ fn create(engine: &Engine, database: &str, table: &StoredTable) {
     engine.run(
         database,
         &format!(
-            "CREATE TABLE {} ({}) ENGINE = ReplacingMergeTree({}, {}) PARTITION BY toYYYYMM({}) ORDER BY ({})",
+            "CREATE TABLE {} ({}) ENGINE = ReplacingMergeTree({}, {}) PARTITION BY toYYYYMM({}) ORDER BY ({}) \
+             SETTINGS enable_block_number_column = 1",
             place.name,
             columns.collect::<Vec<_>>().join(", "),
             table.version,
@@ -263,6 +264,51 @@ async fn a_slice_that_needs_too_much_memory_is_halved_and_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_score_that_was_renamed_or_moved_is_one_row() {
+    let engine = need_engine!();
+    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND);
+    let score = |id: &str, name: &str, given: i64, version: i64| {
+        json!({
+            "id": id, "timestamp": instant(given).to_sql_text(), "project_id": "p1", "name": name, "data_type": "NUMERIC",
+            "value": version, "trace_id": "t", "event_ts": instant(version).to_sql_text(),
+            "updated_at": instant(version).to_sql_text(),
+        })
+    };
+    let table = tables::stored_scores();
+    let hour = 3_600;
+    // On another day, within the day, under another name, and as it was.
+    let versions = [
+        vec![score("a", "n", hour, 1), score("b", "n", hour, 1), score("c", "n", hour, 1), score("d", "n", hour, 1)],
+        vec![score("a", "n", 30 * hour, 2), score("b", "n", 2 * hour, 2), score("c", "other", hour, 2)],
+    ];
+    let batches = versions.iter().map(|rows| batch_from_json(&table, rows).unwrap()).collect();
+    let loaded = vec![(Arc::clone(&table), batches)];
+    let (_, source) = langfuse(engine, &loaded).await;
+    let events = (tables::stored_events(), Vec::new());
+    let memory = MemorySource::new(loaded.into_iter().chain([events]).collect()).unwrap();
+    let asked = request(tables::find("scores").unwrap());
+    assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), 4);
+    for (from, to) in [(None, None), (Some(0), Some(90 * 60)), (Some(90 * 60), Some(150 * 60)), (Some(20 * hour), None)]
+    {
+        let window = Window::new(from.map(instant), to.map(instant)).unwrap();
+        for cursor in [Cursor::StartTime, Cursor::Ingested] {
+            agrees(&memory, &source, &ReadRequest { window, cursor, ..asked.clone() }).await;
+        }
+    }
+    let scope = ScoreScope { project: asked.project.clone(), since: None };
+    let scores = source.prepare(asked).await.unwrap().scores();
+    let names = scores.score_names(&scope).await.unwrap();
+    assert_eq!(names.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["n", "other"]);
+    // The first look-ups ask the server, later ones what is held of it.
+    for _ in 0..4 {
+        let found = scores.scores(&scope, &["t", "nobody"]).await.unwrap();
+        let mut found: Vec<_> = found.iter().map(|score| (&*score.id, &*score.name, score.value)).collect();
+        found.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        assert_eq!(found, [("a", "n", 2.0), ("b", "n", 2.0), ("c", "other", 2.0), ("d", "n", 1.0)]);
+    }
+}
+
 /// The rows of a batch that a table can tell the order of: of several versions of a key in one insert the
 /// newest. Inserts are ordered by the table, rows of one insert are not.
 fn one_version_an_insert(table: &StoredTable, batch: &RecordBatch) -> RecordBatch {
@@ -396,4 +442,5 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
     LakeSource::new(lake)
 }
 
+mod drift;
 mod v3;

@@ -71,7 +71,7 @@ impl Decoder {
 
 /// The schema with text in place of binary.
 fn with_text(schema: &SchemaRef) -> SchemaRef {
-    let fields: Fields = schema.fields().iter().map(|field| text_field(field)).collect();
+    let fields: Fields = schema.fields().iter().map(text_field).collect();
     if fields == *schema.fields() { Arc::clone(schema) } else { Arc::new(Schema::new(fields)) }
 }
 

@@ -224,9 +224,8 @@ fn kind_of(error: &ServerError) -> FaultKind {
         // Memory: of this query, or of the server and user as a whole, which passes.
         241 if is_shared_memory(&error.text) => FaultKind::Throttled,
         241 => FaultKind::TooLarge { limit: None },
-        // Rows or bytes beyond what the user's profile allows one query, or a row beyond what we allow: a
-        // query of ours ends itself then.
-        158 | 307 | 395 | 396 => FaultKind::TooLarge { limit: None },
+        // Rows or bytes beyond what the user's profile allows one query.
+        158 | 307 | 396 => FaultKind::TooLarge { limit: None },
         // Time, real or estimated.
         159 | 160 => FaultKind::Timeout,
         // Too many queries or parts, quota, overload.

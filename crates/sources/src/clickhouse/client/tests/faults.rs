@@ -50,8 +50,7 @@ async fn faults_of_the_server_have_its_words_and_say_what_to_change() {
     let engine = need_engine!();
     let slow = "SELECT count() FROM numbers(100000000000) WHERE cityHash64(number) = 1";
     let large = "SELECT groupArray(number) FROM numbers(10000000)";
-    engine.run("default", "CREATE DATABASE limited");
-    engine.run("limited", "CREATE TABLE scores (id String, value Float64) ENGINE = MergeTree ORDER BY id");
+    let limited = engine.limited();
     for (user, database, options, text, kind, words, hint) in [
         ("default:wrong", "default", "", "SELECT 1", "Credentials", "Authentication failed", "CLICKHOUSE_PASSWORD"),
         ("default", "nope", "", "SELECT 1", "Configuration", "Database nope does not exist", "correct the database"),
@@ -60,7 +59,7 @@ async fn faults_of_the_server_have_its_words_and_say_what_to_change() {
         ("small:reader-secret", "default", "", large, "TooLarge", "MEMORY_LIMIT_EXCEEDED", "memory_bytes_max"),
         (
             "no_scores:reader-secret",
-            "limited",
+            limited,
             "",
             "SELECT id, value FROM scores",
             "Credentials",
