@@ -65,6 +65,11 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewComme
         }
         (Some(given), _) => ProjectId::new(given),
     };
+    for (column, text) in [("id", &row.id), ("object_id", &row.object_id), ("content", &row.content)] {
+        if text.contains('\0') {
+            return Err(Problem::of_column(column, "a comment cannot hold the character U+0000"));
+        }
+    }
     let kind = ObjectKind::of_name(&row.object_type).ok_or_else(|| {
         Problem::of_column("object_type", "expected OBSERVATION, TRACE, SESSION or PROMPT").value(&row.object_type)
     })?;

@@ -1,12 +1,12 @@
 //! Which stored column, if any, each column name of a file means.
 //!
-//! A file may use the physical names of a stored table or the names of its export; where both mean
-//! something, the physical one counts. An export column is turned back into the stored column it was
+//! A file may use the physical names of a stored table or the names of its exports; where both mean
+//! something, the physical one counts, and then that of the export that is called like the table. An export column is turned back into the stored column it was
 //! made of; one that was computed from several is *derived* and cannot be taken back.
 
 use std::collections::HashMap;
 
-use model::{ColumnSpec, FieldRole, StoredTable, nearest};
+use model::{ColumnSpec, FieldRole, Relation, StoredTable, TableSpec, nearest};
 use tables::{Restored, restored};
 
 use super::Importable;
@@ -79,6 +79,9 @@ impl Layout {
         for column in &table.export.columns {
             names.insert(column.name.clone(), Meaning { target: target(column, stored), exported: true });
         }
+        for other in tables::all().iter().filter(|other| is_another_export(other, table)) {
+            add_other(&mut names, other, stored);
+        }
         if table.export.comments.is_some() {
             names.insert(COMMENTS.to_owned(), Meaning { target: Target::Comments, exported: true });
         }
@@ -121,6 +124,30 @@ impl Layout {
             .all(|(place, column)| Some(column.name) == project || has(place))
             .then(|| meanings.iter().filter(|meaning| meaning.target != Target::Unknown).count())
     }
+}
+
+/// Whether the rows of a table are those of the stored table under other names.
+fn is_another_export(other: &TableSpec, table: &Importable) -> bool {
+    let same_rows = matches!(&other.relation, Relation::Stored(stored) if stored.name == table.stored.name);
+    same_rows && other.name != table.export.name
+}
+
+/// Adds the names of another export. A stored column that it shows twice comes back through the name that
+/// is known already.
+fn add_other(names: &mut HashMap<String, Meaning>, other: &TableSpec, stored: &StoredTable) {
+    let known: Vec<Target> =
+        other.columns.iter().filter_map(|column| names.get(&column.name)).map(|meaning| meaning.target).collect();
+    for column in other.columns.iter().filter(|column| column.name != COMMENTS) {
+        let target = match target(column, stored) {
+            shown if known.iter().any(|known| same_place(*known, shown)) => Target::Derived,
+            target => target,
+        };
+        names.entry(column.name.clone()).or_insert(Meaning { target, exported: true });
+    }
+}
+
+fn same_place(a: Target, b: Target) -> bool {
+    matches!((a, b), (Target::Stored { place: a, .. }, Target::Stored { place: b, .. }) if a == b)
 }
 
 /// The stored column that an export column gives back.

@@ -287,6 +287,7 @@ fn bad_comments_are_named_too() {
     let comment = |cells: &str| format!(r#"{{"id":"c","object_id":"o","content":"x",{cells}}}"#);
     for (cells, why) in [
         (r#""object_type":"DATASET","created_at":"2026-06-01""#, "a line 1: column object_type: expected OBSERVATION"),
+        (r#""object_type":"TRACE","created_at":"2026-06-01","author_email":7"#, "a line 1: "),
         (r#""object_type":"TRACE","created_at":"soon""#, "a line 1: column created_at: expected a time"),
         (r#""object_type":"TRACE","created_at":"2026-06-01","mood":1"#, "a line 1: unknown field `mood`"),
         (r#""object_type":"TRACE","created_at":"2026-06-01","project_id":"q""#, "a line 1: column project_id: "),
@@ -294,4 +295,7 @@ fn bad_comments_are_named_too() {
         let (message, _) = refused("a", comment(cells));
         assert!(message.starts_with(why), "{message}");
     }
+    // Postgres could not store it.
+    let comment = r#"{"id":"c","object_id":"o","content":"x\u0000","object_type":"TRACE","created_at":"2026-06-01"}"#;
+    assert_eq!(refused("a", comment).0, "a line 1: column content: a comment cannot hold the character U+0000");
 }

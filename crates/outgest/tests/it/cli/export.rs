@@ -157,3 +157,22 @@ fn field_groups_name_their_columns_in_the_tables_order() {
     assert!(io.starts_with(r#""id","traceId""#) && io.ends_with(r#""input","output""#), "{io}");
     assert_eq!((&header("core,io"), &header("io,core")), (&io, &io));
 }
+
+/// Observations are events in the older layout: a file of them goes in as events.
+#[test]
+fn exported_observations_go_in_again() {
+    let bench = Bench::with_reference_rows();
+    let columns = "id,traceId,startTime,endTime,projectId,parentObservationId,type,environment,name,level,statusMessage,\
+                   version,createdAt,updatedAt,input,output,metadata,model,internalModelId,modelParameters,latency,\
+                   completionStartTime,promptId,promptName,promptVersion,providedUsageDetails,usageDetails,costDetails,\
+                   providedCostDetails,totalCost,toolDefinitions,toolCalls,toolCallNames,traceTags,userId,modelId,eventTs";
+    let observations = ["--project", "proj-e2e", "--table", "observations", "--columns", columns, "--unicode", "keep"];
+    let exported = bench.export("all.jsonl", &observations);
+    for name in ["all.jsonl", "all.csv", "all.parquet"] {
+        bench.ok([&["export", "--overwrite", "-o", name], &observations[..]].concat());
+        let other = Bench::new();
+        let told = other.ok(["import", bench.file(name).to_str().unwrap()]);
+        assert!(told.contains("stored 198 events") && told.contains("column latency is derived"), "{told}");
+        assert!(other.export("back.jsonl", &observations) == exported, "{name}");
+    }
+}
