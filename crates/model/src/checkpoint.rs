@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, Fault, FileName, FileReceipt, KeyDigest, Micros, OrderKey, RowCount, Snapshot, Stop};
+use crate::{
+    ByteCount, DeliveryProgress, Fault, FileName, FileReceipt, KeyDigest, Micros, OrderKey, RowCount, Snapshot, Stop,
+};
 
 /// How far a run has come. A manifest is a finished checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Checkpoint {
     /// replaces none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Vec<FileName>>,
+    /// How far events have been delivered, where the run sends events instead of writing files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryProgress>,
 }
 
 /// A file under way, up to its last durable block.

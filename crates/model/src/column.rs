@@ -121,6 +121,8 @@ pub enum FieldRole {
     /// The id of a model, as sources read it. The prices enrichment puts the model's price in its
     /// place, so no encoder meets it.
     Price(PriceOf),
+    /// A property that an event does not have where it is null; files show it as any other column.
+    IfKnown,
 }
 
 /// Which of a model's prices.
@@ -153,6 +155,7 @@ pub mod field {
             FieldRole::Price(PriceOf::Input) => "input-price",
             FieldRole::Price(PriceOf::Output) => "output-price",
             FieldRole::Price(PriceOf::Total) => "total-price",
+            FieldRole::IfKnown => "if-known",
         };
         annotate(field, ROLE, text)
     }
@@ -168,6 +171,7 @@ pub mod field {
             Some("input-price") => FieldRole::Price(PriceOf::Input),
             Some("output-price") => FieldRole::Price(PriceOf::Output),
             Some("total-price") => FieldRole::Price(PriceOf::Total),
+            Some("if-known") => FieldRole::IfKnown,
             _ => FieldRole::Plain,
         }
     }

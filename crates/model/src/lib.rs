@@ -4,8 +4,8 @@
 //! randomness and no runtime, so every other crate may depend on this one and no rule of the
 //! product can be hidden in a plug-in. Reading order: what can be asked ([`TableSpec`], [`Expr`],
 //! [`Window`]), how rows are read ([`Source`], [`Reading`]), enriched ([`Enrichment`]), encoded
-//! ([`Format`]) and delivered ([`Destination`]), and what is remembered ([`Checkpoint`],
-//! [`Manifest`]). Then what a service adds: exports that people ask for ([`ExportStore`]), the queue
+//! ([`Format`]) and delivered, as files ([`Destination`]) or as events ([`EventDestination`]), and what is
+//! remembered ([`Checkpoint`], [`Manifest`], [`DeliveryReceipt`]). Then what a service adds: exports that people ask for ([`ExportStore`]), the queue
 //! they wait in ([`JobStore`]), and people themselves ([`PeopleStore`], [`AuditLog`]), who look at rows
 //! before they export them ([`Browse`]) and take finished files away ([`Downloads`]).
 //!
@@ -16,6 +16,7 @@ mod browse;
 mod checkpoint;
 mod column;
 mod comments;
+mod delivery;
 mod destination;
 mod digest;
 mod download;
@@ -53,6 +54,11 @@ pub use browse::{
 pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
 pub use column::{ColumnType, FieldRole, PriceOf, TimestampStyle, field};
 pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
+pub use delivery::{
+    Answer, DeadLetter, DeadLetters, Delivery, DeliveryCounts, DeliveryProgress, DeliveryReceipt, Dialect,
+    EncodedEvent, EncodedEvents, EventDestination, EventEncoder, EventKind, EventRun, EventStream, RequestLimits,
+    event_column,
+};
 pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
 };

@@ -90,7 +90,9 @@ impl<'a> Cells<'a> {
         let raw = match field::role(field) {
             FieldRole::Json | FieldRole::JsonScore => true,
             FieldRole::Payload => rules.parse_payloads,
-            FieldRole::Plain | FieldRole::Comments | FieldRole::Score | FieldRole::Price(_) => false,
+            FieldRole::Plain | FieldRole::Comments | FieldRole::Score | FieldRole::Price(_) | FieldRole::IfKnown => {
+                false
+            }
         };
         Self::bind_nested::<Q>(field, array, raw, rules.decode)
     }

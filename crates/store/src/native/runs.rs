@@ -230,6 +230,10 @@ impl RunLog for StoreLog {
             rows += open.rows.get();
             bytes += open.block_end.get();
         }
+        if let Some(delivery) = &checkpoint.delivery {
+            rows += delivery.counts.read.get();
+            bytes += delivery.counts.bytes.get();
+        }
         let update = run::Entity::update_many()
             .col_expr(run::Column::Checkpoint, Expr::value(Some(text)))
             .col_expr(run::Column::Rows, Expr::value(i64::try_from(rows).unwrap_or(i64::MAX)))
