@@ -59,6 +59,20 @@ impl Budget {
         }
     }
 
+    /// The bounds of a delivery of events: a process under 128 MiB. Rows become three to ten times as many
+    /// bytes of JSON, so fewer are read ahead; requests are bounded by the receiver's limits. Receivers ask
+    /// for waits of up to a minute.
+    pub fn for_events(cores: usize) -> Self {
+        Self {
+            prefetch_bytes: ByteCount::mebibytes(8),
+            batch_bytes: ByteCount::mebibytes(1),
+            reads_max: 2,
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(60),
+            ..Self::for_cores(cores)
+        }
+    }
+
     /// Enrichments and measurements under way at once.
     pub(crate) fn batches_in_flight(&self) -> usize {
         self.threads + 1

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use model::{Enricher, Fault, FieldRole, Lookups, Reading, field};
+use model::{Enricher, Enrichment, Fault, FieldRole, Lookups, Reading, field};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
@@ -56,15 +56,23 @@ impl Enrich {
         reading: &Arc<dyn Reading>,
         retrying: &Retrying,
     ) -> Result<Self, Fault> {
-        let mut schema = Arc::clone(reading.schema());
-        let mut steps = Vec::with_capacity(spec.enrichments.len());
-        for enrichment in &spec.enrichments {
-            let prepare = || enrichment.prepare(request, &schema, lookups);
-            let step = retrying.until_ok("preparing an enrichment", prepare).await?;
-            schema = Arc::clone(step.schema());
-            steps.push(step);
-        }
+        let (steps, schema) = prepare_steps(&spec.enrichments, request, lookups, reading, retrying).await?;
         let written = written_columns(&schema, &spec.output_columns)?;
+        let schema =
+            schema.project(&written).map_err(|failure| Fault::bug("cannot select columns").because(failure))?;
+        Ok(Self { steps, written, schema: Arc::new(schema), retrying: retrying.clone() })
+    }
+
+    /// The same for events, which have every column.
+    pub(crate) async fn prepare_all(
+        enrichments: &[Arc<dyn Enrichment>],
+        request: &model::ReadRequest,
+        lookups: &Lookups,
+        reading: &Arc<dyn Reading>,
+        retrying: &Retrying,
+    ) -> Result<Self, Fault> {
+        let (steps, schema) = prepare_steps(enrichments, request, lookups, reading, retrying).await?;
+        let written: Vec<usize> = (0..payload_columns(&schema)?).collect();
         let schema =
             schema.project(&written).map_err(|failure| Fault::bug("cannot select columns").because(failure))?;
         Ok(Self { steps, written, schema: Arc::new(schema), retrying: retrying.clone() })
@@ -75,7 +83,7 @@ impl Enrich {
         &self.schema
     }
 
-    async fn apply(&self, mut batch: RecordBatch) -> Result<RecordBatch, Fault> {
+    pub(crate) async fn apply(&self, mut batch: RecordBatch) -> Result<RecordBatch, Fault> {
         for step in &self.steps {
             let rows = batch.num_rows();
             batch = self.retrying.until_ok("enriching", || step.apply(batch.clone())).await?;
@@ -86,15 +94,39 @@ impl Enrich {
         Ok(batch)
     }
 
-    fn measure(&self, batch: &RecordBatch, permit: BatchPermit) -> Result<MeasuredRows, Fault> {
+    /// The columns that are written, and the key columns. Fails where rows are not in order.
+    pub(crate) fn part(&self, batch: &RecordBatch) -> Result<(RecordBatch, RecordBatch), Fault> {
         let wrong = |failure| Fault::bug("an enrichment returned other columns than agreed").because(failure);
         Keys::of(batch)?.check_order()?;
         let first_key = payload_columns(batch.schema_ref())?;
         let keys: Vec<usize> = (first_key..batch.num_columns()).collect();
         let keys = batch.project(&keys).map_err(wrong)?;
-        let rows = batch.project(&self.written).map_err(wrong)?;
+        Ok((batch.project(&self.written).map_err(wrong)?, keys))
+    }
+
+    fn measure(&self, batch: &RecordBatch, permit: BatchPermit) -> Result<MeasuredRows, Fault> {
+        let (rows, keys) = self.part(batch)?;
         Ok(MeasuredRows { cell_bytes: cell_bytes(&rows)?, rows, keys, _permit: permit })
     }
+}
+
+/// Prepares the steps in order, and the columns of the last one.
+async fn prepare_steps(
+    enrichments: &[Arc<dyn Enrichment>],
+    request: &model::ReadRequest,
+    lookups: &Lookups,
+    reading: &Arc<dyn Reading>,
+    retrying: &Retrying,
+) -> Result<(Vec<Arc<dyn Enricher>>, SchemaRef), Fault> {
+    let mut schema = Arc::clone(reading.schema());
+    let mut steps = Vec::with_capacity(enrichments.len());
+    for enrichment in enrichments {
+        let prepare = || enrichment.prepare(request, &schema, lookups);
+        let step = retrying.until_ok("preparing an enrichment", prepare).await?;
+        schema = Arc::clone(step.schema());
+        steps.push(step);
+    }
+    Ok((steps, schema))
 }
 
 /// Starts enriching everything that `slices` deliver.

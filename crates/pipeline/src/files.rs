@@ -21,7 +21,7 @@ use crate::upload::{Upload, discard, upload_is_gone};
 use crate::{Earlier, EmptyRun, RunSpec, replace};
 
 /// Version of the checkpoint's shape that this build reads and writes.
-const CHECKPOINT_VERSION: u16 = 1;
+pub(crate) const CHECKPOINT_VERSION: u16 = 1;
 
 /// The files of a run.
 pub(crate) struct Files {

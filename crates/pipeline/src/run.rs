@@ -6,7 +6,7 @@ use arrow_schema::SchemaRef;
 use model::{
     ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, KeyRange, Lookups,
     MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog,
-    Slice, Source, Stop, StopReason, field,
+    Slice, Source, field,
 };
 use tracing::Instrument;
 
@@ -15,7 +15,8 @@ use crate::encode::{Encoded, Encoding};
 use crate::enrich::{self, Enrich};
 use crate::files::Files;
 use crate::progress::Watch;
-use crate::retry::{Attempts, Retrying, at_most};
+use crate::reads::Reads;
+use crate::retry::{Attempts, Retrying};
 use crate::slice::Slices;
 use crate::{Progress, RunSpec, Waits};
 
@@ -119,13 +120,6 @@ struct Run {
     rows_resumed: Option<RowCount>,
 }
 
-/// The reading under way, and how it is told to end.
-#[derive(Default)]
-struct Reads {
-    stop: Stop,
-    reading: Option<Arc<dyn Reading>>,
-}
-
 impl Run {
     async fn export(&mut self, files: &mut Files) -> Result<RunOutcome, Fault> {
         let (spec, ports, retrying) = (Arc::clone(&self.spec), self.ports.clone(), self.retrying.clone());
@@ -182,16 +176,8 @@ impl Run {
         self.retrying.until_ok("writing the manifest", || destination.publish(&manifest, name)).await
     }
 
-    /// Ends the read on the source's side, however the run ended.
     async fn close_reading(&mut self) {
-        let reads = std::mem::take(&mut self.reads);
-        reads.stop.raise(StopReason::HandOver);
-        let Some(reading) = reads.reading else { return };
-        match at_most(self.spec.budget.cleanup_max, reading.close()).await {
-            Some(Ok(())) => {}
-            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot end the read"),
-            None => tracing::warn!("ending the read took too long"),
-        }
+        std::mem::take(&mut self.reads).close(self.spec.budget.cleanup_max).await;
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod doubles;
 
 mod end;
+mod events;
 mod replace;
 mod resume;
 mod same_bytes;

@@ -2,6 +2,7 @@
 
 mod destination;
 mod format;
+mod inbox;
 mod source;
 mod trouble;
 
@@ -17,6 +18,7 @@ use crate::{Budget, Earlier, EmptyRun, FileLayout, Ports, Progress, ProgressStat
 
 pub(crate) use destination::Shelf;
 pub(crate) use format::{LINES, STATELESS_LINES};
+pub(crate) use inbox::{Inbox, Letters};
 pub(crate) use source::{ListSource, Nothing, Row, Shout, batch_of, row};
 pub(crate) use trouble::{Calls, NoWaits, Trouble};
 

@@ -41,7 +41,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// Begins to count again, with trouble at a call.
-    pub(super) fn arm(&self, trouble: Option<(usize, Trouble)>) {
+    pub(crate) fn arm(&self, trouble: Option<(usize, Trouble)>) {
         self.count.store(0, Ordering::SeqCst);
         *self.at.lock().unwrap() = trouble;
         *self.stop.lock().unwrap() = Stop::new();
@@ -57,7 +57,7 @@ impl Calls {
     }
 
     /// Returns when a call has crashed.
-    pub(super) async fn crashed(&self) {
+    pub(crate) async fn crashed(&self) {
         self.crashed.notified().await;
     }
 

@@ -1,0 +1,28 @@
+//! The reading of a run, which must be ended on the source's side too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Reading, Stop, StopReason};
+
+use crate::retry::at_most;
+
+/// The reading under way, and how it is told to end.
+#[derive(Default)]
+pub(crate) struct Reads {
+    pub(crate) stop: Stop,
+    pub(crate) reading: Option<Arc<dyn Reading>>,
+}
+
+impl Reads {
+    /// Ends the read on the source's side, however the run ended.
+    pub(crate) async fn close(self, patience: Duration) {
+        self.stop.raise(StopReason::HandOver);
+        let Some(reading) = self.reading else { return };
+        match at_most(patience, reading.close()).await {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot end the read"),
+            None => tracing::warn!("ending the read took too long"),
+        }
+    }
+}

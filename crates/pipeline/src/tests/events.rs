@@ -1,0 +1,314 @@
+//! Deliveries: every row is accounted for, whatever the receiver says and whenever the process dies.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::*;
+
+use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Trouble, request};
+use crate::{Budget, DeliveryPorts, DeliverySpec, deliver, replay};
+
+/// A receiver and the doubles of a [`Bench`].
+struct Post {
+    bench: Bench,
+    inbox: Arc<Inbox>,
+    letters: Arc<Letters>,
+    attempts_max: u32,
+}
+
+#[derive(Debug)]
+enum Delivered {
+    Done(DeliveryReceipt),
+    Failed(Fault),
+    Crashed,
+}
+
+impl Post {
+    fn new(rows: usize) -> Self {
+        Self::with(rows, |_| {})
+    }
+
+    fn with(rows: usize, change: impl FnOnce(&mut Inbox)) -> Self {
+        let bench = Bench::new(rows);
+        let mut inbox = Inbox::new(&bench.calls);
+        change(&mut inbox);
+        Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), attempts_max: 12 }
+    }
+
+    async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
+        self.bench.calls.arm(trouble);
+        let stream = EventStream {
+            project: ProjectId::new("p"),
+            kind: EventKind::Observation,
+            dialect: Dialect::Event,
+            historical: false,
+        };
+        let budget = Budget { attempts_max: self.attempts_max, ..Budget::for_events(2) };
+        let spec = DeliverySpec { request: request(), enrichments: vec![], stream, budget };
+        let ports = DeliveryPorts {
+            source: Arc::clone(&self.bench.source) as _,
+            comments: Arc::new(Nothing),
+            prices: Arc::new(Nothing),
+            destination: Arc::clone(&self.inbox) as _,
+            letters: Arc::clone(&self.letters) as _,
+            log: Arc::clone(&self.bench.notebook) as _,
+            progress: Arc::clone(&self.bench.watched) as _,
+            waits: Arc::new(NoWaits),
+        };
+        tokio::select! {
+            ended = deliver(spec, ports, self.bench.notebook.last()) => {
+                ended.map_or_else(Delivered::Failed, Delivered::Done)
+            }
+            () = self.bench.calls.crashed() => Delivered::Crashed,
+        }
+    }
+
+    async fn done(&self) -> DeliveryReceipt {
+        match self.attempt(None).await {
+            Delivered::Done(receipt) => receipt,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn call(&self, index: usize) -> String {
+        self.bench.calls.names.lock().unwrap().get(index).cloned().unwrap_or_default()
+    }
+
+    /// Rows of dead letters and why they are.
+    fn dead(&self) -> Vec<(String, String)> {
+        let letters = self.letters.0.lock().unwrap();
+        letters.iter().map(|letter| (letter.row.id.to_string(), letter.reason.clone())).collect()
+    }
+}
+
+fn all(rows: usize) -> Vec<String> {
+    (0..rows).map(|index| format!("s{index:03}")).collect()
+}
+
+fn some(rows: &[&str]) -> BTreeSet<String> {
+    rows.iter().map(|row| (*row).to_owned()).collect()
+}
+
+fn unique(mut rows: Vec<String>) -> Vec<String> {
+    rows.dedup();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_is_sent_once_in_requests_within_the_limits() {
+    let post = Post::new(95);
+    let receipt = post.done().await;
+
+    assert_eq!(post.inbox.rows(), all(95));
+    let sizes = post.inbox.sizes.lock().unwrap();
+    assert_eq!(sizes.len(), 10);
+    assert!(sizes.iter().all(|(events, _)| *events <= 10));
+    let counts = receipt.counts;
+    assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(95), RowCount(95), RowCount(0)));
+    assert_eq!((counts.requests, counts.retried, receipt.rows_resumed), (10, RowCount(0), RowCount(0)));
+    assert_eq!(post.bench.watched.0.lock().unwrap().last().unwrap().rows, RowCount(95));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_cut_by_bytes_too() {
+    // An event of five characters, two quotes and a separator.
+    let post = Post::with(40, |inbox| inbox.limits.bytes_max = ByteCount(21));
+    post.done().await;
+    assert!(post.inbox.sizes.lock().unwrap().iter().all(|(events, _)| *events <= 3));
+    assert_eq!(post.inbox.rows(), all(40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_failure_of_any_call_loses_no_row() {
+    let whole = Post::new(40);
+    whole.done().await;
+    for call in 0..whole.bench.calls_made() {
+        for kind in [FaultKind::Unavailable, FaultKind::Throttled, FaultKind::Timeout] {
+            for trouble in [Trouble::FailBefore(kind), Trouble::FailAfter(kind)] {
+                let post = Post::new(40);
+                let ended = post.attempt(Some((call, trouble))).await;
+                let name = post.call(call);
+                let Delivered::Done(receipt) = ended else { panic!("{trouble:?} at {call} ({name}): {ended:?}") };
+                assert_eq!(unique(post.inbox.rows()), all(40), "{trouble:?} at {call} ({name})");
+                assert!(post.inbox.rows().len() <= 50, "{trouble:?} at {call} ({name})");
+                assert_eq!(receipt.counts.accepted, RowCount(40), "{trouble:?} at {call} ({name})");
+                assert_eq!(receipt.counts.retried > RowCount::ZERO, name == "send", "{trouble:?} at {call} ({name})");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_sends_again_at_most_what_was_in_flight() {
+    let unwanted = some(&["s007", "s023"]);
+    let whole = Post::with(60, |inbox| inbox.unwanted = unwanted.clone());
+    whole.done().await;
+    let kept: Vec<String> = all(60).into_iter().filter(|row| !unwanted.contains(row)).collect();
+    for call in 0..whole.bench.calls_made() {
+        for trouble in [Trouble::CrashBefore, Trouble::CrashAfter] {
+            let post = Post::with(60, |inbox| inbox.unwanted = unwanted.clone());
+            let ended = post.attempt(Some((call, trouble))).await;
+            let name = post.call(call);
+            assert!(matches!(ended, Delivered::Crashed), "{trouble:?} at {call} ({name}): {ended:?}");
+            let receipt = post.done().await;
+
+            assert_eq!(unique(post.inbox.rows()), kept, "{trouble:?} at {call} ({name})");
+            // Two requests of ten events are in flight at most.
+            let again = post.inbox.rows().len() - kept.len();
+            assert!(again <= 20, "{trouble:?} at {call} ({name}): {again} events were sent again");
+            let counts = receipt.counts;
+            assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(60), RowCount(58), RowCount(2)));
+            let dead: Vec<String> = post.dead().into_iter().map(|(row, _)| row).collect();
+            assert_eq!(dead.len(), 2, "{trouble:?} at {call} ({name}): {dead:?}");
+            assert_eq!(dead.into_iter().collect::<BTreeSet<_>>(), unwanted);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_too_large_is_halved_and_later_ones_are_smaller() {
+    for tells_limit in [false, true] {
+        let post = Post::with(200, |inbox| {
+            *inbox.bytes_taken_max.lock().unwrap() = 40;
+            inbox.tells_limit = tells_limit;
+        });
+        let receipt = post.done().await;
+        assert_eq!(post.inbox.rows(), all(200));
+        assert_eq!(receipt.counts.rejected, RowCount(0));
+        let sizes = post.inbox.sizes.lock().unwrap();
+        let too_large = sizes.iter().filter(|(_, bytes)| *bytes > 40).count();
+        assert!((1..=8).contains(&too_large), "{too_large} requests of {} were too large", sizes.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_alone_is_too_large_is_a_dead_letter() {
+    let post = Post::with(3, |inbox| *inbox.bytes_taken_max.lock().unwrap() = 3);
+    let receipt = post.done().await;
+    assert_eq!(receipt.counts.rejected, RowCount(3));
+    assert!(post.dead().iter().all(|(_, reason)| reason == "too large"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_request_is_bisected_to_the_events_that_are_refused() {
+    let post = Post::with(60, |inbox| inbox.poison = some(&["s000", "s017", "s018", "s059"]));
+    let receipt = post.done().await;
+    let counts = receipt.counts;
+    assert_eq!((counts.accepted, counts.rejected), (RowCount(56), RowCount(4)));
+    assert_eq!(post.inbox.rows().len(), 56);
+    let dead: BTreeSet<String> = post.dead().into_iter().map(|(row, _)| row).collect();
+    assert_eq!(dead, post.inbox.poison);
+    let letters = post.letters.0.lock().unwrap();
+    assert!(letters.iter().all(|letter| letter.reason == "something in it is wrong"));
+    assert!(letters.iter().all(|letter| letter.event.get() == format!("{:?}", &*letter.row.id)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_the_answer_names_are_dead_letters_or_sent_once_more() {
+    let post = Post::with(30, |inbox| {
+        inbox.unwanted = some(&["s003", "s029"]);
+        *inbox.postponed.lock().unwrap() = some(&["s004", "s012"]);
+    });
+    let receipt = post.done().await;
+    let counts = receipt.counts;
+    assert_eq!((counts.accepted, counts.rejected, counts.retried), (RowCount(28), RowCount(2), RowCount(2)));
+    assert_eq!(post.inbox.rows().len(), 28, "only what was asked for is sent again");
+    assert!(post.dead().contains(&("s003".to_owned(), "s003 is not wanted".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_are_unfit_are_never_sent() {
+    let post = Post::with(25, |inbox| inbox.unfit = some(&["s000", "s011", "s024"]));
+    let receipt = post.done().await;
+    assert_eq!((receipt.counts.accepted, receipt.counts.rejected), (RowCount(22), RowCount(3)));
+    assert_eq!(post.inbox.rows().len(), 22);
+    assert!(post.dead().iter().all(|(_, reason)| reason == "it is unfit"));
+
+    let nothing_fits = Post::with(5, |inbox| inbox.unfit = all(5).into_iter().collect());
+    assert_eq!(nothing_fits.done().await.counts.rejected, RowCount(5));
+    assert!(nothing_fits.inbox.sizes.lock().unwrap().is_empty(), "a request without events was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_refuses_everything_ends_the_delivery() {
+    let post = Post::with(400, |inbox| inbox.poison = all(400).into_iter().collect());
+    let Delivered::Failed(fault) = post.attempt(None).await else { panic!("it was delivered") };
+    assert_eq!(fault.kind(), FaultKind::Rejected);
+    assert!(fault.public_message().contains("each by itself: something in it is wrong"), "{fault}");
+    assert!(post.inbox.sizes.lock().unwrap().len() < 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_cannot_heal_ends_the_delivery_and_the_next_attempt_goes_on() {
+    let whole = Post::new(60);
+    whole.done().await;
+    let send = whole.bench.calls.names.lock().unwrap().iter().rposition(|name| name == "send").unwrap();
+    let post = Post::new(60);
+    let Delivered::Failed(fault) = post.attempt(Some((send, Trouble::FailBefore(FaultKind::Credentials)))).await else {
+        panic!("it was delivered")
+    };
+    assert_eq!((fault.kind(), fault.step()), (FaultKind::Credentials, Some("sending events")));
+    let receipt = post.done().await;
+    assert!(receipt.rows_resumed > RowCount::ZERO);
+    assert_eq!(unique(post.inbox.rows()), all(60));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_ends_the_delivery_without_sending_more() {
+    let whole = Post::new(60);
+    whole.done().await;
+    for call in 0..whole.bench.calls_made() {
+        let post = Post::new(60);
+        let ended = post.attempt(Some((call, Trouble::Stop(StopReason::Cancelled)))).await;
+        // Behind the last call there is nothing to stop any more.
+        if let Delivered::Failed(fault) = ended {
+            assert_eq!(fault.kind(), FaultKind::Cancelled, "call {call}");
+        }
+        let sent = post.inbox.sizes.lock().unwrap().len();
+        tokio::task::yield_now().await;
+        assert_eq!(post.inbox.sizes.lock().unwrap().len(), sent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_nobody_accounts_for_fail_the_delivery() {
+    let post = Post::new(30);
+    post.done().await;
+    // A checkpoint that claims more than was read: the counts no longer agree.
+    let mut claimed = post.bench.notebook.last().unwrap();
+    claimed.delivery.as_mut().unwrap().counts.accepted += RowCount(1);
+    post.bench.notebook.recorded.lock().unwrap().push(serde_json::to_string(&claimed).unwrap());
+    let Delivered::Failed(fault) = post.attempt(None).await else { panic!("it was delivered") };
+    assert_eq!(fault.kind(), FaultKind::Bug);
+    assert!(fault.public_message().contains("accounted for"), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_without_rows_is_delivered() {
+    let receipt = Post::new(0).done().await;
+    assert_eq!(receipt.counts, DeliveryCounts::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_that_are_sent_again_are_accepted_or_stay() {
+    let post = Post::with(40, |inbox| inbox.unwanted = some(&["s003", "s017", "s029"]));
+    post.done().await;
+    let mut letters = post.letters.0.lock().unwrap().clone();
+    letters.push(letters[0].clone());
+
+    // By now the receiver has changed its mind about all but one.
+    let again = Post::with(0, |inbox| inbox.unwanted = some(&["s017"]));
+    let stream = EventStream {
+        project: ProjectId::new("p"),
+        kind: EventKind::Observation,
+        dialect: Dialect::Event,
+        historical: false,
+    };
+    let (table, inbox) = (TableName::new("events"), Arc::clone(&again.inbox) as Arc<dyn EventDestination>);
+    let (counts, left) = replay(&stream, &table, letters, inbox, Stop::new(), Arc::new(NoWaits)).await.unwrap();
+
+    assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(3), RowCount(2), RowCount(1)));
+    assert_eq!(again.inbox.rows(), ["s003", "s029"]);
+    assert_eq!(left.iter().map(|letter| &*letter.row.id).collect::<Vec<_>>(), ["s017"]);
+    assert_eq!(left[0].event.get(), r#""s017""#);
+}
