@@ -4,6 +4,7 @@
 //! searched, and the columns that order its rows. Sources compile it, so nothing here knows how or
 //! where rows are stored beyond the names and types in [`stored`].
 
+pub mod analytics;
 mod build;
 mod events;
 mod observations;
