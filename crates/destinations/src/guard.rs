@@ -146,6 +146,16 @@ impl Guard {
         Ok(())
     }
 
+    /// Looks the host of an address up. Fails where its name is not known or cannot be asked for.
+    pub async fn look_up(&self, doing: &str, url: &Url) -> Result<(), Fault> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        match look_up(name).await {
+            Ok(found) if !found.is_empty() => Ok(()),
+            Ok(_) => Err(unknown_host(doing, name)),
+            Err(error) => Err(unknown_host(doing, name).because(error)),
+        }
+    }
+
     /// A client that connects to nothing else, follows no redirect and asks no proxy, which would look names
     /// up itself.
     pub fn client(&self) -> Result<GuardedClient, Fault> {
@@ -206,6 +216,11 @@ fn fault(doing: &str, error: reqwest::Error) -> Fault {
 fn unreachable_network(doing: &str) -> Fault {
     let message = format!("{doing}: the host is in a network that may not be reached");
     Fault::new(FaultKind::Configuration, message).hint(HINT)
+}
+
+fn unknown_host(doing: &str, name: &str) -> Fault {
+    Fault::new(FaultKind::Unavailable, format!("{doing}: the host {name:?} is not known"))
+        .hint("check how the address is written, and the name servers of this machine")
 }
 
 /// The IPv4 address that an IPv6 one stands for, or the address itself.

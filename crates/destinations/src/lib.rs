@@ -1,9 +1,13 @@
-//! Where files go: one folder per kind of destination, behind [`model::Destination`].
+//! Where files and events go: one folder per kind of destination, behind [`model::Destination`] and
+//! [`model::EventDestination`].
 //!
 //! [`connect`] turns what the user wrote (`s3://bucket/path?region=…`, a path, `-`) into a connected
 //! destination; [`all`] describes every kind for help texts, forms and documentation. Reading order:
 //! [`memory`] is the smallest worked example, `local` adds durability on disk, `object_store` uploads
 //! in pieces to S3, Azure and Google Cloud. [`conformance`] states what each of them promises.
+//!
+//! [`connect_events`] and [`all_events`] are the same for receivers of events: `posthog` and `mixpanel`, on
+//! what they share in `analytics`. Every host they speak to passes the [`Guard`].
 //!
 //! Nothing here knows formats, sources or jobs, and nothing retries: a failure is classified as a
 //! [`model::Fault`] and handed up. The environment is read through the function given to [`connect`].
@@ -13,6 +17,10 @@ pub mod memory;
 mod local;
 mod object_store;
 mod stdout;
+
+mod analytics;
+mod mixpanel;
+mod posthog;
 
 mod address;
 mod check;
@@ -24,9 +32,9 @@ mod guard;
 mod publish;
 mod state;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use model::{Connected, Destination, Fault, Fields, KindDescriptor, RawOptions, nearest};
+use model::{Connected, Destination, EventDestination, Fault, Fields, KindDescriptor, RawOptions, nearest};
 
 use address::Address;
 
@@ -78,6 +86,49 @@ pub fn connect(
     };
     let mut fields = Fields::new(descriptor, &address.query, options, environment);
     (kind.connect)(&address, &mut fields)
+}
+
+/// What connecting a receiver of events comes to.
+type EventsConnection = Result<Arc<dyn EventDestination>, Fault>;
+
+/// A kind of receiver of events.
+struct EventsKind {
+    describe: fn() -> KindDescriptor,
+    connect: fn(&mut Fields<'_>, &Guard) -> EventsConnection,
+}
+
+/// Every kind of receiver of events, sorted by name.
+const EVENTS_KINDS: &[EventsKind] = &[mixpanel::KIND, posthog::KIND];
+
+static EVENTS_DESCRIPTORS: LazyLock<Vec<KindDescriptor>> =
+    LazyLock::new(|| EVENTS_KINDS.iter().map(|kind| (kind.describe)()).collect());
+
+/// Describes every kind that [`connect_events`] knows, sorted by name.
+pub fn all_events() -> &'static [KindDescriptor] {
+    &EVENTS_DESCRIPTORS
+}
+
+/// Connects a receiver of events of the kind `name`, which is reached through `guard` alone.
+///
+/// All problems with the options are reported at once. Nothing is sent yet, but credentials that certainly
+/// are missing are a fault here already.
+pub fn connect_events(
+    name: &str,
+    options: &RawOptions,
+    guard: &Guard,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> EventsConnection {
+    let found = EVENTS_KINDS.iter().zip(all_events()).find(|(_, descriptor)| descriptor.name == name);
+    let Some((kind, descriptor)) = found else {
+        let names: Vec<&str> = all_events().iter().map(|descriptor| descriptor.name).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(close) => format!("did you mean {close}?"),
+            None => format!("use one of {}", names.join(", ")),
+        };
+        return Err(Fault::bad_request(format!("no kind of receiver of events is called {name:?}")).hint(hint));
+    };
+    let mut fields = Fields::new(descriptor, &[], options, environment);
+    (kind.connect)(&mut fields, guard)
 }
 
 #[cfg(test)]

@@ -146,3 +146,20 @@ fn secrets_are_never_shown() {
     let connected = connect_in("s3://b/x", &[], KEYS).unwrap();
     assert!(!connected.to.to_string().contains(secret));
 }
+
+#[test]
+fn receivers_of_events_introduce_themselves_too() {
+    let names: Vec<&str> = all_events().iter().map(|kind| kind.name).collect();
+    assert_eq!(names, ["mixpanel", "posthog"]);
+    for kind in all_events() {
+        let properties = kind.options["properties"].as_object().unwrap();
+        let shown = properties.iter().filter(|(_, schema)| schema["format"] == "password");
+        assert_eq!(shown.count(), kind.secrets.len(), "{} names all its secrets", kind.name);
+        assert!(kind.secrets.iter().all(|secret| properties[*secret]["format"] == "password"), "{}", kind.name);
+        for (option, schema) in properties {
+            assert!(schema["description"].is_string(), "{}.{option} is documented", kind.name);
+        }
+    }
+    let fault = connect_events("posthot", &RawOptions::default(), &Guard::new(Vec::new()), &|_| None).err().unwrap();
+    assert_eq!(fault.public_hint(), Some("did you mean posthog?"));
+}
