@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod config;
 mod data;
+mod deliver;
 mod demo;
 mod export;
 mod generate;
@@ -94,6 +95,7 @@ async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fa
         Command::Import(args) => import::command::import(settings, args).await?,
         Command::Generate(args) => generate::command::generate(settings, args).await?,
         Command::Export(args) => export::export(settings, args).await?,
+        Command::Deliver(args) => return deliver::deliver(settings, args).await,
         Command::Verify(args) => return verify::verify(settings, args).await,
         Command::Data(args) => data::command::data(settings, args).await?,
         Command::Serve(_) => serve::serve(settings).await?,

@@ -1,6 +1,7 @@
 //! Options of `outgest export`.
 
 use clap::{Args, ValueEnum};
+use model::Cursor;
 use model::filter::SearchType;
 
 use super::ProgressArg;
@@ -158,6 +159,16 @@ pub enum CursorArg {
     Ingested,
     /// When the row started.
     StartTime,
+}
+
+impl CursorArg {
+    /// The cursor it stands for.
+    pub fn to_model(self) -> Cursor {
+        match self {
+            Self::Ingested => Cursor::Ingested,
+            Self::StartTime => Cursor::StartTime,
+        }
+    }
 }
 
 /// What becomes of `\uXXXX` in text.

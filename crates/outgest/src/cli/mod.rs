@@ -2,6 +2,7 @@
 
 mod config;
 mod data;
+mod deliver;
 mod export;
 mod exports;
 mod import;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use config::{ConfigArgs, ConfigCommand};
 pub use data::{DataArgs, DataCommand};
+pub use deliver::DeliverArgs;
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
 pub use exports::{CreateArgs, ExportsArgs, ExportsCommand};
 pub use import::{GenerateArgs, ImportArgs};
@@ -34,6 +36,8 @@ pub mod exit_code {
     pub const BAD_REQUEST: u8 = 2;
     /// `verify` found differences.
     pub const DIFFERENT: u8 = 3;
+    /// `deliver` is done, and the receiver refused some events, which are kept.
+    pub const REFUSED: u8 = 4;
     /// Ended by Ctrl-C or SIGTERM; nothing half-written is left.
     pub const INTERRUPTED: u8 = 130;
 }
@@ -43,7 +47,7 @@ pub mod exit_code {
 #[derive(Debug, Parser)]
 #[command(name = "outgest", version, max_term_width = 110, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done · 1 failed, trying again may help · 2 cannot be honoured as written · \
-3 verify found differences · 130 interrupted")]
+3 verify found differences · 4 deliver is done but for events that the receiver refused · 130 interrupted")]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -129,6 +133,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Write rows of a table to a file, on disk or in object storage
     Export(Box<ExportArgs>),
+    /// Send rows as events to PostHog or Mixpanel
+    Deliver(Box<DeliverArgs>),
     /// Check exported files against their manifest, and the manifest against the source
     Verify(VerifyArgs),
     /// Make deterministic, realistic sample data

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::OutputName;
-use crate::cli::{CursorArg, ExportArgs, UnicodeArg};
+use crate::cli::{ExportArgs, UnicodeArg};
 
 /// A request that is known to be valid.
 pub struct Request {
@@ -88,10 +88,7 @@ impl Request {
                 .map(|query| (query.clone(), args.search_type.iter().map(|kind| kind.to_model()).collect())),
             columns: column_selection(args),
             window: window.unwrap_or_default(),
-            cursor: match args.cursor {
-                CursorArg::Ingested => Cursor::Ingested,
-                CursorArg::StartTime => Cursor::StartTime,
-            },
+            cursor: args.cursor.to_model(),
             limit: args.limit,
             masks: args.masks.clone(),
             format,

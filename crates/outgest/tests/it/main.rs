@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod deliver;
 mod destinations;
 mod parity;
 mod readers;

@@ -3,6 +3,7 @@
 //! S3 runs inside the test process and is always there. The others come from the test stack that
 //! `cargo xtask test` prepares; where it is missing their `start` returns `None` and the test says so.
 
+pub mod analytics;
 pub mod azurite;
 pub mod mail;
 pub mod moto;

@@ -1,0 +1,146 @@
+//! Valid → live: opens the source and the receiver, wires the families into the pipeline, and settles.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::{
+    CheckStep, DeliveryReceipt, EventDestination, Fault, FaultKind, Micros, ProjectId, RowCount, RunLog, Source,
+    StopReason,
+};
+use pipeline::{DeliveryPorts, Progress, RealWaits};
+use store::{NativeStore, RunState, StoreLog};
+use tables::analytics::EventTable;
+
+use super::ask::{Asked, connect, identity};
+use super::letters::LetterFile;
+use super::receipt;
+use super::replay::replay;
+use crate::cli::{DeliverArgs, exit_code};
+use crate::config::{self, Settings};
+use crate::export::watcher;
+use crate::report::print;
+use crate::{data, signals};
+
+/// Carries out `outgest deliver`. Returns its exit code.
+pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Fault> {
+    let now = config::now();
+    let asked = Asked::new(args, now)?;
+    let destination = connect(settings, args)?;
+    if args.check {
+        return check(&*destination).await;
+    }
+    if let Some(file) = &args.replay {
+        return replay(args, file, &asked, destination).await;
+    }
+    data::refuse_inside("--dead-letters", &args.dead_letters, &settings.data)?;
+    let parts = Parts {
+        source: data::open_source(&settings.data, args.source.as_deref())?,
+        store: data::open_metadata(settings).await?,
+        lookups: data::open_lookups(settings, args.source.as_deref()).await?,
+        destination,
+    };
+    let mut code = exit_code::OK;
+    for table in &asked.tables {
+        let project = &asked.delivery.facts.project;
+        if !parts.source.has_project(project, &table.table).await? {
+            return Err(no_such_project(project, table, &*parts.source));
+        }
+        let began = Instant::now();
+        let (receipt, letters) = deliver_table(args, now, table, &parts).await?;
+        let refused = receipt.counts.rejected > RowCount::ZERO;
+        if refused {
+            code = exit_code::REFUSED;
+        }
+        let letters = refused.then_some(letters.path());
+        print(&match args.json {
+            true => format!("{}\n", receipt::to_json(&receipt, letters, began.elapsed())),
+            false => receipt::to_text(&receipt, letters, began.elapsed()),
+        })?;
+    }
+    Ok(code)
+}
+
+/// What all tables of a delivery share.
+struct Parts {
+    source: Arc<dyn Source>,
+    store: NativeStore,
+    lookups: NativeStore,
+    destination: Arc<dyn EventDestination>,
+}
+
+async fn deliver_table(
+    args: &DeliverArgs,
+    now: Micros,
+    table: &EventTable,
+    parts: &Parts,
+) -> Result<(DeliveryReceipt, LetterFile), Fault> {
+    let (run, query) = identity(args, table, &*parts.destination);
+    let left = if args.resume { parts.store.unfinished_run(&run).await? } else { None };
+    let resume = left.map(|left| left.checkpoint);
+    // A resumed delivery reads again what its first attempt meant by "now".
+    let as_of = resume.as_ref().map_or(now, |checkpoint| checkpoint.as_of);
+    let spec = Asked::new(args, as_of)?.delivery.spec(table, &run, as_of);
+    let letters = LetterFile::new(&args.dead_letters, &table.table.name, &run);
+    let log = match &resume {
+        Some(_) => parts.store.continue_run(&run, now).await?,
+        None => {
+            letters.remove()?;
+            parts.store.begin_run(&run, &query, now).await?
+        }
+    };
+    let stopping = signals::stop_on_signal(log.stop(), "what was accepted is remembered; --resume goes on from there");
+    let ports = DeliveryPorts {
+        source: Arc::clone(&parts.source),
+        comments: Arc::new(parts.lookups.clone()),
+        prices: Arc::new(parts.lookups.clone()),
+        destination: Arc::clone(&parts.destination),
+        letters: Arc::new(letters.clone()),
+        log: Arc::new(log.clone()),
+        progress: Arc::<dyn Progress>::from(watcher(args.progress)),
+        waits: Arc::new(RealWaits),
+    };
+    let outcome = pipeline::deliver(spec, ports, resume).await;
+    stopping.abort();
+    settle(&log, &outcome).await?;
+    Ok((outcome?, letters))
+}
+
+/// Notes how a delivery ended. What it has sent cannot be taken back, so one that was cancelled can go on.
+async fn settle(log: &StoreLog, outcome: &Result<DeliveryReceipt, Fault>) -> Result<(), Fault> {
+    let fault = match outcome {
+        Ok(_) => return log.settle(RunState::Completed, None, config::now()).await,
+        Err(fault) => fault,
+    };
+    if log.stop().reason() == Some(StopReason::LeaseLost) {
+        return Ok(());
+    }
+    // The failure itself is what the user must see, not that it could not be noted.
+    if let Err(unsettled) = log.settle(RunState::Failed, Some(fault), config::now()).await {
+        tracing::warn!(cause = %unsettled, "the end of the delivery could not be noted");
+    }
+    Ok(())
+}
+
+/// Prints each step of a check as it ends.
+async fn check(destination: &dyn EventDestination) -> Result<u8, Fault> {
+    let mut printed = Ok(());
+    let checked = destination
+        .check(&mut |step: CheckStep| {
+            let end = step.failure.unwrap_or_else(|| "ok".to_owned());
+            if printed.is_ok() {
+                printed = print(&format!("{}: {end}\n", step.name));
+            }
+        })
+        .await;
+    checked?;
+    printed.map(|()| exit_code::OK)
+}
+
+fn no_such_project(project: &ProjectId, table: &EventTable, source: &dyn Source) -> Fault {
+    let message = format!(
+        "--project: {source} has no rows of project {project:?} in table {table}",
+        project = project.as_str(),
+        table = table.table.name,
+    );
+    Fault::new(FaultKind::BadRequest, message).hint("check the name with outgest data info, and --tables")
+}
