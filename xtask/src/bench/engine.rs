@@ -51,7 +51,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     let data = prepare(&outgest, &folder, events)?;
     let files = data.join("lake/events/*.parquet");
     let cores = std::thread::available_parallelism()?.get();
-    println!("{events} events, {cores} cores, load {}", load()?);
+    println!("{events} events, {cores} cores, load {}", super::load()?);
     println!("{:<22}{:>12}{:>12}{:>8}{:>12}{:>12}", "", "outgest", "duckdb", "ratio", "our peak", "our MB/s");
 
     for form in ["csv", "jsonl", "parquet"] {
@@ -74,7 +74,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     compare_gzip(&folder, gzip.bytes)?;
     memory(&outgest, &folder, largest)?;
     small(&outgest, &folder)?;
-    println!("load {}", load()?);
+    println!("load {}", super::load()?);
     Ok(())
 }
 
@@ -255,8 +255,4 @@ fn compare_gzip(folder: &Path, ours: u64) -> Result<()> {
     println!("gzip -6: {six} bytes in {seconds:.2} s on one core; ours / theirs = {:.3}", ours as f64 / six as f64);
     fs::remove_file(plain)?;
     Ok(())
-}
-
-fn load() -> Result<String> {
-    Ok(fs::read_to_string("/proc/loadavg").context("cannot read the load average")?.trim().to_owned())
 }
