@@ -45,7 +45,7 @@ def library():
     for folder in importlib.util.find_spec("chdb").submodule_search_locations:
         for name in os.listdir(folder):
             if name.startswith("_chdb") and name.endswith(".so"):
-                return os.path.join(folder, name)
+                return os.path.realpath(os.path.join(folder, name))
     sys.exit("clickhouse.py: chdb-core is not installed in this Python")
 
 

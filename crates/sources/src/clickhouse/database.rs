@@ -48,17 +48,6 @@ pub(super) struct Place {
     counts_blocks: OnceCell<bool>,
 }
 
-/// A column that the database lacks or has in another type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaDifference {
-    /// The table in the database.
-    pub table: &'static str,
-    /// The column that is missing.
-    pub column: &'static str,
-    /// Whether nothing can be read without it; otherwise it reads as null, or as empty where it has no null.
-    pub required: bool,
-}
-
 impl Database {
     /// Looks at the tables. Nothing is required yet: a table may be missing that nobody reads.
     pub(super) async fn look(client: &Client, wanted: Vec<PhysicalTable>) -> Result<Self, Fault> {
@@ -134,6 +123,11 @@ impl Database {
         if places.is_empty() { Err(self.missing(stored)) } else { Ok(places) }
     }
 
+    /// Every place that rows are read from.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// The place of this number.
     pub(super) fn numbered(&self, number: usize) -> Result<&Place, Fault> {
         let place = self.places.iter().find(|place| place.number == number);
@@ -155,19 +149,6 @@ impl Database {
         )
         .hint("check the database in the address and the user's grants: SELECT on the table is enough")
     }
-
-    /// The columns of a stored table that the database lacks.
-    pub(super) fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
-        let Ok(place) = self.place(stored.name) else { return Vec::new() };
-        let missing = stored.columns.iter().filter(|column| place.raw(column.name).is_none());
-        missing
-            .map(|column| SchemaDifference {
-                table: place.physical.name,
-                column: column.name,
-                required: is_required(stored, column),
-            })
-            .collect()
-    }
 }
 
 impl fmt::Display for Database {
@@ -188,7 +169,7 @@ fn text(rows: &RecordBatch, column: &str, row: usize) -> String {
 }
 
 /// Whether rows cannot be told apart, ordered or ranked without the column.
-fn is_required(stored: &StoredTable, column: &StoredColumn) -> bool {
+pub(super) fn is_required(stored: &StoredTable, column: &StoredColumn) -> bool {
     let special = [stored.time, stored.version, stored.deleted, stored.ingested];
     column.required || stored.key.contains(&column.name) || special.contains(&column.name)
 }
@@ -254,6 +235,11 @@ impl Place {
     /// `LEFT JOIN`, likewise.
     pub(super) fn left_join(&self) -> &'static str {
         if self.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
+    }
+
+    /// The type of a column of the table, under the name it has there.
+    pub(super) fn type_of(&self, column: &str) -> Option<&str> {
+        self.types.get(column).map(String::as_str)
     }
 
     /// A column as the table has it, `None` where it has not.

@@ -2,7 +2,9 @@
 //!
 //! A request becomes SQL ([`compile`], [`sql`]) that is sent for one slice of the total order after the
 //! other ([`plan`], [`slice`]). Which version of a row is the newest is decided by the server, with
-//! `FINAL` and what [`dead`] finds; the source never writes and needs a user who may do no more than read.
+//! `FINAL` and what [`dead`] finds; reading never writes and needs a user who may do no more than read.
+//!
+//! [`doctor`] looks at a server without reading it, and [`write`] stores made-up rows.
 //!
 //! It knows the physical tables as data that is handed in, and no exportable table.
 
@@ -11,6 +13,7 @@ mod columns;
 mod compile;
 mod database;
 mod dead;
+mod doctor;
 mod group;
 mod live;
 mod options;
@@ -22,6 +25,7 @@ mod slice;
 mod sql;
 mod surroundings;
 mod versions;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod engine;
@@ -31,15 +35,12 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use async_trait::async_trait;
-use model::{
-    Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, StoredTable, TableSpec,
-};
+use model::{Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, TableSpec};
 
-pub use client::Limit;
-pub use database::SchemaDifference;
+pub use doctor::{Finding, Verdict, examine, version};
 pub use options::{ClickHouseOptions, CommentsFrom, descriptor};
+pub use write::ClickHouseWriter;
 
 use client::Client;
 use database::Database;
@@ -63,49 +64,10 @@ impl ClickHouseSource {
         Ok(Self { client, database })
     }
 
-    /// The options it was connected with.
-    pub fn options(&self) -> &ClickHouseOptions {
-        self.client.options()
-    }
-
-    /// What limits hold for queries, as far as the server lets us set them.
-    pub async fn limits(&self) -> Result<Vec<Limit>, Fault> {
-        self.client.limits().await
-    }
-
     /// The table of the database that rows of a stored table are read from.
-    pub fn physical_table(&self, stored: &StoredTable) -> Result<&'static str, Fault> {
+    #[cfg(test)]
+    pub(crate) fn physical_table(&self, stored: &model::StoredTable) -> Result<&'static str, Fault> {
         Ok(self.database.place(stored.name)?.physical.name)
-    }
-
-    /// The columns of a stored table that the database lacks.
-    pub fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
-        self.database.differences(stored)
-    }
-
-    /// The server's version.
-    pub async fn server_version(&self) -> Result<String, Fault> {
-        let query =
-            Query { text: "SELECT version() AS version".into(), parameters: Vec::new(), purpose: "the version" };
-        let rows = self.client.rows(query, &Stop::new()).await?;
-        let version = rows.column(0).as_string_opt::<i32>().and_then(|column| column.iter().next().flatten());
-        version.map(str::to_owned).ok_or_else(|| Fault::corrupt("the server tells no version"))
-    }
-
-    /// Whether the server marks failures in the middle of an answer, so that their words can be told from
-    /// rows. Those of servers before 25.11 are recognised too, by what is missing.
-    pub async fn marks_failures(&self) -> Result<bool, Fault> {
-        self.client.marks_failures().await
-    }
-
-    /// Whether the user may see how far queries have come.
-    pub async fn sees_progress(&self) -> bool {
-        self.client.sees_progress().await
-    }
-
-    /// Stores rows: `statement` is an `INSERT … FORMAT …` and `data` what follows it. For made-up data.
-    pub async fn put(&self, statement: &str, data: bytes::Bytes) -> Result<(), Fault> {
-        self.client.put(statement, data, &[]).await
     }
 }
 
