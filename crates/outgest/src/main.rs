@@ -11,6 +11,7 @@ mod config;
 mod data;
 mod deliver;
 mod demo;
+mod doctor;
 mod export;
 mod generate;
 mod import;
@@ -97,6 +98,7 @@ async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fa
         Command::Export(args) => export::export(settings, args).await?,
         Command::Deliver(args) => return deliver::deliver(settings, args).await,
         Command::Verify(args) => return verify::verify(settings, args).await,
+        Command::Doctor(args) => return doctor::doctor(settings, args).await,
         Command::Data(args) => data::command::data(settings, args).await?,
         Command::Serve(_) => serve::serve(settings).await?,
         Command::User(args) => people::user(settings, args).await?,

@@ -30,9 +30,10 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
     let against = if files_alone {
         None
     } else {
-        let source = data::open_source(&settings.data, args.source.as_deref())?;
-        let comments = data::open_lookups(settings, args.source.as_deref()).await?;
-        let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, &comments).await?;
+        let choice = data::SourceChoice::read(settings, args.source.as_deref())?;
+        let source = choice.open(settings)?;
+        let comments = choice.lookups(settings).await?.comments;
+        let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, comments.as_ref()).await?;
         Some(Against { source, request, full: args.full })
     };
     let stop = Stop::new();

@@ -13,7 +13,8 @@ Examples:
   outgest export --project demo
   outgest export --project demo --where 'type = \"GENERATION\" and totalCost > 0.01' --format jsonl
   outgest export --project demo --since -24h --columns id,name,latencyMs -o - | head
-  outgest export --project demo --format parquet -o s3://bucket/exports/events.parquet --resume")]
+  outgest export --project demo --format parquet -o s3://bucket/exports/events.parquet --resume
+  outgest export --project demo --source clickhouse://reader@ch.example.com:8123/langfuse -o events.jsonl")]
 pub struct ExportArgs {
     /// Project whose rows are exported
     #[arg(long, value_name = "P", help_heading = "What")]
@@ -21,8 +22,8 @@ pub struct ExportArgs {
     /// Table: events, observations, scores, sessions or traces
     #[arg(long, value_name = "T", default_value = "events", help_heading = "What")]
     pub table: String,
-    /// Data directory whose store is read; that of --data unless given
-    #[arg(long, value_name = "DIR", help_heading = "What")]
+    /// Data directory, or clickhouse://user@host:8123/database; the setting source.url, else --data, unless given
+    #[arg(long, value_name = "FROM", help_heading = "What")]
     pub source: Option<String>,
     /// Filter as one JSON object or an array, or @FILE; repeat to narrow further
     #[arg(long = "filter", value_name = "JSON", help_heading = "What")]
@@ -31,7 +32,7 @@ pub struct ExportArgs {
     #[arg(long = "where", value_name = "TEXT", help_heading = "What")]
     pub wheres: Vec<String>,
     /// Text that rows must contain
-    #[arg(long, value_name = "TEXT", help_heading = "What")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "What")]
     pub search: Option<String>,
     /// What --search looks at
     #[arg(
@@ -58,6 +59,9 @@ pub struct ExportArgs {
     /// Columns by field group: core, basic, time, io, metadata, model, usage, …
     #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "What")]
     pub groups: Vec<String>,
+    /// Leave filters out that the source cannot honour, with a note: comments
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', help_heading = "What")]
+    pub allow_unsupported_filters: Vec<String>,
     /// Export at most so many rows, the latest first
     #[arg(long, value_name = "N", help_heading = "What")]
     pub limit: Option<u64>,

@@ -107,7 +107,7 @@ pub struct CreateArgs {
     #[arg(long = "where", value_name = "TEXT", help_heading = "What")]
     pub wheres: Vec<String>,
     /// Text that rows must contain
-    #[arg(long, value_name = "TEXT", help_heading = "What")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "What")]
     pub search: Option<String>,
     /// What --search looks at
     #[arg(long, value_name = "TYPES", value_delimiter = ',', default_value = "id", help_heading = "What")]

@@ -85,6 +85,10 @@ pub struct GenerateArgs {
     /// Share of events that are deleted later
     #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
     pub deletions: f64,
+    /// Write the rows into the tables of a Langfuse deployment instead of the embedded store:
+    /// clickhouse://user@host:8123/database
+    #[arg(long, value_name = "TO", conflicts_with = "output")]
+    pub source: Option<String>,
     /// Write events to this file (.jsonl or .parquet) instead of the embedded store
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

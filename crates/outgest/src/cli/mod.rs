@@ -139,6 +139,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Make deterministic, realistic sample data
     Generate(GenerateArgs),
+    /// Look at a source: what is there, what is missing, which limits hold
+    Doctor(DoctorArgs),
     /// Look after the embedded store
     Data(DataArgs),
     /// Serve the API, plan what is due, and carry exports out
@@ -166,14 +168,26 @@ pub struct DemoArgs {
     pub events: u64,
 }
 
+/// Options of `outgest doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// What to look at: clickhouse://user@host:8123/database, or a data directory; the setting source.url, else
+    /// --data, unless given
+    #[arg(long, value_name = "FROM")]
+    pub source: Option<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `outgest verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The manifest: a path or URL, as the export printed it
     #[arg(value_name = "MANIFEST")]
     pub manifest: String,
-    /// Data directory to compare with; that of --data unless given; `none` checks the files alone
-    #[arg(long, value_name = "DIR")]
+    /// What to compare with, as for export; `none` checks the files alone
+    #[arg(long, value_name = "FROM")]
     pub source: Option<String>,
     /// Compare every key in the files with the source, even where the digests agree
     #[arg(long)]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use destinations::Guard;
 use model::{CheckStep, Fault, FaultKind, RawOptions};
+use sources::clickhouse;
 use store::{NativeStore, Place};
 
 use super::Settings;
@@ -24,7 +25,7 @@ pub struct Tried {
 pub async fn try_all(settings: &Settings) -> Vec<Tried> {
     let mut tried = vec![
         Tried { what: "metadata store", outcome: try_store(settings).await },
-        Tried { what: "source", outcome: try_source(settings) },
+        Tried { what: "source", outcome: try_source(settings).await },
         Tried { what: "export destination", outcome: try_destination(settings).await },
     ];
     let optional = [
@@ -70,12 +71,17 @@ fn writable(folder: &Path) -> Result<(), Fault> {
     }
 }
 
-fn try_source(settings: &Settings) -> Result<String, Fault> {
+async fn try_source(settings: &Settings) -> Result<String, Fault> {
+    let choice = data::SourceChoice::read(settings, None)?;
+    if let Some(options) = choice.clickhouse() {
+        let version = clickhouse::version(options.clone()).await?;
+        return Ok(format!("{options} (ClickHouse {version})"));
+    }
     let named = settings.source.url.as_ref();
     if named.is_none() && !data::lake_directory(&settings.data).is_dir() {
         return Ok("the embedded store will be made by the first import".to_owned());
     }
-    data::open_source(&settings.data, named.map(|place| place.reveal()))?;
+    choice.open(settings)?;
     Ok(named.map_or_else(|| "the embedded store".to_owned(), ToString::to_string))
 }
 

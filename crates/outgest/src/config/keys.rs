@@ -165,11 +165,12 @@ fn any_of(schema: &Value) -> impl Iterator<Item = &Value> {
     ["anyOf", "oneOf"].into_iter().filter_map(|name| schema[name].as_array()).flatten()
 }
 
-/// An enum is a list of constants where its values have docs of their own, else a list of names.
+/// An enum is a list of constants where its values have docs of their own, else a list of names; where it
+/// may be unset, it is one of two.
 fn choices(schema: &Value) -> Vec<String> {
-    let constants = any_of(schema).filter_map(|schema| schema["const"].as_str()).map(str::to_owned);
     let mut found = strings(&schema["enum"]);
-    found.extend(constants);
+    found.extend(schema["const"].as_str().map(str::to_owned));
+    found.extend(any_of(schema).flat_map(choices));
     found
 }
 
@@ -223,5 +224,6 @@ mod tests {
         );
         assert!(find("seal.previous_keys").is_some_and(|key| key.secret));
         assert_eq!(find("log.level").unwrap().choices, ["error", "warn", "info", "debug"]);
+        assert_eq!(find("source.comments").unwrap().choices, ["own", "none"]);
     }
 }

@@ -1,16 +1,19 @@
-//! The data directory: the embedded store, the metadata store, and which source an option names.
+//! The data directory: the embedded store, the metadata store, and which source a command reads.
 
 pub mod command;
+mod late;
+mod no_comments;
+mod source;
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use lake::Lake;
-use model::{Fault, FaultKind, Micros, Source};
-use sources::lake::LakeSource;
+use model::{Fault, FaultKind, Micros};
 use store::{NativeStore, StoreOptions};
 
 use crate::config::Settings;
+
+pub use source::{RowLookups, SourceChoice};
 
 /// Folder of the embedded store in a data directory.
 pub fn lake_directory(data: &Path) -> PathBuf {
@@ -58,15 +61,6 @@ pub async fn open_metadata(settings: &Settings) -> Result<NativeStore, Fault> {
     NativeStore::open_at(&metadata_place(settings)?, StoreOptions::default()).await
 }
 
-/// Opens the metadata store beside the rows of a source: comments and prices belong to them and to no
-/// others.
-pub async fn open_lookups(settings: &Settings, source: Option<&str>) -> Result<NativeStore, Fault> {
-    match source {
-        None => open_metadata(settings).await,
-        Some(directory) => NativeStore::open(Path::new(directory)).await,
-    }
-}
-
 /// Fails where `path` lies in the data directory, whose files are the store's own: one more could be
 /// taken for a part of it. `named` is what the user calls the path.
 pub fn refuse_inside(named: &str, path: &Path, data: &Path) -> Result<(), Fault> {
@@ -95,17 +89,4 @@ pub fn absolute(path: &Path) -> Option<PathBuf> {
         }
     }
     Some(found)
-}
-
-/// Opens the source that `--source` names: the store of another data directory; that of `data` unless given.
-pub fn open_source(data: &Path, source: Option<&str>) -> Result<Arc<dyn Source>, Fault> {
-    match source {
-        None => Ok(Arc::new(LakeSource::new(open_lake(data)?))),
-        // The value is not repeated: it may hold a password.
-        Some(address) if address.contains("://") => {
-            Err(Fault::bad_request("--source: no kind of source takes this address")
-                .hint("name another data directory, or leave --source out to read the one of --data"))
-        }
-        Some(directory) => Ok(Arc::new(LakeSource::new(open_lake(Path::new(directory))?))),
-    }
 }

@@ -1,32 +1,19 @@
 //! Raw → valid for requests that come through the API. What is checked, and how, is shared with the
 //! command line; only the words differ.
 
-use std::sync::Arc;
-
 use model::filter::{SearchType, WireFilter, parse_where};
 use model::{
-    ColumnSelection, Compression, Cursor, ExportAsk, Fault, FieldProblem, FilterKind, Format, FormatOptions, Micros,
-    ProjectId, TableSpec, UnicodeRule, Window,
+    ColumnSelection, Compression, Cursor, ExportAsk, Fault, FieldProblem, Format, FormatOptions, Micros, ProjectId,
+    TableSpec, UnicodeRule, Window,
 };
 use serde_json::Value;
 
+use super::comments::{COMMENTS, CommentsHere, unknown_kinds, without_comments};
 use super::request::{Asked, Naming, Problems, Request, find_table, format_of_name};
 
-/// What the user is told when comment filters were left out on request, in Langfuse's words.
-const COMMENTS_LEFT_OUT: &str =
-    "Note: Filters on Comments are not included in event exports. You may receive more data than expected.";
-
-/// The kind of filter that a source without comments cannot honour, as callers name it.
-const COMMENTS: &str = "comments";
-
-/// Whose comments there are to filter by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommentsHere {
-    /// Comments can be looked up.
-    Known,
-    /// There are none: filters on them cannot be honoured.
-    Unknown,
-}
+/// What to do about a filter on comments that are not there.
+const REFUSED_HINT: &str =
+    "remove the filter, or send \"allowUnsupportedFilters\": [\"comments\"] to export without it";
 
 impl Request {
     /// Checks what was asked; relative times are measured from `now`. Also returns what the user should
@@ -43,14 +30,12 @@ impl Request {
         let filters = table.as_deref().and_then(|table| problems.take_all(filters(ask, table)));
         let filters = match (filters, &table, comments) {
             (Some(filters), Some(table), CommentsHere::Unknown) => {
-                problems.take(without_comments(filters, table, ask, &mut warnings))
+                let allowed = ask.allow_unsupported_filters.iter().any(|kind| kind == COMMENTS);
+                problems.take(without_comments(filters, table, allowed, REFUSED_HINT, &mut warnings))
             }
             (filters, _, _) => filters,
         };
-        for kind in ask.allow_unsupported_filters.iter().filter(|kind| *kind != COMMENTS) {
-            let problem = FieldProblem::new("allowUnsupportedFilters", format!("{kind:?} is no kind of filter"));
-            problems.push(problem.hint(format!("the only kind that can be left out is {COMMENTS:?}")));
-        }
+        problems.extend(unknown_kinds("allowUnsupportedFilters", &ask.allow_unsupported_filters));
         let window = problems.take_all(window(ask, now));
         if ask.limit == Some(0) {
             problems.push(FieldProblem::new("limit", "0 rows").hint("leave the limit out, or give at least 1"));
@@ -100,50 +85,6 @@ fn filters(ask: &ExportAsk, table: &TableSpec) -> Result<Vec<WireFilter>, Vec<Fi
         }
     }
     if problems.is_empty() { Ok(filters) } else { Err(problems) }
-}
-
-/// Leaves out what tests comments where the caller accepts that, and refuses it otherwise. What is left
-/// out stands alone or is one side of an `and`: the export can only get more rows by it.
-fn without_comments(
-    filters: Vec<WireFilter>,
-    table: &Arc<TableSpec>,
-    ask: &ExportAsk,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<WireFilter>, FieldProblem> {
-    let mut kept = Vec::new();
-    for filter in flattened(filters) {
-        if !tests_comments(&filter, table) {
-            kept.push(filter);
-        } else if !ask.allow_unsupported_filters.iter().any(|kind| kind == COMMENTS) {
-            return Err(FieldProblem::new(
-                "filter",
-                "the source has no comments, so a filter on them cannot be honoured",
-            )
-            .hint("remove the filter, or send \"allowUnsupportedFilters\": [\"comments\"] to export without it"));
-        } else if warnings.is_empty() {
-            warnings.push(COMMENTS_LEFT_OUT.to_owned());
-        }
-    }
-    Ok(kept)
-}
-
-/// The conditions that must all hold, one by one.
-fn flattened(filters: Vec<WireFilter>) -> Vec<WireFilter> {
-    let each = filters.into_iter().flat_map(|filter| match filter {
-        WireFilter::And(parts) => flattened(parts),
-        other => vec![other],
-    });
-    each.collect()
-}
-
-fn tests_comments(filter: &WireFilter, table: &TableSpec) -> bool {
-    match filter {
-        WireFilter::And(parts) | WireFilter::Or(parts) => parts.iter().any(|part| tests_comments(part, table)),
-        WireFilter::Not(inner) => tests_comments(inner, table),
-        WireFilter::Condition(condition) => table
-            .filter_column(&condition.column)
-            .is_some_and(|column| matches!(column.kind, FilterKind::CommentCount | FilterKind::CommentContent)),
-    }
 }
 
 fn window(ask: &ExportAsk, now: Micros) -> Result<Window, Vec<FieldProblem>> {
@@ -236,6 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::export::comments::COMMENTS_LEFT_OUT;
 
     fn check(ask: &ExportAsk, comments: CommentsHere) -> Result<(Request, Vec<String>), Fault> {
         Request::of_ask(&ProjectId::new("p"), ask, comments, Micros(1_785_585_600_000_000))

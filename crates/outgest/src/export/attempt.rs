@@ -52,12 +52,13 @@ impl Run {
     pub async fn find(
         store: &NativeStore,
         args: &ExportArgs,
+        source: Option<String>,
         request: &Request,
         output: &Output,
     ) -> Result<Self, Fault> {
         let place = format!("{}\n{}{}", output.place, output.layout.stem, output.layout.extension);
         let id = RunId::new(hex(&Sha256::digest(place))[..16].to_owned());
-        let asked = asked(args, request, output);
+        let asked = asked(args, source, request, output);
         let remembered = output.destination.limits().resumable;
         // Before anything is looked at: what another process is writing is no unfinished export.
         let hold = if remembered && !args.dry_run { Some(hold(store, &id, output).await?) } else { None };
@@ -151,11 +152,11 @@ async fn hold(store: &NativeStore, id: &RunId, output: &Output) -> Result<RunHol
 
 /// What identifies the request of a run: times as they were written, because `-24h` means the same
 /// hours for every attempt.
-fn asked(args: &ExportArgs, request: &Request, output: &Output) -> Value {
+fn asked(args: &ExportArgs, source: Option<String>, request: &Request, output: &Output) -> Value {
     let mut asked = request.query.clone();
     asked["window"] = json!({"from": args.since, "to": args.until});
     asked["roll_bytes"] = json!(output.layout.roll_bytes);
-    asked["source"] = json!(args.source);
+    asked["source"] = json!(source);
     asked["overwrite"] = json!(args.overwrite);
     asked["output"] = json!(output.full_name());
     asked

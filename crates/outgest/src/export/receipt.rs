@@ -41,7 +41,9 @@ pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
         text.push_str("truncated: --limit cut rows\n");
     }
     for warning in &manifest.warnings {
-        writeln!(text, "note: {warning}").ok();
+        // Langfuse's own words bring the mark along.
+        let mark = if warning.starts_with("Note: ") { "" } else { "note: " };
+        writeln!(text, "{mark}{warning}").ok();
     }
     text
 }

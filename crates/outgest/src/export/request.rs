@@ -14,8 +14,13 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::comments::{COMMENTS, CommentsHere, unknown_kinds, without_comments};
 use super::output::OutputName;
 use crate::cli::{ExportArgs, UnicodeArg};
+
+/// What to do about a filter on comments that are not there.
+const REFUSED_HINT: &str = "remove the filter, export without it with --allow-unsupported-filters comments, or set \
+    source.comments to own where the data directory holds the comments on these rows";
 
 /// A request that is known to be valid.
 pub struct Request {
@@ -59,11 +64,26 @@ pub(super) struct Asked {
 }
 
 impl Request {
-    /// Reads the command line and checks everything that can be checked without opening anything.
-    pub fn new(args: &ExportArgs, output: &OutputName, now: Micros) -> Result<Self, Fault> {
+    /// Reads the command line and checks everything that can be checked without opening anything. Also
+    /// returns what the user should know.
+    pub fn new(
+        args: &ExportArgs,
+        output: &OutputName,
+        comments: CommentsHere,
+        now: Micros,
+    ) -> Result<(Self, Vec<String>), Fault> {
         let mut problems = Problems::default();
+        let mut warnings = Vec::new();
         let table = problems.take(find_table(&args.table));
         let filters = problems.take_all(read_filters(args, table.as_deref()));
+        let filters = match (filters, &table, comments) {
+            (Some(filters), Some(table), CommentsHere::Unknown) => {
+                let allowed = args.allow_unsupported_filters.iter().any(|kind| kind == COMMENTS);
+                problems.take(without_comments(filters, table, allowed, REFUSED_HINT, &mut warnings))
+            }
+            (filters, _, _) => filters,
+        };
+        problems.extend(unknown_kinds("--allow-unsupported-filters", &args.allow_unsupported_filters));
         let window = problems.take_fault(read_window(args, now));
         if args.limit == Some(0) {
             problems.push(FieldProblem::new("--limit", "0 rows").hint("leave --limit out, or give at least 1"));
@@ -94,7 +114,7 @@ impl Request {
             format,
             format_options: format_options(args, format, compression.unwrap_or_default()),
         };
-        Self::check(asked, problems)
+        Self::check(asked, problems).map(|request| (request, warnings))
     }
 
     /// Reads the query of a manifest back.
@@ -234,6 +254,10 @@ impl Problems {
     /// No problems of fields that are called so.
     pub(super) fn named(naming: Naming) -> Self {
         Self { naming, ..Self::default() }
+    }
+
+    pub(super) fn extend(&mut self, problems: impl IntoIterator<Item = FieldProblem>) {
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 
     pub(super) fn push(&mut self, problem: FieldProblem) {

@@ -17,8 +17,9 @@ use super::request::Request;
 use super::spec::run_spec;
 use crate::cli::ExportArgs;
 use crate::config::{self, Settings};
+use crate::data::{self, SourceChoice};
 use crate::report::print;
-use crate::{data, signals};
+use crate::signals;
 
 /// Carries out `outgest export`.
 pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault> {
@@ -31,20 +32,18 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let max_rate = max_rate.transpose().map_err(|problem| Fault::of_problems(vec![problem]))?;
     // Checked before anything is opened; a resumed run is read again below, at its own "now".
     let now = config::now();
-    let request = Request::new(args, &output_name, now)?;
+    let choice = SourceChoice::read(settings, args.source.as_deref())?;
+    let (request, warnings) = Request::new(args, &output_name, choice.comments(), now)?;
     let output =
         output_name.connect(args, request.format.descriptor(), request.format_options.compression, &settings.data)?;
 
-    let source = data::open_source(&settings.data, args.source.as_deref())?;
+    let source = choice.open(settings)?;
     let store = data::open_metadata(settings).await?;
-    let lookups = match &args.source {
-        None => store.clone(),
-        other => data::open_lookups(settings, other.as_deref()).await?,
-    };
-    let run = Run::find(&store, args, &request, &output).await?;
+    let lookups = choice.lookups(settings).await?;
+    let run = Run::find(&store, args, choice.name(), &request, &output).await?;
     let resume = run.checkpoint().cloned();
     let request = match &resume {
-        Some(checkpoint) => Request::new(args, &output_name, checkpoint.as_of)?,
+        Some(checkpoint) => Request::new(args, &output_name, choice.comments(), checkpoint.as_of)?.0,
         None => request,
     };
     if resume.is_none() && !args.overwrite {
@@ -57,8 +56,10 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let as_of = resume.as_ref().map_or(now, |checkpoint| checkpoint.as_of);
     let snapshot = resume.as_ref().and_then(|checkpoint| checkpoint.snapshot.clone());
     let budget = args.threads.map_or_else(Budget::default, Budget::for_cores);
-    let mut spec = run_spec(&request, &run.id, as_of, &lookups, output.layout.clone(), budget).await?;
+    let comments = lookups.comments.as_ref();
+    let mut spec = run_spec(&request, &run.id, as_of, comments, output.layout.clone(), budget).await?;
     spec.request.snapshot = snapshot;
+    spec.warnings = warnings;
     if run.replaces() {
         let mut manifests: Vec<_> = spec.files.manifest.iter().chain(&output.usual_manifest).cloned().collect();
         manifests.dedup();
@@ -76,8 +77,8 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     };
     let ports = Ports {
         source,
-        comments: Arc::new(lookups.clone()),
-        prices: Arc::new(lookups),
+        comments: lookups.comments,
+        prices: lookups.prices,
         destination,
         log: Arc::clone(&attempt.log),
         progress: Arc::<dyn Progress>::from(bar::watcher(args.progress)),

@@ -1,4 +1,4 @@
-//! `outgest generate`: sample rows into the embedded store or into files.
+//! `outgest generate`: sample rows into the embedded store, into files, or into a ClickHouse.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use model::{Fault, FaultKind, FieldProblem, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
+use sources::clickhouse::ClickHouseWriter;
 use tokio::runtime::Handle;
 
+use super::clickhouse::to_clickhouse;
 use super::{Batches, Generated, Options, ParquetFile, batches, write_jsonl};
 use crate::cli::GenerateArgs;
 use crate::config::{self, Settings};
-use crate::data;
+use crate::data::{self, SourceChoice};
+use crate::export::CommentsHere;
 use crate::import::command::StoreSink;
 use crate::import::{NewComment, Sink};
 use crate::report::print;
@@ -32,15 +35,28 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
     options.deletions = args.deletions;
     let project = options.project.clone();
     let rows = batches(options)?;
-    let counts = match &args.output {
-        Some(events) => {
+    let choice = args.source.as_deref().map(|source| SourceChoice::read(settings, Some(source))).transpose()?;
+    let counts = match (&args.output, choice) {
+        (None, Some(choice)) => {
+            let Some(options) = choice.clickhouse() else {
+                return Err(Fault::bad_request("--source: this is not the address of a ClickHouse")
+                    .hint("to store the rows in a data directory name it with --data"));
+            };
+            let writer = ClickHouseWriter::connect(options.clone())?;
+            let comments = match choice.comments() {
+                CommentsHere::Known => Some(data::open_metadata(settings).await?),
+                CommentsHere::Unknown => None,
+            };
+            to_clickhouse(rows, &project, &writer, comments.as_ref()).await?
+        }
+        (Some(events), _) => {
             let scores = args.scores_output.as_deref();
             check_outputs(args, events, scores, &settings.data)?;
             let events = Output::create(events, &tables::stored_events())?;
             let scores = scores.map(|path| Output::create(path, &tables::stored_scores())).transpose()?;
             blocking(move || to_files(rows, events, scores)).await?
         }
-        None => {
+        (None, None) => {
             let lake = data::create_lake(&settings.data, now)?;
             let store = data::open_metadata(settings).await?;
             let sink = StoreSink::new(lake, store, Handle::current(), now);
@@ -77,9 +93,11 @@ fn check_outputs(args: &GenerateArgs, events: &Path, scores: Option<&Path>, data
 }
 
 /// Rows made, by what they are. Versions and deletions count.
-type Counts = BTreeMap<&'static str, RowCount>;
+pub(super) type Counts = BTreeMap<&'static str, RowCount>;
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Fault::bug("generating ended without an answer").because(error))?
 }

@@ -8,6 +8,7 @@
 //! spans, late arrivals, corrected versions, deletions, unicode, duplicate metadata keys, and days
 //! and nights. It does not model any particular application.
 
+mod clickhouse;
 mod clock;
 pub mod command;
 mod event;

@@ -48,7 +48,7 @@ impl Wired {
                 tables: tables::all().to_vec(),
                 formats: formats::all().iter().map(|format| format.descriptor().clone()).collect(),
                 source: self.source.to_string(),
-                comments: self.comments_here() == CommentsHere::Known,
+                comments: self.comments_here == CommentsHere::Known,
             },
             body_bytes_max: settings.server.body_bytes_max.0,
             import_bytes_max: settings.server.import_bytes_max.0,

@@ -14,10 +14,10 @@ use super::desk::Desk;
 use super::place::Place;
 use super::runner::ExportRunner;
 use super::seal;
-use crate::config::Settings;
-use crate::config::settings::CommentsOf;
+use crate::config::{self, Settings};
+use crate::data::{self, RowLookups, SourceChoice};
 use crate::export::CommentsHere;
-use crate::{config, data, notify};
+use crate::notify;
 
 /// Everything that the roles share.
 pub struct Wired {
@@ -27,6 +27,10 @@ pub struct Wired {
     pub store: NativeStore,
     /// Where rows come from.
     pub source: Arc<dyn Source>,
+    /// Whether its rows have comments to filter by.
+    pub comments_here: CommentsHere,
+    /// What is looked up beside its rows.
+    pub lookups: RowLookups,
     /// The embedded store, where it is the source.
     pub lake: Option<Lake>,
     /// Where files of exports are kept.
@@ -38,8 +42,9 @@ pub struct Wired {
 impl Wired {
     /// Connects everything; what is missing of an embedded store and of a schema is made.
     pub async fn connect(settings: &Settings) -> Result<Self, Fault> {
+        let choice = SourceChoice::read(settings, None)?;
         let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
-            Some(url) => (data::open_source(&settings.data, Some(url.reveal()))?, None),
+            Some(_) => (choice.open(settings)?, None),
             None => {
                 let lake = data::create_lake(&settings.data, config::now())?;
                 (Arc::new(LakeSource::new(lake.clone())), Some(lake))
@@ -59,24 +64,18 @@ impl Wired {
             Some(place) => Place::connect(place.reveal())?,
             None => Place::connect(&settings.data.join("exports").to_string_lossy())?,
         };
-        Ok(Self { settings: settings.clone(), store, source, lake, place, sealing })
+        let lookups = RowLookups::of(store.clone(), choice.comments());
+        let comments_here = choice.comments();
+        Ok(Self { settings: settings.clone(), store, source, comments_here, lookups, lake, place, sealing })
     }
 
     /// Answers what the API asks about requests before they are queued.
     pub fn desk(&self) -> Desk {
         Desk {
             source: Arc::clone(&self.source),
-            comments: Arc::new(self.store.clone()),
-            prices: Arc::new(self.store.clone()),
-            comments_here: self.comments_here(),
-        }
-    }
-
-    /// Whether comments on the source's rows are known.
-    pub fn comments_here(&self) -> CommentsHere {
-        match self.settings.source.comments {
-            CommentsOf::Own => CommentsHere::Known,
-            CommentsOf::None => CommentsHere::Unknown,
+            comments: Arc::clone(&self.lookups.comments),
+            prices: Arc::clone(&self.lookups.prices),
+            comments_here: self.comments_here,
         }
     }
 
@@ -85,8 +84,8 @@ impl Wired {
         let settings = &self.settings.worker;
         let runner = ExportRunner {
             source: Arc::clone(&self.source),
-            comments: Arc::new(self.store.clone()),
-            prices: Arc::new(self.store.clone()),
+            comments: Arc::clone(&self.lookups.comments),
+            prices: Arc::clone(&self.lookups.prices),
             place: self.place.clone(),
             budget: Budget::for_cores(settings.threads()),
         };

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::FileNamePattern;
+use sources::clickhouse::ClickHouseOptions;
 
 use super::{SealSettings, Settings};
 use crate::config::value::{Place, SecretText};
@@ -53,6 +54,12 @@ impl Settings {
         {
             found.push("export.destination", format!("no kind of destination is called {scheme:?}"), DESTINATION_HINT);
         }
+        if let Some(place) = &self.source.url
+            && let Some(scheme) = place.scheme()
+            && !ClickHouseOptions::recognises(place.reveal())
+        {
+            found.push("source.url", format!("no kind of source is called {scheme:?}"), SOURCE_HINT);
+        }
         self.notify_contradictions(&mut found);
         found.scheme("client.server", self.client.server.as_ref(), &["http", "https"]);
         seal_contradictions(&self.seal, &mut found);
@@ -80,6 +87,7 @@ impl Settings {
 }
 
 const DESTINATION_HINT: &str = "write a path, s3://bucket/prefix/, az://container/prefix/ or gs://bucket/prefix/";
+const SOURCE_HINT: &str = "write a data directory, clickhouse://user@host:8123/database, or clickhouses:// with TLS";
 const MAIL_HINT: &str = "mail needs both smtp.url and smtp.from";
 const WEBHOOK_HINT: &str = "a webhook needs both webhook.url and webhook.secret";
 const SEAL_HINT: &str = "write what `openssl rand -base64 32` prints";

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use model::RawOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,11 @@ use crate::config::value::{Period, Place, SecretText, Size};
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSettings {
     /// The store: another data directory, or the address of a ClickHouse that holds Langfuse's tables.
-    #[schemars(example = "http://clickhouse.example.com:8123")]
+    ///
+    /// `clickhouses://` speaks TLS. `clickhouse://` alone means the server that Langfuse's own exports read:
+    /// `CLICKHOUSE_EVENTS_READ_ONLY_URL`, else `CLICKHOUSE_READ_ONLY_URL`, else `CLICKHOUSE_URL`. `--source` of a
+    /// command names another one.
+    #[schemars(example = "clickhouse://outgest@clickhouse.example.com:8123/langfuse")]
     #[schemars(extend("unset" = "the embedded store in the data directory"))]
     pub url: Option<Place>,
     /// Name that ClickHouse knows us by.
@@ -25,27 +30,55 @@ pub struct SourceSettings {
     #[schemars(example = &"langfuse", extend("unset" = "default", "variables" = ["CLICKHOUSE_DB"]))]
     pub database: Option<String>,
     /// Whose comments exports and comment filters see: `own` are those of our metadata store, `none` are none.
-    pub comments: CommentsOf,
-    /// Queries that run at the same time.
-    #[schemars(example = 4, extend("unset" = "one per slice that is read at once"))]
+    #[schemars(extend("unset" = "own for the embedded store, none for ClickHouse"))]
+    pub comments: Option<CommentsOf>,
+    /// Queries that run on ClickHouse at the same time, over all exports of this process.
+    #[schemars(example = 4, extend("unset" = "4"))]
     pub queries_max: Option<NonZeroU32>,
     /// Threads that ClickHouse may use per query.
-    #[schemars(example = 2, extend("unset" = "as ClickHouse decides"))]
+    #[schemars(example = 2, extend("unset" = "2"))]
     pub threads_max: Option<NonZeroU32>,
-    /// Bytes that are read per second.
+    /// Bytes that are read from ClickHouse per second.
     #[schemars(example = "50MiB", extend("unset" = "no limit"))]
     pub bytes_per_second: Option<Size>,
 }
 
 /// Whose comments are seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CommentsOf {
     /// Those of our metadata store.
-    #[default]
     Own,
     /// None: comment filters are refused.
     None,
+}
+
+impl CommentsOf {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::None => "none",
+        }
+    }
+}
+
+impl SourceSettings {
+    /// What is set, under the names of a ClickHouse source's options.
+    pub fn options(&self) -> RawOptions {
+        let number = |value: Option<NonZeroU32>| value.map(|value| value.to_string());
+        let options = [
+            ("user", self.user.clone()),
+            ("password", self.password.as_ref().map(|password| password.0.reveal().to_owned())),
+            ("database", self.database.clone()),
+            ("comments", self.comments.map(|comments| comments.as_str().to_owned())),
+            ("queries_max", number(self.queries_max)),
+            ("threads_max", number(self.threads_max)),
+            ("bytes_per_second_max", self.bytes_per_second.map(|size| size.0.get().to_string())),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        RawOptions(given.collect())
+    }
 }
 
 /// When stored things are removed.

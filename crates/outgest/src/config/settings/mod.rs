@@ -51,6 +51,9 @@ pub struct Settings {
     /// Exports that are asked for through the API.
     pub export: ExportSettings,
     /// Where rows are read.
+    ///
+    /// What the address of a ClickHouse says itself, or its options say (`?threads_max=4`), wins over the settings
+    /// here; `docs/clickhouse.md` lists the options.
     pub source: SourceSettings,
     /// When stored things are removed.
     pub retention: RetentionSettings,
