@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test, functions beside the tests included")]
 
 mod cli;
+mod clickhouse;
 mod crash;
 mod deliver;
 mod destinations;

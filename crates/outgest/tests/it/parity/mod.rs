@@ -65,25 +65,30 @@ fn every_difference_is_documented() {
     }
 }
 
-#[test]
-fn without_a_filter() {
-    compare("A_public_nofilter", &Expected { cells: CELLS, ..SCORE_COLUMNS });
+/// Where the rows come from: a bench whose metadata store holds the reference comments, and the options
+/// that name the source.
+struct Origin<'a> {
+    bench: &'a Bench,
+    options: &'a [&'a str],
+}
+
+/// Every case, read from a bench's own store or from the source that these options name.
+pub fn compare_all(bench: &Bench, options: &[&str]) {
+    let from = Origin { bench, options };
+    compare(&from, "A_public_nofilter", &Expected { cells: CELLS, ..SCORE_COLUMNS });
+    compare(&from, "B_public_type_latency", &SCORE_COLUMNS);
+    compare(&from, "C_public_tags_time", &SCORE_COLUMNS);
+    compare_collision(&from);
 }
 
 #[test]
-fn by_type_and_latency() {
-    compare("B_public_type_latency", &SCORE_COLUMNS);
+fn files_from_the_embedded_store() {
+    compare_all(&Bench::with_reference_rows(), &[]);
 }
 
-#[test]
-fn by_tags_and_time() {
-    compare("C_public_tags_time", &SCORE_COLUMNS);
-}
-
-#[test]
-fn with_scores_that_are_named_like_columns() {
-    let bench = Bench::with_reference_rows();
-    let rows = export(&bench, "G_public_score_name_collision");
+/// Scores that are named like columns.
+fn compare_collision(from: &Origin<'_>) {
+    let rows = export(from, "G_public_score_name_collision");
     let theirs = golden_rows("G_public_score_name_collision");
     assert_eq!(rows.len(), theirs.len());
     for (ours, theirs) in rows.iter().zip(&theirs) {
@@ -101,9 +106,8 @@ fn with_scores_that_are_named_like_columns() {
     }
 }
 
-fn compare(case: &str, expected: &Expected) {
-    let bench = Bench::with_reference_rows();
-    let (ours, theirs) = (export(&bench, case), golden_rows(case));
+fn compare(from: &Origin<'_>, case: &str, expected: &Expected) {
+    let (ours, theirs) = (export(from, case), golden_rows(case));
     let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(ids(&ours), ids(&theirs), "rows or their order");
     let (our_columns, their_columns) = (columns(&ours[0]), columns(&theirs[0]));
@@ -114,7 +118,7 @@ fn compare(case: &str, expected: &Expected) {
     assert_eq!(only(&our_columns, &their_columns), names(expected.only_ours));
     assert_eq!(only(&their_columns, &our_columns), names(expected.only_theirs));
 
-    let lines = bench.read("rows.jsonl");
+    let lines = from.bench.read("rows.jsonl");
     let mut found = BTreeSet::new();
     for ((our, their), line) in ours.iter().zip(&theirs).zip(lines.lines()) {
         for (column, their_value) in their.as_object().unwrap() {
@@ -136,7 +140,7 @@ fn compare(case: &str, expected: &Expected) {
         }
     }
     assert_eq!(found.len(), expected.cells.len(), "a listed difference does not occur any more");
-    compare_csv(&bench, case, expected);
+    compare_csv(from, case, expected);
 }
 
 /// Whether the text of a row has every entry of this object.
@@ -149,10 +153,10 @@ fn holds_all(line: &str, object: &Value) -> bool {
 }
 
 /// The same cells as CSV, byte for byte, where neither scores nor map keys are in them.
-fn compare_csv(bench: &Bench, case: &str, expected: &Expected) {
+fn compare_csv(from: &Origin<'_>, case: &str, expected: &Expected) {
     let arguments = arguments(case);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ours = bench.export("ours.csv", &[&arguments[..], &["--format", "csv"]].concat());
+    let ours = from.bench.export("ours.csv", &[&arguments[..], from.options, &["--format", "csv"]].concat());
     let theirs = std::fs::read_to_string(golden(&format!("{case}.csv"))).unwrap();
     let (ours, theirs) = (cells(&ours), cells(&theirs));
     assert_eq!(ours.len(), theirs.len());
@@ -192,9 +196,10 @@ fn arguments(case: &str) -> Vec<String> {
         .to_vec()
 }
 
-fn export(bench: &Bench, case: &str) -> Vec<Value> {
+fn export(from: &Origin<'_>, case: &str) -> Vec<Value> {
     let arguments = arguments(case);
-    bench.rows(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    from.bench.rows(&[&arguments[..], from.options].concat())
 }
 
 fn columns(row: &Value) -> Vec<String> {

@@ -5,6 +5,7 @@
 
 pub mod analytics;
 pub mod azurite;
+pub mod clickhouse;
 pub mod mail;
 pub mod moto;
 pub mod postgres;

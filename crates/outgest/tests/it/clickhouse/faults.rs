@@ -1,0 +1,237 @@
+//! A server in trouble, as it looks from the command line: one line that says what to do, or a run that
+//! recovers with the bytes of an undisturbed one.
+
+#[path = "../../../../sources/engine/proxy.rs"]
+mod proxy;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use self::proxy::{Proxy, Trouble};
+use super::need_clickhouse;
+use crate::servers::clickhouse::ClickHouse;
+use crate::support::{Bench, Ended};
+
+/// Events of a run that is disturbed: 20 MB.
+const EVENTS: &str = "4500";
+/// Events whose rows do not fit into the buffers between server and client: 60 MB and several slices.
+const MANY_EVENTS: &str = "14000";
+/// What every query for rows of events holds, and no other: their payload.
+const ROWS: &str = "x_input";
+/// Slows a run to several seconds, so that trouble meets it in the middle: what is written, and what is read.
+const RATE: &str = "10MB";
+const SLOWLY: &str = "bytes_per_second_max=8MB&threads_max=1&queries_max=1";
+
+/// A database with so many generated events, and a bench for exports of them.
+fn deployment(server: &ClickHouse, events: &str) -> (Bench, String) {
+    let database = server.deployment();
+    let bench = Bench::new();
+    let to = server.url("default", &database, "");
+    bench.ok(["generate", "--project", "p", "--seed", "3", "--events", events, "--source", &to]);
+    (bench, database)
+}
+
+/// Where rows are read through something in front of the server.
+fn through(address: SocketAddr, database: &str, options: &str) -> String {
+    format!("clickhouse://default@{address}/{database}?{options}")
+}
+
+fn export<'a>(source: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["export", "--project", "p", "--format", "jsonl", "--source", source], more].concat()
+}
+
+/// The bytes that an undisturbed export writes.
+fn undisturbed(bench: &Bench, source: &str) -> Vec<u8> {
+    bench.ok(export(source, &["-o", "undisturbed.jsonl"]));
+    std::fs::read(bench.file("undisturbed.jsonl")).unwrap()
+}
+
+fn assert_undisturbed(bench: &Bench, ended: &Ended, expected: &[u8]) {
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let bytes = std::fs::read(bench.file("disturbed.jsonl")).unwrap();
+    assert!(bytes == expected, "{} bytes instead of {}", bytes.len(), expected.len());
+}
+
+#[test]
+fn what_cannot_work_is_told_in_one_line_without_the_password() {
+    let server = need_clickhouse!();
+    let database = server.deployment();
+    let bench = Bench::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tls = Proxy::start_tls(server.address(), certificate());
+    let at = |scheme: &str, user: &str, address: SocketAddr, database: &str| {
+        format!("{scheme}://{user}:hunter2@{address}/{database}")
+    };
+    let here = server.address();
+    for (source, words) in [
+        (at("clickhouse", "default", nobody, &database), &["Connection refused", "whether the server runs"][..]),
+        (at("clickhouse", "default", tls.address(), &database), &["does not speak plain HTTP", "clickhouses://"]),
+        (at("clickhouses", "default", here, &database), &["does not speak TLS", "clickhouse://"]),
+        (at("clickhouse", "default", here, &database), &["Authentication failed", "CLICKHOUSE_PASSWORD"]),
+        (server.url("default", "nowhere", ""), &["nowhere does not exist", "correct the database"]),
+        (server.url("default", "default", ""), &["has no table events_full", "the user's grants"]),
+        (server.url("default", &database, "thread_max=2"), &["thread_max", "threads_max"]),
+        ("clickhouse://u:hunter2@h/a/b".to_owned(), &["more behind the host than the database"]),
+    ] {
+        let ended = bench.run(export(&source, &["-o", "out.jsonl"]));
+        ended.assert_refused(words);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+    assert_eq!(bench.listing(), Vec::<String>::new(), "nothing was written");
+}
+
+#[test]
+fn a_user_without_the_right_to_scores_exports_rows_without_them() {
+    let server = need_clickhouse!();
+    // The database whose scores the user may not read.
+    server.deploy("unscored");
+    let bench = Bench::new();
+    let (all, limited) = (server.url("default", "unscored", ""), server.url("no_scores:reader-secret", "unscored", ""));
+    bench.ok(["generate", "--project", "p", "--events", "50", "--source", &all]);
+
+    let ended = bench.run(export(&limited, &["-o", "with.jsonl"]));
+    // A server shows no table that the user may not read.
+    ended.assert_refused(&["has no table scores", "the user may not read it", "the user's grants"]);
+    assert!(!ended.stderr.contains("reader-secret"), "{}", ended.stderr);
+    bench.ok(export(&limited, &["--columns", "id,name,input", "-o", "without.jsonl"]));
+    assert_eq!(bench.read("without.jsonl").lines().count(), 50);
+}
+
+#[test]
+fn connections_that_break_or_hang_in_the_middle_leave_the_same_bytes() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let proxy = Proxy::start(server.address());
+    // A second of silence instead of twenty, so that the test takes seconds.
+    let source = through(proxy.address(), &database, "silence_seconds_max=1");
+    let expected = undisturbed(&bench, &source);
+    for trouble in [
+        Trouble::Reset { after: 300_000 },
+        Trouble::Close { after: 300_000 },
+        Trouble::Close { after: 0 },
+        Trouble::Stall { after: 300_000 },
+        Trouble::Answer(vec![b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>".to_vec()]),
+    ] {
+        let named = format!("{trouble:?}");
+        proxy.make(trouble, ROWS, 2);
+        let ended = bench.run(export(&source, &["--overwrite", "-o", "disturbed.jsonl"]));
+        assert_eq!(proxy.left(), 0, "{named} did not happen");
+        assert_undisturbed(&bench, &ended, &expected);
+    }
+    let left = running(server, &database);
+    assert_eq!(left, 0, "queries are left on the server");
+}
+
+#[test]
+fn a_query_that_somebody_kills_is_asked_again() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, MANY_EVENTS);
+    let expected = undisturbed(&bench, &server.url("default", &database, ""));
+    let source = server.url("default", &database, SLOWLY);
+    let mut child = start(&bench, &source);
+    let killed = until(&mut child, || {
+        let killed = server.run(
+            "default",
+            &format!(
+                "KILL QUERY WHERE current_database = '{database}' AND position(query, '{ROWS}') > 0 ASYNC FORMAT TSV"
+            ),
+        );
+        !killed.trim().is_empty()
+    });
+    assert!(killed, "no query was there to be killed");
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert!(ended.stderr.contains("trying again"), "it was not noticed: {}", ended.stderr);
+    assert_undisturbed(&bench, &ended, &expected);
+}
+
+#[test]
+fn a_cancelled_export_leaves_no_query_on_the_server() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, MANY_EVENTS);
+    let source = server.url("default", &database, SLOWLY);
+    let mut child = start(&bench, &source);
+    let partial = bench.file("disturbed.jsonl.partial");
+    let is_under_way = || size(&partial) > 0 && running(server, &database) > 0;
+    assert!(until(&mut child, is_under_way), "no query ran while rows were written");
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert_eq!(running(server, &database), 0);
+    assert_eq!(bench.listing(), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_goes_on_after_the_server_was_restarted() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = ClickHouse::free_address();
+    let Some(server) = ClickHouse::at(folder.path(), address) else {
+        return eprintln!("left out: needs the stack of `cargo xtask test`");
+    };
+    let (bench, database) = deployment(&server, MANY_EVENTS);
+    let expected = undisturbed(&bench, &server.url("default", &database, ""));
+    let mut child = start(&bench, &server.url("default", &database, SLOWLY));
+    let partial = bench.file("disturbed.jsonl.partial");
+    let is_under_way = || size(&partial) > 0 && running(&server, &database) > 0;
+    assert!(until(&mut child, is_under_way), "no query ran while rows were written");
+    drop(server);
+    let _server = ClickHouse::at(folder.path(), address);
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert!(ended.stderr.contains("trying again"), "it was not noticed: {}", ended.stderr);
+    assert_undisturbed(&bench, &ended, &expected);
+}
+
+#[test]
+fn a_slice_that_needs_more_memory_than_a_query_may_have_is_halved() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let expected = undisturbed(&bench, &server.url("default", &database, ""));
+    let source = server.url("default", &database, "memory_bytes_max=40MB&threads_max=1");
+    let ended = bench.run(export(&source, &["-o", "disturbed.jsonl"]));
+    assert_undisturbed(&bench, &ended, &expected);
+}
+
+/// A slow export that can be disturbed.
+fn start(bench: &Bench, source: &str) -> Child {
+    let mut command = bench.command(export(source, &["--max-rate", RATE, "-o", "disturbed.jsonl"]));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until something is so; false where the export ended before.
+fn until(child: &mut Child, mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        if child.try_wait().unwrap().is_some() || Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+/// How many of our queries run in a database.
+fn running(server: &ClickHouse, database: &str) -> u64 {
+    let text = format!(
+        "SELECT count() FROM system.processes WHERE current_database = '{database}' AND query_id LIKE 'outgest-%'"
+    );
+    server.run("default", &text).trim().parse().unwrap()
+}
+
+fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+/// A server's side of TLS that nobody vouches for.
+fn certificate() -> rustls::ServerConfig {
+    let file = |name: &str| format!("{}/../sources/golden/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let certificates = CertificateDer::pem_file_iter(file("certificate")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
+    // Several tests may be the first; a second installation fails, and the first one stands.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap()
+}
