@@ -1,5 +1,6 @@
 //! `bench`: programs that measure; medians of paired runs, never a pass or fail in CI.
 
+mod clickhouse;
 mod deliver;
 mod engine;
 mod service;
@@ -12,10 +13,11 @@ use anyhow::{Context, Result, bail};
 /// Runs one benchmark by name.
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
+        ["clickhouse", rest @ ..] => clickhouse::run(rest),
         ["deliver", rest @ ..] => deliver::run(rest),
         ["engine", rest @ ..] => engine::run(rest),
         ["service", rest @ ..] => service::run(rest),
-        _ => bail!("unknown benchmark {words:?}; there are: deliver, engine, service"),
+        _ => bail!("unknown benchmark {words:?}; there are: clickhouse, deliver, engine, service"),
     }
 }
 

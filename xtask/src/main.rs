@@ -22,6 +22,7 @@ cargo xtask <chore>
   test           every kind of test, with seeded samples of the long ones
   soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
   check          formatting, lints, docs, structure: what CI runs besides tests
+  bench clickhouse  speed and memory beside the ClickHouse engine itself, release build
   bench deliver  events per processor second beside posthog-node, release build
   bench engine   speed and memory beside DuckDB, release build
   bench service  workers beside each other, calls per second, fairness among projects
