@@ -28,8 +28,8 @@ pub struct DeliverArgs {
     /// Tables whose rows become events: events, generations, scores, traces
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "events", help_heading = "What")]
     pub tables: Vec<String>,
-    /// Data directory whose store is read; that of --data unless given
-    #[arg(long, value_name = "DIR", help_heading = "What")]
+    /// What is read, as for export
+    #[arg(long, value_name = "FROM", help_heading = "What")]
     pub source: Option<String>,
     /// First instant: RFC 3339, a date, or a duration before now such as -24h; UTC where no zone is given
     #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "What")]

@@ -65,13 +65,18 @@ impl Asked {
 
 /// What identifies the delivery of a table: times as they were written, because `-24h` means the same hours
 /// for every attempt.
-pub fn identity(args: &DeliverArgs, of: &EventTable, destination: &dyn EventDestination) -> (RunId, Value) {
+pub fn identity(
+    args: &DeliverArgs,
+    source: Option<&str>,
+    of: &EventTable,
+    destination: &dyn EventDestination,
+) -> (RunId, Value) {
     let asked = json!({
         "deliver": args.receiver,
         "to": destination.to_string(),
         "project": args.project,
         "table": of.table.name,
-        "source": args.source,
+        "source": source,
         "window": {"from": args.since, "to": args.until},
         "cursor": args.cursor.to_model().as_str(),
         "dialect": args.dialect.to_model(),

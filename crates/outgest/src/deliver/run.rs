@@ -17,9 +17,10 @@ use super::receipt;
 use super::replay::replay;
 use crate::cli::{DeliverArgs, exit_code};
 use crate::config::{self, Settings};
+use crate::data::{self, RowLookups, SourceChoice};
 use crate::export::watcher;
 use crate::report::print;
-use crate::{data, signals};
+use crate::signals;
 
 /// Carries out `outgest deliver`. Returns its exit code.
 pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Fault> {
@@ -33,10 +34,12 @@ pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Faul
         return replay(args, file, &asked, destination).await;
     }
     data::refuse_inside("--dead-letters", &args.dead_letters, &settings.data)?;
+    let choice = SourceChoice::read(settings, args.source.as_deref())?;
     let parts = Parts {
-        source: data::open_source(&settings.data, args.source.as_deref())?,
+        named: choice.name(),
+        source: choice.open(settings)?,
         store: data::open_metadata(settings).await?,
-        lookups: data::open_lookups(settings, args.source.as_deref()).await?,
+        lookups: choice.lookups(settings).await?,
         destination,
     };
     let mut code = exit_code::OK;
@@ -62,9 +65,11 @@ pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Faul
 
 /// What all tables of a delivery share.
 struct Parts {
+    /// What the source is called in records of runs.
+    named: Option<String>,
     source: Arc<dyn Source>,
     store: NativeStore,
-    lookups: NativeStore,
+    lookups: RowLookups,
     destination: Arc<dyn EventDestination>,
 }
 
@@ -74,7 +79,7 @@ async fn deliver_table(
     table: &EventTable,
     parts: &Parts,
 ) -> Result<(DeliveryReceipt, LetterFile), Fault> {
-    let (run, query) = identity(args, table, &*parts.destination);
+    let (run, query) = identity(args, parts.named.as_deref(), table, &*parts.destination);
     let left = if args.resume { parts.store.unfinished_run(&run).await? } else { None };
     let resume = left.map(|left| left.checkpoint);
     // A resumed delivery reads again what its first attempt meant by "now".
@@ -91,8 +96,8 @@ async fn deliver_table(
     let stopping = signals::stop_on_signal(log.stop(), "what was accepted is remembered; --resume goes on from there");
     let ports = DeliveryPorts {
         source: Arc::clone(&parts.source),
-        comments: Arc::new(parts.lookups.clone()),
-        prices: Arc::new(parts.lookups.clone()),
+        comments: Arc::clone(&parts.lookups.comments),
+        prices: Arc::clone(&parts.lookups.prices),
         destination: Arc::clone(&parts.destination),
         letters: Arc::new(letters.clone()),
         log: Arc::new(log.clone()),

@@ -48,6 +48,17 @@ pub(super) struct Place {
     counts_blocks: OnceCell<bool>,
 }
 
+/// A column that the database lacks or has in another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaDifference {
+    /// The table in the database.
+    pub table: &'static str,
+    /// The column that is missing.
+    pub column: &'static str,
+    /// Whether nothing can be read without it; otherwise it reads as null, or as empty where it has no null.
+    pub required: bool,
+}
+
 impl Database {
     /// Looks at the tables. Nothing is required yet: a table may be missing that nobody reads.
     pub(super) async fn look(client: &Client, wanted: Vec<PhysicalTable>) -> Result<Self, Fault> {
@@ -148,6 +159,19 @@ impl Database {
             format!("{self} has no table {} to read {stored} from, or the user may not read it", known.join(" or ")),
         )
         .hint("check the database in the address and the user's grants: SELECT on the table is enough")
+    }
+
+    /// The columns of a stored table that the database lacks.
+    pub(super) fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
+        let Ok(place) = self.place(stored.name) else { return Vec::new() };
+        let missing = stored.columns.iter().filter(|column| place.raw(column.name).is_none());
+        missing
+            .map(|column| SchemaDifference {
+                table: place.physical.name,
+                column: column.name,
+                required: is_required(stored, column),
+            })
+            .collect()
     }
 }
 

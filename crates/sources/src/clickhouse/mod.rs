@@ -36,8 +36,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, TableSpec};
+use model::{
+    Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, StoredTable, TableSpec,
+};
 
+pub use database::SchemaDifference;
 pub use doctor::{Finding, Verdict, examine, version};
 pub use options::{ClickHouseOptions, CommentsFrom, descriptor};
 pub use write::ClickHouseWriter;
@@ -64,9 +67,14 @@ impl ClickHouseSource {
         Ok(Self { client, database })
     }
 
+    /// The columns of a stored table that the database lacks.
+    pub fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
+        self.database.differences(stored)
+    }
+
     /// The table of the database that rows of a stored table are read from.
     #[cfg(test)]
-    pub(crate) fn physical_table(&self, stored: &model::StoredTable) -> Result<&'static str, Fault> {
+    pub(crate) fn physical_table(&self, stored: &StoredTable) -> Result<&'static str, Fault> {
         Ok(self.database.place(stored.name)?.physical.name)
     }
 }
