@@ -57,7 +57,7 @@ pub(super) struct Shared {
     outranked: Mutex<HashMap<usize, Arc<OnceCell<Dead>>>>,
 }
 
-/// When the rows of a query start, in microseconds, both ends included, and their exact range.
+/// When the rows of a query start, in microseconds, both ends included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) lo: i64,

@@ -11,7 +11,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
     ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, ReadRequest, ScoreLevel, ScoreScope,
-    ScoreTest, ScoreValueTest, Source, StoredTable, TableSpec, TracePosition, Window,
+    ScoreValueTest, Source, StoredTable, TableSpec, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::ClickHouseSource;
 use super::engine::{Engine, engine, soak};
 use super::sql::type_name;
+use crate::conformance::agreement::{self, score_test};
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
 use crate::conformance::fixture::{
     self, EPOCH, at, bulky, events, events_table, exported, linked_table, request, scores, traces_table,
@@ -98,79 +99,21 @@ pub(super) async fn stored(engine: &Engine, loaded: &Loaded) -> (String, ClickHo
 async fn keeps_every_promise_of_a_source() {
     let engine = need_engine!();
     let (_, source) = stored(engine, &fixture::batches()).await;
-    every_promise(&source, &request(events_table())).await;
-    every_promise(&source, &request(traces_table())).await;
-    every_promise(&source, &request(linked_table())).await;
-    let named = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::column("note")))));
-    let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 150 * Micros::PER_SECOND))).unwrap();
-    for cursor in [Cursor::StartTime, Cursor::Ingested] {
-        let filter = Some(named.clone());
-        every_promise(&source, &ReadRequest { filter, window, cursor, ..request(events_table()) }).await;
-    }
-}
-
-fn score_test(level: ScoreLevel, name: &str, test: ScoreValueTest) -> Expr {
-    Expr::Score(ScoreTest { level, name: name.into(), test })
+    agreement::every_promise_of_the_fixture(&source).await;
 }
 
 #[tokio::test]
 async fn agrees_with_memory_on_tests_that_need_more_than_the_row() {
     let engine = need_engine!();
     let (_, source) = stored(engine, &fixture::batches()).await;
-    let memory = MemorySource::new(fixture::batches()).unwrap();
-    let number =
-        |level, bound| score_test(level, "quality", ScoreValueTest::Number { op: CompareOp::Greater, value: bound });
-    let category = score_test(ScoreLevel::Any, "quality", ScoreValueTest::Category(vec!["good".into()]));
-    let named = Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("plain"));
-    let filters = [
-        number(ScoreLevel::Any, 1.0),
-        number(ScoreLevel::Trace, 1.0).negate(),
-        Expr::Or(vec![number(ScoreLevel::Trace, 3.0), named.clone()]),
-        Expr::And(vec![category.negate(), Expr::Or(vec![named, number(ScoreLevel::Any, 2.0)]).negate()]),
-        score_test(ScoreLevel::Any, "tone", ScoreValueTest::Boolean(true)),
-    ];
-    for filter in &filters {
-        for table in [events_table(), traces_table()] {
-            agrees(&memory, &source, &ReadRequest { filter: Some(filter.clone()), ..request(table) }).await;
-        }
-    }
-    for position in
-        [TracePosition::Root, TracePosition::FromStart(2), TracePosition::FromEnd(1), TracePosition::FromEnd(99)]
-    {
-        for filter in [Expr::InTracePosition(position), Expr::InTracePosition(position).negate()] {
-            agrees(&memory, &source, &ReadRequest { filter: Some(filter), ..request(events_table()) }).await;
-        }
-    }
-    let since = Some(Micros(EPOCH.0 + 20 * Micros::PER_SECOND));
-    let late = ReadRequest { filter: Some(filters[0].clone()), scores_since: since, ..request(events_table()) };
-    agrees(&memory, &source, &late).await;
+    agreement::on_tests_that_need_more_than_the_row(&source).await;
 }
 
 #[tokio::test]
 async fn agrees_with_memory_on_attached_columns() {
     let engine = need_engine!();
     let (_, source) = stored(engine, &fixture::batches()).await;
-    let memory = MemorySource::new(fixture::batches()).unwrap();
-    let plain = Expr::compare(Expr::column("linked_note"), CompareOp::Eq, Expr::text("plain"));
-    let rooted = Expr::IsTrue(Box::new(Expr::column("linked_root")));
-    let tagged = Expr::HasAny { list: Box::new(Expr::column("linked_tags")), texts: vec!["ÉCOLE İ".into()] };
-    let scored = score_test(ScoreLevel::Any, "quality", ScoreValueTest::Number { op: CompareOp::Greater, value: 1.0 });
-    let first = Expr::InTracePosition(TracePosition::FromStart(1));
-    let filters = [
-        plain.clone(),
-        plain.clone().negate(),
-        Expr::IsNull(Box::new(Expr::column("linked_name"))),
-        Expr::Or(vec![rooted.clone(), scored.clone(), first]),
-        Expr::And(vec![tagged, Expr::Or(vec![scored.negate(), plain]), rooted.negate()]),
-    ];
-    for filter in filters {
-        agrees(&memory, &source, &ReadRequest { filter: Some(filter.clone()), ..request(linked_table()) }).await;
-        // Columns that only the filter needs, and a window that does not hold what is attached.
-        let columns = vec![events_table().columns[2].clone()];
-        let window = Window::new(Some(Micros(EPOCH.0 + 7 * Micros::PER_SECOND)), None).unwrap();
-        let narrow = ReadRequest { filter: Some(filter), columns, window, ..request(linked_table()) };
-        agrees(&memory, &source, &narrow).await;
-    }
+    agreement::on_attached_columns(&source).await;
 }
 
 #[tokio::test]

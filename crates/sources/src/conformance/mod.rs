@@ -5,6 +5,7 @@
 //! [`arbitrary`] makes rows and filters for that. What a filter means is not tested here but by
 //! comparing with the memory source, whose evaluator is tested by itself.
 
+pub(crate) mod agreement;
 pub(crate) mod arbitrary;
 pub(crate) mod fixture;
 pub(crate) mod golden;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::MemorySource;
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
 use crate::conformance::fixture::{self, EPOCH, at, events, events_table, linked_table, request, scores, traces_table};
-use crate::conformance::{every_promise, golden, keys, read_all};
+use crate::conformance::{agreement, golden, keys, read_all};
 
 fn fixture() -> MemorySource {
     MemorySource::new(fixture::batches()).unwrap().with_slice_rows(7)
@@ -26,16 +26,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn keeps_every_promise_of_a_source() {
-    let source = fixture();
-    every_promise(&source, &request(events_table())).await;
-    every_promise(&source, &request(traces_table())).await;
-    every_promise(&source, &request(linked_table())).await;
-    let named = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::column("note")))));
-    let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 150 * Micros::PER_SECOND))).unwrap();
-    for cursor in [Cursor::StartTime, Cursor::Ingested] {
-        let filter = Some(named.clone());
-        every_promise(&source, &ReadRequest { filter, window, cursor, ..request(events_table()) }).await;
-    }
+    agreement::every_promise_of_the_fixture(&fixture()).await;
 }
 
 /// An event of the fixture's table with only what matters.
