@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::{
     AuditLog, Browse, BrowseBounds, ByteCount, CommentStore, Downloads, ExportDesk, ExportStore, Fault,
-    FileNamePattern, FormatDescriptor, Ingest, Micros, PeopleStore, Quotas, Secret, Stop, StorageFigures, TableSpec,
+    FileNamePattern, FormatDescriptor, Ingest, IntegrationDesk, IntegrationStore, Micros, PeopleStore, Quotas, Secret,
+    Stop, StorageFigures, TableSpec,
 };
 
 use crate::access::RateLimit;
@@ -26,6 +27,8 @@ pub struct Ports {
     pub ingest: Option<Arc<dyn Ingest>>,
     /// What is stored.
     pub storage: Arc<dyn StorageFigures>,
+    /// Integrations; `None` where the process has none.
+    pub integrations: Option<Integrations>,
     /// Comments.
     pub comments: Arc<dyn CommentStore>,
     /// People, projects and keys.
@@ -41,6 +44,15 @@ pub struct Ports {
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// The current time.
     pub now: fn() -> Micros,
+}
+
+/// What integrations are asked of.
+#[derive(Clone)]
+pub struct Integrations {
+    /// Integrations and their runs.
+    pub store: Arc<dyn IntegrationStore>,
+    /// Holds what is asked against kinds, tables, formats and destinations.
+    pub desk: Arc<dyn IntegrationDesk>,
 }
 
 /// Whether what the process depends on can be reached.

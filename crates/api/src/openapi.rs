@@ -25,8 +25,9 @@ const SCRIPT: &str = include_str!("docs/page.js");
 const STYLE: &str = include_str!("docs/page.css");
 
 /// Groups of calls, in the order they are shown.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("exports", "Ask for files, watch them being made, take them away."),
+    ("integrations", "Export window after window, by themselves."),
     ("rows", "Look at rows before they are exported."),
     ("comments", "Comments on rows."),
     ("import", "Bring rows in."),

@@ -245,12 +245,10 @@ pub async fn publish_writes_the_manifest_once_every_file_is_there(destination: &
     let manifest = manifest_of(&file, head);
     let key = name("published/manifest.json");
 
-    let first = destination.publish(&manifest, &key).await.expect("publish succeeds");
+    destination.publish(&manifest.to_published(), &key).await.expect("publish succeeds");
     let text = read(destination, &key).await;
-    let second = destination.publish(&manifest, &key).await.expect("publish succeeds again");
+    destination.publish(&manifest.to_published(), &key).await.expect("publish succeeds again");
 
-    assert_eq!(first, second);
-    assert_eq!(first.manifest_key, Some(key.clone()));
     assert_eq!(read(destination, &key).await, text);
     assert!(text.ends_with(b"}\n") && text.starts_with(b"{\n  \"manifest_version\""));
     assert_eq!(serde_json::from_slice::<Manifest>(&text).expect("the manifest reads back"), manifest);
@@ -269,7 +267,7 @@ pub async fn publish_refuses_what_does_not_match(destination: &dyn Destination) 
         wrong.push(manifest_of(&file, ObjectHead { bytes: head.bytes, tag: Some("\"another\"".to_owned()) }));
     }
     for manifest in wrong {
-        let fault = destination.publish(&manifest, &key).await.expect_err("a mismatch is refused");
+        let fault = destination.publish(&manifest.to_published(), &key).await.expect_err("a mismatch is refused");
         assert_eq!(fault.kind(), FaultKind::Conflict, "{fault}");
         assert!(fault.public_message().contains(manifest.files[0].key.as_str()), "{fault}");
     }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use model::{
     ByteCount, CheckStep, Destination, DestinationLimits, Durable, Fault, FileAttributes, FileName, FileWriter,
-    Manifest, ObjectHead, Receipt, UploadState,
+    ObjectHead, Published, UploadState,
 };
 
 /// A method that can be made to fail.
@@ -223,7 +223,7 @@ impl Destination for Troubled {
         planned.after(self.inner.remove(file).await)
     }
 
-    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault> {
+    async fn publish(&self, manifest: &Published, name: &FileName) -> Result<(), Fault> {
         let planned = self.plan.count(Call::Publish);
         planned.before()?;
         planned.after(self.inner.publish(manifest, name).await)

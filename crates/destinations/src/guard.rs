@@ -23,7 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole request takes this long at most: receivers answer notices in a moment or not at all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-const HINT: &str = "use an address of the public internet, or have the operator add the network to egress.allow";
+pub(crate) const HINT: &str =
+    "use an address of the public internet, or have the operator add the network to egress.allow";
 
 /// Addresses that share their first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,12 +199,8 @@ impl GuardedClient {
 
 fn fault(doing: &str, error: reqwest::Error) -> Fault {
     let error = error.without_url();
-    let mut link: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(cause) = link {
-        if cause.is::<Refused>() {
-            return unreachable_network(doing);
-        }
-        link = cause.source();
+    if Refused::caused(&error) {
+        return unreachable_network(doing);
     }
     let (kind, what) = match () {
         () if error.is_timeout() => (FaultKind::Timeout, "no answer in time"),
@@ -259,7 +256,21 @@ impl Resolve for Guard {
 
 /// Every address of a name was refused.
 #[derive(Debug)]
-struct Refused;
+pub(crate) struct Refused;
+
+impl Refused {
+    /// Whether this is what happened at the root of `error`.
+    pub(crate) fn caused(error: &(dyn Error + 'static)) -> bool {
+        let mut link = Some(error);
+        while let Some(cause) = link {
+            if cause.is::<Self>() {
+                return true;
+            }
+            link = cause.source();
+        }
+        false
+    }
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

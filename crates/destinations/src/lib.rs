@@ -29,6 +29,7 @@ mod decorate;
 mod egress;
 mod fields;
 mod guard;
+mod guarded;
 mod publish;
 mod state;
 
@@ -37,6 +38,8 @@ use std::sync::{Arc, LazyLock};
 use model::{Connected, Destination, EventDestination, Fault, Fields, KindDescriptor, RawOptions, nearest};
 
 use address::Address;
+use egress::Egress;
+use guarded::Guarded;
 
 pub use decorate::{Call, Trouble, flaky, throttled};
 pub use guard::{Guard, GuardedClient, Network};
@@ -49,7 +52,9 @@ type Connection = Result<Connected<dyn Destination>, Fault>;
 /// A kind of destination: how it introduces itself and how it is connected.
 struct Kind {
     describe: fn() -> KindDescriptor,
-    connect: fn(&Address, &mut Fields<'_>) -> Connection,
+    connect: fn(&Egress, &Address, &mut Fields<'_>) -> Connection,
+    /// Whether it lies behind a host, so that users of a server can name one.
+    remote: bool,
 }
 
 /// Every kind that can be named by the user, sorted by name.
@@ -73,6 +78,33 @@ pub fn connect(
     options: &RawOptions,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Connected<dyn Destination>, Fault> {
+    connect_through(&Egress::open(), text, options, environment)
+}
+
+/// Describes the kinds that [`connect_guarded`] knows, sorted by name.
+pub fn remote() -> Vec<&'static KindDescriptor> {
+    KINDS.iter().zip(all()).filter(|(kind, _)| kind.remote).map(|(_, descriptor)| descriptor).collect()
+}
+
+/// Connects a destination that a user of a server names: only kinds behind hosts, only hosts that the guard
+/// permits, and with nothing from this machine's environment or its role.
+pub fn connect_guarded(text: &str, options: &RawOptions, guard: &Guard) -> Result<Connected<dyn Destination>, Fault> {
+    let address = Address::parse(text)?;
+    if !remote().iter().any(|kind| kind.schemes.contains(&address.scheme.as_str())) {
+        let fault = Fault::bad_request(format!("no kind of remote destination is called {:?}", address.scheme));
+        return Err(fault.hint("use s3, az or gs"));
+    }
+    // The role of the machine is the server's, not the user's.
+    let environment = |name: &str| (name == "AWS_EC2_METADATA_DISABLED").then(|| "true".to_owned());
+    connect_through(&Egress::through(Guarded(guard.clone())), text, options, &environment)
+}
+
+fn connect_through(
+    egress: &Egress,
+    text: &str,
+    options: &RawOptions,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Connected<dyn Destination>, Fault> {
     let address = Address::parse(text)?;
     let found = KINDS.iter().zip(all()).find(|(_, descriptor)| descriptor.schemes.contains(&address.scheme.as_str()));
     let Some((kind, descriptor)) = found else {
@@ -85,7 +117,7 @@ pub fn connect(
         return Err(Fault::bad_request(format!("no kind of destination is called {:?}", address.scheme)).hint(hint));
     };
     let mut fields = Fields::new(descriptor, &address.query, options, environment);
-    (kind.connect)(&address, &mut fields)
+    (kind.connect)(egress, &address, &mut fields)
 }
 
 /// What connecting a receiver of events comes to.

@@ -1,13 +1,13 @@
-//! The manifest: what every kind checks before writing it, and its text.
+//! What every kind checks before it writes a manifest.
 
 use futures_util::future::try_join_all;
-use model::{Destination, Fault, FaultKind, FileName, FileReceipt, Manifest, Receipt};
+use model::{Destination, Fault, FaultKind, FileReceipt, Published};
 
 /// Files whose size and tag are asked for at the same time.
 const HEADS_IN_FLIGHT: usize = 8;
 
 /// Fails unless every file of the manifest is visible with the size and tag it was committed with.
-pub(crate) async fn verify_files(destination: &dyn Destination, manifest: &Manifest) -> Result<(), Fault> {
+pub(crate) async fn verify_files(destination: &dyn Destination, manifest: &Published) -> Result<(), Fault> {
     for files in manifest.files.chunks(HEADS_IN_FLIGHT) {
         try_join_all(files.iter().map(|file| verify_file(destination, file))).await?;
     }
@@ -29,16 +29,4 @@ async fn verify_file(destination: &dyn Destination, file: &FileReceipt) -> Resul
         return changed("was overwritten since it was committed".to_owned());
     }
     Ok(())
-}
-
-/// The manifest as it is stored: indented JSON, keys in the order of the type, a newline at the end.
-pub(crate) fn manifest_text(manifest: &Manifest) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(manifest).expect("a manifest has text keys only");
-    text.push(b'\n');
-    text
-}
-
-/// The receipt of a manifest that lies under `name`.
-pub(crate) fn receipt(manifest: &Manifest, name: &FileName) -> Receipt {
-    Receipt { manifest: manifest.clone(), manifest_key: Some(name.clone()) }
 }

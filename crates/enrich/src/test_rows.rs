@@ -6,10 +6,10 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, MapArray, RecordBatch, String
 use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 use model::{
-    ByteCount, ColumnSpec, ColumnType, CommentLookup, Cursor, Expr, Fault, FieldRole, Lookups, Micros, ModelPrices,
-    ObjectKind, OrderColumns, PriceLookup, PriceOf, ProjectId, ReadRequest, Reading, Relation, RunId, ScoreLookup,
-    ScoreName, ScoreRow, ScoreScope, SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle, VersionScope,
-    Window,
+    ByteCount, ColumnSpec, ColumnType, CommentLookup, Cursor, DeletedRows, Expr, Fault, FieldRole, Lookups, Micros,
+    ModelPrices, ObjectKind, OrderColumns, PriceLookup, PriceOf, ProjectId, ReadRequest, Reading, Relation, RunId,
+    ScoreLookup, ScoreName, ScoreRow, ScoreScope, SearchColumns, StoredTable, TableName, TableSpec, TimestampStyle,
+    VersionScope, Window,
 };
 
 /// A row by its keys; its plain columns are derived from them.
@@ -81,6 +81,7 @@ pub(crate) fn request(table: TableSpec, columns: &[(&str, ColumnType)]) -> ReadR
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),
         versions: VersionScope::default(),
+        deleted: DeletedRows::LeftOut,
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

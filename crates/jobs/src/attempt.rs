@@ -187,7 +187,7 @@ impl Attempt {
             (Task::Run, Err(fault), None) => {
                 let failure = Failure::from(&fault);
                 let kind = fault.kind().as_str();
-                match self.settings.retry.wait(&fault, failures, self.waits.chance()) {
+                match self.settings.retry.of(job.kind).wait(&fault, failures, self.waits.chance()) {
                     Some(wait) => {
                         metrics::retried(job.kind, kind);
                         tracing::warn!(job.id = %job.id, project.id = %job.project, fault = %fault, cause = %causes(&fault),

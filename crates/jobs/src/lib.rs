@@ -1,4 +1,5 @@
-//! The worker: claims jobs, has them carried out, and says how they ended.
+//! The worker: claims jobs, has them carried out, and says how they ended. Beside it the scheduler, which makes
+//! jobs of windows that have ended ([`Scheduler`]).
 //!
 //! ```text
 //!   worker.rs      attempt.rs                         runner.rs
@@ -21,10 +22,12 @@ mod attempt;
 mod meter;
 mod retry;
 mod runner;
+mod scheduler;
 mod worker;
 
 pub use retry::RetryRule;
 pub use runner::{Context, Done, Runner};
+pub use scheduler::{FirstRows, LookUps, Scheduler, Ticked};
 pub use worker::{Worker, WorkerSettings};
 
 #[cfg(test)]

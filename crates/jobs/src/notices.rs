@@ -79,9 +79,9 @@ async fn send_due(store: &dyn NoticeStore, messenger: &dyn Messenger, waits: &dy
                 }
                 None => {
                     metrics::notice(channel, "given_up");
-                    tracing::error!(channel, notice.id = %notice.id, export.id = %notice.export.id,
-                        project.id = %notice.export.project, fault = %fault, hint = fault.public_hint(),
-                        "nobody was told that an export ended");
+                    tracing::error!(channel, notice.id = %notice.id, about.id = notice.about.id(),
+                        project.id = %notice.about.project(), fault = %fault, hint = fault.public_hint(),
+                        "nobody was told of an end");
                     store.forget_notice(&notice.id).await?;
                 }
             },

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use model::{Fault, FaultKind, Retry};
+use model::{Fault, FaultKind, JobKind, Retry};
 
 /// How patient the queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,17 @@ impl Default for RetryRule {
 }
 
 impl RetryRule {
+    /// The rule for jobs of a kind. Nobody waits for a window of an integration, and none may be lost: an
+    /// outage is waited out however long it lasts.
+    pub(crate) fn of(self, kind: JobKind) -> Self {
+        match kind {
+            JobKind::Export | JobKind::File => self,
+            JobKind::Window | JobKind::Reconcile => {
+                Self { outage_attempts_max: u32::MAX, wait_max: self.wait_max * 3, ..self }
+            }
+        }
+    }
+
     /// The wait before the next attempt; `None` where there is none. `failures` are those in a row with
     /// this one, `chance` is from 0 to 1.
     pub fn wait(&self, fault: &Fault, failures: u32, chance: f64) -> Option<Duration> {
@@ -79,6 +90,15 @@ mod tests {
     fn outages_are_waited_out_with_growing_waits() {
         assert_eq!(waits(FaultKind::Unavailable), [5, 10, 20, 40, 80, 160, 300]);
         assert_eq!(waits(FaultKind::Bug), [5, 10]);
+    }
+
+    #[test]
+    fn a_window_is_never_given_up_because_of_an_outage() {
+        let rule = RetryRule::default().of(JobKind::Window);
+        let away = Fault::new(FaultKind::Unavailable, "no");
+        assert_eq!(rule.wait(&away, 10_000, 0.5), Some(Duration::from_secs(15 * 60)));
+        let refused = Fault::new(FaultKind::Credentials, "no");
+        assert_eq!(rule.wait(&refused, 1, 0.5), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, Fault, Manifest, Receipt, UploadState};
+use crate::{ByteCount, Fault, Published, UploadState};
 
 /// A place files are written to. `Display` is a name for people without secrets.
 #[async_trait]
@@ -64,7 +64,7 @@ pub trait Destination: fmt::Display + Send + Sync {
     }
 
     /// Writes the manifest after checking size and tag of every file in it. Idempotent.
-    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault>;
+    async fn publish(&self, manifest: &Published, name: &FileName) -> Result<(), Fault>;
 }
 
 /// A file being written. Dropping it leaves what is durable for a later resume or discard.

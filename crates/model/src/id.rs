@@ -51,6 +51,16 @@ id! {
 }
 
 id! {
+    /// An export that happens by itself, window after window.
+    IntegrationId
+}
+
+id! {
+    /// A stretch of the past that an integration exports.
+    BackfillId
+}
+
+id! {
     /// A mail or a request about something that ended.
     NoticeId
 }

@@ -22,17 +22,23 @@ pub enum JobKind {
     Export,
     /// One file of a run with several.
     File,
+    /// One window of an integration.
+    Window,
+    /// Comparing a window that was exported with its source.
+    Reconcile,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Export, Self::File];
+    pub const ALL: [Self; 4] = [Self::Export, Self::File, Self::Window, Self::Reconcile];
 
     /// The name in the store, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Export => "export",
             Self::File => "file",
+            Self::Window => "window",
+            Self::Reconcile => "reconcile",
         }
     }
 

@@ -6,7 +6,8 @@
 //! [`Window`]), how rows are read ([`Source`], [`Reading`]), enriched ([`Enrichment`]), encoded
 //! ([`Format`]) and delivered, as files ([`Destination`]) or as events ([`EventDestination`]), and what is
 //! remembered ([`Checkpoint`], [`Manifest`], [`DeliveryReceipt`]). Then what a service adds: exports that people ask for ([`ExportStore`]), the queue
-//! they wait in ([`JobStore`]), and people themselves ([`PeopleStore`], [`AuditLog`]), who look at rows
+//! they wait in ([`JobStore`]), those that happen by themselves ([`Integration`], [`Schedule`]), and people
+//! themselves ([`PeopleStore`], [`AuditLog`]), who look at rows
 //! before they export them ([`Browse`]) and take finished files away ([`Downloads`]).
 //!
 //! It does not know any table, format, source or destination by name.
@@ -29,6 +30,7 @@ pub mod filter;
 mod format;
 mod id;
 mod ingest;
+mod integration;
 mod job;
 mod kind;
 mod manifest;
@@ -38,6 +40,7 @@ mod page;
 mod people;
 mod physical;
 mod quantity;
+mod schedule;
 mod secret;
 mod selection;
 mod source;
@@ -45,6 +48,7 @@ mod stop;
 mod table;
 mod time;
 mod window;
+mod window_manifest;
 
 pub use audit::{AuditEntry, AuditLog, NewAuditEntry};
 pub use browse::{
@@ -81,15 +85,23 @@ pub use format::{
     BlockEncoder, Compression, EncodedBlock, Encoder, Format, FormatDescriptor, FormatOptions, RowScanner, ScannedRows,
     UnicodeRule,
 };
-pub use id::{ApiKeyId, JobId, NoticeId, ProjectId, RunId, UserId};
+pub use id::{ApiKeyId, BackfillId, IntegrationId, JobId, NoticeId, ProjectId, RunId, UserId};
 pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, TableStorage};
+pub use integration::{
+    Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, ChangedIntegration, CheckedIntegration,
+    Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration, IntegrationAsk, IntegrationDesk,
+    IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, KeptLetter, KeyTemplate, NewBackfill,
+    NewIntegration, NextWindow, Pause, PlannedWindow, RECONCILE_AFTER, RowsOfTable, RunCause, RunQuery, RunState,
+    SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns, WindowJob, WindowName, WindowPlan,
+    WindowResult, WindowRun,
+};
 pub use job::{
     Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
     Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Unsettled, Wish,
 };
 pub use kind::{Connected, KindDescriptor, RawOptions};
-pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Receipt};
-pub use notice::{Channel, EndedExport, Notice, NoticeStore};
+pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Published, Receipt};
+pub use notice::{Channel, EndedExport, Notice, NoticeStore, StoppedIntegration, Told};
 pub use order::{KeyRange, OrderKey};
 pub use page::{PAGE_ITEMS_MAX, Page, PageRequest, PageToken};
 pub use people::{
@@ -98,9 +110,12 @@ pub use people::{
 };
 pub use physical::{Joined, PhysicalTable, Serves};
 pub use quantity::{ByteCount, RowCount};
+pub use schedule::{Cadence, RawSchedule, Schedule, Span};
 pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};
-pub use source::{Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column};
+pub use source::{
+    DeletedRows, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column,
+};
 pub use stop::{Stop, StopReason};
 pub use table::{
     Aggregate, AggregateColumn, Attached, ColumnSpec, FilterColumn, FilterKind, Grouped, OrderColumns, Relation,
@@ -108,3 +123,4 @@ pub use table::{
 };
 pub use time::Micros;
 pub use window::{Cursor, Window};
+pub use window_manifest::{Millis, TableExport, WindowBounds, WindowFacts, WindowFile, WindowManifest};

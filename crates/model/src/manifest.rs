@@ -1,5 +1,6 @@
 //! The manifest: what a run wrote, file by file, and the proof that it is complete.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{ByteCount, Cursor, FileName, KeyDigest, Micros, ObjectHead, ProjectId, RowCount, TableName};
@@ -45,7 +46,30 @@ pub struct Manifest {
     pub supersedes: Option<FileName>,
 }
 
+/// A manifest on its way to a destination: its text, and the files that must be there before it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The files it names.
+    pub files: Vec<FileReceipt>,
+    /// Indented JSON with a newline at its end.
+    pub text: Bytes,
+}
+
+impl Published {
+    /// A manifest over these files; keys come in the order of its type.
+    pub fn new(files: Vec<FileReceipt>, manifest: &impl Serialize) -> Self {
+        let mut text = serde_json::to_vec_pretty(manifest).expect("a manifest has text keys only");
+        text.push(b'\n');
+        Self { files, text: text.into() }
+    }
+}
+
 impl Manifest {
+    /// What a destination publishes.
+    pub fn to_published(&self) -> Published {
+        Published::new(self.files.clone(), self)
+    }
+
     /// The manifest of a run whose files were written by several workers, from the manifests of its
     /// parts in row order. `None` where there are none, or where they do not agree about the request or
     /// the columns.

@@ -1,4 +1,4 @@
-//! What people and programs are told when an export ends, and the outbox it waits in.
+//! What people and programs are told when an export ends or an integration stops, and the outbox it waits in.
 //!
 //! A notice is written in the same change that ends the export, so that none is lost and none is sent for
 //! an end that did not happen. It is sent at least once: who crashes between sending and noting so sends
@@ -12,14 +12,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, ByteCount, Export, ExportFile, ExportState, Failure, Fault, JobId, Micros, NoticeId, ProjectId, RowCount,
+    Actor, ByteCount, Export, ExportFile, ExportState, Failure, Fault, IntegrationId, JobId, Micros, NoticeId,
+    ProjectId, RowCount,
 };
 
 /// How somebody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// A mail to the person who asked for the export.
+    /// A mail to the person who asked for it.
     Mail,
     /// A request to the address that the server is configured with.
     Webhook,
@@ -105,6 +106,62 @@ impl EndedExport {
     }
 }
 
+/// An integration that was paused by a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedIntegration {
+    /// Id.
+    pub integration: IntegrationId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Name for people.
+    pub name: String,
+    /// Kind of its destination.
+    pub kind: String,
+    /// Who made it.
+    pub created_by: Actor,
+    /// When it was paused.
+    pub at: Micros,
+    /// What has to be changed.
+    pub failure: Failure,
+}
+
+/// What a notice is about. Both are told apart by their fields, as they always were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Told {
+    /// An export has ended.
+    Export(Box<EndedExport>),
+    /// An integration has stopped.
+    Integration(Box<StoppedIntegration>),
+}
+
+impl Told {
+    /// The project it is about.
+    pub fn project(&self) -> &ProjectId {
+        match self {
+            Self::Export(export) => &export.project,
+            Self::Integration(stopped) => &stopped.project,
+        }
+    }
+
+    /// Id of the export or integration.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Export(export) => export.id.as_str(),
+            Self::Integration(stopped) => stopped.integration.as_str(),
+        }
+    }
+
+    /// Who asked for it.
+    pub fn created_by(&self) -> &Actor {
+        match self {
+            Self::Export(export) => &export.created_by,
+            Self::Integration(stopped) => &stopped.created_by,
+        }
+    }
+}
+
 /// A notice that was claimed to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
@@ -113,7 +170,7 @@ pub struct Notice {
     /// How it is sent.
     pub channel: Channel,
     /// What it is about.
-    pub export: EndedExport,
+    pub about: Told,
     /// How long ago it was written.
     pub age: Duration,
     /// Attempts so far, this one included.

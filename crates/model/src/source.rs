@@ -33,6 +33,8 @@ pub struct ReadRequest {
     pub cursor: Cursor,
     /// Which stored versions decide what the rows are.
     pub versions: VersionScope,
+    /// What becomes of rows whose newest version is a deletion.
+    pub deleted: DeletedRows,
     /// When the run was planned; stands for "now" wherever the read needs it.
     pub as_of: Micros,
     /// The stored state to read, from an earlier attempt of the same run.
@@ -54,6 +56,16 @@ pub enum VersionScope {
     SinceWindow,
     /// All, however long ago they were stored.
     All,
+}
+
+/// What becomes of rows whose newest version is a deletion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeletedRows {
+    /// They do not exist.
+    #[default]
+    LeftOut,
+    /// They are rows like others, as the deletion was stored. Groups are made of live rows all the same.
+    Included,
 }
 
 impl ReadRequest {
@@ -79,6 +91,9 @@ impl ReadRequest {
         }
         if asks(&|expr| matches!(expr, Expr::Score(_))) && !table.scores {
             return Err(Fault::bad_request(format!("rows of table {} have no scores to filter by", table.name)));
+        }
+        if self.deleted == DeletedRows::Included && matches!(table.relation, Relation::Grouped(_)) {
+            return Err(Fault::bad_request(format!("rows of table {} cannot be deleted by themselves", table.name)));
         }
         let has_positions = matches!(&table.relation, Relation::Stored(stored) if stored.root().is_some());
         if asks(&|expr| matches!(expr, Expr::InTracePosition(_))) && !has_positions {
@@ -111,6 +126,8 @@ pub trait Source: fmt::Display + Send + Sync {
 pub struct SourceCapabilities {
     /// The same stored state can be read again by a later attempt.
     pub snapshots: bool,
+    /// Rows whose newest version is a deletion can be read ([`DeletedRows::Included`]).
+    pub deletions: bool,
 }
 
 /// One request, prepared.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use model::{Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RunId, Stop};
-use pipeline::{Against, Budget, RealWaits, Verification, VerifyReport};
+use model::{
+    Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RunId, Stop, WindowManifest,
+};
+use pipeline::{Against, Budget, FilesRead, RealWaits, Verification, VerifyReport};
 use serde_json::json;
 
 use crate::cli::{VerifyArgs, exit_code};
@@ -25,29 +27,37 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
     }
     let connected = destinations::connect(&args.manifest, &RawOptions::default(), &config::environment)?;
     let name = FileName::new(connected.path)?;
-    let manifest = read_manifest(connected.to.as_ref(), &name).await?;
-    let request = Request::of_query(&manifest.query)?;
-    let against = if files_alone {
+    let manifests = read_manifest(connected.to.as_ref(), &name).await?;
+    let source = if files_alone {
         None
     } else {
         let choice = data::SourceChoice::read(settings, args.source.as_deref())?;
-        let source = choice.open(settings)?;
-        let comments = choice.lookups(settings).await?.comments;
-        let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, comments.as_ref()).await?;
-        Some(Against { source, request, full: args.full })
+        Some((choice.open(settings)?, choice.lookups(settings).await?.comments))
     };
     let stop = Stop::new();
     let stopping = signals::stop_on_signal(stop.clone(), "nothing was changed");
-    let report = pipeline::verify(Verification {
-        manifest,
-        destination: connected.to,
-        format: request.format,
-        against,
-        stop,
-        waits: Arc::new(RealWaits),
-        budget: Budget::default(),
-    })
-    .await?;
+    let mut report = VerifyReport::default();
+    for manifest in manifests {
+        let request = Request::of_query(&manifest.query)?;
+        let against = match &source {
+            None => None,
+            Some((source, comments)) => {
+                let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, comments.as_ref()).await?;
+                Some(Against { source: Arc::clone(source), request, full: args.full })
+            }
+        };
+        let table = pipeline::verify(Verification {
+            manifest,
+            destination: Arc::clone(&connected.to),
+            format: request.format,
+            files: FilesRead::All,
+            against,
+            stop: stop.clone(),
+            waits: Arc::new(RealWaits),
+            budget: Budget::default(),
+        });
+        add(&mut report, table.await?);
+    }
     stopping.abort();
 
     let text = if args.json {
@@ -67,6 +77,18 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
     Ok(if report.differences.is_empty() { exit_code::OK } else { exit_code::DIFFERENT })
 }
 
+/// Adds what was found of another table of the same window.
+fn add(report: &mut VerifyReport, table: VerifyReport) {
+    report.files_read += table.files_read;
+    report.rows_in_files += table.rows_in_files;
+    report.rows_in_source = match (report.rows_in_source, table.rows_in_source) {
+        (Some(before), Some(rows)) => Some(before + rows),
+        (before, rows) => before.or(rows),
+    };
+    report.rows_superseded += table.rows_superseded;
+    report.differences.extend(table.differences);
+}
+
 /// The report for people.
 fn told(report: &VerifyReport, compared: &str) -> String {
     let mut text: String = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
@@ -83,7 +105,8 @@ fn told(report: &VerifyReport, compared: &str) -> String {
     text
 }
 
-async fn read_manifest(destination: &dyn Destination, name: &FileName) -> Result<Manifest, Fault> {
+/// The manifest of an export, or one of every table of a window.
+async fn read_manifest(destination: &dyn Destination, name: &FileName) -> Result<Vec<Manifest>, Fault> {
     let mut bytes = Vec::new();
     let mut stream = destination.read(name).await?;
     while let Some(piece) = stream.try_next().await? {
@@ -94,13 +117,22 @@ async fn read_manifest(destination: &dyn Destination, name: &FileName) -> Result
     }
     let value: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| not_a_manifest(name, &error.to_string()))?;
-    match value["manifest_version"].as_u64() {
+    let of_window = value["manifestVersion"].as_u64();
+    match value["manifest_version"].as_u64().or(of_window) {
         Some(version) if version > u64::from(MANIFEST_VERSION) => Err(Fault::new(
             FaultKind::Configuration,
             format!("{name} is a manifest of version {version}, this outgest reads up to {MANIFEST_VERSION}"),
         )
         .hint("verify it with the outgest that wrote it, or a newer one")),
-        Some(_) => serde_json::from_value(value).map_err(|error| not_a_manifest(name, &error.to_string())),
+        Some(_) if of_window.is_some() => {
+            let manifest: WindowManifest =
+                serde_json::from_value(value).map_err(|error| not_a_manifest(name, &error.to_string()))?;
+            Ok(manifest.into_tables())
+        }
+        Some(_) => {
+            let manifest = serde_json::from_value(value).map_err(|error| not_a_manifest(name, &error.to_string()))?;
+            Ok(vec![manifest])
+        }
         None => Err(not_a_manifest(name, "it has no manifest_version")),
     }
 }

@@ -42,7 +42,7 @@ pub use replace::Earlier;
 pub use retry::{RealWaits, Waits};
 pub use run::{Ports, RunOutcome, run};
 pub use spec::{EmptyRun, FileLayout, RunSpec};
-pub use verify::{Against, Difference, RowName, Verification, VerifyReport, verify};
+pub use verify::{Against, Difference, FilesRead, RowName, Verification, VerifyReport, verify};
 
 #[cfg(test)]
 mod tests;

@@ -173,7 +173,9 @@ impl Run {
     async fn publish(&self, manifest: Manifest) -> Result<Receipt, Fault> {
         let Some(name) = &self.spec.files.manifest else { return Ok(Receipt { manifest, manifest_key: None }) };
         let destination = &self.ports.destination;
-        self.retrying.until_ok("writing the manifest", || destination.publish(&manifest, name)).await
+        let published = manifest.to_published();
+        self.retrying.until_ok("writing the manifest", || destination.publish(&published, name)).await?;
+        Ok(Receipt { manifest, manifest_key: Some(name.clone()) })
     }
 
     async fn close_reading(&mut self) {

@@ -2,13 +2,15 @@
 //!
 //! A table is a [`TableSpec`]: columns as expressions over stored columns, what can be filtered and
 //! searched, and the columns that order its rows. Sources compile it, so nothing here knows how or
-//! where rows are stored beyond the names and types in [`stored`].
+//! where rows are stored beyond the names and types in [`stored`]. [`scheduled`] has the layouts of exports
+//! that happen by themselves.
 
 pub mod analytics;
 mod build;
 mod events;
 mod observations;
 mod restore;
+pub mod scheduled;
 mod scores;
 mod sessions;
 pub mod stored;

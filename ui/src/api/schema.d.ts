@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/integration-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List kinds of destinations
+         * @description Each with the JSON schema of its options: what forms are made of.
+         */
+        get: operations["list_integration_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/invitations/accept": {
         parameters: {
             query?: never;
@@ -357,6 +377,363 @@ export interface paths {
          *     import and is named in the problem. Rows that name no project get this one.
          */
         post: operations["import_rows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List integrations
+         * @description Newest first.
+         */
+        get: operations["list_integrations"];
+        put?: never;
+        /**
+         * Create an integration
+         * @description It is checked as a run would check it, but nothing is sent: test it before or after. Two integrations whose
+         *     files would have the same keys are a conflict.
+         */
+        post: operations["create_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview the windows of a new integration
+         * @description The next five, with the keys of their files.
+         */
+        post: operations["preview_new_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a destination
+         * @description Of an integration that is not stored yet: does what a run will do, and removes what it wrote. A step that
+         *     fails is no failure of the call.
+         */
+        post: operations["test_new_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an integration */
+        get: operations["get_integration"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an integration
+         * @description With its secrets; what it has under way is cancelled. Its files and the history of its runs stay.
+         */
+        delete: operations["delete_integration"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an integration
+         * @description What is not given stays. Windows that were planned stay as they were planned; the next one follows them,
+         *     whatever the new schedule. The kind cannot be changed.
+         */
+        patch: operations["change_integration"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/backfills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List backfills
+         * @description Newest first, those that the scheduler began to catch up among them.
+         */
+        get: operations["list_backfills"];
+        put?: never;
+        /**
+         * Begin a backfill
+         * @description Exports a stretch of the past, window by window, beside the windows that end meanwhile. A window that was
+         *     exported before gets a new revision; nothing is overwritten.
+         */
+        post: operations["create_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/backfills/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate a backfill
+         * @description What exporting a stretch of time would read at most, over all tables.
+         */
+        post: operations["estimate_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/backfills/{backfill}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a backfill
+         * @description Windows that are done stay; those under way are cancelled.
+         */
+        post: operations["cancel_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what is exported
+         * @description Stretches of time whose windows stand alike, from the first window to the last, gaps included.
+         */
+        get: operations["integration_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List dead letters
+         * @description Rows that the receiver refused, each with its reason, newest first.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay dead letters
+         * @description Their rows are sent once more, each window of them as a run of its own; the letters are forgotten, and what
+         *     is refused again is a new one.
+         */
+        post: operations["replay_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause an integration
+         * @description No more windows are planned until it is resumed; those under way are carried out.
+         */
+        post: operations["pause_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume an integration
+         * @description Everything that ended meanwhile is exported, and runs that failed are tried again.
+         */
+        post: operations["resume_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export now
+         * @description Plans everything up to now less the lag, the window that has not ended yet included; the next scheduled
+         *     window begins where it ends. Answers the runs, the latest last.
+         */
+        post: operations["run_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List runs
+         * @description Latest window first, newest revision first; those of an integration that was deleted too.
+         */
+        get: operations["list_integration_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a run */
+        get: operations["get_integration_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test an integration
+         * @description With a change that is not stored yet, or as it is where the change is empty. Secrets that are not given are
+         *     those that are stored.
+         */
+        post: operations["test_integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/integrations/{integration}/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview the windows of an integration
+         * @description The next five, with the keys of their files.
+         */
+        get: operations["preview_integration"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -775,6 +1152,86 @@ export interface components {
             /** @description The `cursor` of the next page; null at the end. */
             next: string | null;
         };
+        /** @description A stretch of the past that is exported, window by window. */
+        Backfill: {
+            /** @description Why it is exported. */
+            cause: components["schemas"]["BackfillCause"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /** @description Who asked for it. */
+            createdBy: components["schemas"]["ActorBody"];
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt: string | null;
+            /**
+             * Format: date-time
+             * @description First instant.
+             */
+            from: string;
+            /** @description Id. */
+            id: string;
+            /** @description Which windows come first. */
+            order: components["schemas"]["BackfillOrder"];
+            /**
+             * Format: int32
+             * @description Windows at the same time.
+             */
+            parallelMax: number;
+            /**
+             * Format: double
+             * @description Part of the time that is planned, from 0 to 1.
+             */
+            share: number;
+            /** @description Where it stands. */
+            state: components["schemas"]["BackfillState"];
+            /**
+             * Format: date-time
+             * @description First instant after it.
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description Windows that are queued or running.
+             */
+            windowsActive: number;
+            /**
+             * Format: int64
+             * @description Windows that are completed.
+             */
+            windowsCompleted: number;
+            /**
+             * Format: int64
+             * @description Windows that failed or were cancelled.
+             */
+            windowsFailed: number;
+        };
+        /**
+         * @description Why a stretch of the past is exported.
+         * @enum {string}
+         */
+        BackfillCause: "catchUp" | "request";
+        /**
+         * @description Which windows of a backfill come first.
+         * @enum {string}
+         */
+        BackfillOrder: "oldestFirst" | "newestFirst";
+        /** @description Backfills, newest first. */
+        BackfillPage: {
+            /** @description Backfills. */
+            items: components["schemas"]["Backfill"][];
+            /** @description The `cursor` of the next page; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description Where a backfill stands.
+         * @enum {string}
+         */
+        BackfillState: "running" | "completed" | "cancelled";
         /**
          * @description A bound of a call.
          * @enum {string}
@@ -865,6 +1322,25 @@ export interface components {
          * @enum {string}
          */
         Compression: "none" | "gzip" | "zstd";
+        /** @description A stretch of time whose windows stand alike. */
+        Coverage: {
+            /**
+             * Format: date-time
+             * @description First instant.
+             */
+            from: string;
+            state: components["schemas"]["WindowRunState"] | null;
+            /**
+             * Format: date-time
+             * @description First instant after it.
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description Number of windows.
+             */
+            windows: number;
+        };
         /** @description A new key. Its secret half is shown this once. */
         CreatedKey: {
             /** @description The key. */
@@ -894,6 +1370,40 @@ export interface components {
             /** @description Its column. */
             column: string;
         };
+        /** @description A row that a receiver refused. */
+        DeadLetter: {
+            /**
+             * Format: date-time
+             * @description When it was refused.
+             */
+            at: string;
+            /** @description What was sent, as far as it is kept. */
+            event: Record<string, never>;
+            /** @description Id. */
+            id: string;
+            /** @description The receiver's reason. */
+            reason: string;
+            /** @description Id of the row. */
+            row: string;
+            /** @description Id of the run that met it. */
+            run: string;
+            /** @description Table. */
+            table: string;
+            /** @description Trace of the row; empty where the table has none. */
+            traceId: string;
+        };
+        /** @description Dead letters, newest first. */
+        DeadLetterPage: {
+            /** @description Dead letters. */
+            items: components["schemas"]["DeadLetter"][];
+            /** @description The `cursor` of the next page; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description What becomes of rows that were deleted.
+         * @enum {string}
+         */
+        Deletions: "count" | "include";
         /** @description A link to a file, made for one download. */
         DownloadLink: {
             /**
@@ -936,6 +1446,11 @@ export interface components {
             /** @description What the reader of the files should know. */
             warnings: string[];
         };
+        /**
+         * @description How often windows end.
+         * @enum {string}
+         */
+        Every: "minutes" | "hour" | "day" | "week" | "cron";
         /** @description An export. */
         Export: {
             /**
@@ -1153,6 +1668,32 @@ export interface components {
             /** @description What is wrong with it. */
             message: string;
         };
+        /** @description How the files of an integration look and are called. */
+        Files: {
+            /** @description `none`, `gzip` or `zstd`. */
+            compression: string;
+            /** @description Writes the CSV header even where there is no row. */
+            csvHeaderAlways: boolean;
+            /** @description Whether `event_ts` is the last column. */
+            eventTs: boolean;
+            /** @description Format. */
+            format: string;
+            /** @description Neutralises what a spreadsheet would run as a formula. */
+            neutraliseFormulas: boolean;
+            /** @description Text that keys begin with. */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description A new file begins when one reaches this size; null for one file.
+             */
+            rollBytes: number | null;
+            /** @description What a new column means. */
+            schema: components["schemas"]["SchemaRule"];
+            /** @description How keys are made. */
+            template: string;
+            /** @description `keep` or `decode`; the format's own rule where null. */
+            unicode: string | null;
+        };
         /**
          * @description A condition on one column, or a combination of filters. Which types and operators a column takes is in the catalog.
          * @example {
@@ -1266,6 +1807,26 @@ export interface components {
             /** @description What becomes of `\uXXXX` unless told otherwise. */
             unicodeDefault: components["schemas"]["Unicode"];
         };
+        /** @description What was found out about a window after it was exported. */
+        FoundLater: {
+            /**
+             * Format: date-time
+             * @description When it was compared with the source.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Rows that were in no file, or in an older version; a revision has them.
+             */
+            missingRows: number;
+            /** @description Id of the revision's run. */
+            revision: string | null;
+            /**
+             * Format: int64
+             * @description Exported rows that a later window has in a newer version.
+             */
+            supersededRows: number;
+        };
         /** @description How the server is. */
         Health: {
             /**
@@ -1337,6 +1898,153 @@ export interface components {
             /** @description Rows by table. */
             stored: components["schemas"]["StoredRows"][];
         };
+        /** @description An integration. */
+        Integration: {
+            /**
+             * Format: int32
+             * @description Windows of the past at the same time.
+             */
+            catchUpMax: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /** @description Who made it. */
+            createdBy: components["schemas"]["ActorBody"];
+            /** @description Timestamp that windows are measured on. */
+            cursor: components["schemas"]["Cursor"];
+            /** @description What becomes of rows that were deleted. */
+            deletions: components["schemas"]["Deletions"];
+            /**
+             * Format: date-time
+             * @description Everything before it was exported; null before the first window.
+             */
+            exportedUpto: string | null;
+            files: components["schemas"]["Files"] | null;
+            /** @description Id. */
+            id: string;
+            /**
+             * @description Kind of the destination.
+             * @example s3
+             */
+            kind: string;
+            /**
+             * Format: int32
+             * @description Seconds between the end of a window and its export.
+             */
+            lagSeconds: number;
+            lastRun: components["schemas"]["WindowRun"] | null;
+            /** @description Name for people. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the next window is exported; null while it is paused.
+             */
+            nextAt: string | null;
+            /** @description Options of the kind, without secrets. */
+            options: {
+                [key: string]: string;
+            };
+            pause: components["schemas"]["Pause"] | null;
+            /**
+             * Format: int32
+             * @description Windows that are queued or running.
+             */
+            runsActive: number;
+            /** @description When windows end. */
+            schedule: components["schemas"]["Schedule"];
+            /** @description Names of the secrets that are stored. */
+            secrets: string[];
+            /** @description Langfuse's name for this choice of tables, where it has one. */
+            source: string | null;
+            /** @description Where the first window begins. */
+            start: components["schemas"]["Start"];
+            /** @description Where it stands. */
+            status: components["schemas"]["IntegrationStatus"];
+            /** @description Tables, in the order of the files. */
+            tables: components["schemas"]["IntegrationTable"][];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /**
+             * Format: int32
+             * @description Counts changes; a change sends it back.
+             */
+            version: number;
+        };
+        /** @description A change of an integration: what is not given stays. */
+        IntegrationChange: components["schemas"]["Settings"] & {
+            /** @description Name for people. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description The version that the change was made from; another one by now is a conflict.
+             */
+            version: number;
+        };
+        /** @description A kind of destination that integrations can have. */
+        IntegrationKind: {
+            /** @description One paragraph for people. */
+            doc: string;
+            /**
+             * @description Stable name.
+             * @example s3
+             */
+            name: string;
+            /** @description JSON schema of its options, secrets among them. */
+            options: Record<string, never>;
+            /** @description Options that are secrets: they are sent under `secrets` and never shown. */
+            secrets: string[];
+            /** @description Name for people. */
+            title: string;
+        };
+        /** @description Integrations, newest first. */
+        IntegrationPage: {
+            /** @description Integrations. */
+            items: components["schemas"]["Integration"][];
+            /** @description The `cursor` of the next page; null at the end. */
+            next: string | null;
+        };
+        /** @description A new integration. A field that is not known is an error, not ignored. */
+        IntegrationRequest: components["schemas"]["Settings"] & {
+            /**
+             * @description Kind of the destination: one of `GET /api/v1/integration-kinds`.
+             * @example s3
+             */
+            kind: string;
+            /** @description Name for people. */
+            name: string;
+            /** @description Waits to be resumed before anything is exported. */
+            paused?: boolean;
+        };
+        /**
+         * @description Langfuse's names for choices of tables.
+         * @enum {string}
+         */
+        IntegrationSource: "TRACES_OBSERVATIONS" | "TRACES_OBSERVATIONS_EVENTS" | "EVENTS";
+        /**
+         * @description Where an integration stands.
+         * @enum {string}
+         */
+        IntegrationStatus: "waiting" | "running" | "upToDate" | "paused" | "failed";
+        /** @description One table of an integration. */
+        IntegrationTable: {
+            /** @description Columns by name, instead of groups. */
+            columns: string[];
+            /** @description Filters that must all hold. */
+            filter: components["schemas"]["Filter"][];
+            /** @description Field groups; all where empty and no columns are named. */
+            groups: string[];
+            /** @description Mask rules. */
+            masks: string[];
+            /** @description Table. */
+            table: string;
+            /** @description Filters as text. */
+            where: string[];
+        };
         /** @description An invitation. The link is shown once. */
         Invitation: {
             /**
@@ -1353,6 +2061,25 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description Who. */
             user: components["schemas"]["User"];
+        };
+        /** @description A backfill to be made. */
+        NewBackfill: {
+            /**
+             * @description First instant: RFC 3339, a date, or a duration before now such as `-24h`.
+             * @example 2026-08-01
+             */
+            from: string;
+            order?: components["schemas"]["BackfillOrder"] | null;
+            /**
+             * Format: int32
+             * @description Windows at the same time; those of the integration unless given.
+             */
+            parallelMax?: number | null;
+            /**
+             * @description First instant that is left out.
+             * @example 2026-08-08
+             */
+            to: string;
         };
         /** @description A comment to be made. */
         NewComment: {
@@ -1399,11 +2126,42 @@ export interface components {
             /** @description Name for people. */
             name: string;
         };
+        /** @description A window that will be exported. */
+        NextWindow: {
+            /**
+             * Format: date-time
+             * @description When it is exported.
+             */
+            at: string;
+            /** @description Keys of its files and of its manifest; empty for destinations without files. */
+            files: string[];
+            /**
+             * Format: date-time
+             * @description First instant.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description First instant after it.
+             */
+            to: string;
+        };
         /**
          * @description Kind of object that comments hang on.
          * @enum {string}
          */
         ObjectType: "OBSERVATION" | "TRACE" | "SESSION" | "PROMPT";
+        /** @description Why an integration does nothing. */
+        Pause: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            at: string;
+            /** @description Who paused it; the server because of a failure. */
+            by: components["schemas"]["ActorBody"];
+            failure: components["schemas"]["Failure"] | null;
+        };
         /** @description The first rows of an export. */
         Preview: {
             /** @description Columns in order, score columns included. */
@@ -1543,6 +2301,19 @@ export interface components {
              */
             rowsPerExportMax?: number | null;
         };
+        /** @description A stretch of time. */
+        RangeRequest: {
+            /**
+             * @description First instant: RFC 3339, a date, or a duration before now such as `-24h`.
+             * @example 2026-08-01
+             */
+            from: string;
+            /**
+             * @description First instant that is left out.
+             * @example 2026-08-08
+             */
+            to: string;
+        };
         /**
          * @description What somebody may do in a project.
          * @enum {string}
@@ -1629,6 +2400,89 @@ export interface components {
             where?: string[];
         };
         /**
+         * @description Why a window was exported.
+         * @enum {string}
+         */
+        RunCause: "schedule" | "request" | "backfill" | "reconcile";
+        /** @description Runs, latest window first. */
+        RunPage: {
+            /** @description Runs. */
+            items: components["schemas"]["WindowRun"][];
+            /** @description The `cursor` of the next page; null at the end. */
+            next: string | null;
+        };
+        /** @description What a run came to. */
+        RunResult: {
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Deletions of the window.
+             */
+            deletedRows: number;
+            /** @description Files in the order of the manifest. */
+            files: components["schemas"]["WindowFile"][];
+            /**
+             * Format: int64
+             * @description Rows that started before the window; with cursor `start_time` those of windows exported before that
+             *     were stored since, which are in no file.
+             */
+            lateRows: number;
+            /** @description Key of the manifest; null for destinations without files. */
+            manifest: string | null;
+            /**
+             * Format: int64
+             * @description Rows that the receiver refused: dead letters.
+             */
+            rejectedRows: number;
+            /**
+             * Format: int64
+             * @description Rows, or events that were accepted.
+             */
+            rows: number;
+            /** @description What differs from the columns of the window before. */
+            schemaChanged: components["schemas"]["SchemaChange"][];
+            /** @description What the reader should know. */
+            warnings: string[];
+        };
+        /** @description When windows end, aligned to the clock. */
+        Schedule: {
+            /** @description How often. */
+            every: components["schemas"]["Every"];
+            /**
+             * @description Five fields: minute, hour, day of month, month, day of week; with `cron` alone.
+             * @example 30 6 * * 1-5
+             */
+            expression?: string | null;
+            /**
+             * Format: int32
+             * @description Minutes of a window, from 1 to 1,440; with `minutes` alone.
+             */
+            minutes?: number | null;
+            /**
+             * @description IANA time zone that hours, days and cron expressions are of. UTC unless given.
+             * @example Europe/Berlin
+             */
+            zone?: string | null;
+        };
+        /** @description A difference between the columns of two windows. */
+        SchemaChange: {
+            /** @description Columns that are new. */
+            added: string[];
+            /** @description Columns that are gone. */
+            removed: string[];
+            /** @description Table. */
+            table: string;
+        };
+        /**
+         * @description What a column or score name means that earlier files did not have.
+         * @enum {string}
+         */
+        SchemaRule: "follow" | "frozen";
+        /**
          * @description What a search looks at.
          * @enum {string}
          */
@@ -1645,6 +2499,81 @@ export interface components {
             until: string | null;
             user: components["schemas"]["User"] | null;
         };
+        /** @description What goes where and when. */
+        Settings: {
+            /**
+             * Format: int32
+             * @description Windows of the past at the same time.
+             * @default 4
+             */
+            catchUpMax?: number | null;
+            compression?: components["schemas"]["Compression"] | null;
+            /** @description Writes the CSV header even where there is no row. */
+            csvHeaderAlways?: boolean | null;
+            cursor?: components["schemas"]["Cursor"] | null;
+            deletions?: components["schemas"]["Deletions"] | null;
+            /** @description Whether `event_ts`, by which readers tell versions of a row apart, is the last column. It is unless given. */
+            eventTs?: boolean | null;
+            /**
+             * @description Format of files. Parquet unless given.
+             * @example parquet
+             */
+            format?: string | null;
+            /**
+             * Format: int32
+             * @description Seconds between the end of a window and its export.
+             * @default 300
+             */
+            lagSeconds?: number | null;
+            /** @description Neutralises what a spreadsheet would run as a formula. */
+            neutraliseFormulas?: boolean | null;
+            /** @description Options of the kind without secrets, all of them. */
+            options?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * @description Text that keys begin with, taken as it is.
+             * @example langfuse/
+             */
+            prefix?: string | null;
+            /**
+             * Format: int64
+             * @description A new file begins when one reaches this size.
+             */
+            rollBytes?: number | null;
+            schedule?: components["schemas"]["Schedule"] | null;
+            schema?: components["schemas"]["SchemaRule"] | null;
+            /** @description Secrets of the kind, by option. Those that are not given stay. */
+            secrets?: {
+                [key: string]: string;
+            } | null;
+            source?: components["schemas"]["IntegrationSource"] | null;
+            start?: components["schemas"]["Start"] | null;
+            /** @description Tables, in the order of the files. Events, traces and scores unless given. */
+            tables?: components["schemas"]["TableRequest"][] | null;
+            /**
+             * @description How keys are made: `langfuse`, `hive`, or text with `{prefix}`, `{projectId}`, `{integrationId}`, `{table}`,
+             *     `{date}`, `{hour}`, `{window}` and `{ext}`.
+             * @example langfuse
+             */
+            template?: string | null;
+            unicode?: components["schemas"]["Unicode"] | null;
+        };
+        /** @description Where the first window begins. */
+        Start: {
+            /**
+             * Format: date-time
+             * @description With `date` alone: the first instant.
+             */
+            at?: string | null;
+            /** @description From when. */
+            from: components["schemas"]["StartFrom"];
+        };
+        /**
+         * @description From when.
+         * @enum {string}
+         */
+        StartFrom: "history" | "now" | "date";
         /** @description What is stored of a project. */
         Storage: {
             /** @description By table. */
@@ -1677,6 +2606,24 @@ export interface components {
             searchTypes: components["schemas"]["SearchType"][];
             /** @description Column of the time that orders its rows. */
             timeColumn: string | null;
+        };
+        /** @description One table of an integration. */
+        TableRequest: {
+            /** @description Columns by name, in order, instead of groups. */
+            columns?: string[];
+            /** @description Filters that must all hold. */
+            filter?: components["schemas"]["Filter"][];
+            /** @description Field groups, in order. All where neither these nor columns are given. */
+            groups?: string[];
+            /** @description Mask rules, as on the command line. */
+            masks?: string[];
+            /**
+             * @description Table.
+             * @example events
+             */
+            table: string;
+            /** @description Filters as text, which must hold too. */
+            where?: string[];
         };
         /** @description What is stored in a table. */
         TableStorage: {
@@ -1713,6 +2660,20 @@ export interface components {
             /** @description Stored table. */
             table: string;
         };
+        /** @description What a test of the destination came to. */
+        TestReport: {
+            /** @description Whether every step succeeded. */
+            ok: boolean;
+            /** @description The steps in order; the first that fails is the last. */
+            steps: components["schemas"]["TestStep"][];
+        };
+        /** @description A step of a test. */
+        TestStep: {
+            /** @description The receiver's own message, where it failed. */
+            failure: string | null;
+            /** @description What was done: `address policy`, `write`, `read back`, … */
+            name: string;
+        };
         /**
          * @description What becomes of `\uXXXX` in text.
          * @enum {string}
@@ -1734,6 +2695,91 @@ export interface components {
             /** @description Name for people. */
             name: string;
         };
+        /** @description A file of a window. */
+        WindowFile: {
+            /**
+             * Format: int64
+             * @description Size.
+             */
+            bytes: number;
+            /** @description Key. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            rows: number;
+            /** @description SHA-256 in hexadecimal. */
+            sha256: string;
+            /** @description Table. */
+            table: string;
+        };
+        /** @description The run of a window, over all its attempts. */
+        WindowRun: {
+            /**
+             * Format: int32
+             * @description How often a worker took it.
+             */
+            attempts: number;
+            /** @description The backfill it is a part of. */
+            backfill: string | null;
+            /** @description Why it was exported. */
+            cause: components["schemas"]["RunCause"];
+            failure: components["schemas"]["Failure"] | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt: string | null;
+            foundLater: components["schemas"]["FoundLater"] | null;
+            /**
+             * Format: date-time
+             * @description First instant of the window.
+             */
+            from: string;
+            /** @description Id. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was planned.
+             */
+            plannedAt: string;
+            /** @description How far it has come; final figures once it is completed. */
+            progress: components["schemas"]["Progress"];
+            result: components["schemas"]["RunResult"] | null;
+            /**
+             * Format: date-time
+             * @description When it is tried again, while it waits after a failure.
+             */
+            retryAt: string | null;
+            /**
+             * Format: int32
+             * @description Which export of the window it is, from 1.
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description When a worker first took it.
+             */
+            startedAt: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["WindowRunState"];
+            /**
+             * @description What tells the names of its files apart from others.
+             * @example 2026-08-01T12-00-00
+             */
+            stem: string;
+            /**
+             * Format: date-time
+             * @description First instant after it.
+             */
+            to: string;
+        };
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        WindowRunState: "queued" | "running" | "completed" | "failed" | "cancelled";
     };
     responses: never;
     parameters: never;
@@ -1801,6 +2847,34 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": number[];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_integration_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntegrationKind"][];
                 };
             };
             /** @description What went wrong */
@@ -2565,6 +3639,749 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_integrations: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntegrationPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_new_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextWindow"][];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_new_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestReport"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backfills: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackfill"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfill"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimate_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+                /** @description Id of the backfill */
+                backfill: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfill"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    integration_coverage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coverage"][];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowRun"][];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowRun"][];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_integration_runs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only in these states, separated by commas.
+                 * @example queued,failed
+                 */
+                state?: string;
+                /** @description Only of this backfill, by id. */
+                backfill?: string;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_integration_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+                /** @description Id of the run */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowRun"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestReport"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project */
+                project: string;
+                /** @description Id of the integration */
+                integration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextWindow"][];
                 };
             };
             /** @description What went wrong */

@@ -4,6 +4,7 @@ mod audit;
 mod comments;
 mod exports;
 mod imports;
+mod integrations;
 mod keys;
 mod members;
 mod projects;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(exports::download::follow_link));
     let anybody = OpenApiRouter::default()
         .routes(routes!(server::catalog))
+        .routes(routes!(integrations::look::kinds))
         .routes(routes!(session::session))
         .routes(routes!(projects::list));
     let person = OpenApiRouter::default().routes(routes!(session::sign_out)).routes(routes!(session::change_password));
@@ -44,7 +46,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rows::get))
         .routes(routes!(rows::facets))
         .routes(routes!(rows::histogram))
-        .routes(routes!(comments::list));
+        .routes(routes!(comments::list))
+        .routes(routes!(integrations::list))
+        .routes(routes!(integrations::get))
+        .routes(routes!(integrations::look::preview))
+        .routes(routes!(integrations::runs::list))
+        .routes(routes!(integrations::runs::get))
+        .routes(routes!(integrations::runs::coverage))
+        .routes(routes!(integrations::backfills::list))
+        .routes(routes!(integrations::backfills::estimate))
+        .routes(routes!(integrations::letters::list));
     let member = OpenApiRouter::default()
         .routes(routes!(exports::create::create))
         .routes(routes!(exports::cancel))
@@ -53,7 +64,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(exports::download::link))
         .routes(routes!(exports::download::file))
         .routes(routes!(comments::create))
-        .routes(routes!(imports::import));
+        .routes(routes!(imports::import))
+        .routes(routes!(integrations::pause))
+        .routes(routes!(integrations::resume))
+        .routes(routes!(integrations::runs::run))
+        .routes(routes!(integrations::backfills::create))
+        .routes(routes!(integrations::backfills::cancel))
+        .routes(routes!(integrations::letters::replay));
     let owner = OpenApiRouter::default()
         .routes(routes!(projects::change))
         .routes(routes!(projects::delete))
@@ -63,7 +80,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(keys::list))
         .routes(routes!(keys::create))
         .routes(routes!(keys::delete))
-        .routes(routes!(audit::list));
+        .routes(routes!(audit::list))
+        .routes(routes!(integrations::create))
+        .routes(routes!(integrations::change))
+        .routes(routes!(integrations::delete))
+        .routes(routes!(integrations::look::test_new))
+        .routes(routes!(integrations::look::test))
+        .routes(routes!(integrations::look::preview_new));
     OpenApiRouter::default()
         .merge(probes())
         .merge(needing(Need::Nobody, open))

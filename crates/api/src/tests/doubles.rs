@@ -14,17 +14,18 @@ use model::{
     ColumnType, Comment, CommentQuery, CommentStore, CommentToAdd, CreatedExport, Downloads, Export, ExportAsk,
     ExportDesk, ExportEstimate, ExportFile, ExportPreview, ExportQuery, ExportState, ExportStore, Expr, FacetAsk,
     FacetValue, Facets, Fault, FaultKind, FieldProblem, FieldRole, FileName, FilterColumn, FilterKind,
-    FormatDescriptor, Histogram, HistogramAsk, HistogramBar, Ingest, Ingested, JobId, JobProgress, Member, Micros,
-    NewApiKey, NewAuditEntry, NewExport, NewInvitation, NewUser, ObjectKind, OrderColumns, Page, PageRequest,
-    PageToken, PeopleStore, PlacedComment, PresentedKey, Project, ProjectChange, ProjectId, Quotas, Relation, Role,
-    RowCount, RowKey, RowPage, RowsAsk, SearchColumns, Secret, Session, ShownCells, ShownRow, SignIn, Stop,
-    StorageFigures, StoredTable, TableName, TableSpec, TableStorage, TimestampStyle, UnicodeRule, User, UserId,
+    FormatDescriptor, Histogram, HistogramAsk, HistogramBar, Ingest, Ingested, Integration, IntegrationAsk, JobId,
+    JobProgress, Member, Micros, NewApiKey, NewAuditEntry, NewBackfill, NewExport, NewInvitation, NewUser, ObjectKind,
+    OrderColumns, Page, PageRequest, PageToken, PeopleStore, PlacedComment, PresentedKey, Project, ProjectChange,
+    ProjectId, Quotas, Relation, Role, RowCount, RowKey, RowPage, RowsAsk, SearchColumns, Secret, Session, ShownCells,
+    ShownRow, SignIn, Stop, StorageFigures, StoredTable, TableName, TableSpec, TableStorage, TimestampStyle,
+    UnicodeRule, User, UserId,
 };
 use serde_json::json;
 
 use super::NOW;
-use crate::Ports;
 use crate::app::Readiness;
+use crate::{Integrations, Ports};
 
 /// Everything that the ports know.
 #[derive(Default)]
@@ -44,6 +45,9 @@ pub(super) struct State {
     pub(super) audit: Vec<NewAuditEntry>,
     pub(super) comments: Vec<PlacedComment>,
     pub(super) ingested: Vec<u8>,
+    pub(super) integrations: Vec<Integration>,
+    pub(super) asked_integrations: Vec<IntegrationAsk>,
+    pub(super) backfills: Vec<NewBackfill>,
     pub(super) asked: Vec<ExportAsk>,
     /// Message of the fault that browsing ends with.
     pub(super) browse_fails: Option<Fault>,
@@ -72,6 +76,7 @@ impl World {
             browse: world(),
             ingest: Some(world()),
             storage: world(),
+            integrations: Some(Integrations { store: world(), desk: world() }),
             comments: world(),
             people: world(),
             audit: world(),
@@ -211,7 +216,7 @@ fn no_export() -> Fault {
 }
 
 /// Items by position; a token is the number of items before it.
-fn paged<T: Clone>(items: &[T], page: &PageRequest) -> Result<Page<T>, Fault> {
+pub(super) fn paged<T: Clone>(items: &[T], page: &PageRequest) -> Result<Page<T>, Fault> {
     let forged = || Fault::bad_request("cursor: this is not the cursor of a page");
     let start = match &page.after {
         None => 0,

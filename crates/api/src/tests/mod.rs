@@ -4,6 +4,8 @@ mod auth;
 mod document;
 mod doubles;
 mod exports;
+mod integration_doubles;
+mod integrations;
 mod limits;
 mod pages;
 mod people;

@@ -99,12 +99,31 @@ pub(crate) enum Compression {
     Zstd,
 }
 
+impl Compression {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// What becomes of `\uXXXX` in text.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unicode {
     Keep,
     Decode,
+}
+
+impl Unicode {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Decode => "decode",
+        }
+    }
 }
 
 /// A kind of filter that a source may not be able to honour.
@@ -116,15 +135,6 @@ pub(crate) enum UnsupportedFilter {
 
 impl From<ExportRequest> for ExportAsk {
     fn from(request: ExportRequest) -> Self {
-        let compression = |compression| match compression {
-            Compression::None => "none",
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        };
-        let unicode = |unicode| match unicode {
-            Unicode::Keep => "keep",
-            Unicode::Decode => "decode",
-        };
         let unsupported = |kind: UnsupportedFilter| match kind {
             UnsupportedFilter::Comments => "comments".to_owned(),
         };
@@ -142,8 +152,8 @@ impl From<ExportRequest> for ExportAsk {
             limit: request.limit,
             masks: request.masks,
             format: request.format,
-            compression: request.compression.map(compression).map(str::to_owned),
-            unicode: request.unicode.map(unicode).map(str::to_owned),
+            compression: request.compression.map(|compression| compression.as_str().to_owned()),
+            unicode: request.unicode.map(|unicode| unicode.as_str().to_owned()),
             bom: request.bom,
             csv_header_always: request.csv_header_always,
             neutralise_formulas: request.neutralise_formulas,
@@ -304,6 +314,12 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+impl From<model::Failure> for Failure {
+    fn from(failure: model::Failure) -> Self {
+        Self { step: failure.step, code: failure.kind, message: failure.message, hint: failure.hint }
+    }
+}
+
 impl From<model::Export> for Export {
     fn from(export: model::Export) -> Self {
         let file = |(index, file): (usize, model::ExportFile)| ExportFile {
@@ -313,12 +329,6 @@ impl From<model::Export> for Export {
             bytes: file.bytes.get(),
             rows: file.rows.get(),
             sha256: file.sha256,
-        };
-        let failure = |failure: model::Failure| Failure {
-            step: failure.step,
-            code: failure.kind,
-            message: failure.message,
-            hint: failure.hint,
         };
         Self {
             id: export.id.as_str().to_owned(),
@@ -340,7 +350,7 @@ impl From<model::Export> for Export {
             warnings: export.warnings,
             file_name: export.file_name.last_segment().to_owned(),
             files: export.files.into_iter().enumerate().map(file).collect(),
-            failure: export.failure.map(failure),
+            failure: export.failure.map(Into::into),
         }
     }
 }

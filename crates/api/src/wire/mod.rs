@@ -8,6 +8,7 @@ mod comments;
 mod counts;
 mod export;
 mod filter;
+mod integration;
 mod people;
 mod rows;
 mod storage;
@@ -20,6 +21,10 @@ pub(crate) use catalog::Catalog;
 pub(crate) use comments::{Comment, CommentPage, CommentsQuery, NewComment};
 pub(crate) use counts::{Facets, FacetsRequest, Histogram, HistogramRequest};
 pub(crate) use export::{DownloadLink, Estimate, Export, ExportPage, ExportRequest, ExportsQuery, Preview};
+pub(crate) use integration::{
+    Backfill, BackfillPage, Coverage, DeadLetterPage, Integration, IntegrationChange, IntegrationKind, IntegrationPage,
+    IntegrationRequest, NewBackfill, NextWindow, RangeRequest, RunPage, RunsQuery, TestReport, WindowRun,
+};
 pub(crate) use people::{
     ApiKey, AuditPage, ChangedProject, CreatedKey, Invitation, Member, NewInvitation, NewKey, NewMember, NewProject,
     Project, ProjectPage, Session,

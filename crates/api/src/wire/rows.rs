@@ -174,6 +174,15 @@ impl From<Cursor> for model::Cursor {
     }
 }
 
+impl From<model::Cursor> for Cursor {
+    fn from(cursor: model::Cursor) -> Self {
+        match cursor {
+            model::Cursor::Ingested => Self::Ingested,
+            model::Cursor::StartTime => Self::StartTime,
+        }
+    }
+}
+
 /// Rows, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -23,10 +23,11 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
     ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, Fields, FileAttributes,
-    FileName, FileWriter, KindDescriptor, Manifest, ObjectHead, Receipt, UploadState,
+    FileName, FileWriter, KindDescriptor, ObjectHead, Published, UploadState,
 };
 
 use crate::address::{Address, FILE_SCHEME};
+use crate::egress::Egress;
 use crate::{Connection, Kind, check, publish, state};
 use fault::classify;
 use writer::{LocalWriter, Upload};
@@ -36,7 +37,7 @@ const NAME: &str = "local";
 /// Read at once when a file is read back: large enough to be cheap, small beside a run's buffers.
 const READ_BYTES: usize = 1 << 20;
 
-pub(crate) const KIND: Kind = Kind { describe, connect };
+pub(crate) const KIND: Kind = Kind { describe, connect, remote: false };
 
 fn describe() -> KindDescriptor {
     KindDescriptor {
@@ -52,7 +53,7 @@ fn describe() -> KindDescriptor {
 
 /// A path that ends in a slash, or that is a directory, names the root itself; any other path names a
 /// file in its parent.
-fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
+fn connect(_: &Egress, address: &Address, fields: &mut Fields<'_>) -> Connection {
     fields.check()?;
     let path = Path::new(&address.path);
     if address.path.ends_with('/') || path.is_dir() {
@@ -179,9 +180,9 @@ impl Destination for LocalDestination {
         .await
     }
 
-    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault> {
+    async fn publish(&self, manifest: &Published, name: &FileName) -> Result<(), Fault> {
         publish::verify_files(self, manifest).await?;
-        let (target, text) = (self.target(name), publish::manifest_text(manifest));
+        let (target, text) = (self.target(name), manifest.text.clone());
         blocking("write", target.clone(), move || {
             create_parents(&target)?;
             let partial = partial_of(&target);
@@ -191,8 +192,7 @@ impl Destination for LocalDestination {
             fs::rename(&partial, &target)?;
             sync_directory(&target)
         })
-        .await?;
-        Ok(publish::receipt(manifest, name))
+        .await
     }
 }
 

@@ -30,7 +30,7 @@ const SCHEME: &str = "az";
 const HINT: &str = "set account_key, or AZURE_STORAGE_ACCOUNT_KEY, or a connection string, or run where an identity is \
                     attached; it needs the role Storage Blob Data Contributor";
 
-pub(crate) const KIND: Kind = Kind { describe, connect };
+pub(crate) const KIND: Kind = Kind { describe, connect: connect_through, remote: true };
 
 /// Options of an Azure Blob Storage container.
 #[derive(JsonSchema)]
@@ -76,10 +76,6 @@ fn describe() -> KindDescriptor {
         options: schemars::schema_for!(AzureOptions).to_value(),
         secrets: &["account_key", "client_secret", "connection_string", "sas_token"],
     }
-}
-
-fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
-    connect_through(&Egress::open(), address, fields)
 }
 
 /// Who asks, as the options, the connection string or the environment say.

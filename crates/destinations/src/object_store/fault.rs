@@ -9,6 +9,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::vendor::Place;
 use crate::egress::Refusal;
+use crate::guard::{self, Refused};
 
 /// Characters of a receiver's message that are repeated: enough for a sentence.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -17,6 +18,10 @@ impl Place {
     /// The fault for an error while `doing` something, such as `read a.csv`.
     pub(super) fn fault(&self, doing: &str, error: object_store::Error) -> Fault {
         let fault = match (Refusal::of(&error), transport(&error)) {
+            _ if Refused::caused(&error) => {
+                let message = format!("cannot {doing} in {self}: the host is in a network that may not be reached");
+                Fault::new(FaultKind::Configuration, message).hint(guard::HINT)
+            }
             (Some(refusal), _) => self.refused(doing, refusal),
             (None, Some(kind)) => self.unreachable(doing, kind),
             (None, None) => match &error {

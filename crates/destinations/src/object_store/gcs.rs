@@ -26,7 +26,7 @@ const ENDPOINT: &str = "https://storage.googleapis.com";
 const HINT: &str = "set service_account to the path of a key file, or GOOGLE_APPLICATION_CREDENTIALS, or run where a \
                     service account is attached; it needs the role Storage Object User";
 
-pub(crate) const KIND: Kind = Kind { describe, connect };
+pub(crate) const KIND: Kind = Kind { describe, connect: connect_through, remote: true };
 
 /// Options of a Google Cloud Storage bucket.
 #[derive(JsonSchema)]
@@ -65,10 +65,6 @@ fn describe() -> KindDescriptor {
         options: schemars::schema_for!(GcsOptions).to_value(),
         secrets: &["service_account_key"],
     }
-}
-
-fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
-    connect_through(&Egress::open(), address, fields)
 }
 
 /// Connects with clients of `egress`.

@@ -24,7 +24,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
     ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, FileAttributes, FileName,
-    FileWriter, Manifest, ObjectHead, Receipt, UploadState,
+    FileWriter, ObjectHead, Published, UploadState,
 };
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStoreExt, PutOptions, PutPayload};
@@ -254,11 +254,10 @@ impl Destination for ObjectDestination {
         }
     }
 
-    async fn publish(&self, manifest: &Manifest, name: &FileName) -> Result<Receipt, Fault> {
+    async fn publish(&self, manifest: &Published, name: &FileName) -> Result<(), Fault> {
         publish::verify_files(self, manifest).await?;
         let attributes = FileAttributes { content_type: "application/json".to_owned(), content_disposition: None };
-        self.session.put(name, &attributes, publish::manifest_text(manifest).into()).await?;
-        Ok(publish::receipt(manifest, name))
+        self.session.put(name, &attributes, manifest.text.clone()).await
     }
 }
 

@@ -26,7 +26,7 @@ const HINT: &str = "set access_key_id and secret_access_key, or AWS_ACCESS_KEY_I
                     or run where a role is attached; the key needs s3:PutObject, s3:GetObject and \
                     s3:AbortMultipartUpload";
 
-pub(crate) const KIND: Kind = Kind { describe, connect };
+pub(crate) const KIND: Kind = Kind { describe, connect: connect_through, remote: true };
 
 /// Options of an S3 bucket.
 #[derive(JsonSchema)]
@@ -75,10 +75,6 @@ fn describe() -> KindDescriptor {
         options: schemars::schema_for!(S3Options).to_value(),
         secrets: &["secret_access_key", "session_token"],
     }
-}
-
-fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
-    connect_through(&Egress::open(), address, fields)
 }
 
 /// Connects with clients of `egress`.

@@ -12,15 +12,16 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use model::{
     ByteCount, CheckStep, Connected, Destination, DestinationLimits, Durable, Fault, FaultKind, Fields, FileAttributes,
-    FileName, FileWriter, KindDescriptor, Manifest, ObjectHead, Receipt, UploadState,
+    FileName, FileWriter, KindDescriptor, ObjectHead, Published, UploadState,
 };
 
 use crate::address::{Address, STDOUT_SCHEME};
+use crate::egress::Egress;
 use crate::{Connection, Kind, state};
 
 const NAME: &str = "stdout";
 
-pub(crate) const KIND: Kind = Kind { describe, connect };
+pub(crate) const KIND: Kind = Kind { describe, connect, remote: false };
 
 fn describe() -> KindDescriptor {
     KindDescriptor {
@@ -34,7 +35,7 @@ fn describe() -> KindDescriptor {
     }
 }
 
-fn connect(address: &Address, fields: &mut Fields<'_>) -> Connection {
+fn connect(_: &Egress, address: &Address, fields: &mut Fields<'_>) -> Connection {
     fields.check()?;
     Ok(Connected { to: Arc::new(StdoutDestination::new()), path: address.path.clone() })
 }
@@ -110,7 +111,7 @@ impl Destination for StdoutDestination {
         Ok(())
     }
 
-    async fn publish(&self, _: &Manifest, _: &FileName) -> Result<Receipt, Fault> {
+    async fn publish(&self, _: &Published, _: &FileName) -> Result<(), Fault> {
         Err(self.unsupported("takes no manifest"))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use futures_util::stream::{self, BoxStream};
 use model::{
     Actor, ByteCount, EndedExport, ExportState, FaultKind, JobId, Micros, NoticeId, ProjectId, RowCount, StopReason,
-    UserId,
+    Told, UserId,
 };
 
 use super::*;
@@ -85,7 +85,7 @@ fn notice(id: &str, channel: Channel, attempt: u32, age: Duration) -> Notice {
         files: Vec::new(),
         failure: None,
     };
-    Notice { id: NoticeId::new(id), channel, export, age, attempt }
+    Notice { id: NoticeId::new(id), channel, about: Told::Export(Box::new(export)), age, attempt }
 }
 
 fn fault(kind: FaultKind) -> Fault {

@@ -136,6 +136,11 @@ impl ProjectFiles {
         self.opened.get(place, || OpenFile::open(&self.snapshot, &self.files[place], &self.schema))
     }
 
+    /// The rows of a file that a newer version replaces: deletions are not among them.
+    pub(crate) fn superseded(&self, place: usize) -> RoaringBitmap {
+        self.dead.superseded_of(&self.files[place])
+    }
+
     /// The rows of a file that do not live.
     pub(crate) fn dead(&self, place: usize) -> Option<&RoaringBitmap> {
         self.dead.of(&self.files[place])

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
-use model::{ByteCount, Cursor, Fault, FaultKind, KeyRange, OrderKey, Stop};
+use model::{ByteCount, Cursor, DeletedRows, Fault, FaultKind, KeyRange, OrderKey, Stop};
 
 use super::files::RowGroup;
 use super::filter::{Answers, Filter, position_column, score_column};
@@ -56,7 +56,10 @@ impl Fragment {
         if !scan.meets_window(group) || !meets_range(group, range) || pruned(&scan.filter) {
             return Ok(None);
         }
-        let mut rows = Rows::live(Arc::clone(&file), group, scan.files.dead(group.file));
+        let mut rows = match scan.deleted {
+            DeletedRows::LeftOut => Rows::live(Arc::clone(&file), group, scan.files.dead(group.file)),
+            DeletedRows::Included => Rows::live(Arc::clone(&file), group, Some(&scan.files.superseded(group.file))),
+        };
         narrow_to_range(scan, group, range, &mut rows)?;
         narrow_to_window(scan, group, &mut rows)?;
         narrow_to_filter(scan, group, &mut rows, stop)?;

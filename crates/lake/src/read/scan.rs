@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::{Field, Schema, SchemaRef};
-use model::{ByteCount, Cursor, Fault, ReadRequest, Stop, Window};
+use model::{ByteCount, Cursor, DeletedRows, Fault, ReadRequest, Stop, Window};
 use roaring::RoaringBitmap;
 
 use super::files::{ProjectFiles, RowGroup};
@@ -37,6 +37,7 @@ pub(crate) struct Scan {
     pub payload: Vec<usize>,
     pub batch_bytes_max: ByteCount,
     pub row_bytes_max: ByteCount,
+    pub deleted: DeletedRows,
 }
 
 /// What a scan takes from groups of another table.
@@ -143,6 +144,7 @@ impl Scan {
             payload,
             batch_bytes_max: request.batch_bytes_max,
             row_bytes_max: request.row_bytes_max,
+            deleted: request.deleted,
             files,
         })
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use enrich::resolve_comments;
 use model::filter::{SearchType, WireFilter, compile, compile_search, parse_where};
 use model::{
-    ByteCount, ColumnSpec, Cursor, Expr, Fault, FieldProblem, Micros, ProjectId, ReadRequest, RowsAsk, RunId,
-    TableSpec, VersionScope, Window, nearest,
+    ByteCount, ColumnSpec, Cursor, DeletedRows, Expr, Fault, FieldProblem, Micros, ProjectId, ReadRequest, RowsAsk,
+    RunId, TableSpec, VersionScope, Window, nearest,
 };
 use serde_json::Value;
 
@@ -115,6 +115,7 @@ impl Asked {
             window: self.window,
             cursor: self.cursor,
             versions: VersionScope::SinceWindow,
+            deleted: DeletedRows::LeftOut,
             as_of: self.as_of,
             snapshot: None,
             scores_since: None,

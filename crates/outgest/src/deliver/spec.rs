@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use enrich::Links;
-use model::{ByteCount, Cursor, Enrichment, EventStream, Micros, ReadRequest, RunId, VersionScope, Window};
+use model::{
+    ByteCount, Cursor, DeletedRows, Enrichment, EventStream, Micros, ReadRequest, RunId, VersionScope, Window,
+};
 use pipeline::{Budget, DeliverySpec};
 use tables::analytics::{EventFacts, EventTable};
 
@@ -41,6 +43,7 @@ impl Delivery {
                 window: self.window,
                 cursor: self.cursor,
                 versions: VersionScope::default(),
+                deleted: DeletedRows::LeftOut,
                 as_of,
                 snapshot: None,
                 scores_since: None,

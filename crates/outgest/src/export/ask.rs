@@ -9,7 +9,7 @@ use model::{
 use serde_json::Value;
 
 use super::comments::{COMMENTS, CommentsHere, unknown_kinds, without_comments};
-use super::request::{Asked, Naming, Problems, Request, find_table, format_of_name};
+use super::request::{Asked, Layout, Naming, Problems, Request, find_table, format_of_name};
 
 /// What to do about a filter on comments that are not there.
 const REFUSED_HINT: &str =
@@ -53,6 +53,7 @@ impl Request {
             return Err(problems.into_fault());
         };
         let asked = Asked {
+            layout: Layout::Demand,
             project: project.as_str().to_owned(),
             table,
             filters: filters.unwrap_or_default(),
@@ -106,7 +107,7 @@ fn window(ask: &ExportAsk, now: Micros) -> Result<Window, Vec<FieldProblem>> {
 }
 
 /// A fault about one field as a problem of that field.
-fn problem_of(field: &str, fault: &Fault) -> FieldProblem {
+pub(super) fn problem_of(field: &str, fault: &Fault) -> FieldProblem {
     let message = fault.public_message();
     let message = message.strip_prefix(field).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
     FieldProblem { field: field.to_owned(), message: message.to_owned(), hint: fault.public_hint().map(str::to_owned) }

@@ -40,6 +40,8 @@ pub struct Request {
     pub limit: Option<RowCount>,
     /// What is hidden.
     pub mask: Option<Mask>,
+    /// How columns are laid out, and whether deletions are rows.
+    pub layout: Layout,
     /// The format.
     pub format: &'static dyn Format,
     /// Its options.
@@ -48,8 +50,40 @@ pub struct Request {
     pub query: Value,
 }
 
+/// Which layout of a table's columns is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// That of exports on demand.
+    #[default]
+    Demand,
+    /// That of scheduled exports.
+    Scheduled,
+    /// The same, with deletions among the rows.
+    WithDeletions,
+}
+
+impl Layout {
+    fn is_usual(&self) -> bool {
+        *self == Self::Demand
+    }
+
+    /// The table of this name in this layout.
+    fn table(self, name: &str) -> Result<Arc<TableSpec>, FieldProblem> {
+        let scheduled = match self {
+            Self::Demand => return find_table(name),
+            Self::Scheduled | Self::WithDeletions => tables::scheduled::find(name)?,
+        };
+        match self {
+            Self::WithDeletions => Ok(Arc::clone(scheduled.with_deletions.as_ref().unwrap_or(&scheduled.table))),
+            _ => Ok(Arc::clone(&scheduled.table)),
+        }
+    }
+}
+
 /// What was asked, read but not yet held against the table.
 pub(super) struct Asked {
+    pub(super) layout: Layout,
     pub(super) project: String,
     pub(super) table: Arc<TableSpec>,
     pub(super) filters: Vec<WireFilter>,
@@ -99,6 +133,7 @@ impl Request {
         // Values that had a problem are replaced by harmless ones, so that the rest is checked too.
         let format = format.unwrap_or_else(|| formats::all()[0]);
         let asked = Asked {
+            layout: Layout::Demand,
             project: args.project.clone(),
             table,
             filters: filters.unwrap_or_default(),
@@ -124,7 +159,7 @@ impl Request {
                 .hint("another version of outgest may have written it")
         })?;
         let mut problems = Problems::default();
-        let table = problems.take(find_table(&query.table));
+        let table = problems.take(query.layout.table(&query.table));
         let filters = problems.take_all(WireFilter::from_json(&query.filter, "filter"));
         let format = problems.take(format_of_name(&query.format));
         let (Some(table), Some(filters), Some(format)) = (table, filters, format) else {
@@ -143,6 +178,7 @@ impl Request {
             None => None,
         };
         let asked = Asked {
+            layout: query.layout,
             project: query.project,
             table,
             filters,
@@ -177,6 +213,7 @@ impl Request {
         let query = Query {
             project: asked.project.clone(),
             table: table.name.to_string(),
+            layout: asked.layout,
             columns: selection.columns.iter().map(|column| column.name.clone()).collect(),
             scores: selection.scores,
             filter: asked.filters.iter().map(WireFilter::to_json).collect(),
@@ -200,6 +237,7 @@ impl Request {
             cursor: asked.cursor,
             limit: asked.limit.map(RowCount),
             mask,
+            layout: asked.layout,
             format: asked.format,
             format_options: asked.format_options,
             query: serde_json::to_value(query)
@@ -213,6 +251,8 @@ impl Request {
 struct Query {
     project: String,
     table: String,
+    #[serde(skip_serializing_if = "Layout::is_usual", default)]
+    layout: Layout,
     columns: Vec<String>,
     scores: bool,
     filter: Value,

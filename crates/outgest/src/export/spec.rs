@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use enrich::{Comments, Prices, Scores, resolve_comments};
 use model::{
-    ByteCount, CommentLookup, CompareOp, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal, Micros, ReadRequest,
-    RunId, VersionScope,
+    ByteCount, CommentLookup, CompareOp, DeletedRows, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal, Micros,
+    ReadRequest, Relation, RunId, VersionScope,
 };
 use pipeline::{Budget, Earlier, FileLayout, RunSpec};
 use sha2::{Digest, Sha256};
 
-use super::request::Request;
+use super::request::{Layout, Request};
 
 /// Scores may be older than the rows they belong to by this much: two days and one hour (promise 3).
 const SCORE_LOOKBACK_SECONDS: i64 = 49 * 3_600;
@@ -76,6 +76,10 @@ pub async fn read_request(
         scores_since: since.map(|since| since.minus_seconds(SCORE_LOOKBACK_SECONDS)),
         batch_bytes_max: Budget::default().batch_bytes,
         versions: VersionScope::default(),
+        deleted: match request.layout {
+            Layout::WithDeletions if matches!(request.table.relation, Relation::Stored(_)) => DeletedRows::Included,
+            _ => DeletedRows::LeftOut,
+        },
         row_bytes_max: ROW_BYTES_MAX,
     })
 }

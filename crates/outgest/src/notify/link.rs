@@ -1,6 +1,6 @@
 //! Links into the web app.
 
-use model::EndedExport;
+use model::Told;
 use url::Url;
 
 use crate::config::settings::ServerSettings;
@@ -17,11 +17,15 @@ impl Links {
         Self { public_url: settings.public_url() }
     }
 
-    /// The page of an export.
-    pub fn export(&self, export: &EndedExport) -> String {
+    /// The page of what a notice is about.
+    pub fn told(&self, about: &Told) -> String {
+        let family = match about {
+            Told::Export(_) => "exports",
+            Told::Integration(_) => "integrations",
+        };
         let Ok(mut url) = Url::parse(&self.public_url) else { return self.public_url.clone() };
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["projects", export.project.as_str(), "exports", export.id.as_str()]);
+            segments.pop_if_empty().extend(["projects", about.project().as_str(), family, about.id()]);
         }
         url.into()
     }

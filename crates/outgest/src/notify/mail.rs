@@ -1,4 +1,4 @@
-//! A mail to the person who asked for an export.
+//! A mail to the person who asked for an export or made an integration.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use model::{Actor, Channel, EndedExport, ExportState, Fault, FaultKind, Notice, PeopleStore, User};
+use model::{
+    Actor, Channel, EndedExport, ExportState, Fault, FaultKind, Notice, PeopleStore, StoppedIntegration, Told, User,
+};
 
 use super::link::Links;
 use crate::config::settings::SmtpSettings;
@@ -65,18 +67,18 @@ impl Messenger for Mail {
     }
 
     async fn send(&self, notice: &Notice) -> Result<(), Fault> {
-        let Actor::User(id) = &notice.export.created_by else {
-            return Err(Fault::bug("a mail was noted for an export that no person asked for"));
+        let Actor::User(id) = notice.about.created_by() else {
+            return Err(Fault::bug("a mail was noted for something that no person asked for"));
         };
         let Some(user) = self.people.user(id).await? else {
-            return Err(Fault::new(FaultKind::NotFound, "the account of who asked for the export is gone"));
+            return Err(Fault::new(FaultKind::NotFound, "the account of who asked for it is gone"));
         };
-        let message = compose(&self.from, &user, &notice.export, &self.links)?;
+        let message = compose(&self.from, &user, &notice.about, &self.links)?;
         self.transport.send(message).await.map(drop).map_err(|error| fault("the mail was not taken", error))
     }
 }
 
-fn compose(from: &Mailbox, user: &User, export: &EndedExport, links: &Links) -> Result<Message, Fault> {
+fn compose(from: &Mailbox, user: &User, about: &Told, links: &Links) -> Result<Message, Fault> {
     let address = user.email.parse().map_err(|error| {
         Fault::new(FaultKind::Rejected, format!("{:?} is not an address mail can be sent to", user.email))
             .because(error)
@@ -84,23 +86,52 @@ fn compose(from: &Mailbox, user: &User, export: &EndedExport, links: &Links) -> 
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(Some(one_line(&user.name)).filter(|name| !name.is_empty()), address))
-        .subject(subject(export))
+        .subject(subject(about))
         // Replies of machines to a machine help nobody.
         .header(AutoSubmitted)
         .header(ContentType::TEXT_PLAIN)
-        .body(body(export, links))
+        .body(body(about, links))
         .map_err(|error| Fault::bug("cannot compose a mail").because(error))
 }
 
-fn subject(export: &EndedExport) -> String {
-    let name = one_line(&export.name);
-    match export.state {
-        ExportState::Failed => format!("Export \"{name}\" failed"),
-        _ => format!("Export \"{name}\" is ready"),
+fn subject(about: &Told) -> String {
+    match about {
+        Told::Export(export) if export.state == ExportState::Failed => {
+            format!("Export \"{}\" failed", one_line(&export.name))
+        }
+        Told::Export(export) => format!("Export \"{}\" is ready", one_line(&export.name)),
+        Told::Integration(stopped) => {
+            format!("Integration \"{}\" is paused: action required", one_line(&stopped.name))
+        }
     }
 }
 
-fn body(export: &EndedExport, links: &Links) -> String {
+fn body(about: &Told, links: &Links) -> String {
+    match about {
+        Told::Export(export) => export_body(export, &links.told(about)),
+        Told::Integration(stopped) => integration_body(stopped, &links.told(about)),
+    }
+}
+
+fn integration_body(stopped: &StoppedIntegration, link: &str) -> String {
+    let (name, project, failure) = (one_line(&stopped.name), &stopped.project, &stopped.failure);
+    let mut text = format!(
+        "The integration \"{name}\" ({}) of project {project} is paused: its destination refused a window, \
+         and nothing more is exported until somebody resumes it. Nothing is lost meanwhile.\n\n",
+        stopped.kind
+    );
+    if let Some(step) = &failure.step {
+        text.push_str(&format!("Step:  {step}\n"));
+    }
+    text.push_str(&format!("Cause: {}\n", failure.message));
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("To do: {hint}\n"));
+    }
+    text.push_str(&format!("\nChange it and resume:\n{link}\n"));
+    text
+}
+
+fn export_body(export: &EndedExport, link: &str) -> String {
     let mut text = String::new();
     let name = one_line(&export.name);
     let mut line = |line: std::fmt::Arguments<'_>| {
@@ -117,7 +148,7 @@ fn body(export: &EndedExport, links: &Links) -> String {
                 line(format_args!("To do: {hint}"));
             }
         }
-        line(format_args!("\nDetails, and another try:\n{}", links.export(export)));
+        line(format_args!("\nDetails, and another try:\n{link}"));
         return text;
     }
     line(format_args!(
@@ -130,7 +161,7 @@ fn body(export: &EndedExport, links: &Links) -> String {
         let until = until.to_utc().format("%Y-%m-%d %H:%M UTC");
         line(format_args!("It can be downloaded until {until}:"));
     }
-    line(format_args!("{}", links.export(export)));
+    line(format_args!("{link}"));
     if export.truncated {
         line(format_args!("\nA limit cut rows: this is not everything that was asked for."));
     }
@@ -206,6 +237,7 @@ mod tests {
             truncated: true,
             ..ended(ExportState::Completed)
         };
+        let export = Told::Export(Box::new(export));
         assert_eq!(subject(&export), "Export \"nightly events\" is ready");
         assert_eq!(
             body(&export, &links()),
@@ -225,7 +257,7 @@ mod tests {
             message: "access denied by s3://bucket".to_owned(),
             hint: Some("grant s3:PutObject".to_owned()),
         };
-        let export = EndedExport { failure: Some(failure), ..ended(ExportState::Failed) };
+        let export = Told::Export(Box::new(EndedExport { failure: Some(failure), ..ended(ExportState::Failed) }));
         assert_eq!(subject(&export), "Export \"nightly events\" failed");
         assert_eq!(
             body(&export, &links()),
@@ -233,6 +265,28 @@ mod tests {
              Step:  upload\nCause: access denied by s3://bucket\nTo do: grant s3:PutObject\n\n\
              Details, and another try:\nhttps://og.example/base/projects/acme%2Fprod/exports/e-1\n"
         );
+    }
+
+    #[test]
+    fn a_mail_about_a_stopped_integration_says_cause_and_what_to_do() {
+        let stopped = Told::Integration(Box::new(StoppedIntegration {
+            integration: model::IntegrationId::new("i-1"),
+            project: model::ProjectId::new("acme"),
+            name: "lake".to_owned(),
+            kind: "s3".to_owned(),
+            created_by: Actor::System,
+            at: Micros(0),
+            failure: Failure {
+                step: Some("writing a file".to_owned()),
+                kind: "credentials".to_owned(),
+                message: "AccessDenied".to_owned(),
+                hint: Some("grant s3:PutObject".to_owned()),
+            },
+        }));
+        assert_eq!(subject(&stopped), "Integration \"lake\" is paused: action required");
+        let body = body(&stopped, &links());
+        assert!(body.contains("Step:  writing a file\nCause: AccessDenied\nTo do: grant s3:PutObject\n"), "{body}");
+        assert!(body.ends_with("https://og.example/base/projects/acme/integrations/i-1\n"), "{body}");
     }
 
     #[test]
@@ -245,6 +299,7 @@ mod tests {
             created_at: Micros(0),
         };
         let export = EndedExport { name: "x\r\nBcc: all@example.com".to_owned(), ..ended(ExportState::Completed) };
+        let export = Told::Export(Box::new(export));
         let message = compose(&"og@example.com".parse().unwrap(), &user, &export, &links()).unwrap();
         let text = String::from_utf8(message.formatted()).unwrap();
         let headers = text.split("\r\n\r\n").next().unwrap();

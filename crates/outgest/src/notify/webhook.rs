@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use destinations::{Guard, GuardedClient};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::notices::Messenger;
-use model::{Channel, ExportState, Fault, FaultKind, Notice, Secret};
+use model::{Channel, ExportState, Fault, FaultKind, Notice, Secret, Told};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -61,7 +61,18 @@ impl Messenger for Webhook {
 }
 
 fn body(notice: &Notice, links: &Links) -> Value {
-    let export = &notice.export;
+    let export = match &notice.about {
+        Told::Export(export) => export,
+        Told::Integration(stopped) => {
+            return json!({
+                "version": BODY_VERSION,
+                "id": notice.id,
+                "event": "integration.paused",
+                "link": links.told(&notice.about),
+                "integration": stopped,
+            });
+        }
+    };
     let event = if export.state == ExportState::Failed { "export.failed" } else { "export.completed" };
     let files: Vec<Value> = export
         .files
@@ -75,7 +86,7 @@ fn body(notice: &Notice, links: &Links) -> Value {
         "version": BODY_VERSION,
         "id": notice.id,
         "event": event,
-        "link": links.export(export),
+        "link": links.told(&notice.about),
         "export": {
             "id": export.id,
             "project": export.project,

@@ -59,6 +59,7 @@ impl Runner for ExportRunner {
                 let piece = self.part(job)?;
                 self.write(job, piece, context).await
             }
+            JobKind::Window | JobKind::Reconcile => Err(Fault::bug(format!("job {} is no export", job.id))),
         }
     }
 
@@ -174,8 +175,9 @@ impl ExportRunner {
         })?;
         let name = manifest_name(&self.place.key(&export.file_name)?)?;
         context.log.stop().check()?;
-        let published = self.place.destination.publish(&manifest, &name).await;
-        completed(&published.map_err(|fault| fault.during("writing the manifest"))?)
+        let published = self.place.destination.publish(&manifest.to_published(), &name).await;
+        published.map_err(|fault| fault.during("writing the manifest"))?;
+        completed(&Receipt { manifest, manifest_key: Some(name) })
     }
 
     async fn remove(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {

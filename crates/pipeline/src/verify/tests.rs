@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{ByteCount, FileName, Manifest, Micros, RowCount, Stop, Window};
 
-use super::{Against, Difference, Verification, VerifyReport, verify};
+use super::{Against, Difference, FilesRead, Verification, VerifyReport, verify};
 use crate::Budget;
 use crate::tests::doubles::{Bench, NoWaits, row};
 
@@ -29,6 +29,7 @@ async fn report(bench: &Bench, manifest: &Manifest) -> VerifyReport {
 async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyReport {
     let request = bench.spec.request.clone();
     let verification = Verification {
+        files: FilesRead::All,
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,

@@ -37,7 +37,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, StoredTable, TableSpec,
+    DeletedRows, Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, StoredTable,
+    TableSpec,
 };
 
 pub use database::SchemaDifference;
@@ -88,10 +89,14 @@ impl fmt::Display for ClickHouseSource {
 #[async_trait]
 impl Source for ClickHouseSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false }
+        SourceCapabilities { snapshots: false, deletions: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
+        if request.deleted == DeletedRows::Included {
+            // `FINAL` leaves deletions out before anything can look at them.
+            return Err(Fault::bad_request("deletions cannot be read from ClickHouse").hint("leave them out"));
+        }
         Ok(Arc::new(ClickHouseReading::new(request, &self.database, &self.client)?))
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use model::{
-    Aggregate, AggregateColumn, Attached, ByteCount, ColumnSpec, ColumnType, CompareOp, Cursor, Expr, FieldRole,
-    Grouped, Micros, ObjectKind, OrderColumns, ProjectId, ReadRequest, Relation, RunId, SearchColumns, StoredColumn,
-    StoredTable, TableName, TableSpec, TimestampStyle, VersionScope, Window,
+    Aggregate, AggregateColumn, Attached, ByteCount, ColumnSpec, ColumnType, CompareOp, Cursor, DeletedRows, Expr,
+    FieldRole, Grouped, Micros, ObjectKind, OrderColumns, ProjectId, ReadRequest, Relation, RunId, SearchColumns,
+    StoredColumn, StoredTable, TableName, TableSpec, TimestampStyle, VersionScope, Window,
 };
 use serde_json::{Value, json};
 
@@ -218,6 +218,7 @@ pub(crate) fn request(table: Arc<TableSpec>) -> ReadRequest {
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),
         versions: VersionScope::default(),
+        deleted: DeletedRows::LeftOut,
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use model::filter::{SearchType, WireFilter, compile, compile_search};
 use model::{
-    ByteCount, Cursor, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, Source, StoredTable,
-    VersionScope, Window,
+    ByteCount, Cursor, DeletedRows, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, Source,
+    StoredTable, VersionScope, Window,
 };
 use serde_json::Value;
 
@@ -75,6 +75,7 @@ fn request(table: &str, filter: Option<Expr>) -> ReadRequest {
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(4),
         versions: VersionScope::default(),
+        deleted: DeletedRows::LeftOut,
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -9,8 +9,8 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use model::{
-    ByteCount, ColumnType, Cursor, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey, Plan, ReadRequest, Reading,
-    Relation, ScoreLookup, Slice, Snapshot, Stop,
+    ByteCount, ColumnType, Cursor, DeletedRows, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey, Plan, ReadRequest,
+    Reading, Relation, ScoreLookup, Slice, Snapshot, Stop,
 };
 
 use super::columnar::{cell_bytes, to_array};
@@ -202,7 +202,10 @@ fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows
         trace_id: order.trace_id.map_or("", |column| row.text(column)).into(),
         id: row.text(order.id).into(),
     };
-    let mut live = stored.live(&request.project);
+    let mut live = match request.deleted {
+        DeletedRows::LeftOut => stored.live(&request.project),
+        DeletedRows::Included => stored.newest(&request.project),
+    };
     if let (Some(attached), Some(others)) = (&request.table.attached, others) {
         attach(attached, &mut live, others.live(&request.project));
     }

@@ -58,6 +58,13 @@ impl StoredRows {
     /// The live rows of a project (promise 1): of the versions of a key the one with the greatest
     /// version, of equals the one stored last; none where that one is deleted.
     pub fn live(&self, project: &ProjectId) -> Vec<Record> {
+        let mut rows = self.newest(project);
+        rows.retain(|row| !row.get(self.table.deleted).is_some_and(Value::is_set));
+        rows
+    }
+
+    /// The newest version of every row of a project, deletions among them.
+    pub fn newest(&self, project: &ProjectId) -> Vec<Record> {
         let mut newest: HashMap<Vec<String>, Record> = HashMap::new();
         for candidate in self.versions_of(project) {
             let key: Vec<String> = self.table.key.iter().map(|column| candidate.text(column).to_owned()).collect();
@@ -68,7 +75,7 @@ impl StoredRows {
                 newest.insert(key, candidate);
             }
         }
-        newest.into_values().filter(|row| !row.get(self.table.deleted).is_some_and(Value::is_set)).collect()
+        newest.into_values().collect()
     }
 
     fn versions_of<'a>(&'a self, project: &'a ProjectId) -> impl Iterator<Item = Record> + 'a {

@@ -3,7 +3,7 @@
 //! Reading order: [`open`](NativeStore::open) connects and migrates ([`connect`]); [`change`] is how
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
 //! tables: `comments`, `prices`, `runs` (exports of the command line) and `holds` (who carries one out),
-//! `jobs` and `exports` (those of the service), `people`, `secrets`, `audit`; and what is forgotten by age
+//! `jobs` and `exports` (those of the service), `integrations`, `people`, `secrets`, `audit`; and what is forgotten by age
 //! (`sweep`). Instants are stored as microseconds, never as text; what only one reader understands is JSON
 //! in a text column.
 
@@ -15,6 +15,7 @@ mod connect;
 mod entities;
 mod exports;
 mod holds;
+mod integrations;
 mod jobs;
 mod json;
 mod migrations;

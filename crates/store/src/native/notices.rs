@@ -1,17 +1,21 @@
-//! The outbox: written by the change that ends an export, emptied by whoever sends.
+//! The outbox: written by the change that ends an export or pauses an integration, emptied by whoever sends.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use model::{Actor, Channel, EndedExport, Fault, Micros, Notice, NoticeId, NoticeStore};
+use model::{
+    Actor, Channel, EndedExport, Failure, Fault, IntegrationId, IntegrationSettings, Micros, Notice, NoticeId,
+    NoticeStore, ProjectId, StoppedIntegration, Told,
+};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     Select, Set,
 };
 
-use super::entities::notice;
+use super::audit::actor_of_columns;
+use super::entities::{integration, notice};
 use super::json;
 use super::token::new_id;
 use super::{NativeStore, statement_failed};
@@ -23,22 +27,46 @@ impl NativeStore {
             return Ok(());
         }
         let Some(export) = self.ended_export(tx, job, now).await? else { return Ok(()) };
-        let export = EndedExport::of(export, now);
+        self.note(tx, Told::Export(Box::new(EndedExport::of(export, now))), now).await
+    }
+
+    /// Writes the notices about an integration that a fault has just paused.
+    pub(super) async fn note_pause(
+        &self,
+        tx: &impl ConnectionTrait,
+        row: integration::Model,
+        failure: &Failure,
+        now: Micros,
+    ) -> Result<(), Fault> {
+        let settings: IntegrationSettings = json::of_text("the settings of an integration", &row.settings)?;
+        let stopped = StoppedIntegration {
+            integration: IntegrationId::new(row.id),
+            project: ProjectId::new(row.project_id),
+            name: row.name,
+            kind: settings.kind,
+            created_by: actor_of_columns(&row.actor_kind, row.actor_id),
+            at: now,
+            failure: failure.clone(),
+        };
+        self.note(tx, Told::Integration(Box::new(stopped)), now).await
+    }
+
+    async fn note(&self, tx: &impl ConnectionTrait, about: Told, now: Micros) -> Result<(), Fault> {
         for channel in &self.options.notices {
             // Only people have an address.
-            if *channel == Channel::Mail && !matches!(export.created_by, Actor::User(_)) {
+            if *channel == Channel::Mail && !matches!(about.created_by(), Actor::User(_)) {
                 continue;
             }
             let row = notice::ActiveModel {
                 id: Set(new_id(now)),
                 channel: Set(channel.as_str().to_owned()),
-                export: Set(json::to_text(&export)?),
+                export: Set(json::to_text(&about)?),
                 created_at: Set(now.0),
                 due_at: Set(now.0),
                 attempts: Set(0),
             };
             let insert = notice::Entity::insert(row).exec_without_returning(tx).await;
-            insert.map_err(statement_failed("note the end of an export"))?;
+            insert.map_err(statement_failed("write a notice"))?;
         }
         Ok(())
     }
@@ -113,7 +141,7 @@ fn read_notice(row: &notice::Model, channel: Channel, now: Micros) -> Result<Not
     Ok(Notice {
         id: NoticeId::new(row.id.as_str()),
         channel,
-        export: json::of_text("a notice", &row.export)?,
+        about: json::of_text("a notice", &row.export)?,
         age: Duration::from_micros(u64::try_from(now.0 - row.created_at).unwrap_or_default()),
         attempt: u32::try_from(row.attempts).unwrap_or_default() + 1,
     })

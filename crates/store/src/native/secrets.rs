@@ -63,7 +63,7 @@ impl SecretStore for NativeStore {
 }
 
 impl NativeStore {
-    fn sealing(&self) -> Result<&SealingKeys, Fault> {
+    pub(super) fn sealing(&self) -> Result<&SealingKeys, Fault> {
         self.options.sealing.as_ref().ok_or_else(|| {
             Fault::new(FaultKind::Configuration, "no key to seal secrets with is configured")
                 .hint("give the server a secret key")

@@ -1,5 +1,6 @@
 use model::{
-    Actor, ByteCount, EndedExport, ExportFile, FileName, JobId, Micros, NoticeId, ProjectId, Retry, RowCount, UserId,
+    Actor, ByteCount, EndedExport, ExportFile, FileName, JobId, Micros, NoticeId, ProjectId, Retry, RowCount, Told,
+    UserId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -40,7 +41,7 @@ fn notice() -> Notice {
     Notice {
         id: NoticeId::new("n-1"),
         channel: Channel::Webhook,
-        export: ended(ExportState::Completed),
+        about: Told::Export(Box::new(ended(ExportState::Completed))),
         age: Duration::ZERO,
         attempt: 1,
     }

@@ -210,6 +210,7 @@ pub(crate) fn request() -> ReadRequest {
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(1),
         versions: VersionScope::default(),
+        deleted: DeletedRows::LeftOut,
         row_bytes_max: ByteCount::mebibytes(100),
     }
 }

@@ -82,7 +82,7 @@ impl fmt::Display for ListSource {
 #[async_trait]
 impl Source for ListSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: true }
+        SourceCapabilities { snapshots: true, deletions: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

@@ -3,6 +3,7 @@
 mod exports;
 mod fairness;
 mod holds;
+mod integrations;
 mod leases;
 mod parts;
 mod people;
@@ -111,6 +112,20 @@ promises! {
     people::of_a_comment_that_comes_twice_the_last_one_stays,
     people::secrets_are_sealed_and_bound_to_their_place,
     holds::a_run_is_held_once_until_its_holder_is_gone,
+    integrations::a_window_goes_from_plan_to_result_and_moves_the_cursor,
+    integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
+    integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
+    integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
+    integrations::a_window_under_way_keeps_the_next_one_waiting,
+    integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
+    integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
+    integrations::running_now_ends_a_window_early_and_the_next_one_follows,
+    integrations::a_change_names_its_version_and_keys_belong_to_one_integration,
+    integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
+    integrations::a_deleted_project_takes_its_integrations_with_it,
+    integrations::missing_rows_become_a_revision_and_nothing_else_does,
+    integrations::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
+    integrations::another_project_sees_nothing_of_integrations,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
 }

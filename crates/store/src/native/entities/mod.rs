@@ -3,8 +3,11 @@
 pub(super) mod account;
 pub(super) mod api_key;
 pub(super) mod audit_entry;
+pub(super) mod backfill;
 pub(super) mod comment;
+pub(super) mod dead_letter;
 pub(super) mod export;
+pub(super) mod integration;
 pub(super) mod invitation;
 pub(super) mod job;
 pub(super) mod membership;
@@ -16,3 +19,4 @@ pub(super) mod secret;
 pub(super) mod session;
 pub(super) mod sign_in_failure;
 pub(super) mod turn;
+pub(super) mod window_run;

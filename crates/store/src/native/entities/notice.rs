@@ -9,7 +9,7 @@ pub struct Model {
     pub id: String,
     /// `mail` or `webhook`.
     pub channel: String,
-    /// JSON of the export as it ended.
+    /// JSON of the export as it ended, or of the integration as it stopped.
     pub export: String,
     pub created_at: i64,
     /// Not to be claimed earlier.

@@ -38,7 +38,7 @@ impl NativeStore {
             let Some(row) = next(&change.tx, limits, now).await.map_err(failed())? else { return Ok(None) };
             if is_lost(&row)? && row.lost + 1 >= i32::try_from(limits.lost_max).unwrap_or(i32::MAX) {
                 let whole = row.parent_id.clone().unwrap_or_else(|| row.id.clone());
-                fail(&change.tx, row, &given_up(limits.lost_max), now).await?;
+                fail(self, &change.tx, row, &given_up(limits.lost_max), now).await?;
                 self.note_end(&change.tx, &whole, now).await?;
                 change.tell().await.map_err(failed())?;
                 change.commit().await.map_err(failed())?;

@@ -1,14 +1,14 @@
 //! What people want of jobs: cancel, try again, forget.
 
-use model::{Fault, FaultKind, JobId, JobState, Micros, ProjectId};
+use model::{Fault, FaultKind, JobId, JobKind, JobState, Micros, ProjectId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set, SqlErr};
 
 use super::ends::{leaves_something, lock, remove_rows};
 use super::no_such_job;
 use super::rows::state_of;
-use crate::native::entities::{export, job};
-use crate::native::{NativeStore, statement_failed};
+use crate::native::entities::{export, integration, job};
+use crate::native::{NativeStore, integrations, statement_failed};
 
 /// A worker whose job is cancelled has so long to remove what it wrote before another one is sent: the
 /// 30 seconds it may take, and some for its last answer.
@@ -50,7 +50,7 @@ impl NativeStore {
         for whole in wholes {
             discard(tx, &JobId::new(whole.id), now).await?;
         }
-        Ok(())
+        integrations::abandon(tx, integration::Column::ProjectId.eq(project.as_str()).into(), now).await
     }
 }
 
@@ -87,7 +87,10 @@ pub(in crate::native) async fn cancel(tx: &impl ConnectionTrait, id: &JobId, now
     cancelled.state = Set(JobState::Cancelled.as_str().to_owned());
     cancelled.finished_at = Set(Some(now.0));
     cancelled.due_at = Set(due_at);
-    cancelled.update(tx).await.map_err(failed())?;
+    let cancelled = cancelled.update(tx).await.map_err(failed())?;
+    if cancelled.kind == JobKind::Window.as_str() {
+        integrations::cancelled(tx, &cancelled.id, now).await?;
+    }
     Ok(())
 }
 

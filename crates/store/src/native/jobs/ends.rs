@@ -11,8 +11,8 @@ use sea_orm::{
 
 use super::rows::{kind_of, progress_of, state_of};
 use crate::native::entities::{export, job};
-use crate::native::exports;
-use crate::native::{json, statement_failed};
+use crate::native::{NativeStore, json, statement_failed};
+use crate::native::{exports, integrations};
 
 /// What a failed job that is no export leaves behind stays so long for another try.
 const KEPT_AFTER_FAILURE: i64 = 24 * 3_600 * Micros::PER_SECOND;
@@ -52,6 +52,12 @@ pub(super) async fn complete(
     progress.seconds_left = None;
     let expires_at = match kind_of(&row.kind)? {
         JobKind::Export => Some(exports::completed(tx, &row.id, result, &mut progress, now).await?),
+        JobKind::Window => {
+            integrations::completed(tx, &row, result, now).await?;
+            // What is to be known of a window is in its run.
+            return remove_rows(tx, &row.id).await;
+        }
+        JobKind::Reconcile => return remove_rows(tx, &row.id).await,
         JobKind::File => None,
     };
     let parent = row.parent_id.clone();
@@ -84,13 +90,14 @@ pub(super) async fn complete(
 /// It will not be tried again by itself. With a part the whole fails, and the other parts stop as they
 /// are, so that another try can go on with them.
 pub(super) async fn fail(
+    store: &NativeStore,
     tx: &impl ConnectionTrait,
     row: job::Model,
     failure: &Failure,
     now: Micros,
 ) -> Result<(), Fault> {
     let failed = || statement_failed("fail the job");
-    let Some(parent) = row.parent_id.clone() else { return fail_whole(tx, row, failure, now).await };
+    let Some(parent) = row.parent_id.clone() else { return fail_whole(store, tx, row, failure, now).await };
     let text = json::to_text(failure)?;
     let mut part: job::ActiveModel = row.clone().into();
     end_as_failed(&mut part, text, now);
@@ -108,14 +115,28 @@ pub(super) async fn fail(
         .await
         .map_err(failed())?;
     match lock(tx, &parent).await? {
-        Some(whole) if state_of(&whole.state)? == JobState::Running => fail_whole(tx, whole, failure, now).await,
+        Some(whole) if state_of(&whole.state)? == JobState::Running => fail_whole(store, tx, whole, failure, now).await,
         _ => Ok(()),
     }
 }
 
-async fn fail_whole(tx: &impl ConnectionTrait, row: job::Model, failure: &Failure, now: Micros) -> Result<(), Fault> {
+async fn fail_whole(
+    store: &NativeStore,
+    tx: &impl ConnectionTrait,
+    row: job::Model,
+    failure: &Failure,
+    now: Micros,
+) -> Result<(), Fault> {
     let keep = match kind_of(&row.kind)? {
         JobKind::Export => exports::kept(tx, &row.id).await?,
+        JobKind::Reconcile => {
+            integrations::reconciliation_failed(tx, &row, now).await?;
+            return remove_rows(tx, &row.id).await;
+        }
+        JobKind::Window => {
+            store.window_failed(tx, &row, failure, now).await?;
+            KEPT_AFTER_FAILURE
+        }
         JobKind::File => KEPT_AFTER_FAILURE,
     };
     let due_at = leaves_something(&row).then(|| now.0.saturating_add(keep));
@@ -142,6 +163,7 @@ pub(super) fn leaves_something(row: &job::Model) -> bool {
 pub(super) async fn clean(tx: &impl ConnectionTrait, row: job::Model, now: Micros) -> Result<(), Fault> {
     let failed = || statement_failed("note that the job is cleaned up");
     let (id, kind, parent) = (row.id.clone(), kind_of(&row.kind)?, row.parent_id.clone());
+    let ended = state_of(&row.state)?;
     let mut clean: job::ActiveModel = row.into();
     clean.worker = Set(None);
     clean.due_at = Set(None);
@@ -154,7 +176,14 @@ pub(super) async fn clean(tx: &impl ConnectionTrait, row: job::Model, now: Micro
     }
     let parts = job::Entity::delete_many().filter(job::Column::ParentId.eq(id.as_str()));
     parts.exec(tx).await.map_err(failed())?;
-    if kind == JobKind::Export && exports::is_forgettable(tx, &id).await? {
+    let forgettable = match kind {
+        JobKind::Export => exports::is_forgettable(tx, &id).await?,
+        // A failed window is tried again when its integration is resumed.
+        JobKind::Window => ended == JobState::Cancelled,
+        JobKind::Reconcile => true,
+        JobKind::File => false,
+    };
+    if forgettable {
         remove_rows(tx, &id).await?;
     }
     Ok(())

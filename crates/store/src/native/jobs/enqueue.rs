@@ -59,8 +59,14 @@ async fn active_with(on: &impl ConnectionTrait, unique: &str) -> Result<Option<J
 
 /// Inserts a queued job.
 pub(in crate::native) async fn insert(tx: &impl ConnectionTrait, row: NewRow, new: &NewJob) -> Result<(), DbErr> {
+    job::Entity::insert(new_row(row, new)).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// The row of a queued job.
+pub(in crate::native) fn new_row(row: NewRow, new: &NewJob) -> job::ActiveModel {
     let (parent_id, part) = row.part_of.map_or((None, 0), |(parent, part)| (Some(parent), part));
-    let row = job::ActiveModel {
+    job::ActiveModel {
         id: Set(row.id),
         parent_id: Set(parent_id),
         part: Set(part),
@@ -85,7 +91,5 @@ pub(in crate::native) async fn insert(tx: &impl ConnectionTrait, row: NewRow, ne
         progress: Set(None),
         failure: Set(None),
         result: Set(None),
-    };
-    job::Entity::insert(row).exec_without_returning(tx).await?;
-    Ok(())
+    }
 }

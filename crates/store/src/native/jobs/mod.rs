@@ -34,7 +34,7 @@ use super::NativeStore;
 
 pub(super) use control::{cancel, discard, requeue};
 pub(super) use ends::remove_rows;
-pub(super) use enqueue::{NewRow, insert};
+pub(super) use enqueue::{NewRow, insert, new_row};
 pub(super) use rows::{failure_of, progress_of, state_of};
 
 #[async_trait]

@@ -32,7 +32,7 @@ impl NativeStore {
                 return Err(Fault::bug(format!("job {} was cleaned up while it is {}", lease.job, state.as_str())));
             }
             (Outcome::Completed(result), JobState::Running) => complete(&change.tx, row, &result, now).await?,
-            (Outcome::Failed(failure), JobState::Running) => fail(&change.tx, row, &failure, now).await?,
+            (Outcome::Failed(failure), JobState::Running) => fail(self, &change.tx, row, &failure, now).await?,
             (Outcome::Split(parts), JobState::Running) => split(&change.tx, row, parts, now).await?,
             (Outcome::Retry { failure, wait }, _) => {
                 let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);

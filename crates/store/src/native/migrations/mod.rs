@@ -4,6 +4,7 @@ mod m0001_comments_and_runs;
 mod m0002_service;
 mod m0003_prices;
 mod m0004_notices;
+mod m0005_integrations;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_service::Step),
             Box::new(m0003_prices::Step),
             Box::new(m0004_notices::Step),
+            Box::new(m0005_integrations::Step),
         ]
     }
 }

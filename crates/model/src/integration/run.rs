@@ -1,0 +1,273 @@
+//! What became of a window: its run, what was written, and what was found out about it later.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BackfillId, ByteCount, Failure, FileName, FileReceipt, IntegrationId, JobId, JobProgress, Lane, ManifestColumn,
+    Micros, ProjectId, RowCount, Span, WindowName,
+};
+
+/// Why a window is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunCause {
+    /// It has ended.
+    Schedule,
+    /// Somebody did not want to wait for its end.
+    Request,
+    /// It lies in the past.
+    Backfill,
+    /// Rows of it were found missing afterwards.
+    Reconcile,
+}
+
+impl RunCause {
+    /// Every cause.
+    pub const ALL: [Self; 4] = [Self::Schedule, Self::Request, Self::Backfill, Self::Reconcile];
+
+    /// The name in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Request => "request",
+            Self::Backfill => "backfill",
+            Self::Reconcile => "reconcile",
+        }
+    }
+
+    /// The cause of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
+    /// How urgent a window is.
+    pub fn lane(self) -> Lane {
+        match self {
+            Self::Schedule | Self::Request => Lane::Live,
+            Self::Backfill | Self::Reconcile => Lane::Backfill,
+        }
+    }
+}
+
+/// Where the run of a window stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for a worker, perhaps until a time.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// Its manifest is visible.
+    Completed,
+    /// It waits until somebody has changed something and resumes the integration.
+    Failed,
+    /// It was cancelled with its integration or backfill.
+    Cancelled,
+}
+
+impl RunState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The name in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// What a worker is told of a window: the spec of its job. Settings and secrets are read when it is claimed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowJob {
+    /// Version of this shape.
+    pub version: u16,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// The window.
+    pub span: Span,
+    /// Whether it lies between neighbouring boundaries of the integration's grid.
+    pub on_grid: bool,
+    /// Which export of the window it is.
+    pub revision: u32,
+    /// When it was planned: "now" of the run, for every attempt.
+    pub planned_at: Micros,
+    /// Only these rows: those that an earlier revision lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<RowsOfTable>,
+    /// The manifest whose window this revision completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<FileName>,
+}
+
+/// Rows of one table by their ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsOfTable {
+    /// Table.
+    pub table: String,
+    /// Ids.
+    pub ids: Vec<String>,
+}
+
+impl WindowJob {
+    /// Version that this build reads and writes.
+    pub const VERSION: u16 = 1;
+
+    /// What its files are called.
+    pub fn name(&self) -> WindowName {
+        WindowName { span: self.span, on_grid: self.on_grid, revision: self.revision }
+    }
+}
+
+/// What the export of a window came to: the result of its job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WindowResult {
+    /// The manifest; `None` for destinations that have none.
+    pub manifest: Option<FileName>,
+    /// Its files in order.
+    pub files: Vec<FileReceipt>,
+    /// Rows, or events that were accepted.
+    pub rows: RowCount,
+    /// Bytes.
+    pub bytes: ByteCount,
+    /// Rows that started before the window, or, with cursor `start_time`, rows of windows exported
+    /// before that were stored since: those are in no file.
+    pub late_rows: RowCount,
+    /// Deletions of the window.
+    pub deleted_rows: RowCount,
+    /// Rows that the receiver refused; they are dead letters.
+    pub rejected_rows: RowCount,
+    /// Columns by table, for the next run to compare with.
+    pub columns: Vec<TableColumns>,
+    /// What differs from the columns of the window before.
+    pub schema_changed: Vec<SchemaChange>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// The columns of one table's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableColumns {
+    /// Table, as its files have it.
+    pub table: String,
+    /// Columns in order.
+    pub columns: Vec<ManifestColumn>,
+    /// Grows when the columns change.
+    pub schema_version: u32,
+}
+
+/// A difference between the columns of two windows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaChange {
+    /// Table.
+    pub table: String,
+    /// Columns that are new.
+    pub added: Vec<String>,
+    /// Columns that are gone.
+    pub removed: Vec<String>,
+}
+
+/// What was found out about a window after it was exported.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FoundLater {
+    /// When it was compared with the source.
+    pub at: Micros,
+    /// Rows of the source that were in no file, or in an older version; a revision has them now.
+    pub missing_rows: RowCount,
+    /// Exported rows that a later window has in a newer version.
+    pub superseded_rows: RowCount,
+    /// The run of the revision.
+    pub revision: Option<JobId>,
+}
+
+/// The run of a window, over all its attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowRun {
+    /// Id; also that of its job.
+    pub id: JobId,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The window.
+    pub name: WindowName,
+    /// Why it is exported.
+    pub cause: RunCause,
+    /// The backfill it is a part of.
+    pub backfill: Option<BackfillId>,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it was planned.
+    pub planned_at: Micros,
+    /// When a worker first took it.
+    pub started_at: Option<Micros>,
+    /// When it ended.
+    pub finished_at: Option<Micros>,
+    /// When it is tried again, while it waits after a failure.
+    pub retry_at: Option<Micros>,
+    /// How often a worker took it.
+    pub attempts: u32,
+    /// How far it has come, while it is running.
+    pub progress: JobProgress,
+    /// What it came to, once it is completed.
+    pub result: Option<WindowResult>,
+    /// What was found out later.
+    pub found_later: Option<FoundLater>,
+    /// Why the last attempt failed.
+    pub failure: Option<Failure>,
+}
+
+/// Which runs are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Only in these states; all where empty.
+    pub states: Vec<RunState>,
+    /// Only of this backfill.
+    pub backfill: Option<BackfillId>,
+}
+
+/// A stretch of time whose windows stand alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// The stretch.
+    pub span: Span,
+    /// Where its windows stand; `None` where none was planned.
+    pub state: Option<RunState>,
+    /// Number of windows.
+    pub windows: u64,
+}
+
+/// A row that a receiver refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptLetter {
+    /// Id.
+    pub id: String,
+    /// The run that met it.
+    pub run: JobId,
+    /// Table.
+    pub table: String,
+    /// Trace of the row; empty where the table has none.
+    pub trace_id: String,
+    /// Id of the row.
+    pub row: String,
+    /// The receiver's reason.
+    pub reason: String,
+    /// When it was refused.
+    pub at: Micros,
+    /// What was sent, as far as it is kept.
+    pub event: serde_json::Value,
+}

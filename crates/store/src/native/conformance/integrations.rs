@@ -1,0 +1,377 @@
+//! Integrations: windows are planned once, the cursor moves forward only, and nothing is lost on the way.
+
+use std::collections::BTreeMap;
+
+use model::{
+    Actor, BackfillOrder, BackfillState, Cadence, ChangedIntegration, CheckedIntegration, Cursor, Deletions, DuePlan,
+    Failure, FaultKind, FileName, FileSettings, FoundLater, Integration, IntegrationId, IntegrationSettings,
+    IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, KeptLetter, Micros, NewBackfill, NewIntegration,
+    Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause, RunQuery, RunState, Schedule,
+    SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
+};
+
+use super::*;
+
+/// "Now" of the tests, in the past of the store's clock.
+const NOW: Micros = Micros(1_785_585_600_000_000);
+
+fn at(text: &str) -> Micros {
+    Micros::parse_text(text).unwrap()
+}
+
+fn checked(name: &str, start: Start) -> CheckedIntegration {
+    CheckedIntegration {
+        name: name.to_owned(),
+        settings: IntegrationSettings {
+            kind: "s3".to_owned(),
+            options: BTreeMap::from([("bucket".to_owned(), "b".to_owned())]),
+            tables: vec![IntegrationTable { table: "events".to_owned(), ..IntegrationTable::default() }],
+            schedule: Schedule::new(RawSchedule::utc(Cadence::Hour)).unwrap(),
+            cursor: Cursor::Ingested,
+            lag_seconds: 300,
+            start,
+            deletions: Deletions::Count,
+            catch_up_max: 2,
+            files: Some(FileSettings::usual("parquet")),
+        },
+        secrets: BTreeMap::from([("secret_access_key".to_owned(), Secret::new("hunter2"))]),
+        target: Some(name.to_owned()),
+        warnings: Vec::new(),
+    }
+}
+
+async fn make(store: &NativeStore, name: &str, start: &str) -> Integration {
+    let checked = checked(name, Start::Date { at: at(start) });
+    let new = NewIntegration { project: project(), checked, by: Actor::System, paused: false };
+    store.create_integration(new, NOW).await.unwrap()
+}
+
+async fn shown(store: &NativeStore, id: &IntegrationId) -> Integration {
+    store.integration(&project(), id).await.unwrap()
+}
+
+/// What one tick of the scheduler plans.
+async fn tick(store: &NativeStore, now: Micros) -> u64 {
+    let due = store.integrations_due(now, 1_000).await.unwrap();
+    let plans = due.iter().map(|due| plan_of(due, now));
+    store.plan_windows(plans.collect(), now).await.unwrap()
+}
+
+fn plan_of(due: &DuePlan, now: Micros) -> WindowPlan {
+    let ready = due.settings.schedule.boundary_upto(due.settings.ready(now)).unwrap();
+    WindowPlan::upto(due, ready).unwrap_or_else(|| WindowPlan {
+        integration: due.integration.clone(),
+        expected: due.planned_upto,
+        planned_upto: due.planned_upto,
+        next_at: due.next_at(due.planned_upto.unwrap_or(now)),
+        windows: Vec::new(),
+        catch_up: None,
+    })
+}
+
+fn result(rows: u64) -> serde_json::Value {
+    let manifest = Some(FileName::new("p/manifests/w.json").unwrap());
+    serde_json::to_value(WindowResult { rows: RowCount(rows), manifest, ..WindowResult::default() }).unwrap()
+}
+
+/// Carries out the job that is next, and returns its window.
+async fn carry_out(store: &NativeStore) -> WindowJob {
+    let claim = claim(store, "w").await;
+    assert_eq!(claim.job.kind, JobKind::Window);
+    let window: WindowJob = serde_json::from_value(claim.job.spec.clone()).unwrap();
+    store.settle(claim.lease, Outcome::Completed(result(7))).await.unwrap();
+    window
+}
+
+async fn runs(store: &NativeStore, id: &IntegrationId) -> Vec<WindowRun> {
+    store.window_runs(&project(), id, &RunQuery::default(), &PageRequest::first(100)).await.unwrap().items
+}
+
+fn failure(kind: &str) -> Failure {
+    Failure { step: None, kind: kind.to_owned(), message: "access denied".to_owned(), hint: None }
+}
+
+pub(super) async fn a_window_goes_from_plan_to_result_and_moves_the_cursor(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    assert_eq!(
+        (made.status(), made.secrets.as_slice()),
+        (IntegrationStatus::Waiting, &["secret_access_key".to_owned()][..])
+    );
+    // Two windows have ended by 12:00 less the lag: [10:00, 11:00) alone.
+    assert_eq!(tick(&store, NOW).await, 1);
+    let [run] = &runs(&store, &made.id).await[..] else { panic!("one run") };
+    assert_eq!(
+        (run.state, run.cause, run.name.stem().as_str()),
+        (RunState::Queued, RunCause::Schedule, "2026-08-01T11-00-00")
+    );
+    assert_eq!(shown(&store, &made.id).await.next_at, Some(at("2026-08-01 12:05")));
+    // Another tick finds nothing.
+    assert_eq!(tick(&store, NOW).await, 0);
+
+    let window = carry_out(&store).await;
+
+    assert_eq!(window.span, Span { from: at("2026-08-01 10:00"), to: at("2026-08-01 11:00") });
+    let after = shown(&store, &made.id).await;
+    assert_eq!((after.cursor, after.status()), (Some(window.span.to), IntegrationStatus::UpToDate));
+    let last = after.last_run.unwrap();
+    assert_eq!((last.state, last.progress.rows.get(), last.attempts), (RunState::Completed, 7, 1));
+    // Its job is needed no more.
+    assert!(store.job(&last.id).await.unwrap().is_none());
+    assert_eq!(store.run_before(&made.id, Span { from: window.span.to, to: NOW }).await.unwrap().unwrap().id, last.id);
+}
+
+pub(super) async fn a_plan_is_stored_once_however_many_schedulers_there_are(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    let due = store.integrations_due(NOW, 10).await.unwrap();
+    let plan = plan_of(&due[0], NOW);
+    assert_eq!(plan.windows.len(), 2);
+    let both = tokio::join!(store.plan_windows(vec![plan.clone()], NOW), store.plan_windows(vec![plan.clone()], NOW));
+    let stored = [both.0.unwrap(), both.1.unwrap()];
+    assert_eq!(stored.iter().sum::<u64>(), 2, "{stored:?}");
+    assert_eq!(store.plan_windows(vec![plan.clone()], NOW).await.unwrap(), 0);
+    assert_eq!(runs(&store, &made.id).await.len(), 2);
+    // A position that would go back is refused as well.
+    let back = WindowPlan { expected: plan.planned_upto, planned_upto: plan.expected, windows: vec![], ..plan };
+    store.plan_windows(vec![back.clone()], NOW).await.unwrap();
+    assert_eq!(shown(&store, &made.id).await.planned_upto, back.expected);
+}
+
+pub(super) async fn windows_that_have_not_ended_by_the_stores_clock_are_not_planned(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    // A scheduler whose clock is years ahead.
+    let ahead = at("2126-01-01");
+    let due = store.integrations_due(ahead, 10).await.unwrap();
+    assert_eq!(store.plan_windows(vec![plan_of(&due[0], ahead)], ahead).await.unwrap(), 0);
+    assert!(runs(&store, &made.id).await.is_empty());
+    assert_eq!(tick(&store, NOW).await, 1);
+}
+
+pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 08:00").await;
+    // Three windows: more than the two at a time, so the older ones are caught up with.
+    assert_eq!(tick(&store, NOW).await, 1);
+    let live = carry_out(&store).await;
+    assert_eq!(live.span.to, at("2026-08-01 11:00"));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 08:00")));
+    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
+    let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
+    assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 1);
+    // The same plan again is void: its rest has moved.
+    assert_eq!(store.plan_backfill(&backfill, vec![], None, NOW).await.unwrap(), 0);
+    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 08:00"));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 09:00")));
+    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let (windows, left) = backfill.next_windows(&due.settings.schedule, 5);
+    assert_eq!(left, None);
+    let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
+    store.plan_backfill(&backfill, named, left, NOW).await.unwrap();
+    carry_out(&store).await;
+
+    assert!(store.backfills_due(10).await.unwrap().is_empty());
+
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+    let page = store.backfills(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
+    assert_eq!((page.items[0].state, page.items[0].windows.completed), (BackfillState::Completed, 2));
+    let covered = store.coverage(&project(), &made.id).await.unwrap();
+    assert_eq!(covered.len(), 1);
+    assert_eq!((covered[0].span.from, covered[0].windows), (at("2026-08-01 08:00"), 3));
+}
+
+pub(super) async fn a_window_under_way_keeps_the_next_one_waiting(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    assert_eq!(tick(&store, NOW).await, 1);
+    let later = at("2026-08-01 13:10");
+    assert_eq!(tick(&store, later).await, 0);
+    carry_out(&store).await;
+    // Both hours that ended meanwhile, the newer one first.
+    assert_eq!(tick(&store, later).await, 2);
+    assert_eq!(carry_out(&store).await.span.to, at("2026-08-01 13:00"));
+    assert_eq!(carry_out(&store).await.span.to, at("2026-08-01 12:00"));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 13:00")));
+}
+
+pub(super) async fn a_fault_pauses_an_integration_once_and_resuming_tries_again(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    let other = make(&store, "b", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    let first = claim(&store, "w").await;
+    let id = first.job.id.clone();
+    store.settle(first.lease, Outcome::Failed(failure("credentials"))).await.unwrap();
+    let stopped = if runs(&store, &made.id).await[0].id == id { &made } else { &other };
+    let paused = shown(&store, &stopped.id).await;
+    assert_eq!(paused.status(), IntegrationStatus::Failed);
+    assert_eq!(paused.pause.unwrap().failure.unwrap().kind, "credentials");
+    assert_eq!(paused.cursor, None);
+    // The other one goes on.
+    carry_out(&store).await;
+    let due = store.integrations_due(at("2026-08-01 15:00"), 10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_ne!(due[0].integration, stopped.id);
+
+    store.resume_integration(&project(), &stopped.id).await.unwrap();
+
+    let window = carry_out(&store).await;
+    assert_eq!(window.integration, stopped.id);
+    assert_eq!(shown(&store, &stopped.id).await.cursor, Some(window.span.to));
+}
+
+pub(super) async fn a_backfill_gives_new_revisions_and_leaves_the_cursor_alone(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    let span = Span { from: at("2026-08-01 09:30"), to: at("2026-08-01 11:00") };
+    let new = NewBackfill { span, order: BackfillOrder::NewestFirst, parallel_max: 8, by: Actor::System };
+    let beyond = NewBackfill { span: Span { to: NOW, ..span }, ..new.clone() };
+    let fault = store.create_backfill(&project(), &made.id, beyond).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::BadRequest);
+    store.create_backfill(&project(), &made.id, new).await.unwrap();
+    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let (windows, left) = backfill.next_windows(&due.settings.schedule, 8);
+    let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
+    assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 2);
+    let stems: Vec<_> = runs(&store, &made.id).await.iter().map(|run| run.name.stem()).collect();
+    let again = "2026-08-01T11-00-00.r2".to_owned();
+    assert!(
+        stems.contains(&again) && stems.contains(&"2026-08-01T09-30-00_2026-08-01T10-00-00".to_owned()),
+        "{stems:?}"
+    );
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+    store.cancel_backfill(&project(), &made.id, &backfill.id).await.unwrap();
+    assert!(nothing_to_claim(&store).await);
+    let query = RunQuery { states: vec![RunState::Cancelled], backfill: Some(backfill.id) };
+    let cancelled = store.window_runs(&project(), &made.id, &query, &PageRequest::first(10)).await.unwrap();
+    assert_eq!(cancelled.items.len(), 2);
+}
+
+pub(super) async fn running_now_ends_a_window_early_and_the_next_one_follows(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 11:00").await;
+    let runs = store.run_integration(&project(), &made.id, NOW).await.unwrap();
+    let stems: Vec<_> = runs.iter().map(|run| run.name.stem()).collect();
+    assert_eq!(stems, ["2026-08-01T11-00-00_2026-08-01T11-55-00"]);
+    let fault = store.run_integration(&project(), &made.id, NOW).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Conflict);
+    carry_out(&store).await;
+    assert_eq!(tick(&store, at("2026-08-01 12:06")).await, 1);
+    assert_eq!(carry_out(&store).await.span, Span { from: at("2026-08-01 11:55"), to: NOW });
+}
+
+pub(super) async fn a_change_names_its_version_and_keys_belong_to_one_integration(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    let new =
+        NewIntegration { project: project(), checked: checked("a", Start::Now), by: Actor::System, paused: false };
+    assert_eq!(store.create_integration(new.clone(), NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+    let change = |version| ChangedIntegration {
+        version,
+        checked: CheckedIntegration {
+            secrets: BTreeMap::from([("secret_access_key".to_owned(), Secret::new("changed"))]),
+            target: Some("moved".to_owned()),
+            ..checked("renamed", Start::Now)
+        },
+    };
+    let changed = store.change_integration(&project(), &made.id, change(1)).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.version, changed.grid), ("renamed", 2, made.grid));
+    assert_eq!(
+        store.change_integration(&project(), &made.id, change(1)).await.unwrap_err().kind(),
+        FaultKind::Conflict
+    );
+    let secret = Integration::secret(&made.id, "secret_access_key");
+    assert_eq!(store.secret(&secret).await.unwrap(), Some(Secret::new("changed")));
+    // The place it left is free.
+    store.create_integration(new, NOW).await.unwrap();
+}
+
+pub(super) async fn deleting_an_integration_cancels_its_work_and_keeps_its_history(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    tick(&store, at("2026-08-01 12:06")).await;
+
+    store.delete_integration(&project(), &made.id).await.unwrap();
+
+    assert!(nothing_to_claim(&store).await);
+    assert_eq!(store.integration(&project(), &made.id).await.unwrap_err().kind(), FaultKind::NotFound);
+    assert!(store.integration_of_job(&made.id).await.unwrap().is_none());
+    let states: Vec<_> = runs(&store, &made.id).await.into_iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Cancelled, RunState::Completed]);
+    assert!(store.secret_fields("integration", made.id.as_str()).await.unwrap().is_empty());
+    assert!(store.integrations_due(at("2026-08-02"), 10).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_deleted_project_takes_its_integrations_with_it(store: NativeStore) {
+    store.create_project(&project(), "P").await.unwrap();
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    store.delete_project(&project()).await.unwrap();
+    assert!(nothing_to_claim(&store).await);
+    assert!(store.integration_of_job(&made.id).await.unwrap().is_none());
+}
+
+pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    let run = runs(&store, &made.id).await.remove(0);
+    // A day later by the store's clock, which is what completed it.
+    let tomorrow = Micros(run.finished_at.unwrap().0 + 25 * 3_600 * 1_000_000);
+    assert_eq!(store.plan_reconciliations(run.finished_at.unwrap(), 10).await.unwrap(), 0);
+    assert_eq!(store.plan_reconciliations(tomorrow, 10).await.unwrap(), 1);
+    assert_eq!(store.plan_reconciliations(tomorrow, 10).await.unwrap(), 0);
+    let compare = claim(&store, "w").await;
+    assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
+    let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
+    let missing = vec![RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    store.note_found_later(&run.id, found, missing.clone(), tomorrow).await.unwrap();
+    store.settle(compare.lease, Outcome::Completed(().into())).await.unwrap();
+
+    let revision = carry_out(&store).await;
+
+    assert_eq!((revision.revision, revision.rows, revision.supersedes.is_some()), (2, missing, true));
+    let all = runs(&store, &made.id).await;
+    assert_eq!((all.len(), all[0].cause), (2, RunCause::Reconcile));
+    let later = all[1].found_later.clone().unwrap();
+    assert_eq!((later.superseded_rows.get(), later.revision), (3, Some(all[0].id.clone())));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_window(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    let run = runs(&store, &made.id).await.remove(0);
+    let letter = |id: &str| KeptLetter {
+        id: id.to_owned(),
+        run: run.id.clone(),
+        table: "events".to_owned(),
+        trace_id: "t".to_owned(),
+        row: format!("row {id}"),
+        reason: "no distinct id".to_owned(),
+        at: NOW,
+        event: serde_json::json!({"event": id}),
+    };
+    store.keep_dead_letters(&made.id, vec![letter("1"), letter("2")]).await.unwrap();
+    store.keep_dead_letters(&made.id, vec![letter("2")]).await.unwrap();
+    let kept = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
+    assert_eq!(kept.items.len(), 2);
+
+    let replayed = store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap();
+
+    assert_eq!(replayed.len(), 1);
+    let window = carry_out(&store).await;
+    assert_eq!((window.revision, window.rows[0].ids.len()), (2, 2));
+    let left = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
+    assert!(left.items.is_empty());
+    assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+}
+
+pub(super) async fn another_project_sees_nothing_of_integrations(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    let other = ProjectId::new("other");
+    assert!(store.integration(&other, &made.id).await.is_err());
+    assert!(store.window_runs(&other, &made.id, &RunQuery::default(), &PageRequest::first(10)).await.is_err());
+    assert!(store.coverage(&other, &made.id).await.is_err());
+    assert!(store.delete_integration(&other, &made.id).await.is_err());
+    assert!(store.resume_integration(&other, &made.id).await.is_err());
+    assert!(store.integrations(&other, &PageRequest::first(10)).await.unwrap().items.is_empty());
+    assert_eq!(store.integrations(&project(), &PageRequest::first(10)).await.unwrap().items.len(), 1);
+}

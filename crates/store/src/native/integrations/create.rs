@@ -1,0 +1,127 @@
+//! New integrations, and changes of what they do.
+
+use std::collections::BTreeMap;
+
+use model::{
+    ChangedIntegration, CheckedIntegration, Fault, FaultKind, Integration, IntegrationId, Micros, NewIntegration,
+    Pause, ProjectId, Secret, Start,
+};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Set, SqlErr};
+
+use super::read::locked;
+use super::rows::small;
+use crate::native::audit::actor_to_columns;
+use crate::native::entities::{integration, secret};
+use crate::native::token::new_id;
+use crate::native::{NativeStore, json, statement_failed};
+
+impl NativeStore {
+    pub(super) async fn add_integration(&self, new: NewIntegration, now: Micros) -> Result<Integration, Fault> {
+        let failed = || statement_failed("create the integration");
+        let CheckedIntegration { name, settings, secrets, target, .. } = new.checked;
+        let mut change = self.change().await.map_err(failed())?;
+        let id = IntegrationId::new(new_id(self.clock.now(&change.tx).await.map_err(failed())?));
+        let (actor_kind, actor_id) = actor_to_columns(&new.by);
+        let pause = new.paused.then(|| Pause { at: now, by: new.by.clone(), failure: None });
+        let planned_upto = match settings.start {
+            Start::History => None,
+            Start::Now => Some(now.0),
+            Start::Date { at } => Some(at.0),
+        };
+        let row = integration::ActiveModel {
+            id: Set(id.as_str().to_owned()),
+            project_id: Set(new.project.as_str().to_owned()),
+            name: Set(name),
+            settings: Set(json::to_text(&settings)?),
+            target: Set(target),
+            version: Set(1),
+            grid: Set(json::to_text(&settings.schedule)?),
+            pause: Set(pause.as_ref().map(json::to_text).transpose()?),
+            cursor: Set(None),
+            planned_upto: Set(planned_upto),
+            next_at: Set(now.0),
+            live_run: Set(None),
+            actor_kind: Set(actor_kind),
+            actor_id: Set(actor_id),
+            created_at: Set(now.0),
+            updated_at: Set(now.0),
+            deleted: Set(false),
+        };
+        integration::Entity::insert(row).exec_without_returning(&change.tx).await.map_err(taken)?;
+        self.seal(&change.tx, &id, &secrets).await?;
+        change.tell().await.map_err(failed())?;
+        change.commit().await.map_err(failed())?;
+        self.find_integration(&new.project, &id).await
+    }
+
+    pub(super) async fn update_integration(
+        &self,
+        project: &ProjectId,
+        id: &IntegrationId,
+        changed: ChangedIntegration,
+    ) -> Result<Integration, Fault> {
+        let failed = || statement_failed("change the integration");
+        let CheckedIntegration { name, settings, secrets, target, .. } = changed.checked;
+        let mut change = self.change().await.map_err(failed())?;
+        let row = locked(&change.tx, project, id).await?;
+        if small(row.version) != changed.version {
+            return Err(Fault::new(FaultKind::Conflict, "somebody else changed the integration meanwhile")
+                .hint("look at it again, and send its version"));
+        }
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        let (version, planned_upto) = (row.version, row.planned_upto);
+        let mut next: integration::ActiveModel = row.into();
+        next.name = Set(name);
+        if let (Start::Date { at }, None) = (settings.start, planned_upto) {
+            next.planned_upto = Set(Some(at.0));
+        }
+        next.settings = Set(json::to_text(&settings)?);
+        next.target = Set(target);
+        next.version = Set(version + 1);
+        next.updated_at = Set(now.0);
+        // Looked at again at once: the new schedule may have windows due earlier.
+        next.next_at = Set(0);
+        next.update(&change.tx).await.map_err(taken)?;
+        self.seal(&change.tx, id, &secrets).await?;
+        change.tell().await.map_err(failed())?;
+        change.commit().await.map_err(failed())?;
+        self.find_integration(project, id).await
+    }
+
+    async fn seal(
+        &self,
+        tx: &impl ConnectionTrait,
+        id: &IntegrationId,
+        secrets: &BTreeMap<String, Secret>,
+    ) -> Result<(), Fault> {
+        for (field, text) in secrets {
+            let name = Integration::secret(id, field);
+            let sealed = self.sealing()?.seal(&name, text)?;
+            let row = secret::ActiveModel {
+                of_kind: Set(name.of.to_owned()),
+                of_id: Set(name.id),
+                field: Set(name.field),
+                key_id: Set(sealed.key_id),
+                sealed: Set(sealed.bytes),
+            };
+            let replace = OnConflict::columns([secret::Column::OfKind, secret::Column::OfId, secret::Column::Field])
+                .update_columns([secret::Column::KeyId, secret::Column::Sealed])
+                .to_owned();
+            let insert = secret::Entity::insert(row).on_conflict(replace);
+            insert.exec_without_returning(tx).await.map_err(statement_failed("store a secret"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Two integrations that write to the same keys would write over each other.
+fn taken(error: DbErr) -> Fault {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Fault::new(FaultKind::Conflict, "another integration writes files to the same keys")
+                .hint("give this one a prefix of its own")
+        }
+        _ => statement_failed("store the integration")(error),
+    }
+}

@@ -1,0 +1,254 @@
+//! Runs as they are shown.
+
+use std::collections::HashMap;
+
+use model::{
+    Coverage, Fault, IntegrationId, JobId, JobState, Page, PageRequest, ProjectId, RunQuery, RunState, Span, WindowRun,
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
+
+use super::rows::{ACTIVE, JobOfRun, to_run};
+use super::{no_such_integration, no_such_run};
+use crate::native::entities::{integration, job, window_run};
+use crate::native::paging::{Position, page_of, rows_wanted};
+use crate::native::{NativeStore, statement_failed};
+
+/// Runs that [`NativeStore::covered`] looks at: five years of hours.
+const COVERED_MAX: u64 = 50_000;
+
+/// The runs of an integration of this project.
+fn of_integration(project: &ProjectId, id: &IntegrationId) -> Select<window_run::Entity> {
+    window_run::Entity::find()
+        .filter(window_run::Column::IntegrationId.eq(id.as_str()))
+        .filter(window_run::Column::ProjectId.eq(project.as_str()))
+}
+
+/// Runs in any of these states.
+fn in_states(states: &[RunState]) -> Condition {
+    use window_run::Column;
+    let active = |state: JobState| {
+        let jobs = job::Entity::find().select_only().column(job::Column::Id);
+        let jobs = jobs.filter(job::Column::State.eq(state.as_str()));
+        Condition::all().add(Column::State.eq(ACTIVE)).add(Column::Id.in_subquery(jobs.into_query()))
+    };
+    states.iter().fold(Condition::any(), |any, state| match state {
+        RunState::Queued => any.add(active(JobState::Queued)),
+        RunState::Running => any.add(active(JobState::Running)),
+        ended => any.add(Column::State.eq(ended.as_str())),
+    })
+}
+
+impl NativeStore {
+    pub(super) async fn list_runs(
+        &self,
+        project: &ProjectId,
+        id: &IntegrationId,
+        query: &RunQuery,
+        page: &PageRequest,
+    ) -> Result<Page<WindowRun>, Fault> {
+        use window_run::Column;
+        // Runs outlive their integration: it must have been there, not be there.
+        self.known(project, id).await?;
+        let mut rows = of_integration(project, id);
+        if !query.states.is_empty() {
+            rows = rows.filter(in_states(&query.states));
+        }
+        if let Some(backfill) = &query.backfill {
+            rows = rows.filter(Column::BackfillId.eq(backfill.as_str()));
+        }
+        if let Some(Position { at, id }) = Position::of(page)? {
+            let before = Condition::any()
+                .add(Column::ToAt.lt(at))
+                .add(Condition::all().add(Column::ToAt.eq(at)).add(Column::Id.lt(id)));
+            rows = rows.filter(before);
+        }
+        let found = rows
+            .order_by_desc(Column::ToAt)
+            .order_by_desc(Column::Id)
+            .limit(rows_wanted(page))
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("list runs"))?;
+        let page = page_of(found, page, |row| Position { at: row.to_at, id: row.id.clone() });
+        Ok(Page { items: self.with_jobs(page.items).await?, next: page.next })
+    }
+
+    async fn known(&self, project: &ProjectId, id: &IntegrationId) -> Result<(), Fault> {
+        let known = integration::Entity::find_by_id(id.as_str())
+            .filter(integration::Column::ProjectId.eq(project.as_str()))
+            .count(&self.database)
+            .await
+            .map_err(statement_failed("look for the integration"))?;
+        if known == 0 { Err(no_such_integration(id)) } else { Ok(()) }
+    }
+
+    pub(super) async fn find_run(
+        &self,
+        project: &ProjectId,
+        id: &IntegrationId,
+        run: &JobId,
+    ) -> Result<WindowRun, Fault> {
+        let row = of_integration(project, id).filter(window_run::Column::Id.eq(run.as_str()));
+        let row = row.one(&self.database).await.map_err(statement_failed("read the run"))?;
+        let runs = self.with_jobs(row.into_iter().collect()).await?;
+        runs.into_iter().next().ok_or_else(|| no_such_run(run))
+    }
+
+    pub(super) async fn any_run(&self, id: &JobId) -> Result<Option<WindowRun>, Fault> {
+        let row = window_run::Entity::find_by_id(id.as_str()).one(&self.database).await;
+        let row = row.map_err(statement_failed("read the run"))?;
+        Ok(self.with_jobs(row.into_iter().collect()).await?.into_iter().next())
+    }
+
+    /// Runs by their ids, in this order.
+    pub(super) async fn runs_by_id(&self, ids: &[JobId]) -> Result<Vec<WindowRun>, Fault> {
+        let mut runs = Vec::with_capacity(ids.len());
+        for id in ids {
+            runs.extend(self.any_run(id).await?);
+        }
+        Ok(runs)
+    }
+
+    /// The first export of each of these windows.
+    pub(super) async fn runs_of_spans(&self, id: &IntegrationId, spans: &[Span]) -> Result<Vec<WindowRun>, Fault> {
+        use window_run::Column;
+        let any = spans.iter().fold(Condition::any(), |any, span| {
+            any.add(Condition::all().add(Column::FromAt.eq(span.from.0)).add(Column::ToAt.eq(span.to.0)))
+        });
+        let rows = window_run::Entity::find()
+            .filter(Column::IntegrationId.eq(id.as_str()))
+            .filter(Column::Revision.eq(1))
+            .filter(any)
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("read the runs"))?;
+        self.with_jobs(rows).await
+    }
+
+    async fn with_jobs(&self, rows: Vec<window_run::Model>) -> Result<Vec<WindowRun>, Fault> {
+        let active: Vec<&str> = rows.iter().filter(|row| row.state == ACTIVE).map(|row| row.id.as_str()).collect();
+        let mut jobs = HashMap::new();
+        if !active.is_empty() {
+            let found = job::Entity::find()
+                .select_only()
+                .columns([
+                    job::Column::Id,
+                    job::Column::State,
+                    job::Column::DueAt,
+                    job::Column::StartedAt,
+                    job::Column::Attempts,
+                    job::Column::Progress,
+                    job::Column::Failure,
+                ])
+                .filter(job::Column::Id.is_in(active))
+                .into_model::<JobOfRun>()
+                .all(&self.database)
+                .await
+                .map_err(statement_failed("read the jobs of runs"))?;
+            jobs.extend(found.into_iter().map(|job| (job.id.clone(), job)));
+        }
+        rows.into_iter()
+            .map(|row| {
+                let job = jobs.get(&row.id);
+                to_run(row, job)
+            })
+            .collect()
+    }
+
+    /// The run of the latest window that ended at or before the beginning of this one, or of an earlier
+    /// revision of it.
+    pub(super) async fn completed_before(
+        &self,
+        integration: &IntegrationId,
+        span: Span,
+    ) -> Result<Option<WindowRun>, Fault> {
+        use window_run::Column;
+        let before = Condition::any()
+            .add(Column::ToAt.lte(span.from.0))
+            .add(Condition::all().add(Column::ToAt.eq(span.to.0)).add(Column::FromAt.eq(span.from.0)));
+        let row = window_run::Entity::find()
+            .filter(Column::IntegrationId.eq(integration.as_str()))
+            .filter(Column::State.eq(RunState::Completed.as_str()))
+            .filter(before)
+            .order_by_desc(Column::ToAt)
+            .order_by_desc(Column::Id)
+            .one(&self.database)
+            .await
+            .map_err(statement_failed("read the run before"))?;
+        row.map(|row| to_run(row, None)).transpose()
+    }
+
+    pub(super) async fn covered(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault> {
+        use window_run::Column;
+        self.known(project, id).await?;
+        let rows = of_integration(project, id)
+            .filter(Column::Revision.eq(1))
+            .order_by_asc(Column::FromAt)
+            .order_by_asc(Column::ToAt)
+            .limit(COVERED_MAX)
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("read what is exported"))?;
+        let runs = self.with_jobs(rows).await?;
+        Ok(stretches(runs.iter().map(|run| (run.name.span, run.state))))
+    }
+}
+
+/// Adjacent windows that stand alike as one stretch, and what lies between windows as a stretch of none.
+fn stretches(windows: impl Iterator<Item = (Span, RunState)>) -> Vec<Coverage> {
+    let mut all: Vec<Coverage> = Vec::new();
+    for (span, state) in windows {
+        let upto = all.last().map_or(span.from, |last| last.span.to);
+        if upto < span.from {
+            all.push(Coverage { span: Span { from: upto, to: span.from }, state: None, windows: 0 });
+        }
+        match all.last_mut() {
+            Some(last) if last.state == Some(state) => {
+                last.span.to = last.span.to.max(span.to);
+                last.windows += 1;
+            }
+            // A window that another covers in part begins where that one ends.
+            _ if upto < span.to => {
+                let from = span.from.max(upto);
+                all.push(Coverage { span: Span { from, to: span.to }, state: Some(state), windows: 1 });
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Micros;
+
+    use super::*;
+
+    #[test]
+    fn windows_that_stand_alike_are_one_stretch_and_gaps_are_shown() {
+        let span = |from, to| Span { from: Micros(from), to: Micros(to) };
+        let found = stretches(
+            [
+                (span(0, 10), RunState::Completed),
+                (span(10, 20), RunState::Completed),
+                (span(20, 30), RunState::Failed),
+                (span(50, 60), RunState::Completed),
+                (span(52, 58), RunState::Failed),
+            ]
+            .into_iter(),
+        );
+        let told: Vec<_> =
+            found.iter().map(|part| (part.span.from.0, part.span.to.0, part.state, part.windows)).collect();
+        assert_eq!(
+            told,
+            [
+                (0, 20, Some(RunState::Completed), 2),
+                (20, 30, Some(RunState::Failed), 1),
+                (30, 50, None, 0),
+                (50, 60, Some(RunState::Completed), 1),
+            ]
+        );
+    }
+}
