@@ -15,6 +15,7 @@ mod doctor;
 mod export;
 mod generate;
 mod import;
+mod integrations;
 mod notify;
 mod observe;
 mod people;
@@ -105,6 +106,7 @@ async fn carry_out_with(command: &Command, settings: &Settings) -> Result<u8, Fa
         Command::Project(args) => people::project(settings, args).await?,
         Command::Key(args) => people::key(settings, args).await?,
         Command::Exports(args) => return client::command::exports(settings, args).await,
+        Command::Integrations(args) => return client::integrations::integrations(settings, args).await,
         Command::Config(_) => return Err(Fault::bug("the settings are needed before they are read")),
     }
     Ok(exit_code::OK)

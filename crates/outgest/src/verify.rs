@@ -42,7 +42,8 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
         let against = match &source {
             None => None,
             Some((source, comments)) => {
-                let request = read_request(&request, &RunId::new("verify"), manifest.exported_at, comments.as_ref()).await?;
+                let request =
+                    read_request(&request, &RunId::new("verify"), manifest.exported_at, comments.as_ref()).await?;
                 Some(Against { source: Arc::clone(source), request, full: args.full })
             }
         };

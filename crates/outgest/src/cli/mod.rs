@@ -6,6 +6,7 @@ mod deliver;
 mod export;
 mod exports;
 mod import;
+mod integrations;
 mod people;
 mod serve;
 
@@ -21,6 +22,7 @@ pub use deliver::DeliverArgs;
 pub use export::{CursorArg, ExportArgs, UnicodeArg};
 pub use exports::{CreateArgs, ExportsArgs, ExportsCommand};
 pub use import::{GenerateArgs, ImportArgs};
+pub use integrations::{BackfillArgs, IntegrationsArgs, IntegrationsCommand, OrderArg, SettingsArgs};
 pub use people::{KeyArgs, KeyCommand, ProjectArgs, ProjectCommand, UserArgs, UserCommand};
 pub use serve::ServeArgs;
 
@@ -101,6 +103,7 @@ impl Cli {
         let mut flags = self.global.flags()?;
         match &self.command {
             Command::Exports(args) => flags.extend(args.flags()),
+            Command::Integrations(args) => flags.extend(args.flags()),
             Command::Serve(args) => flags.extend(args.flags()),
             _ => {}
         }
@@ -153,6 +156,8 @@ pub enum Command {
     Key(KeyArgs),
     /// Ask a server for exports, watch and download them
     Exports(ExportsArgs),
+    /// Have a server export window after window by itself
+    Integrations(IntegrationsArgs),
     /// Check the configuration, or show what holds and why
     Config(ConfigArgs),
 }

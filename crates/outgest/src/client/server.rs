@@ -69,6 +69,15 @@ impl Server {
         self.http.request(method, url).bearer_auth(&self.key)
     }
 
+    /// A request to something of the whole server.
+    pub fn request_to(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.project.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop().pop().extend(path);
+        }
+        self.http.request(method, url).bearer_auth(&self.key)
+    }
+
     /// Sends a request and reads the answer as JSON.
     pub async fn json(&self, request: RequestBuilder) -> Result<Value, Fault> {
         let bytes = read(send(request).await?).await?;

@@ -38,7 +38,7 @@ impl fmt::Display for LateSource {
 #[async_trait]
 impl Source for LateSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false }
+        SourceCapabilities { snapshots: false, deletions: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

@@ -1,6 +1,7 @@
 //! `outgest serve`: API, scheduler and worker in one process, or some of them.
 //!
-//! Reading order: [`wiring`] connects what the roles share; [`runner`] carries exports out for the worker
+//! Reading order: [`wiring`] connects what the roles share; [`runner`] carries exports out for the worker,
+//! and [`runners`] whatever else there is to do
 //! ([`parts`] cuts them into files, [`place`] is where these go, [`spec`] what a job says); [`ports`] is what
 //! the API works with: [`desk`] answers about requests, [`downloads`] hands files out, [`ingest`] takes rows in,
 //! [`figures`] counts them; [`listening`] is its socket. [`maintenance`] is what the scheduler does besides
@@ -19,6 +20,7 @@ mod parts;
 mod place;
 mod ports;
 mod runner;
+mod runners;
 mod seal;
 mod spec;
 mod wiring;
@@ -35,6 +37,7 @@ use crate::config::connect::guard;
 use crate::config::settings::Role;
 use crate::observe::metrics::Metrics;
 use crate::{config, notify, signals};
+pub use spec::read as read_spec;
 use wiring::Wired;
 
 /// Carries out `outgest serve`: until the process is asked to end.
@@ -90,6 +93,11 @@ fn start(role: Role, wired: &Wired, drain: &Stop, roles: &mut JoinSet<Result<(),
             let maintaining = maintenance::maintain(settings, store.clone(), wired.lake.clone(), drain.clone());
             roles.spawn(async move {
                 maintaining.await;
+                Ok(())
+            });
+            let scheduling = wired.scheduler().schedule(drain.clone());
+            roles.spawn(async move {
+                scheduling.await;
                 Ok(())
             });
             let people = Arc::new(store.clone());

@@ -28,7 +28,7 @@ impl Wired {
             browse: Arc::new(SourceBrowse::new(Arc::clone(&source), looked_up, config::now)),
             ingest: ingest.map(|ingest| Arc::new(ingest) as Arc<dyn Ingest>),
             storage: Arc::new(LakeFigures(self.lake.clone())),
-            integrations: None,
+            integrations: Some(self.integrations()),
             comments: Arc::new(store.clone()),
             people: Arc::new(store.clone()),
             audit: Arc::new(store.clone()),

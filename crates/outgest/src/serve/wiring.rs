@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobs::{Worker, WorkerSettings};
+use jobs::{Scheduler, Worker, WorkerSettings};
 use lake::Lake;
 use model::{Fault, Source};
 use pipeline::{Budget, RealWaits};
@@ -13,10 +13,13 @@ use store::{NativeStore, SealingKey, StoreOptions};
 use super::desk::Desk;
 use super::place::Place;
 use super::runner::ExportRunner;
+use super::runners::Runners;
 use super::seal;
+use crate::config::connect::guard;
 use crate::config::{self, Settings};
 use crate::data::{self, RowLookups, SourceChoice};
 use crate::export::CommentsHere;
+use crate::integrations::{GuardedPlaces, IntegrationsDesk, Places, Reconciler, SourceRows, WindowRunner};
 use crate::notify;
 
 /// Everything that the roles share.
@@ -79,15 +82,58 @@ impl Wired {
         }
     }
 
+    /// What the API asks about integrations.
+    pub fn integrations(&self) -> api::Integrations {
+        let desk = IntegrationsDesk::new(
+            Arc::clone(&self.source),
+            Arc::new(self.store.clone()),
+            self.places(),
+            guard(&self.settings),
+        );
+        api::Integrations { store: Arc::new(self.store.clone()), desk: Arc::new(desk) }
+    }
+
+    /// Connects destinations that users name.
+    fn places(&self) -> Arc<dyn Places> {
+        Arc::new(GuardedPlaces { guard: guard(&self.settings), secrets: Arc::new(self.store.clone()) })
+    }
+
+    /// Plans the windows of integrations.
+    pub fn scheduler(&self) -> Scheduler {
+        let rows = SourceRows { source: Arc::clone(&self.source), comments: Arc::clone(&self.lookups.comments) };
+        Scheduler::new(Arc::new(self.store.clone()), Arc::new(rows), Arc::new(RealWaits), config::now)
+    }
+
     /// A worker with this process's name.
     pub fn worker(&self) -> Worker {
         let settings = &self.settings.worker;
-        let runner = ExportRunner {
-            source: Arc::clone(&self.source),
-            comments: Arc::clone(&self.lookups.comments),
-            prices: Arc::clone(&self.lookups.prices),
-            place: self.place.clone(),
-            budget: Budget::for_cores(settings.threads()),
+        let budget = Budget::for_cores(settings.threads());
+        let runner = Runners {
+            exports: ExportRunner {
+                source: Arc::clone(&self.source),
+                comments: Arc::clone(&self.lookups.comments),
+                prices: Arc::clone(&self.lookups.prices),
+                place: self.place.clone(),
+                budget,
+            },
+            windows: WindowRunner {
+                store: Arc::new(self.store.clone()),
+                source: Arc::clone(&self.source),
+                comments: Arc::clone(&self.lookups.comments),
+                prices: Arc::clone(&self.lookups.prices),
+                places: self.places(),
+                waits: Arc::new(RealWaits),
+                budget,
+            },
+            reconciler: Reconciler {
+                store: Arc::new(self.store.clone()),
+                source: Arc::clone(&self.source),
+                comments: Arc::clone(&self.lookups.comments),
+                places: self.places(),
+                now: config::now,
+                waits: Arc::new(RealWaits),
+                budget,
+            },
         };
         let lease = settings.lease.0;
         let host = config::environment("HOSTNAME").unwrap_or_else(|| "worker".to_owned());

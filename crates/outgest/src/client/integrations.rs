@@ -1,0 +1,313 @@
+//! `outgest integrations`: the integrations of a server, through its API.
+
+use model::{Fault, FaultKind, FieldProblem};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::server::Server;
+use crate::cli::{BackfillArgs, IntegrationsArgs, IntegrationsCommand, OrderArg, SettingsArgs, exit_code};
+use crate::config::Settings;
+
+/// Items that are asked for at once while listing.
+const PAGE: usize = 100;
+
+/// Carries out `outgest integrations`.
+pub async fn integrations(settings: &Settings, args: &IntegrationsArgs) -> Result<u8, Fault> {
+    let server = Server::new(&settings.client)?;
+    let asked = Asked { server: &server, json: args.json };
+    match &args.command {
+        IntegrationsCommand::Kinds => {
+            asked.all(server.json(server.request_to(Method::GET, &["integration-kinds"])).await?)
+        }
+        IntegrationsCommand::List => asked.pages(&["integrations"], &[], usize::MAX, integration_line).await,
+        IntegrationsCommand::Show { id } => asked.show(Method::GET, &[id], None).await,
+        IntegrationsCommand::Create(settings) => {
+            let answer = server.json(server.request(Method::POST, &["integrations"]).json(&body(settings)?)).await?;
+            println!("{}", if args.json { answer.to_string() } else { text(&answer, "id") });
+            Ok(())
+        }
+        IntegrationsCommand::Change { id, settings } => change(&asked, id, settings).await,
+        IntegrationsCommand::Delete { id } => {
+            super::server::send(server.request(Method::DELETE, &["integrations", id])).await.map(drop)
+        }
+        IntegrationsCommand::Pause { id } => asked.act(&[id, "pause"]).await,
+        IntegrationsCommand::Resume { id } => asked.act(&[id, "resume"]).await,
+        IntegrationsCommand::Run { id } => asked.show(Method::POST, &[id, "run"], Some(json!({}))).await,
+        IntegrationsCommand::Test { id } => return test(&asked, id).await,
+        IntegrationsCommand::Windows { id } => asked.show(Method::GET, &[id, "windows"], None).await,
+        IntegrationsCommand::Runs { id, states, limit } => {
+            let query = if states.is_empty() { vec![] } else { vec![("state", states.join(","))] };
+            asked.pages(&["integrations", id, "runs"], &query, *limit, run_line).await
+        }
+        IntegrationsCommand::Coverage { id } => asked.show(Method::GET, &[id, "coverage"], None).await,
+        IntegrationsCommand::Backfill(backfill) => asked.backfill(backfill).await,
+        IntegrationsCommand::Backfills { id } => {
+            asked.pages(&["integrations", id, "backfills"], &[], usize::MAX, backfill_line).await
+        }
+        IntegrationsCommand::CancelBackfill { id, backfill } => asked.act(&[id, "backfills", backfill, "cancel"]).await,
+        IntegrationsCommand::DeadLetters { id, limit } => {
+            asked.pages(&["integrations", id, "dead-letters"], &[], *limit, letter_line).await
+        }
+        IntegrationsCommand::Replay { id } => {
+            asked.show(Method::POST, &[id, "dead-letters", "replay"], Some(json!({}))).await
+        }
+    }?;
+    Ok(exit_code::OK)
+}
+
+/// A server, and how its answers are printed.
+struct Asked<'a> {
+    server: &'a Server,
+    json: bool,
+}
+
+impl Asked<'_> {
+    /// Prints an answer: as it came, or indented for people.
+    fn all(&self, answer: Value) -> Result<(), Fault> {
+        let items = match answer {
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        for item in items {
+            match self.json {
+                true => println!("{item}"),
+                false => println!("{item:#}"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn show(&self, method: Method, path: &[&str], body: Option<Value>) -> Result<(), Fault> {
+        let mut request = self.server.request(method, &[&["integrations"][..], path].concat());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.all(self.server.json(request).await?)
+    }
+
+    /// Does something and prints where what it was done to stands.
+    async fn act(&self, path: &[&str]) -> Result<(), Fault> {
+        let request = self.server.request(Method::POST, &[&["integrations"][..], path].concat()).json(&json!({}));
+        let answer = self.server.json(request).await?;
+        if self.json {
+            return self.all(answer);
+        }
+        let state = if answer["state"].is_string() { "state" } else { "status" };
+        println!("{}  {}", text(&answer, "id"), text(&answer, state));
+        Ok(())
+    }
+
+    async fn pages(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        limit: usize,
+        line: fn(&Value) -> String,
+    ) -> Result<(), Fault> {
+        let mut left = limit;
+        let mut cursor: Option<String> = None;
+        while left > 0 {
+            let mut query = query.to_vec();
+            query.push(("limit", left.min(PAGE).to_string()));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let answer = self.server.json(self.server.request(Method::GET, path).query(&query)).await?;
+            let items = answer["items"].as_array().cloned().unwrap_or_default();
+            for item in items.iter().take(left) {
+                println!("{}", if self.json { item.to_string() } else { line(item) });
+            }
+            left = left.saturating_sub(items.len());
+            match &answer["next"] {
+                Value::String(next) if !items.is_empty() => cursor = Some(next.clone()),
+                Value::String(_) => {
+                    return Err(Fault::new(FaultKind::Corrupt, "the server sent an empty page that is not the last"));
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn backfill(&self, args: &BackfillArgs) -> Result<(), Fault> {
+        let mut body = json!({"from": args.from, "to": args.to});
+        if args.estimate {
+            return self.show(Method::POST, &[&args.id, "backfills", "estimate"], Some(body)).await;
+        }
+        body["order"] = match args.order {
+            OrderArg::OldestFirst => json!("oldestFirst"),
+            OrderArg::NewestFirst => json!("newestFirst"),
+        };
+        if let Some(parallel) = args.parallel {
+            body["parallelMax"] = json!(parallel);
+        }
+        let request = self.server.request(Method::POST, &["integrations", &args.id, "backfills"]).json(&body);
+        let answer = self.server.json(request).await?;
+        println!("{}", if self.json { answer.to_string() } else { text(&answer, "id") });
+        Ok(())
+    }
+}
+
+async fn change(asked: &Asked<'_>, id: &str, settings: &SettingsArgs) -> Result<(), Fault> {
+    let server = asked.server;
+    let known = server.json(server.request(Method::GET, &["integrations", id])).await?;
+    let mut body = body(settings)?;
+    // Whoever names a version insists on it.
+    body.entry("version").or_insert_with(|| known["version"].clone());
+    let answer = server.json(server.request(Method::PATCH, &["integrations", id]).json(&body)).await?;
+    println!("{}", if asked.json { answer.to_string() } else { text(&answer, "id") });
+    Ok(())
+}
+
+/// Prints the steps; the code tells whether all succeeded.
+async fn test(asked: &Asked<'_>, id: &str) -> Result<u8, Fault> {
+    let server = asked.server;
+    let known = server.json(server.request(Method::GET, &["integrations", id])).await?;
+    let body = json!({"version": known["version"]});
+    let report = server.json(server.request(Method::POST, &["integrations", id, "test"]).json(&body)).await?;
+    if asked.json {
+        println!("{report}");
+    } else {
+        for step in report["steps"].as_array().into_iter().flatten() {
+            match step["failure"].as_str() {
+                None => println!("ok      {}", text(step, "name")),
+                Some(failure) => println!("failed  {}: {failure}", text(step, "name")),
+            }
+        }
+    }
+    Ok(if report["ok"] == json!(true) { exit_code::OK } else { exit_code::FAILED })
+}
+
+/// What was typed, in the API's words. The server checks it; here only files are read.
+fn body(args: &SettingsArgs) -> Result<Map<String, Value>, Fault> {
+    let problem = |field: &str, message: String| Fault::of_problems(vec![FieldProblem::new(field, message)]);
+    let content = read(&args.settings).map_err(|why| problem("--settings", why))?;
+    let settings: Value =
+        serde_json::from_str(&content).map_err(|error| problem("--settings", format!("this is not JSON: {error}")))?;
+    let Value::Object(mut settings) = settings else {
+        return Err(problem("--settings", "this is not one JSON object".to_owned()));
+    };
+    let mut secrets = match settings.remove("secrets") {
+        Some(Value::Object(secrets)) => secrets,
+        _ => Map::new(),
+    };
+    for text in &args.secrets {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(problem("--secret", "there is no = in it".to_owned()).hint("write NAME=@FILE"));
+        };
+        let value = read(value).map_err(|why| problem("--secret", why))?;
+        secrets.insert(name.to_owned(), json!(value.trim_end_matches(['\r', '\n'])));
+    }
+    if !secrets.is_empty() {
+        settings.insert("secrets".to_owned(), Value::Object(secrets));
+    }
+    Ok(settings)
+}
+
+/// A text, or what the file behind an @ holds.
+fn read(text: &str) -> Result<String, String> {
+    match text.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("cannot read {file:?}: {error}")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn text(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn integration_line(item: &Value) -> String {
+    let upto = text(item, "exportedUpto");
+    let mut line = format!(
+        "{}  {:9}  {:9}  exported up to {upto}  {}",
+        text(item, "id"),
+        text(item, "status"),
+        text(item, "kind"),
+        text(item, "name")
+    );
+    if let Some(message) = item["pause"]["failure"]["message"].as_str() {
+        line.push_str(&format!("  ({message})"));
+    }
+    line
+}
+
+fn run_line(item: &Value) -> String {
+    let result = &item["result"];
+    let mut line = format!("{}  {:9}  {}", text(item, "id"), text(item, "state"), text(item, "stem"));
+    if result.is_object() {
+        line.push_str(&format!(
+            "  {} rows, {} bytes, {} late, {} deleted",
+            text(result, "rows"),
+            text(result, "bytes"),
+            text(result, "lateRows"),
+            text(result, "deletedRows")
+        ));
+    }
+    if let Some(message) = item["failure"]["message"].as_str() {
+        line.push_str(&format!("  ({message})"));
+    }
+    if let Some(at) = item["retryAt"].as_str() {
+        line.push_str(&format!("  tried again at {at}"));
+    }
+    line
+}
+
+fn backfill_line(item: &Value) -> String {
+    format!(
+        "{}  {:9}  {} to {}  {} windows done, {} under way, {} failed",
+        text(item, "id"),
+        text(item, "state"),
+        text(item, "from"),
+        text(item, "to"),
+        text(item, "windowsCompleted"),
+        text(item, "windowsActive"),
+        text(item, "windowsFailed")
+    )
+}
+
+fn letter_line(item: &Value) -> String {
+    format!("{}  {}  {}  {}", text(item, "at"), text(item, "table"), text(item, "row"), text(item, "reason"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(settings: &str, secrets: &[&str]) -> Result<Map<String, Value>, Fault> {
+        let secrets = secrets.iter().map(|text| (*text).to_owned()).collect();
+        body(&SettingsArgs { settings: settings.to_owned(), secrets })
+    }
+
+    #[test]
+    fn settings_and_secrets_become_the_body() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "hunter2\n").unwrap();
+        let secret = format!("secret_access_key=@{}", file.display());
+        let body = typed(r#"{"name":"lake","secrets":{"session_token":"t"}}"#, &[&secret]).unwrap();
+        assert_eq!(
+            Value::Object(body),
+            json!({"name": "lake", "secrets": {"session_token": "t", "secret_access_key": "hunter2"}})
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_the_secret() {
+        assert!(typed("{", &[]).unwrap_err().public_message().starts_with("--settings: this is not JSON"));
+        assert!(typed("[]", &[]).is_err());
+        let fault = typed("{}", &["hunter2"]).unwrap_err();
+        assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        let run = json!({"id": "r", "state": "completed", "stem": "2026-08-01T12-00-00",
+            "result": {"rows": 7, "bytes": 10, "lateRows": 2, "deletedRows": 1}});
+        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7 rows, 10 bytes, 2 late, 1 deleted");
+        let failed =
+            json!({"id": "r", "state": "queued", "stem": "s", "failure": {"message": "503"}, "retryAt": "soon"});
+        assert_eq!(run_line(&failed), "r  queued     s  (503)  tried again at soon");
+    }
+}

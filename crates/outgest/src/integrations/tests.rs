@@ -1,0 +1,6 @@
+//! Windows over a real lake and a real metadata store, with time as a parameter.
+
+mod bad_input;
+mod loss;
+mod windows;
+mod world;

@@ -1,0 +1,188 @@
+//! What cannot be an integration is refused with its field, and what changes in the middle of a run is honoured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use destinations::Guard;
+use model::{
+    Cadence, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk, IntegrationStatus,
+    IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule, RunState, Secret,
+    SecretStore,
+};
+use sources::lake::LakeSource;
+use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
+
+use super::super::{GuardedPlaces, IntegrationsDesk, Places};
+use super::world::{EPOCH, World, minute, project};
+
+async fn desk(world: &World, allowed: &[&str]) -> IntegrationsDesk {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let guard = Guard::new(allowed.iter().map(|network| network.parse().unwrap()).collect());
+    let places = GuardedPlaces { guard: guard.clone(), secrets: Arc::new(world.store.clone()) };
+    let source = Arc::new(LakeSource::new(world.lake.clone()));
+    IntegrationsDesk::new(source, Arc::new(world.store.clone()), Arc::new(places), guard)
+}
+
+fn ask() -> IntegrationAsk {
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    IntegrationAsk {
+        name: Some("lake".to_owned()),
+        kind: Some("s3".to_owned()),
+        options: Some(BTreeMap::from([
+            text("bucket", "b"),
+            text("region", "eu-central-1"),
+            text("access_key_id", "AKIA"),
+        ])),
+        secrets: BTreeMap::from([("secret_access_key".to_owned(), Secret::new("hunter2"))]),
+        ..IntegrationAsk::default()
+    }
+}
+
+async fn check(world: &World, ask: IntegrationAsk) -> Result<CheckedIntegration, Fault> {
+    desk(world, &[]).await.check(&project(), &ask, None, EPOCH).await
+}
+
+#[tokio::test]
+async fn the_usual_integration_exports_events_traces_and_scores_as_parquet() {
+    let world = World::new().await;
+    let checked = check(&world, ask()).await.unwrap();
+    let tables: Vec<&str> = checked.settings.tables.iter().map(|table| table.table.as_str()).collect();
+    assert_eq!(tables, ["events", "traces", "scores"]);
+    assert_eq!((checked.settings.lag_seconds, checked.settings.cursor.as_str()), (300, "ingested"));
+    let windows = desk(&world, &[]).await.next_windows(&project(), &checked.settings, None, EPOCH, 5).unwrap();
+    assert_eq!(windows.len(), 5);
+    let files: Vec<&str> = windows[0].files.iter().map(String::as_str).collect();
+    assert_eq!(
+        files,
+        [
+            "p/observations_v2/2026-08-01T01-00-00.parquet",
+            "p/traces/2026-08-01T01-00-00.parquet",
+            "p/scores/2026-08-01T01-00-00.parquet",
+            "p/manifests/2026-08-01T01-00-00.json",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_problem_names_its_field() {
+    let world = World::new().await;
+    let cron = |expression: &str| RawSchedule::utc(Cadence::Cron { expression: expression.to_owned() });
+    let option = |name: &str, value: &str| {
+        let mut options = ask().options.unwrap();
+        options.insert(name.to_owned(), value.to_owned());
+        Some(options)
+    };
+    let table = |name: &str| Some(vec![IntegrationTable { table: name.to_owned(), ..IntegrationTable::default() }]);
+    let cases: Vec<(&str, IntegrationAsk)> = vec![
+        ("kind", IntegrationAsk { kind: Some("s4".to_owned()), ..ask() }),
+        ("kind", IntegrationAsk { kind: Some("file".to_owned()), ..ask() }),
+        ("name", IntegrationAsk { name: Some(" ".to_owned()), ..ask() }),
+        ("schedule.expression", IntegrationAsk { schedule: Some(cron("0 0 31 2 *")), ..ask() }),
+        ("schedule.expression", IntegrationAsk { schedule: Some(cron("often")), ..ask() }),
+        ("prefix", IntegrationAsk { prefix: Some("../".to_owned()), ..ask() }),
+        ("prefix", IntegrationAsk { prefix: Some("a/../b/".to_owned()), ..ask() }),
+        ("files.template", IntegrationAsk { template: Some("{window}.{ext}".to_owned()), ..ask() }),
+        ("lagSeconds", IntegrationAsk { lag_seconds: Some(604_801), ..ask() }),
+        ("catchUpMax", IntegrationAsk { catch_up_max: Some(0), ..ask() }),
+        ("tables[0].table", IntegrationAsk { tables: table("sessions"), ..ask() }),
+        ("tables", IntegrationAsk { tables: Some(Vec::new()), ..ask() }),
+        ("source", IntegrationAsk { source: Some("EVERYTHING".to_owned()), ..ask() }),
+        ("tables[0].format", IntegrationAsk { format: Some("xml".to_owned()), ..ask() }),
+        ("options.endpoint", IntegrationAsk { options: option("endpoint", "not an address"), ..ask() }),
+        ("options.endpoint", IntegrationAsk { options: option("endpoint", "http://169.254.169.254/"), ..ask() }),
+        ("options.secret_access_key", IntegrationAsk { options: option("secret_access_key", "hunter2"), ..ask() }),
+        ("options.bucket", IntegrationAsk { options: option("bucket", "b/../c"), ..ask() }),
+        ("regoin", IntegrationAsk { options: option("regoin", "eu-central-1"), ..ask() }),
+    ];
+    for (field, wrong) in cases {
+        let fault = check(&world, wrong).await.err().unwrap_or_else(|| panic!("{field} was accepted"));
+        assert!(matches!(fault.kind(), FaultKind::BadRequest | FaultKind::Configuration), "{field}: {fault}");
+        assert!(fault.public_message().contains(field), "{field}: {fault}");
+        assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+    }
+    let without = IntegrationAsk { secrets: BTreeMap::new(), ..ask() };
+    assert!(check(&world, without).await.is_err());
+    // A lag above the period only delays windows.
+    let often = Some(RawSchedule::utc(Cadence::Minutes { minutes: 1 }));
+    assert!(check(&world, IntegrationAsk { schedule: often, lag_seconds: Some(300), ..ask() }).await.is_ok());
+}
+
+/// A region that does not exist is found out by the test of the destination, whose message is the network's.
+#[tokio::test]
+async fn a_test_says_which_step_failed() {
+    let world = World::new().await;
+    let mut asked = ask();
+    asked.options.as_mut().unwrap().insert("endpoint".to_owned(), "http://127.0.0.1:9".to_owned());
+    let desk = desk(&world, &["127.0.0.0/8"]).await;
+    let checked = desk.check(&project(), &asked, None, EPOCH).await.unwrap();
+    let steps = desk.test(&project(), &checked, None).await.unwrap();
+    assert_eq!((steps[0].name, &steps[0].failure), ("address policy", &None));
+    let failed = steps.last().unwrap();
+    assert_eq!(failed.name, "open");
+    let said = failed.failure.as_deref().unwrap();
+    assert!(said.contains("b") && !said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_project_that_is_renamed_or_deleted_in_the_middle_of_a_run() {
+    let world = World::new().await;
+    world.store.create_project(&project(), "before").await.unwrap();
+    let made = world.integration("out", |_| {}).await;
+    world.tick(minute(70)).await;
+    let claim = world.claim().await.unwrap();
+    let change = ProjectChange { name: Some("after".to_owned()), ..ProjectChange::default() };
+    world.store.change_project(&project(), change).await.unwrap();
+    world.carry_out(claim, None).await.unwrap();
+    assert_eq!(world.runs(&made).await[0].state, RunState::Completed);
+
+    world.tick(minute(130)).await;
+    let claim = world.claim().await.unwrap();
+    world.store.delete_project(&project()).await.unwrap();
+    drop(world.carry_out(claim, None).await);
+    world.work(minute(200)).await;
+    assert!(world.store.integration(&project(), &made.id).await.is_err());
+    let states: Vec<RunState> = world.runs(&made).await.into_iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Cancelled, RunState::Completed]);
+}
+
+#[tokio::test]
+async fn a_changed_secret_is_used_by_the_next_attempt_and_a_lost_key_pauses() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = store::Place::Directory(folder.path().to_owned());
+    let keys = |key: [u8; 32]| SealingKeys { current: SealingKey::new(format!("{}", key[0]), key), older: Vec::new() };
+    let open = |key| {
+        let options = StoreOptions { sealing: Some(keys(key)), ..StoreOptions::default() };
+        NativeStore::open_at(&place, options)
+    };
+    let store = open([1; 32]).await.unwrap();
+    let id = model::IntegrationId::new("i");
+    let name = model::Integration::secret(&id, "secret_access_key");
+    let guard = Guard::new(Vec::new());
+    let world = World::new().await;
+    let settings = check(&world, ask()).await.unwrap().settings;
+    let places = |store: &NativeStore| GuardedPlaces { guard: guard.clone(), secrets: Arc::new(store.clone()) };
+    // Without the secret there are no credentials.
+    let missing = places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
+    assert!(missing.public_message().contains("secret_access_key"), "{missing}");
+    store.put_secret(&name, &Secret::new("hunter2")).await.unwrap();
+    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
+    store.put_secret(&name, &Secret::new("changed")).await.unwrap();
+    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
+    // A server with another key cannot open it, and says so instead of going on without.
+    let other = open([2; 32]).await.unwrap();
+    let fault = places(&other).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
+    assert_eq!(fault.kind(), FaultKind::Configuration);
+    assert!(!format!("{fault:?}").contains("hunter2") && !format!("{fault:?}").contains("changed"));
+}
+
+#[tokio::test]
+async fn an_integration_that_begins_in_the_future_waits() {
+    let world = World::new().await;
+    let made = world.integration("out", |settings| settings.start = model::Start::Date { at: minute(600) }).await;
+    assert_eq!(world.work(minute(70)).await, 0);
+    assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Waiting);
+    let other = ProjectId::new("other");
+    assert!(world.store.integration(&other, &made.id).await.is_err());
+    world.work(Micros(minute(665).0)).await;
+    assert_eq!(world.shown(&made).await.cursor, Some(minute(660)));
+}

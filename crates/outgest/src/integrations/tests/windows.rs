@@ -1,0 +1,338 @@
+//! Single windows: what lies at the destination, and what becomes of faults.
+
+use destinations::{Call, Trouble};
+use model::{
+    ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationStatus,
+    IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchemaRule, Start, WindowManifest,
+};
+use serde_json::{Value, json};
+
+use super::world::{EPOCH, World, minute, project};
+
+fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
+    let mut row = json!({
+        "project_id": project(), "trace_id": "t1", "span_id": id, "name": "chat", "type": "SPAN",
+        "start_time": minute(started), "updated_at": minute(stored), "created_at": minute(stored),
+        "event_ts": minute(stored), "is_deleted": false, "input": "in", "output": "out",
+        "metadata_names": ["k"], "metadata_values": ["v"],
+    });
+    row.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    row
+}
+
+fn name(key: &str) -> FileName {
+    FileName::new(key).unwrap()
+}
+
+fn manifest(world: &World, key: &str) -> WindowManifest {
+    serde_json::from_slice(&world.shelf.files.bytes(key).unwrap()).unwrap()
+}
+
+fn keys(world: &World) -> Vec<String> {
+    world.shelf.files.files().into_keys().map(|name| name.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_window_has_langfuses_files_and_a_manifest_that_proves_them() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({})), event("b", 10, 70, json!({}))], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+
+    let files = [
+        "out/p/manifests/2026-08-01T01-00-00.json",
+        "out/p/observations_v2/2026-08-01T01-00-00.jsonl",
+        "out/p/scores/2026-08-01T01-00-00.jsonl",
+    ];
+    assert_eq!(keys(&world), files);
+    let rows = world.shelf.lines(&name(files[1]));
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0]["id"].as_str(), rows[0]["metadata"]["k"].as_str()), (Some("a"), Some("v")));
+    assert_eq!(rows[0]["start_time"], "2026-08-01 00:10:00.000000");
+    assert_eq!(
+        (rows[0]["event_ts"].as_str(), &rows[0]["is_deleted"]),
+        (Some("2026-08-01 00:20:00.000000"), &json!(false))
+    );
+    let manifest = manifest(&world, files[0]);
+    assert_eq!((manifest.rows, manifest.late_rows, manifest.files.len()), (RowCount(1), RowCount(0), 2));
+    assert_eq!(manifest.files[0].key.as_str(), files[1]);
+    assert_eq!((manifest.window.from, manifest.window.to), (EPOCH, minute(60)));
+    assert_eq!(manifest.files[0].cursor_min, Some(minute(20)));
+    let run = world.runs(&made).await.remove(0);
+    assert_eq!((run.state, run.result.unwrap().manifest), (RunState::Completed, Some(name(files[0]))));
+    // The second hour has the row that was stored in it, an hour after it began.
+    world.work(minute(130)).await;
+    let second = self::manifest(&world, "out/p/manifests/2026-08-01T02-00-00.json");
+    assert_eq!((second.rows, second.late_rows), (RowCount(1), RowCount(1)));
+}
+
+#[tokio::test]
+async fn deletions_are_rows_without_payload_or_are_counted() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    world.append("events", &[event("a", 10, 30, json!({"is_deleted": true}))], EPOCH);
+    world.integration("rows", |_| {}).await;
+    world.integration("counted", |settings| settings.deletions = Deletions::Count).await;
+    world.work(minute(70)).await;
+    let rows = world.shelf.lines(&name("rows/p/observations_v2/2026-08-01T01-00-00.jsonl"));
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["is_deleted"], &rows[0]["input"], &rows[0]["metadata"]),
+        (&json!(true), &Value::Null, &Value::Null)
+    );
+    assert!(world.shelf.lines(&name("counted/p/observations_v2/2026-08-01T01-00-00.jsonl")).is_empty());
+    for place in ["rows", "counted"] {
+        let manifest = manifest(&world, &format!("{place}/p/manifests/2026-08-01T01-00-00.json"));
+        assert_eq!(manifest.deleted_rows, RowCount(1), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn late_rows_of_windows_by_start_time_are_reported() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = world.integration("out", |settings| settings.cursor = Cursor::StartTime).await;
+    world.work(minute(70)).await;
+    world.append("events", &[event("late", 11, 75, json!({}))], EPOCH);
+    world.work(minute(130)).await;
+    let runs = world.runs(&made).await;
+    let late: Vec<u64> = runs.iter().map(|run| run.result.as_ref().unwrap().late_rows.get()).collect();
+    assert_eq!(late, [1, 0]);
+    let rows: u64 = runs.iter().map(|run| run.result.as_ref().unwrap().rows.get()).sum();
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test]
+async fn every_table_of_every_preset_is_written_with_equal_rows_in_every_format() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({})), event("b", 11, 21, json!({}))], EPOCH);
+    let score = json!({"project_id": project(), "id": "sc", "name": "q", "value": 0.5, "data_type": "NUMERIC",
+        "trace_id": "t1", "timestamp": minute(12), "updated_at": minute(22), "event_ts": minute(22)});
+    let correction = json!({"project_id": project(), "id": "co", "name": "q", "data_type": "CORRECTION",
+        "timestamp": minute(12), "updated_at": minute(22), "event_ts": minute(22)});
+    world.append("scores", &[score, correction], EPOCH);
+    for format in ["csv", "json", "jsonl", "parquet"] {
+        world
+            .integration(format, |settings| {
+                let names = ["scores", "traces", "observations", "events"];
+                let table = |name: &str| model::IntegrationTable { table: name.to_owned(), ..Default::default() };
+                settings.tables = names.map(table).to_vec();
+                let files = settings.files.as_mut().unwrap();
+                files.format = format.to_owned();
+                files.compression =
+                    if format == "parquet" { Compression::None } else { Compression::Gzip }.as_str().to_owned();
+            })
+            .await;
+    }
+    world.work(minute(70)).await;
+    for format in ["csv", "json", "jsonl", "parquet"] {
+        let manifest = manifest(&world, &format!("{format}/p/manifests/2026-08-01T01-00-00.json"));
+        assert_eq!(manifest.export_source, "TRACES_OBSERVATIONS_EVENTS");
+        let rows: Vec<(String, u64)> =
+            manifest.files.iter().map(|file| (file.table.to_string(), file.row_count.get())).collect();
+        let expected = [("scores", 1), ("traces", 1), ("observations", 2), ("observations_v2", 2)];
+        assert_eq!(rows, expected.map(|(table, rows)| (table.to_owned(), rows)), "{format}");
+        for file in &manifest.files {
+            assert!(
+                world
+                    .shelf
+                    .files
+                    .bytes(file.key.as_str())
+                    .is_some_and(|bytes| bytes.len() as u64 == file.size_bytes.get())
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_is_killed_again_and_again_ends_with_the_same_files() {
+    let rows: Vec<Value> = (0..400).map(|n| event(&format!("s{n:03}"), n % 60, 20, json!({}))).collect();
+    let mut whole: Option<Vec<(String, Vec<u8>)>> = None;
+    for killed_after in [None, Some(1), Some(2), Some(3), Some(4)] {
+        let world = World::new().await;
+        world.append("events", &rows, EPOCH);
+        world
+            .integration("out", |settings| settings.files.as_mut().unwrap().roll_bytes = Some(ByteCount(20_000)))
+            .await;
+        world.tick(minute(70)).await;
+        let mut attempts = 0;
+        while let Some(claim) = world.claim().await {
+            attempts += 1;
+            world.carry_out(claim, killed_after.filter(|_| attempts < 6)).await.unwrap();
+        }
+        let files = world.shelf.files.files();
+        let content = files.into_iter().map(|(name, file)| (name.to_string(), file.bytes.to_vec())).collect::<Vec<_>>();
+        assert!(content.iter().any(|(name, _)| name.contains("-part-00001")), "{content:?}");
+        assert_eq!(world.shelf.files.uploads_left(), 0);
+        // The manifest names the integration, whose id is another one each time.
+        let content: Vec<_> = content.into_iter().filter(|(name, _)| !name.contains("manifests")).collect();
+        let whole = whole.get_or_insert_with(|| content.clone());
+        assert_eq!(*whole, content, "killed after {killed_after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_only_a_person_can_remove_pauses_at_once_and_others_go_on() {
+    fn denied() -> Fault {
+        Fault::new(FaultKind::Credentials, "AccessDenied: no such key").hint("enter the secret again")
+    }
+    let world = World::new().await;
+    let made = world.integration("out", |_| {}).await;
+    world.shelf.refuse(Some(denied));
+    world.work(minute(70)).await;
+    let paused = world.shown(&made).await;
+    assert_eq!(paused.status(), IntegrationStatus::Failed);
+    let failure = paused.pause.unwrap().failure.unwrap();
+    assert_eq!((failure.kind.as_str(), failure.hint.as_deref()), ("credentials", Some("enter the secret again")));
+    assert_eq!(world.runs(&made).await[0].attempts, 1);
+    // Nothing more is tried until somebody resumes it; then nothing is missing.
+    assert_eq!(world.work(minute(200)).await, 0);
+    world.shelf.refuse(None);
+    world.store.resume_integration(&project(), &made.id).await.unwrap();
+    world.work(minute(200)).await;
+    assert_eq!(world.shown(&made).await.cursor, Some(minute(180)));
+    assert_eq!(world.runs(&made).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out_and_holds_up_nobody() {
+    fn away() -> Fault {
+        Fault::new(FaultKind::Unavailable, "503")
+    }
+    let world = World::new().await;
+    let made = world.integration("out", |_| {}).await;
+    world.tick(minute(70)).await;
+    world.shelf.refuse(Some(away));
+    for _ in 0..30 {
+        let claim = world.claim().await.unwrap();
+        assert!(world.carry_out(claim, None).await.is_err());
+    }
+    assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Running);
+    assert_eq!(world.runs(&made).await[0].attempts, 30);
+    world.shelf.refuse(None);
+    world.work(minute(70)).await;
+    assert_eq!(world.shown(&made).await.cursor, Some(minute(60)));
+}
+
+#[tokio::test]
+async fn a_whole_history_begins_with_the_first_row_of_any_table() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 60 * 24 * 3 + 5, json!({}))], EPOCH);
+    let score = json!({"project_id": project(), "id": "sc", "name": "q", "value": 0.5, "data_type": "NUMERIC",
+        "timestamp": minute(12), "updated_at": minute(60 * 30 + 7), "event_ts": minute(22)});
+    world.append("scores", &[score], EPOCH);
+    let made = world.integration("out", |settings| settings.start = Start::History).await;
+    world.work(minute(60 * 24 * 3 + 70)).await;
+    let runs = world.runs(&made).await;
+    assert_eq!(runs.last().unwrap().name.span.from, minute(60 * 30));
+    assert_eq!(runs.len(), 24 * 3 + 1 - 30);
+    let rows: u64 = runs.iter().map(|run| run.result.as_ref().unwrap().rows.get()).sum();
+    assert_eq!(rows, 2);
+}
+
+#[tokio::test]
+async fn rows_that_became_visible_too_late_are_a_revision_and_nothing_is_overwritten() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({})), event("b", 10, 21, json!({}))], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+    let first = world.shelf.files.files();
+    // One row was stored in the window and is seen only now; another was changed since.
+    world.append("events", &[event("stuck", 12, 30, json!({})), event("b", 10, 90, json!({}))], EPOCH);
+    assert_eq!(world.reconcile(minute(70)).await, 1);
+    let runs = world.runs(&made).await;
+    assert_eq!((runs.len(), runs[0].cause, runs[0].name.revision), (2, RunCause::Reconcile, 2));
+    let found = runs[1].found_later.clone().unwrap();
+    assert_eq!((found.missing_rows, found.superseded_rows), (RowCount(1), RowCount(1)));
+    let revision = manifest(&world, "out/p/manifests/2026-08-01T01-00-00.r2.json");
+    assert_eq!(revision.supersedes, Some(name("out/p/manifests/2026-08-01T01-00-00.json")));
+    let rows = world.shelf.lines(&name("out/p/observations_v2/2026-08-01T01-00-00.r2.jsonl"));
+    assert_eq!((rows.len(), rows[0]["id"].as_str()), (1, Some("stuck")));
+    for (name, file) in first {
+        assert_eq!(world.shelf.files.bytes(name.as_str()), Some(file.bytes), "{name} was overwritten");
+    }
+    // A window without differences makes no revision.
+    let clean = World::new().await;
+    clean.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = clean.integration("out", |_| {}).await;
+    clean.work(minute(70)).await;
+    clean.reconcile(minute(70)).await;
+    let run = clean.runs(&made).await.remove(0);
+    assert_eq!((run.name.revision, run.found_later.unwrap().missing_rows), (1, RowCount(0)));
+}
+
+#[tokio::test]
+async fn two_windows_less_than_a_second_apart_share_no_key() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = world.integration("out", |settings| settings.lag_seconds = 0).await;
+    let now = Micros(minute(30).0 + 250);
+    for later in [0, 1, 400_000] {
+        world.store.run_integration(&project(), &made.id, Micros(now.0 + later)).await.unwrap();
+        let claim = world.claim().await.unwrap();
+        world.carry_out(claim, None).await.unwrap();
+    }
+    let manifests: Vec<String> = keys(&world).into_iter().filter(|key| key.contains("manifests")).collect();
+    assert_eq!(manifests.len(), 3, "{manifests:?}");
+}
+
+#[tokio::test]
+async fn new_columns_are_followed_or_left_out_and_both_are_told() {
+    let world = World::new().await;
+    let made = world.integration("out", |settings| settings.tables[0].groups = vec!["basic".to_owned()]).await;
+    let frozen = world
+        .integration("frozen", |settings| {
+            settings.tables[0].groups = vec!["basic".to_owned()];
+            settings.files.as_mut().unwrap().schema = SchemaRule::Frozen;
+        })
+        .await;
+    world.work(minute(70)).await;
+    for made in [&made, &frozen] {
+        let mut shown = world.shown(made).await;
+        shown.settings.tables[0].groups.push("io".to_owned());
+        let checked = model::CheckedIntegration {
+            target: Some(shown.name.clone()),
+            name: shown.name,
+            settings: shown.settings,
+            secrets: Default::default(),
+            warnings: Vec::new(),
+        };
+        let change = model::ChangedIntegration { version: 1, checked };
+        world.store.change_integration(&project(), &made.id, change).await.unwrap();
+    }
+    world.work(minute(130)).await;
+    let changes = |run: &model::WindowRun| run.result.as_ref().unwrap().schema_changed.clone();
+    let followed = changes(&world.runs(&made).await[0]);
+    assert_eq!((followed.len(), followed[0].added.as_slice()), (1, &["input".to_owned(), "output".to_owned()][..]));
+    assert!(changes(&world.runs(&frozen).await[0]).is_empty());
+    let columns =
+        |place: &str| manifest(&world, &format!("{place}/p/manifests/2026-08-01T02-00-00.json")).exports[0].clone();
+    assert_eq!(columns("out").schema_version, 2);
+    assert_eq!(columns("frozen").schema_version, 1);
+}
+
+#[tokio::test]
+async fn a_retried_window_leaves_one_manifest_that_tells_the_truth() {
+    fn away() -> Fault {
+        Fault::new(FaultKind::Unavailable, "503")
+    }
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    world.integration("out", |_| {}).await;
+    world.tick(minute(70)).await;
+    // The manifest fails however often it is tried, after the files were written.
+    let trouble = (1..=50).fold(Trouble::none(), |trouble, nth| trouble.fail(Call::Publish, nth, away));
+    world.shelf.trouble(trouble);
+    let claim = world.claim().await.unwrap();
+    assert!(world.carry_out(claim, None).await.is_err());
+    // Meanwhile the row is corrected.
+    world.append("events", &[event("a", 10, 25, json!({"name": "corrected"}))], EPOCH);
+    world.work(minute(70)).await;
+    let manifests: Vec<String> = keys(&world).into_iter().filter(|key| key.contains("manifests")).collect();
+    assert_eq!(manifests.len(), 1);
+    let manifest = manifest(&world, &manifests[0]);
+    let rows = world.shelf.lines(&manifest.files[0].key);
+    assert_eq!(rows.len() as u64, manifest.files[0].row_count.get());
+    let schedule = Schedule::new(RawSchedule::utc(Cadence::Hour)).unwrap();
+    assert!(schedule.is_on_grid(model::Span { from: manifest.window.from, to: manifest.window.to }));
+}

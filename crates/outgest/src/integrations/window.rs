@@ -1,0 +1,324 @@
+//! Carries a window out: its tables one after the other, what is counted beside them, and the manifest that
+//! makes all of it visible as finished.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobs::{Context, Done};
+use model::{
+    ByteCount, Checkpoint, CommentLookup, Cursor, Destination, Fault, FaultKind, FileSettings, Integration,
+    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, PriceLookup, ReadRequest, RowCount, RowsOfTable,
+    RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob,
+    WindowManifest, WindowName, WindowResult,
+};
+use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
+use serde_json::{Value, json};
+
+use super::counts;
+use super::places::Places;
+use super::tables_log::TablesLog;
+use crate::export::{Request, run_spec, table_of};
+use crate::serve::read_spec;
+
+/// Carries windows out.
+#[derive(Clone)]
+pub struct WindowRunner {
+    /// Where integrations and their runs are kept.
+    pub store: Arc<dyn SchedulerStore>,
+    /// Where rows come from.
+    pub source: Arc<dyn Source>,
+    /// Where comments come from.
+    pub comments: Arc<dyn CommentLookup>,
+    /// Where prices come from.
+    pub prices: Arc<dyn PriceLookup>,
+    /// Where files go.
+    pub places: Arc<dyn Places>,
+    /// Clock and chance of every wait.
+    pub waits: Arc<dyn Waits>,
+    /// Bounds of each run.
+    pub budget: Budget,
+}
+
+/// One table of a window, ready to be written.
+struct Piece {
+    table: TableName,
+    request: Request,
+    layout: FileLayout,
+    /// Whether it has only rows that earlier files lack.
+    partial: bool,
+}
+
+impl WindowRunner {
+    /// Carries a window out, from its checkpoint where it has one.
+    pub async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
+        let window: WindowJob = read_spec(&job.spec, WindowJob::VERSION)?;
+        let integration = self.integration(&window).await?;
+        let files = files_of(&integration)?;
+        let destination = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
+        let known = self.known_columns(&integration, &window).await?;
+        let pieces = pieces(&integration, files, &window, &known)?;
+        let stop = context.log.stop();
+        let left = job.checkpoint.clone();
+        let mut log = TablesLog::new(context.log, context.progress, pieces.len(), left);
+        let mut tables = Vec::with_capacity(pieces.len());
+        let mut reads = Vec::with_capacity(pieces.len());
+        for (number, piece) in pieces.iter().enumerate() {
+            let later: Vec<TableName> = pieces[number + 1..].iter().map(|later| later.table.clone()).collect();
+            let (manifest, read) =
+                self.write(job, &window, piece, (number, later.as_slice()), &log, &destination).await?;
+            log.finished(&manifest.files);
+            tables.push(manifest);
+            reads.push(read);
+        }
+        let counted = self.count(&integration, &window, &reads, &stop).await?;
+        let schema = compare_columns(&known, &mut tables);
+        stop.check()?;
+        let result = self.publish(&integration, &window, tables, (counted, schema), &destination).await?;
+        let result = serde_json::to_value(&result);
+        Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a result").because(error))?))
+    }
+
+    /// Removes the files of a window that was cancelled before its manifest was written.
+    pub async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
+        let Some(checkpoint) = &job.checkpoint else { return Ok(()) };
+        let window: WindowJob = read_spec(&job.spec, WindowJob::VERSION)?;
+        // Whoever deleted the integration took its secrets away as well: then nothing can be removed.
+        let Some(integration) = self.store.integration_of_job(&window.integration).await? else {
+            tracing::warn!(integration.id = %window.integration, "files of a deleted integration are left where they are");
+            return Ok(());
+        };
+        let destination = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
+        remove(&*destination, checkpoint).await
+    }
+
+    async fn integration(&self, window: &WindowJob) -> Result<Integration, Fault> {
+        let gone = || Fault::new(FaultKind::Cancelled, "the integration was deleted");
+        self.store.integration_of_job(&window.integration).await?.ok_or_else(gone)
+    }
+
+    async fn write(
+        &self,
+        job: &Job,
+        window: &WindowJob,
+        piece: &Piece,
+        (number, later): (usize, &[TableName]),
+        log: &TablesLog,
+        destination: &Arc<dyn Destination>,
+    ) -> Result<(Manifest, ReadRequest), Fault> {
+        let left = log.left_of(&piece.table, &piece.layout, later);
+        let mut layout = piece.layout.clone();
+        if left.complete {
+            // Nothing is written any more: with one file, all of them are known to be there.
+            layout.roll_bytes = None;
+        }
+        let run = RunId::new(job.id.as_str());
+        let comments = self.comments.as_ref();
+        let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, self.budget).await;
+        let mut spec = spec.map_err(|fault| fault.during("looking comments up"))?;
+        spec.request.snapshot = log.snapshot();
+        if piece.partial {
+            spec.warnings.push("A revision: only rows that earlier files of the window lack.".to_owned());
+        }
+        let read = spec.request.clone();
+        let ports = Ports {
+            source: Arc::clone(&self.source),
+            comments: Arc::clone(&self.comments),
+            prices: Arc::clone(&self.prices),
+            destination: Arc::clone(destination),
+            log: log.table(),
+            progress: log.progress(number),
+            waits: Arc::clone(&self.waits),
+        };
+        let outcome = pipeline::run(spec, ports, left.checkpoint).await?;
+        let read = ReadRequest { snapshot: log.snapshot().or(read.snapshot.clone()), ..read };
+        Ok((outcome.receipt.manifest, read))
+    }
+
+    /// Rows that came late, and deletions.
+    async fn count(
+        &self,
+        integration: &Integration,
+        window: &WindowJob,
+        reads: &[ReadRequest],
+        stop: &Stop,
+    ) -> Result<(RowCount, RowCount), Fault> {
+        let before = match integration.settings.cursor {
+            Cursor::Ingested => None,
+            Cursor::StartTime => self.store.run_before(&integration.id, window.span).await?,
+        };
+        let (mut late, mut deleted) = (RowCount::ZERO, RowCount::ZERO);
+        for read in reads {
+            let asked = match (integration.settings.cursor, &before) {
+                (Cursor::Ingested, _) => Some(counts::caught(read, window.span)),
+                (Cursor::StartTime, Some(before)) => {
+                    let read = ReadRequest { snapshot: None, ..read.clone() };
+                    Some(counts::missed(&read, window.span, before.planned_at, window.planned_at))
+                }
+                (Cursor::StartTime, None) => None,
+            };
+            if let Some(asked) = asked {
+                late += counts::rows(&*self.source, asked, stop).await?;
+            }
+            if let Some(asked) = counts::deletions(read).filter(|_| self.source.capabilities().deletions) {
+                deleted += counts::rows(&*self.source, asked, stop).await?;
+            }
+        }
+        Ok((late, deleted))
+    }
+
+    /// The columns of the window before.
+    async fn known_columns(&self, integration: &Integration, window: &WindowJob) -> Result<Vec<TableColumns>, Fault> {
+        let before = self.store.run_before(&integration.id, window.span).await?;
+        Ok(before.and_then(|run| run.result).map(|result| result.columns).unwrap_or_default())
+    }
+
+    async fn publish(
+        &self,
+        integration: &Integration,
+        window: &WindowJob,
+        tables: Vec<Manifest>,
+        ((late_rows, deleted_rows), (columns, schema_changed)): (
+            (RowCount, RowCount),
+            (Vec<TableColumns>, Vec<SchemaChange>),
+        ),
+        destination: &Arc<dyn Destination>,
+    ) -> Result<WindowResult, Fault> {
+        let files = files_of(integration)?;
+        let warnings: Vec<String> = tables.iter().flat_map(|table| table.warnings.clone()).collect();
+        let facts = WindowFacts {
+            integration: integration.id.clone(),
+            export_source: integration.settings.preset().map(model::SourcePreset::as_str),
+            span: window.span,
+            planned_at: window.planned_at,
+            late_rows,
+            deleted_rows,
+            revision: window.revision,
+            supersedes: window.supersedes.clone(),
+        };
+        let manifest = WindowManifest::new(facts, tables).ok_or_else(|| Fault::bug("a window without tables"))?;
+        let name = KeyTemplate::manifest(&files.prefix, &integration.project, &window.name())?;
+        let published = destination.publish(&manifest.to_published(), &name).await;
+        published.map_err(|fault| fault.during("writing the manifest"))?;
+        Ok(WindowResult {
+            manifest: Some(name),
+            rows: manifest.rows,
+            bytes: manifest.bytes,
+            files: manifest.to_published().files,
+            late_rows,
+            deleted_rows,
+            rejected_rows: RowCount::ZERO,
+            columns,
+            schema_changed,
+            warnings,
+        })
+    }
+}
+
+/// Compares columns with those of the window before, and numbers them.
+fn compare_columns(known: &[TableColumns], tables: &mut [Manifest]) -> (Vec<TableColumns>, Vec<SchemaChange>) {
+    let mut changes = Vec::new();
+    let mut columns = Vec::with_capacity(tables.len());
+    for table in tables {
+        let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };
+        if let Some(known) = known.iter().find(|known| known.table == name) {
+            let (added, removed) = (only_in(&table.columns, &known.columns), only_in(&known.columns, &table.columns));
+            let same = known.columns == table.columns;
+            table.schema_version = if same { known.schema_version } else { known.schema_version + 1 };
+            if !added.is_empty() || !removed.is_empty() {
+                changes.push(SchemaChange { table: name.clone(), added, removed });
+            }
+        }
+        let (columns_now, schema_version) = (table.columns.clone(), table.schema_version);
+        columns.push(TableColumns { table: name, columns: columns_now, schema_version });
+    }
+    (columns, changes)
+}
+
+/// Names of columns that `other` does not have.
+fn only_in(columns: &[ManifestColumn], other: &[ManifestColumn]) -> Vec<String> {
+    let new = columns.iter().filter(|column| !other.iter().any(|known| known.name == column.name));
+    new.map(|column| column.name.clone()).collect()
+}
+
+/// The file settings of an integration whose destination takes files.
+pub fn files_of(integration: &Integration) -> Result<&FileSettings, Fault> {
+    let missing = || Fault::bug(format!("integration {} has no files", integration.id));
+    integration.settings.files.as_ref().ok_or_else(missing)
+}
+
+/// The tables of a window in order: all of them, or those of which it has rows to add.
+/// With frozen columns they have those of the window before.
+fn pieces(
+    integration: &Integration,
+    files: &FileSettings,
+    window: &WindowJob,
+    known: &[TableColumns],
+) -> Result<Vec<Piece>, Fault> {
+    let mut pieces = Vec::new();
+    for table in &integration.settings.tables {
+        let folder = table_of(&table.table).map_err(|problem| Fault::of_problems(vec![problem]))?.table.name.clone();
+        let rows = window.rows.iter().find(|rows| rows.table == folder.as_str());
+        if !window.rows.is_empty() && rows.is_none() {
+            continue;
+        }
+        let mut table = table.clone();
+        let frozen = known.iter().find(|known| known.table == folder.as_str());
+        if let (SchemaRule::Frozen, Some(frozen)) = (files.schema, frozen) {
+            table.groups.clear();
+            table.columns = frozen.columns.iter().map(|column| column.name.clone()).collect();
+        }
+        let some = rows.filter(|rows| !rows.ids.is_empty());
+        if let Some(rows) = some {
+            narrow(&mut table, rows);
+        }
+        let request = Request::scheduled(&integration.project, &integration.settings, &table, window.span.window())?;
+        let layout = layout(integration, files, &window.name(), &folder, &request)?;
+        pieces.push(Piece { table: folder, request, layout, partial: some.is_some() });
+    }
+    Ok(pieces)
+}
+
+/// How the files of a table are named.
+pub fn layout(
+    integration: &Integration,
+    files: &FileSettings,
+    name: &WindowName,
+    folder: &TableName,
+    request: &Request,
+) -> Result<FileLayout, Fault> {
+    let ids = (&integration.project, &integration.id);
+    let stem = files.template.stem(&files.prefix, ids, folder.as_str(), name)?;
+    let (format, compression) = (request.format.descriptor(), request.format_options.compression);
+    Ok(FileLayout {
+        stem: stem.as_str().to_owned(),
+        extension: format!(".{}{}", format.extension, compression.suffix()),
+        roll_bytes: files.roll_bytes.filter(|bytes| *bytes > ByteCount::ZERO),
+        manifest: None,
+        empty: EmptyRun::File,
+    })
+}
+
+/// Leaves nothing but the rows that a revision adds: a filter like others, so that the manifest says what is
+/// in its files.
+fn narrow(table: &mut IntegrationTable, rows: &RowsOfTable) {
+    let these = json!({"type": "stringOptions", "column": "id", "operator": "any of", "value": rows.ids});
+    table.filter = match std::mem::take(&mut table.filter) {
+        Value::Array(mut filters) => {
+            filters.push(these);
+            Value::Array(filters)
+        }
+        Value::Null => json!([these]),
+        one => json!([one, these]),
+    };
+}
+
+async fn remove(destination: &dyn Destination, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    if let Some(open) = &checkpoint.open {
+        let discarded = destination.discard(&open.upload).await;
+        discarded.map_err(|fault| fault.during("removing an unfinished file"))?;
+    }
+    for file in &checkpoint.done {
+        destination.remove(&file.key).await.map_err(|fault| fault.during("removing a file"))?;
+    }
+    Ok(())
+}

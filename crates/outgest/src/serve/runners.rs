@@ -1,0 +1,38 @@
+//! Who carries out which kind of job.
+
+use async_trait::async_trait;
+use jobs::{Context, Done, Runner};
+use model::{Fault, Job, JobKind};
+
+use super::runner::ExportRunner;
+use crate::integrations::{Reconciler, WindowRunner};
+
+/// Carries out every kind of job.
+pub struct Runners {
+    /// Exports, and files of those with several.
+    pub exports: ExportRunner,
+    /// Windows of integrations.
+    pub windows: WindowRunner,
+    /// Comparisons of windows with their source.
+    pub reconciler: Reconciler,
+}
+
+#[async_trait]
+impl Runner for Runners {
+    async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
+        match job.kind {
+            JobKind::Export | JobKind::File => self.exports.run(job, context).await,
+            JobKind::Window => self.windows.run(job, context).await,
+            JobKind::Reconcile => self.reconciler.run(job, context).await,
+        }
+    }
+
+    async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
+        match job.kind {
+            JobKind::Export | JobKind::File => self.exports.clean_up(job).await,
+            JobKind::Window => self.windows.clean_up(job).await,
+            // A comparison writes nothing.
+            JobKind::Reconcile => Ok(()),
+        }
+    }
+}
