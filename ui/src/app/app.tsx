@@ -15,6 +15,7 @@ import { remember, remembered } from "./theme";
 
 const ExplorePage = lazy(() => import("../explore/page").then((file) => ({ default: file.ExplorePage })));
 const ExportsPage = lazy(() => import("../exports/page").then((file) => ({ default: file.ExportsPage })));
+const IntegrationsPage = lazy(() => import("../integrations/page").then((file) => ({ default: file.IntegrationsPage })));
 const SettingsPage = lazy(() => import("../settings/page").then((file) => ({ default: file.SettingsPage })));
 
 const LAST_PROJECT = "outgest.project";
@@ -102,12 +103,12 @@ function Pages() {
   return (
     <Switch>
       <Route path="/projects/:project">{({ project }) => <Redirect to={`/projects/${project}/events`} replace />}</Route>
-      <Route path="/projects/:project/:page/:rest?">
-        {({ page, rest }) => (
+      <Route path="/projects/:project/:page/*?">
+        {({ page, "*": rest }) => (
           <Frame page={page}>
             <Crash key={page}>
               <Suspense fallback={<div className="page-body"><SkeletonLines lines={8} /></div>}>
-                <PageOf page={page} rest={rest && decodeURIComponent(rest)} />
+                <PageOf page={page} rest={(rest ?? "").split("/").filter(Boolean).map(decodeURIComponent)} />
               </Suspense>
             </Crash>
           </Frame>
@@ -124,10 +125,11 @@ function Pages() {
 
 const TABLES = ["events", "scores", "traces", "observations", "sessions"];
 
-function PageOf({ page, rest }: { page: string; rest: string | undefined }) {
+function PageOf({ page, rest }: { page: string; rest: string[] }) {
   if (TABLES.includes(page)) return <ExplorePage key={page} table={page} />;
-  if (page === "exports") return <ExportsPage open={rest} />;
-  if (page === "settings") return <SettingsPage section={rest} />;
+  if (page === "exports") return <ExportsPage open={rest[0]} />;
+  if (page === "integrations") return <IntegrationsPage rest={rest} />;
+  if (page === "settings") return <SettingsPage section={rest[0]} />;
   return <NotFound />;
 }
 

@@ -13,7 +13,7 @@ import { ProjectSwitcher } from "./switcher";
 import { remember, remembered, useTheme } from "./theme";
 
 const DATA: IconName[] = ["events", "traces", "observations", "scores", "sessions"];
-const REST: IconName[] = ["exports", "settings"];
+const REST: IconName[] = ["exports", "integrations", "settings"];
 const RAIL = "outgest.rail";
 
 /** Rail, bar, and the page. */

@@ -1,6 +1,7 @@
 import { count } from "../format/numbers";
 import { explore } from "./explore";
 import { exports } from "./exports";
+import { integrations } from "./integrations";
 import { settings } from "./settings";
 
 /**
@@ -12,6 +13,7 @@ import { settings } from "./settings";
 export const words = {
   explore,
   exports,
+  integrations,
   settings,
 
   product: "Outgest",

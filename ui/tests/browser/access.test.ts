@@ -30,6 +30,8 @@ const PAGES: [string, string, string[]][] = [
   ["scores", at("scores"), []],
   ["sessions", at("sessions"), []],
   ["exports", at("exports"), []],
+  ["integrations", at("integrations"), []],
+  ["a new integration", at("integrations", "new"), ["More options"]],
   ["general settings", at("settings"), []],
   ["keys", at("settings", "keys"), ["Create key"]],
   ["members", at("settings", "members"), []],

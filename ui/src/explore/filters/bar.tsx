@@ -19,13 +19,15 @@ interface FilterBarProps {
   rows: Schemas["RowsRequest"];
   /** Why the server refused the filters, if it did. */
   problem: Problem | null;
+  /** Whether `f` adds a filter: not where there are several bars. */
+  keys?: boolean;
   onChange: (change: { filter?: Filter[]; where?: string[] }) => void;
 }
 
 /** Every filter as a chip, and the way to add one. */
-export function FilterBar({ table, filter, where, rows, problem, onChange }: FilterBarProps) {
+export function FilterBar({ table, filter, where, rows, problem, keys = true, onChange }: FilterBarProps) {
   const [adding, setAdding] = useState(false);
-  useKeys({ f: () => setAdding(true) });
+  useKeys(keys ? { f: () => setAdding(true) } : {});
   return (
     <div className="chips" role="group" aria-label={words.explore.filter.bar}>
       <FilterEditor

@@ -75,6 +75,7 @@ export class Bucket {
     }
     switch (request.method) {
       case "POST":
+        if (url.searchParams.has("delete")) return this.remove(body.toString());
         return upload === null ? this.begin() : this.complete(key, upload);
       case "PUT":
         return upload === null ? this.put(key, body, request) : this.part(upload, Number(url.searchParams.get("partNumber")), body);
@@ -85,6 +86,13 @@ export class Bucket {
       default:
         return key === "" ? { status: 200, body: "<ListBucketResult></ListBucketResult>" } : this.get(key, request);
     }
+  }
+
+  private remove(list: string): Answer {
+    const keys = [...list.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key!);
+    keys.forEach((key) => this.objects.delete(key));
+    const deleted = keys.map((key) => `<Deleted><Key>${key}</Key></Deleted>`).join("");
+    return { status: 200, body: `<DeleteResult>${deleted}</DeleteResult>` };
   }
 
   private begin(): Answer {

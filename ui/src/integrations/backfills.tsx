@@ -1,0 +1,143 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useDeferredValue, useState } from "react";
+
+import { answered, api, type Schemas } from "../api/client";
+import { problemOf } from "../api/problem";
+import { useMay, useProject } from "../app/project";
+import { fromLocalField } from "../explore/ranges";
+import { share } from "../format/numbers";
+import { Button } from "../parts/button";
+import { Confirm } from "../parts/confirm";
+import { Failed, ProblemNote, SkeletonLines } from "../parts/faces";
+import { SelectField, TextField } from "../parts/fields";
+import { Progress } from "../parts/state";
+import { Time, useNow } from "../parts/time";
+import { words } from "../words";
+import { useActions, useBackfills } from "./calls";
+import { windowWords } from "./looks";
+
+const text = words.integrations.backfills;
+
+/** Stretches of the past that are exported again, and the way to begin one. */
+export function Backfills({ id }: { id: string }) {
+  const may = useMay("member");
+  const backfills = useBackfills(id);
+  if (backfills.isPending) return <SkeletonLines lines={3} height={28} />;
+  if (backfills.isError) return <Failed error={backfills.error} retry={() => void backfills.refetch()} />;
+  const { items } = backfills.data;
+  return (
+    <>
+      {may && <NewBackfill id={id} />}
+      {items.length === 0 && <p className="faint">{text.empty}</p>}
+      <ul className="stack">
+        {items.map((backfill) => (
+          <Line key={backfill.id} id={id} backfill={backfill} may={may} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Line({ id, backfill, may }: { id: string; backfill: Schemas["Backfill"]; may: boolean }) {
+  const project = useProject();
+  const now = useNow();
+  const { refresh } = useActions(id);
+  const cancel = () =>
+    answered(
+      api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills/{backfill}/cancel", {
+        params: { path: { project: project.id, integration: id, backfill: backfill.id } },
+      }),
+    ).then(refresh);
+  return (
+    <li className="panel" style={{ margin: 0, maxWidth: "none" }}>
+      <div className="row" style={{ justifyContent: "space-between" }}>
+        <div>
+          <strong>{windowWords(backfill.from, backfill.to, now)}</strong>{" "}
+          <span className="muted">
+            {text.states[backfill.state] ?? backfill.state}
+            {backfill.cause === "catchUp" && `, ${text.catchUp}`}
+          </span>
+        </div>
+        <span className="muted">
+          <Time at={backfill.createdAt} />
+        </span>
+      </div>
+      {backfill.finishedAt === null && <Progress share={backfill.share} label={text.progress} />}
+      <div className="row" style={{ justifyContent: "space-between" }}>
+        <span className="muted number">
+          {share(backfill.share)} · {text.windows(backfill.windowsCompleted, backfill.windowsActive, backfill.windowsFailed)}
+        </span>
+        {may && backfill.finishedAt === null && (
+          <Confirm title={text.cancelTitle} text={text.cancelText} verb={text.cancelVerb} act={cancel}>
+            <Button size="small" icon="cross">
+              {text.cancel}
+            </Button>
+          </Confirm>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function NewBackfill({ id }: { id: string }) {
+  const project = useProject();
+  const { refresh } = useActions(id);
+  const [from, setFrom] = useState("");
+  const [to, setTo] = useState("");
+  const [order, setOrder] = useState<Schemas["Backfill"]["order"]>("oldestFirst");
+  const [parallel, setParallel] = useState("");
+  const path = { project: project.id, integration: id };
+  const range = useDeferredValue({ from: fromLocalField(from), to: fromLocalField(to) });
+  const body = range.from && range.to ? { from: range.from, to: range.to } : null;
+  const estimate = useQuery({
+    queryKey: ["integration-estimate", id, body],
+    enabled: body !== null,
+    retry: false,
+    queryFn: () =>
+      answered(api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills/estimate", { params: { path }, body: body! })),
+  });
+  const begin = useMutation({
+    mutationFn: () =>
+      answered(
+        api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills", {
+          params: { path },
+          body: { ...body!, order, ...(Number(parallel) > 0 && { parallelMax: Number(parallel) }) },
+        }),
+      ),
+    onSuccess: refresh,
+  });
+  const failure = begin.error ?? estimate.error;
+  return (
+    <form
+      className="panel"
+      style={{ maxWidth: 640 }}
+      onSubmit={(event) => {
+        event.preventDefault();
+        begin.mutate();
+      }}
+    >
+      <h3>{text.new}</h3>
+      <p className="field-help">{text.text}</p>
+      <div className="field-row">
+        <TextField label={text.from} type="datetime-local" required value={from} onChange={setFrom} />
+        <TextField label={text.to} type="datetime-local" required value={to} onChange={setTo} />
+      </div>
+      <div className="field-row">
+        <SelectField
+          label={text.order}
+          value={order}
+          options={(["oldestFirst", "newestFirst"] as const).map((value) => ({ value, label: text.orders[value]! }))}
+          onChange={setOrder}
+        />
+        <TextField label={text.parallel} type="number" min={1} max={64} value={parallel} onChange={setParallel} />
+      </div>
+      {estimate.data && body && <p className="number">{text.estimate(estimate.data.rowsMax, estimate.data.bytesMax)}</p>}
+      {failure && body && <ProblemNote error={problemOf(failure)} />}
+      <div>
+        <Button type="submit" busy={begin.isPending} disabled={body === null}>
+          {text.begin}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,196 @@
+import { useState, type ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+
+import { pathOf, useMay, useProject } from "../app/project";
+import { useNames } from "../exports/calls";
+import { count } from "../format/numbers";
+import { Button } from "../parts/button";
+import { Confirm } from "../parts/confirm";
+import { Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Icon } from "../parts/icons";
+import { Time, useNow } from "../parts/time";
+import { useToast } from "../parts/toasts";
+import { words } from "../words";
+import { Backfills } from "./backfills";
+import { useActions, useIntegration, useRuns, type Integration, type WindowRun } from "./calls";
+import { WindowChart } from "./chart";
+import { CoverageStrip } from "./coverage";
+import { destinationOf } from "./draft";
+import { Letters } from "./letters";
+import { lagOf, StatusOf } from "./looks";
+import { Missing } from "./page";
+import { RunSheet } from "./run-sheet";
+import { Runs } from "./runs";
+import { scheduleWords } from "./schedule";
+import { Settings } from "./settings";
+
+const TABS = ["runs", "backfills", "letters", "settings"];
+
+/** One integration: its health, what of time is exported, and what became of every window. */
+export function DetailPage({ id, tab }: { id: string; tab: string | undefined }) {
+  const project = useProject();
+  const known = useIntegration(id);
+  const active = (known.data?.runsActive ?? 0) > 0;
+  const runs = useRuns(id, active);
+  const [open, setOpen] = useState<string | null>(null);
+  if (known.isPending) {
+    return (
+      <div className="page-body">
+        <SkeletonLines lines={10} height={28} />
+      </div>
+    );
+  }
+  if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
+  const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
+  const current = TABS.includes(tab ?? "") ? tab! : "runs";
+  const opened = items.find((run) => run.id === open);
+  const contents: Record<string, ReactNode> = {
+    runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
+    backfills: <Backfills id={id} />,
+    letters: <Letters id={id} />,
+    settings: <Settings known={known.data} />,
+  };
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>{known.data.name}</h1>
+        <StatusOf known={known.data} />
+        <Actions known={known.data} />
+      </div>
+      <div className="page-body">
+        <p className="muted" style={{ marginBottom: 12 }}>
+          <span className="mono">{destinationOf(known.data)}</span> · {scheduleWords(known.data.schedule)}
+        </p>
+        <Paused known={known.data} />
+        <Figures known={known.data} runs={items} />
+        <CoverageStrip id={id} active={active} runs={items} onOpen={setOpen} />
+        <WindowChart runs={items} onOpen={setOpen} />
+        <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>
+          {TABS.map((name) => (
+            <Link
+              key={name}
+              className="tab settings-tab"
+              href={pathOf(project.id, "integrations", id, ...(name === "runs" ? [] : [name]))}
+              aria-current={name === current ? "page" : undefined}
+            >
+              {words.integrations.tabs[name]}
+            </Link>
+          ))}
+        </nav>
+        {contents[current]}
+      </div>
+      {opened && (
+        <div className="sheet-place">
+          <RunSheet run={opened} close={() => setOpen(null)} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Actions({ known }: { known: Integration }) {
+  const project = useProject();
+  const member = useMay("member");
+  const owner = useMay("owner");
+  const toast = useToast();
+  const [, go] = useLocation();
+  const actions = useActions(known.id);
+  const text = words.integrations.actions;
+  const failure = actions.run.error ?? actions.pause.error ?? actions.resume.error;
+  if (!member) return null;
+  return (
+    <>
+      <div className="actions" style={{ flexWrap: "wrap" }}>
+        {known.pause ? (
+          <Button look="primary" icon="play" busy={actions.resume.isPending} onClick={() => actions.resume.mutate()}>
+            {text.resume}
+          </Button>
+        ) : (
+          <>
+            <Button
+              look="primary"
+              icon="play"
+              busy={actions.run.isPending}
+              onClick={() => actions.run.mutate(undefined, { onSuccess: (runs) => toast(text.planned(runs.length)) })}
+            >
+              {text.run}
+            </Button>
+            <Button icon="pause" busy={actions.pause.isPending} onClick={() => actions.pause.mutate()}>
+              {text.pause}
+            </Button>
+          </>
+        )}
+        {owner && (
+          <>
+            <Link className="button" href={pathOf(project.id, "integrations", known.id, "edit")}>
+              <Icon name="settings" />
+              {text.edit}
+            </Link>
+            <Confirm
+              title={text.removeTitle(known.name)}
+              text={text.removeText}
+              verb={text.removeVerb}
+              act={async () => {
+                await actions.remove.mutateAsync();
+                go(pathOf(project.id, "integrations"));
+              }}
+            >
+              <Button look="plain" icon="trash">
+                {text.remove}
+              </Button>
+            </Confirm>
+          </>
+        )}
+      </div>
+      {failure && (
+        <div style={{ flexBasis: "100%" }}>
+          <ProblemNote error={failure} />
+        </div>
+      )}
+    </>
+  );
+}
+
+/** Why it does nothing, with what has to be changed where a fault stopped it. */
+function Paused({ known }: { known: Integration }) {
+  const nameOf = useNames();
+  const { pause } = known;
+  if (!pause) return null;
+  if (!pause.failure) return <Note tone="idle">{words.integrations.pausedBy(nameOf(pause.by))}</Note>;
+  return (
+    <div className="story-failure" role="alert" style={{ marginBottom: 16 }}>
+      <strong>{words.integrations.pausedByFault}</strong>
+      <p className="mono">{pause.failure.message}</p>
+      {pause.failure.hint && <p>{pause.failure.hint}</p>}
+      <p className="faint">
+        {pause.failure.step} · <span className="mono">{pause.failure.code}</span> · <Time at={pause.at} />
+      </p>
+    </div>
+  );
+}
+
+function Figures({ known, runs }: { known: Integration; runs: WindowRun[] }) {
+  const now = useNow();
+  const text = words.integrations.detail;
+  const done = runs.flatMap((run) => (run.result ? [run.result] : []));
+  const sum = (of: (result: NonNullable<WindowRun["result"]>) => number) => count(done.reduce((all, result) => all + of(result), 0));
+  const figures: [string, ReactNode][] = [
+    [text.upTo, <Time at={known.exportedUpto} />],
+    [text.lag, lagOf(known, now)],
+    [text.next, <Time at={known.nextAt} always="relative" />],
+    [text.active, count(known.runsActive)],
+    [text.late, sum((result) => result.lateRows)],
+    [text.deleted, sum((result) => result.deletedRows)],
+    [text.rejected, sum((result) => result.rejectedRows)],
+  ];
+  return (
+    <dl className="figures">
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd className="number">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,190 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useDeferredValue, useMemo, useState } from "react";
+import { Link, useLocation } from "wouter";
+
+import { useCatalog } from "../api/catalog";
+import { answered, api, type Schemas } from "../api/client";
+import { problemOf } from "../api/problem";
+import { pathOf, useProject } from "../app/project";
+import { Button } from "../parts/button";
+import { Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Check, SelectField, TextField } from "../parts/fields";
+import { Icon } from "../parts/icons";
+import { Time, useNow } from "../parts/time";
+import { words } from "../words";
+import { usePreview, type Integration, type Kind } from "./calls";
+import { settingsOf, type Draft } from "./draft";
+import { windowWords } from "./looks";
+import { OptionFields } from "./options";
+import { TableFields } from "./tables";
+import { WhenFields } from "./when";
+
+interface IntegrationFormProps {
+  kinds: Kind[];
+  /** What is changed; null for a new one. */
+  known: Integration | null;
+  begin: Draft;
+}
+
+/** Makes or changes an integration: a form from what the kind says of itself, a test, and a look at what will come. */
+export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
+  const project = useProject();
+  const cache = useQueryClient();
+  const [, go] = useLocation();
+  const formats = useCatalog().data?.formats ?? [];
+  const [draft, setDraft] = useState(begin);
+  const set = (change: Partial<Draft>) => setDraft((now) => ({ ...now, ...change }));
+  const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
+  const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
+  const settings = useMemo(() => settingsOf(draft, isText), [draft, isText]);
+  const request: Schemas["IntegrationRequest"] = { name: draft.name || kind.title, kind: draft.kind, paused: draft.paused, ...settings };
+  const change: Schemas["IntegrationChange"] = { version: known?.version ?? 0, name: draft.name, ...settings };
+  const path = { project: project.id, integration: known?.id ?? "" };
+
+  const save = useMutation({
+    mutationFn: () =>
+      known
+        ? answered(api.PATCH("/api/v1/projects/{project}/integrations/{integration}", { params: { path }, body: change }))
+        : answered(api.POST("/api/v1/projects/{project}/integrations", { params: { path: { project: project.id } }, body: request })),
+    onSuccess: async (made) => {
+      await cache.invalidateQueries({ queryKey: ["integrations", project.id] });
+      cache.setQueryData(["integration", project.id, made.id], made);
+      go(pathOf(project.id, "integrations", made.id));
+    },
+  });
+  const test = useMutation({
+    mutationFn: () =>
+      known
+        ? answered(api.POST("/api/v1/projects/{project}/integrations/{integration}/test", { params: { path }, body: change }))
+        : answered(api.POST("/api/v1/projects/{project}/integrations/test", { params: { path: { project: project.id } }, body: request })),
+  });
+  const failure = save.error ?? test.error;
+  const problem = failure ? problemOf(failure) : null;
+  const text = words.integrations.form;
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>{known ? words.integrations.edit(known.name) : words.integrations.new}</h1>
+      </div>
+      <div className="page-body integration-form">
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            save.mutate();
+          }}
+        >
+          <fieldset className="fields form-section">
+            <legend>{words.integrations.sections.connection}</legend>
+            <TextField label={text.name} required value={draft.name} placeholder={kind.title} problem={problem?.of("name")} onChange={(name) => set({ name })} />
+            <SelectField
+              label={text.kind}
+              value={draft.kind}
+              disabled={known !== null}
+              options={kinds.map((one) => ({ value: one.name, label: one.title }))}
+              help={kind.doc}
+              onChange={(next) => set({ kind: next, options: {}, secrets: {} })}
+            />
+            <OptionFields
+              key={kind.name}
+              kind={kind}
+              options={draft.options}
+              secrets={draft.secrets}
+              stored={known?.secrets ?? []}
+              problem={problem}
+              onOptions={(options) => set({ options })}
+              onSecrets={(secrets) => set({ secrets })}
+            />
+            <TextField label={text.prefix} help={text.prefixHelp} className="input mono" value={draft.prefix} problem={problem?.of("prefix")} onChange={(prefix) => set({ prefix })} />
+            <div>
+              <Button busy={test.isPending} icon="play" onClick={() => test.mutate()}>
+                {words.integrations.test}
+              </Button>
+            </div>
+            {test.data && <TestReport report={test.data} />}
+          </fieldset>
+          <fieldset className="fields form-section">
+            <legend>{words.integrations.sections.what}</legend>
+            <TableFields tables={draft.tables} problem={problem} onChange={(tables) => set({ tables })} />
+            <div className="field-row">
+              <SelectField
+                label={text.format}
+                value={draft.format}
+                options={formats.map(({ name }) => ({ value: name, label: name }))}
+                onChange={(format) => set({ format })}
+              />
+              {isText && (
+                <SelectField
+                  label={text.compression}
+                  value={draft.compression}
+                  options={(["none", "gzip", "zstd"] as const).map((value) => ({ value, label: value }))}
+                  onChange={(compression) => set({ compression })}
+                />
+              )}
+            </div>
+          </fieldset>
+          <WhenFields draft={draft} isNew={known === null} problem={problem} onChange={set} />
+          {!known && <Check checked={draft.paused} label={text.paused} onChange={(paused) => set({ paused })} />}
+          {problem && <ProblemNote error={problem} />}
+          <div className="row">
+            <Button type="submit" look="primary" busy={save.isPending}>
+              {known ? text.save : text.create}
+            </Button>
+            <Link className="button" href={known ? pathOf(project.id, "integrations", known.id) : pathOf(project.id, "integrations")}>
+              {text.cancel}
+            </Link>
+          </div>
+        </form>
+        <Preview request={known ? null : request} id={known?.id ?? null} />
+      </div>
+    </div>
+  );
+}
+
+/** The named steps of a test, in order; the first that failed is the last. */
+function TestReport({ report }: { report: Schemas["TestReport"] }) {
+  return (
+    <div className="stack" role="status">
+      <ol className="steps">
+        {report.steps.map((step) => (
+          <li key={step.name} data-tone={step.failure === null ? "ok" : "failed"}>
+            <Icon name={step.failure === null ? "check" : "failed"} />
+            <div>
+              {step.name}
+              {step.failure !== null && <div className="mono">{step.failure}</div>}
+            </div>
+          </li>
+        ))}
+      </ol>
+      <Note tone={report.ok ? "ok" : "failed"}>{report.ok ? words.integrations.testOk : words.integrations.testFailed}</Note>
+    </div>
+  );
+}
+
+/** The next five windows and the keys of their files, as the form says so far. */
+function Preview({ request, id }: { request: Schemas["IntegrationRequest"] | null; id: string | null }) {
+  const now = useNow();
+  const preview = usePreview(id, useDeferredValue(request));
+  return (
+    <aside className="preview" aria-label={words.integrations.preview}>
+      <h2>{words.integrations.preview}</h2>
+      {preview.isPending && <SkeletonLines lines={5} />}
+      {preview.isError && <p className="muted">{problemOf(preview.error).message}</p>}
+      <ol className="stack">
+        {!preview.isError &&
+          preview.data?.map((window) => (
+            <li key={window.from}>
+              <div>{windowWords(window.from, window.to, now)}</div>
+              <div className="muted">
+                {words.integrations.previewAt} <Time at={window.at} always="relative" />
+              </div>
+              {window.files.map((file) => (
+                <div key={file} className="mono faint" style={{ overflowWrap: "anywhere" }}>
+                  {file}
+                </div>
+              ))}
+            </li>
+          ))}
+      </ol>
+    </aside>
+  );
+}

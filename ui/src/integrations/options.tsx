@@ -1,0 +1,102 @@
+import { useState } from "react";
+
+import type { Problem } from "../api/problem";
+import { Button } from "../parts/button";
+import { Check, TextField } from "../parts/fields";
+import { Icon } from "../parts/icons";
+import { words } from "../words";
+import type { Kind } from "./calls";
+
+/** An option as its JSON schema describes it, as far as forms need it. */
+interface Property {
+  type?: string | string[];
+  description?: string;
+  enum?: string[];
+}
+
+interface OptionFieldsProps {
+  kind: Kind;
+  options: Record<string, string>;
+  secrets: Record<string, string>;
+  /** Names of secrets that the server has. */
+  stored: string[];
+  problem: Problem | null;
+  onOptions: (options: Record<string, string>) => void;
+  onSecrets: (secrets: Record<string, string>) => void;
+}
+
+/** Options that are shown at once; the others are for few. */
+const FIRST = 4;
+
+/** The fields of a kind of destination: made from its schema, so a new kind needs no line here. */
+export function OptionFields({ kind, options, secrets, stored, problem, onOptions, onSecrets }: OptionFieldsProps) {
+  const [more, setMore] = useState(false);
+  const schema = kind.options as { properties?: Record<string, Property>; required?: string[] };
+  const properties = Object.entries(schema.properties ?? {});
+  const required = schema.required ?? [];
+  const isFirst = (name: string, index: number) =>
+    index < FIRST || required.includes(name) || kind.secrets.includes(name) || (options[name] ?? "") !== "";
+  const shown = properties.filter(([name], index) => more || isFirst(name, index));
+  const hidden = properties.length - shown.length;
+  const at = (name: string) => problem?.of(`options.${name}`) ?? problem?.of(`secrets.${name}`) ?? problem?.of(name);
+  return (
+    <>
+      {shown.map(([name, property]) => {
+        const shared = { label: labelOf(name), help: helpOf(property), problem: at(name) };
+        if (kind.secrets.includes(name)) {
+          return (
+            <TextField
+              key={name}
+              {...shared}
+              type="password"
+              autoComplete="off"
+              placeholder={stored.includes(name) ? words.integrations.form.secretStored : ""}
+              value={secrets[name] ?? ""}
+              onChange={(value) => onSecrets({ ...secrets, [name]: value })}
+            />
+          );
+        }
+        if ([property.type].flat().includes("boolean")) {
+          return (
+            <Check
+              key={name}
+              label={labelOf(name)}
+              help={helpOf(property)}
+              checked={options[name] === "true"}
+              onChange={(checked) => onOptions({ ...options, [name]: checked ? "true" : "" })}
+            />
+          );
+        }
+        return (
+          <TextField
+            key={name}
+            {...shared}
+            className="input mono"
+            required={required.includes(name)}
+            value={options[name] ?? ""}
+            onChange={(value) => onOptions({ ...options, [name]: value })}
+          />
+        );
+      })}
+      {(hidden > 0 || more) && (
+        <div>
+          <Button size="small" look="plain" aria-expanded={more} onClick={() => setMore(!more)}>
+            {more ? words.integrations.form.fewerOptions : words.integrations.form.moreOptions}
+            <Icon name="chevron" size={12} />
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+/** `access_key_id` as people say it. */
+function labelOf(name: string): string {
+  const text = name.replaceAll("_", " ").replace(/\bid\b/g, "ID").replace(/\bkms\b/g, "KMS").replace(/\bsse\b/g, "SSE");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Documentation is written with line breaks and code marks. */
+function helpOf(property: Property): string {
+  return (property.description ?? "").replace(/\s+/g, " ").replaceAll("`", "");
+}

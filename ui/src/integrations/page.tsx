@@ -1,0 +1,151 @@
+import "../styles/explore.css";
+import "../styles/exports.css";
+import "../styles/integrations.css";
+
+import { Link, useLocation } from "wouter";
+
+import { problemOf } from "../api/problem";
+import { pathOf, useMay, useProject } from "../app/project";
+import { Button } from "../parts/button";
+import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
+import { Icon } from "../parts/icons";
+import { Time, useNow } from "../parts/time";
+import { words } from "../words";
+import { useIntegration, useIntegrations, useKinds, type Integration } from "./calls";
+import { DetailPage } from "./detail";
+import { destinationOf, draftOf, newDraft } from "./draft";
+import { IntegrationForm } from "./form";
+import { lagOf, StatusOf, windowWords } from "./looks";
+import { scheduleWords } from "./schedule";
+
+/** Integrations: the list, a new one, one in detail, one that is changed. */
+export function IntegrationsPage({ rest }: { rest: string[] }) {
+  const [id, what] = rest;
+  if (id === undefined) return <ListPage />;
+  if (id === "new") return <NewPage />;
+  return what === "edit" ? <EditPage id={id} /> : <DetailPage key={id} id={id} tab={what} />;
+}
+
+function ListPage() {
+  const project = useProject();
+  const owner = useMay("owner");
+  const integrations = useIntegrations();
+  const items = integrations.data?.pages.flatMap((page) => page.items) ?? [];
+  const text = words.integrations;
+  const create = owner && (
+    <Link className="button" data-look="primary" href={pathOf(project.id, "integrations", "new")}>
+      <Icon name="add" />
+      {text.new}
+    </Link>
+  );
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>{words.pages["integrations"]}</h1>
+        {items.length > 0 && <div className="actions">{create}</div>}
+      </div>
+      <div className="page-body" style={{ flex: 1 }}>
+        {integrations.isPending && <SkeletonLines lines={5} height={36} />}
+        {integrations.isError && <Failed error={integrations.error} retry={() => void integrations.refetch()} />}
+        {integrations.isSuccess && items.length === 0 && (
+          <Empty icon="integrations" title={text.empty} text={text.emptyText} action={create || undefined} />
+        )}
+        {items.length > 0 && <List items={items} />}
+        {integrations.hasNextPage && (
+          <Button busy={integrations.isFetchingNextPage} onClick={() => void integrations.fetchNextPage()}>
+            {text.more}
+          </Button>
+        )}
+      </div>
+      <div className="page-foot" role="status">
+        {integrations.isSuccess && text.count(items.length)}
+      </div>
+    </div>
+  );
+}
+
+function List({ items }: { items: Integration[] }) {
+  const project = useProject();
+  const now = useNow();
+  const [, go] = useLocation();
+  const { columns } = words.integrations;
+  return (
+    <div className="list-frame" tabIndex={0} role="region" aria-label={words.pages["integrations"]}>
+      <table className="list exports">
+        <thead>
+          <tr>
+            <th>{columns.name}</th>
+            <th>{columns.status}</th>
+            <th>{columns.schedule}</th>
+            <th className="end">{columns.lag}</th>
+            <th>{columns.last}</th>
+            <th>{columns.next}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((known) => {
+            const href = pathOf(project.id, "integrations", known.id);
+            const failure = known.pause?.failure ?? (known.lastRun?.state === "failed" ? known.lastRun.failure : null);
+            return (
+              <tr key={known.id} className="line" onClick={() => go(href)}>
+                <td className="what">
+                  <Link href={href} className="clip" onClick={(event) => event.stopPropagation()}>
+                    {known.name}
+                  </Link>
+                  <div className="muted mono clip">{destinationOf(known)}</div>
+                  {failure && <div className="field-problem clip">{failure.message}</div>}
+                </td>
+                <td>
+                  <StatusOf known={known} />
+                </td>
+                <td className="muted">{scheduleWords(known.schedule)}</td>
+                <td className="end number">{lagOf(known, now)}</td>
+                <td className="muted">{known.lastRun ? windowWords(known.lastRun.from, known.lastRun.to, now) : "–"}</td>
+                <td className="muted">
+                  <Time at={known.nextAt} always="relative" />
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function NewPage() {
+  const kinds = useKinds();
+  if (kinds.isPending) return <FormSkeleton />;
+  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  const first = kinds.data.find((kind) => kind.name === "s3") ?? kinds.data[0];
+  if (!first) return <Face icon="integrations" title={words.integrations.missing} />;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return <IntegrationForm kinds={kinds.data} known={null} begin={newDraft(first, zone)} />;
+}
+
+function EditPage({ id }: { id: string }) {
+  const kinds = useKinds();
+  const known = useIntegration(id);
+  if (kinds.isPending || known.isPending) return <FormSkeleton />;
+  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
+  return <IntegrationForm kinds={kinds.data} known={known.data} begin={draftOf(known.data)} />;
+}
+
+/** Why an integration is not shown. */
+export function Missing({ error, retry }: { error: unknown; retry: () => void }) {
+  if (problemOf(error).status !== 404) return <Failed error={error} retry={retry} />;
+  return (
+    <Face page icon="search" title={words.problem.notFoundTitle}>
+      <p>{words.problem.notFound}</p>
+    </Face>
+  );
+}
+
+function FormSkeleton() {
+  return (
+    <div className="page-body">
+      <SkeletonLines lines={10} height={30} />
+    </div>
+  );
+}

@@ -1,0 +1,116 @@
+import { bytes, count } from "../format/numbers";
+import { Copyable } from "../parts/copy";
+import { Note } from "../parts/faces";
+import { Icon, type IconName } from "../parts/icons";
+import { Sheet } from "../parts/sheet";
+import { Progress, type Tone } from "../parts/state";
+import { Time, useNow } from "../parts/time";
+import { words } from "../words";
+import type { WindowRun } from "./calls";
+import { RunStateOf, windowWords } from "./looks";
+
+/** One run: its story over all attempts, and what it wrote. */
+export function RunSheet({ run, close }: { run: WindowRun; close: () => void }) {
+  const now = useNow();
+  const text = words.integrations.runs;
+  return (
+    <Sheet label={text.label} close={close} title={<h2>{windowWords(run.from, run.to, now)}</h2>}>
+      <div className="sheet-body stack" style={{ gap: 16, alignContent: "start" }}>
+        <div className="row" style={{ gap: 12 }}>
+          <RunStateOf run={run} />
+          <span className="muted">{text.causes[run.cause]}</span>
+          {run.revision > 1 && <span className="tag">{text.revision(run.revision)}</span>}
+        </div>
+        {run.state === "running" && <Progress share={run.progress.share} label={run.stem} />}
+        {run.result?.warnings.map((warning) => <Note key={warning}>{warning}</Note>)}
+        {run.result?.schemaChanged.map((change) => (
+          <Note key={change.table} tone="idle">
+            {change.added.length > 0 && text.schemaAdded(change.table, change.added.join(", "))}{" "}
+            {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}
+          </Note>
+        ))}
+        <ol className="story">
+          <Step icon="clock" tone="idle" what={text.planned} at={run.plannedAt} />
+          {run.startedAt && <Step icon="play" tone="idle" what={run.attempts > 1 ? text.attempt(run.attempts) : text.started} at={run.startedAt} />}
+          {run.failure && run.state !== "completed" && (
+            <Step icon="failed" tone="failed" what={text.failed(run.failure.step)} at={run.state === "failed" ? run.finishedAt : null}>
+              <div className="story-failure">
+                <p className="mono">{run.failure.message}</p>
+                {run.failure.hint && <p>{run.failure.hint}</p>}
+                <p className="faint mono">{run.failure.code}</p>
+              </div>
+            </Step>
+          )}
+          {run.retryAt && <Step icon="clock" tone="attention" what={text.retryAt} at={run.retryAt} />}
+          {run.result && <Step icon="check" tone="ok" what={text.completed(run.result.rows, run.result.bytes)} at={run.finishedAt} />}
+          {run.state === "cancelled" && <Step icon="cross" tone="idle" what={text.cancelled} at={run.finishedAt} />}
+          {run.foundLater && (
+            <Step
+              icon={run.foundLater.missingRows === 0 ? "check" : "warning"}
+              tone={run.foundLater.missingRows === 0 ? "ok" : "attention"}
+              what={text.foundLater(run.foundLater.missingRows, run.foundLater.supersededRows)}
+              at={run.foundLater.at}
+            />
+          )}
+        </ol>
+        {run.result && (
+          <section>
+            <h2>{text.files}</h2>
+            <ul className="stack" style={{ marginTop: 8 }}>
+              {run.result.files.map((file) => (
+                <li key={file.key} className="file">
+                  <div className="mono" style={{ overflowWrap: "anywhere" }}>
+                    {file.key}
+                  </div>
+                  <div className="muted number">
+                    {words.exports.exactly(file.rows)}, {bytes(file.bytes)}
+                  </div>
+                  <Copyable text={file.sha256} label={words.exports.sheet.copySha} />
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        <dl className="facts">
+          {run.result?.manifest && (
+            <>
+              <dt>{text.manifest}</dt>
+              <dd className="mono">{run.result.manifest}</dd>
+            </>
+          )}
+          {run.result && (
+            <>
+              <dt>{words.integrations.detail.late}</dt>
+              <dd className="number">{count(run.result.lateRows)}</dd>
+              <dt>{words.integrations.detail.deleted}</dt>
+              <dd className="number">{count(run.result.deletedRows)}</dd>
+            </>
+          )}
+          <dt>{words.exports.sheet.attempts}</dt>
+          <dd className="number">{count(run.attempts)}</dd>
+          <dt>{words.exports.sheet.id}</dt>
+          <dd className="mono">{run.id}</dd>
+        </dl>
+      </div>
+    </Sheet>
+  );
+}
+
+function Step({ icon, tone, what, at, children }: { icon: IconName; tone: Tone; what: string; at: string | null; children?: React.ReactNode }) {
+  return (
+    <li data-tone={tone}>
+      <Icon name={icon} />
+      <div>
+        <div className="story-line">
+          <span>{what}</span>
+          {at && (
+            <span className="muted">
+              <Time at={at} />
+            </span>
+          )}
+        </div>
+        {children}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,80 @@
+import { useState } from "react";
+
+import { useCatalog } from "../api/catalog";
+import type { Problem } from "../api/problem";
+import { FilterBar } from "../explore/filters/bar";
+import { Button } from "../parts/button";
+import { Check, Field, TextField } from "../parts/fields";
+import { Icon } from "../parts/icons";
+import { words } from "../words";
+import type { TableDraft } from "./draft";
+
+interface TableFieldsProps {
+  tables: Record<string, TableDraft>;
+  problem: Problem | null;
+  onChange: (tables: Record<string, TableDraft>) => void;
+}
+
+/** Which tables are exported, and what of them. */
+export function TableFields({ tables, problem, onChange }: TableFieldsProps) {
+  return (
+    <fieldset className="stack">
+      <legend className="field-label">{words.integrations.form.tables}</legend>
+      {Object.entries(tables).map(([name, table]) => (
+        <TableField key={name} name={name} table={table} problem={problem} onChange={(change) => onChange({ ...tables, [name]: { ...table, ...change } })} />
+      ))}
+      {problem?.of("tables") && <p className="field-problem">{problem.of("tables")}</p>}
+    </fieldset>
+  );
+}
+
+interface TableFieldProps {
+  name: string;
+  table: TableDraft;
+  problem: Problem | null;
+  onChange: (change: Partial<TableDraft>) => void;
+}
+
+function TableField({ name, table, problem, onChange }: TableFieldProps) {
+  const spec = useCatalog().data?.tables.find((known) => known.name === name);
+  const isNarrowed = table.filter.length > 0 || table.where.length > 0 || table.masks !== "";
+  const [open, setOpen] = useState(isNarrowed);
+  const text = words.integrations.form;
+  return (
+    <div className="table-draft" data-on={table.isExported ? "" : undefined}>
+      <Check checked={table.isExported} label={text.table(name)} onChange={(isExported) => onChange({ isExported })} />
+      {table.isExported && (
+        <div className="fields" style={{ paddingLeft: 24 }}>
+          {(name === "events" || name === "observations") && (
+            <TextField label={text.groups(name)} help={text.groupsHelp} className="input mono" value={table.groups} onChange={(groups) => onChange({ groups })} />
+          )}
+          <div>
+            <Button size="small" look="plain" aria-expanded={open} onClick={() => setOpen(!open)}>
+              {text.narrow}
+              <Icon name="chevron" size={12} />
+            </Button>
+          </div>
+          {open && spec && (
+            <div style={{ margin: "0 -16px" }}>
+              <FilterBar table={spec} filter={table.filter} where={table.where} rows={{}} problem={problem} keys={false} onChange={onChange} />
+            </div>
+          )}
+          {open && (
+            <Field label={text.masks(name)} help={text.masksHelp}>
+              {(ids) => (
+                <textarea
+                  className="textarea mono"
+                  {...ids}
+                  spellCheck={false}
+                  style={{ minHeight: 44 }}
+                  value={table.masks}
+                  onChange={(event) => onChange({ masks: event.target.value })}
+                />
+              )}
+            </Field>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+
+import { Bucket } from "./support/bucket";
+import { accessibilityProblems, at, launch, visit } from "./support/browser";
+import { Server, VIEWER } from "./support/server";
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launch();
+});
+
+afterAll(() => browser?.close());
+
+/** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
+const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
+
+async function fillConnection(page: Page, bucket: Bucket): Promise<void> {
+  await page.getByLabel("Name", { exact: true }).fill("To the lake");
+  await page.getByLabel("Bucket", { exact: true }).fill("exports");
+  await page.getByRole("button", { name: "More options" }).click();
+  await page.getByLabel("Region", { exact: true }).fill("test");
+  await page.getByLabel("Endpoint", { exact: true }).fill(bucket.endpoint);
+  await page.getByLabel("Access key ID", { exact: true }).fill("outgest-test");
+  await page.getByLabel("Secret access key", { exact: true }).fill("nobodys-secret");
+  await page.getByRole("checkbox", { name: "Allow http" }).click();
+  await page.getByLabel("Prefix", { exact: true }).fill("lake/");
+}
+
+describe("an integration", () => {
+  it("is made with a form, tested, run, looked into, backfilled, paused and deleted", { timeout: 120_000 }, async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(600, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page, complaints } = await visit(browser, server, at("integrations"));
+    await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
+    await page.getByRole("link", { name: "New integration" }).first().click();
+    await fillConnection(page, bucket);
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await page.getByText("Every step succeeded.").waitFor();
+    await page.getByLabel("First window").selectOption("history");
+    const preview = page.getByRole("complementary", { name: "Next five windows" });
+    await expect.poll(() => preview.getByRole("listitem").count()).toBe(5);
+    await preview.getByText(/^lake\/.*\.parquet$/).first().waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("heading", { level: 1, name: "To the lake" }).waitFor();
+    await page.getByText("s3://exports/lake/").waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
+    await page.locator(".coverage [data-state-is=completed]").first().waitFor({ timeout: 60_000 });
+    expect([...bucket.objects.keys()].some((key) => key.startsWith("lake/"))).toBe(true);
+    await page.locator(".line").filter({ hasText: "Exported" }).first().getByRole("button").click();
+    const sheet = page.getByRole("complementary", { name: "Run of a window" });
+    await sheet.getByText(/^lake\/.*\.parquet$/).first().waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await sheet.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("link", { name: "Backfills" }).click();
+    await page.getByLabel("From").fill(local(-6));
+    await page.getByLabel("To, not included").fill(local(-3));
+    await page.getByText(/^≤ [\d,]+ rows, about/).waitFor();
+    await page.getByRole("button", { name: "Begin backfill" }).click();
+    await page.getByRole("listitem").filter({ hasText: /\d+ done/ }).first().waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByText("Paused by Ada Lovelace").waitFor();
+    await page.getByRole("button", { name: "Resume" }).click();
+    await page.getByRole("link", { name: "Settings", exact: true }).last().click();
+    expect(await page.content()).not.toContain("nobodys-secret");
+    await page.getByRole("link", { name: "Change" }).click();
+    expect(await page.getByLabel("Secret access key").getAttribute("placeholder")).toContain("stored");
+    await page.getByLabel("How often windows end").selectOption("day");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByText(/every day at 00:00/).first().waitFor();
+    await page.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete integration" }).click();
+    await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
+    // Previews of an unfinished form are refused, which browsers write to the console.
+    expect(complaints.filter((complaint) => !/status of (400|503)/.test(complaint))).toEqual([]);
+  });
+
+  it("tells what its destination refused: in the test, on the page, and in the run", { timeout: 120_000 }, async () => {
+    const bucket = await Bucket.open("refuses");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(200, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await fillConnection(page, bucket);
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await page.getByText("A step failed; what was written is removed.").waitFor();
+    await page.locator(".steps [data-tone=failed]").getByText("User outgest-test may not write here").waitFor();
+    await page.getByLabel("First window").selectOption("history");
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.getByText("Paused, because only a person can remove what is wrong").waitFor({ timeout: 60_000 });
+    await page.getByText("User outgest-test may not write here").first().waitFor();
+    await page.goto(server.url + at("integrations"));
+    await page.getByRole("row", { name: /To the lake.*Failed/ }).waitFor();
+  });
+
+  it("with a host that nobody may name is refused before anything is sent", async () => {
+    const server = await Server.withRows(0);
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await page.getByLabel("Bucket", { exact: true }).fill("exports");
+    await page.getByRole("button", { name: "More options" }).click();
+    await page.getByLabel("Endpoint", { exact: true }).fill("http://169.254.169.254");
+    await page.getByRole("checkbox", { name: "Allow http" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("x");
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("alert").first().waitFor();
+    expect(page.url()).toContain("/integrations/new");
+  });
+
+  it("is looked at by viewers, and changed by owners alone", async () => {
+    const server = await Server.withRows(0);
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations"), { who: VIEWER });
+    await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
+    expect(await page.getByRole("link", { name: "New integration" }).count()).toBe(0);
+  });
+});
+
+/** So many hours from now, as fields take it; the browser's zone is UTC. */
+function local(hours: number): string {
+  const date = new Date(Date.now() + hours * 3_600_000);
+  return `${date.toISOString().slice(0, 13)}:00`;
+}
