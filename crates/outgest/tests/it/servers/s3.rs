@@ -159,9 +159,12 @@ impl S3Server {
         files
     }
 
-    /// Names of objects and of unfinished uploads, without what the server notes about objects.
+    /// Names of objects and of unfinished uploads, without what the server notes for itself.
     pub fn kept(&self, bucket: &str) -> Vec<String> {
-        self.files(bucket).into_iter().filter(|name| !name.starts_with(".bucket-")).collect()
+        self.files(bucket)
+            .into_iter()
+            .filter(|name| !name.starts_with(".bucket-") && !name.starts_with(".tmp."))
+            .collect()
     }
 
     /// The server's address.
