@@ -3,6 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::servers::s3::S3Server;
 use crate::support::{Bench, Ended};
 
 /// Starts an export that takes long and waits until some of it is on disk.
@@ -154,6 +155,29 @@ fn a_rolled_export_that_is_replaced_leaves_no_parts_behind() {
     bench.ok(["export", "--project", "p", "--overwrite", "--limit", "3", "-o", "out.jsonl"]);
     assert_eq!(bench.listing(), ["out-part-x.jsonl", "out.jsonl", manifest]);
     bench.ok(["verify", manifest]);
+}
+
+#[test]
+fn nothing_of_a_replaced_export_is_left_in_a_bucket() {
+    let bench = Bench::with_generated(6_000);
+    let server = S3Server::start();
+    server.create_bucket("bucket");
+    let export = |more: &[&str]| {
+        let to = ["export", "--project", "p", "--overwrite", "-o", "s3://bucket/out.csv"];
+        let mut command = bench.command([&to[..], more].concat());
+        let ended = Ended::of(command.envs(server.environment()).output().unwrap());
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        // The server keeps what it knows of a file beside it.
+        let mut files = server.files("bucket");
+        files.retain(|name| !name.starts_with('.'));
+        files.sort();
+        files
+    };
+    assert!(export(&["--roll-size", "1MB"]).len() > 3);
+    let (part, manifest) = ("out-part-00001.csv", "out.csv.manifest.json");
+    assert_eq!(export(&["--roll-size", "1MB", "--limit", "3"]), [part, manifest]);
+    assert_eq!(export(&["--limit", "3"]), ["out.csv", manifest]);
+    assert_eq!(export(&["--limit", "3", "--no-manifest"]), ["out.csv"]);
 }
 
 #[test]
