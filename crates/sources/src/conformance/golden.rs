@@ -13,10 +13,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use model::filter::{SearchType, WireFilter, compile, compile_search};
 use model::{
-    ByteCount, Cursor, DeletedRows, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId, Source,
-    StoredTable, VersionScope, Window,
+    ByteCount, Cursor, DeletedRows, Dialect, Expr, FieldProblem, Micros, ProjectId, ReadRequest, Reading, RunId,
+    Source, StoredTable, VersionScope, Window,
 };
 use serde_json::Value;
+use tables::analytics::{EVENT_TABLES, EventFacts, EventTable, event_table};
 
 use super::{every_promise, keys, read_all};
 use crate::memory::batch_from_json;
@@ -159,4 +160,16 @@ pub(crate) async fn agree(reference: &dyn Source, source: &dyn Source) {
     for table in ["events", "observations", "scores", "sessions", "traces"] {
         super::agrees(reference, source, &request(table, None)).await;
     }
+    for (table, dialect) in EVENT_TABLES.into_iter().flat_map(|table| DIALECTS.map(|dialect| (table, dialect))) {
+        super::agrees(reference, source, &events_request(table, dialect)).await;
+    }
+}
+
+const DIALECTS: [Dialect; 2] = [Dialect::Langfuse, Dialect::Event];
+
+/// What a delivery of events reads.
+fn events_request(name: &str, dialect: Dialect) -> ReadRequest {
+    let facts = EventFacts { project: ProjectId::new("proj-e2e"), project_name: Some("Name".to_owned()), dialect };
+    let EventTable { table, keep, .. } = event_table(name, &facts).unwrap();
+    ReadRequest { columns: table.columns.clone(), table, filter: keep, ..request("events", None) }
 }
