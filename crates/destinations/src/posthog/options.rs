@@ -16,11 +16,11 @@ pub(crate) const KIND: EventsKind = EventsKind { describe, connect };
 const CREDENTIALS_HINT: &str = "check the project API key (it starts with phc_) and that the host is the region's";
 
 /// Servers read requests of up to 20 MB, older ones of 2 MB; those say so, and requests are cut smaller then.
-/// Eight mebibytes are as many events as are sent at once by default, and several of them fit into memory.
+/// Five mebibytes are some four thousand events, and several such requests fit into 128 MiB with everything else.
 const BOUNDS: Bounds = Bounds {
     events_default: 10_000,
     events_max: 50_000,
-    bytes_default: ByteCount::mebibytes(8),
+    bytes_default: ByteCount::mebibytes(5),
     bytes_max: ByteCount(19_000_000),
     // A larger message is dropped behind the endpoint that took it.
     event_bytes_max: ByteCount(1_000_000),
@@ -40,7 +40,7 @@ struct PostHogOptions {
     allow_http: bool,
     /// Most events in a request, up to 50000. Default 10000.
     request_events: Option<u32>,
-    /// Most bytes of events in a request, before compression, such as `2MB`. Default 8 MiB.
+    /// Most bytes of events in a request, before compression, such as `2MB`. Default 5 MiB.
     request_bytes: Option<String>,
     /// Requests that may wait for their answers at once, up to 16. Default 3.
     requests_in_flight: Option<u32>,

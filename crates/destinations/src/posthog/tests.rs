@@ -155,7 +155,7 @@ fn options_are_checked_together() {
     };
     let receiver = connect(&[("host", "https://eu.i.posthog.com/"), ("api_key", "phc_x")]).unwrap();
     assert_eq!(receiver.to_string(), "PostHog at https://eu.i.posthog.com");
-    assert_eq!((receiver.limits().events_max, receiver.limits().bytes_max), (10_000, ByteCount::mebibytes(8)));
+    assert_eq!((receiver.limits().events_max, receiver.limits().bytes_max), (10_000, ByteCount::mebibytes(5)));
 
     let fault = connect(&[("host", "http://example.com"), ("api_key", "phx_secret"), ("request_events", "0")]);
     let fault = fault.err().unwrap();
