@@ -316,8 +316,11 @@ async fn agrees_with_memory_on_random_rows_and_filters() {
     }
 }
 
+/// Whether an expression is of a kind.
+type IsKind = fn(&Expr) -> bool;
+
 /// The kinds of predicates, each with what it is recognised by.
-const KINDS: [(&str, fn(&Expr) -> bool); 20] = [
+const KINDS: [(&str, IsKind); 20] = [
     ("compare", |expr| matches!(expr, Expr::Compare { .. })),
     ("in", |expr| matches!(expr, Expr::In { .. })),
     ("text", |expr| matches!(expr, Expr::Text { .. })),
