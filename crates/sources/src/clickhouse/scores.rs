@@ -8,7 +8,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
 use arrow_array::{Array, RecordBatch, StringArray};
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
 use model::{ColumnType, Fault, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
 use tokio::sync::OnceCell;
 
@@ -146,7 +145,7 @@ impl ClickHouseScores {
         let mut parameters = parameters.into_values();
         parameters.extend(dead);
         parameters.push(("project".into(), escaped(scope.project.as_str())));
-        self.shared.client.stream(Query { text, parameters, purpose }, stop).try_collect().await
+        self.shared.client.look_up(Query { text, parameters, purpose }, stop).await
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Limiter {
 struct State {
     queries_max: usize,
     in_flight: usize,
+    /// Look-ups among them.
+    look_ups: usize,
     /// Until when fewer queries may run, and how many.
     lowered: Option<(Instant, usize)>,
     bytes_per_second_max: Option<ByteCount>,
@@ -40,6 +42,19 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<Limiter>,
+    use_of: Use,
+}
+
+/// What a query is for.
+///
+/// Rows end when they are used up, and whoever uses them up looks things up: so a look-up never waits for
+/// rows. One may run beside as many queries as may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A stream of rows, as fast as they are used up.
+    Rows,
+    /// An answer that is received whole.
+    LookUp,
 }
 
 impl Limiter {
@@ -55,7 +70,14 @@ impl Limiter {
     }
 
     fn new(queries_max: usize) -> Self {
-        let state = State { queries_max, in_flight: 0, lowered: None, bytes_per_second_max: None, paid_until: None };
+        let state = State {
+            queries_max,
+            in_flight: 0,
+            look_ups: 0,
+            lowered: None,
+            bytes_per_second_max: None,
+            paid_until: None,
+        };
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
@@ -64,11 +86,11 @@ impl Limiter {
     }
 
     /// Waits until one more query may run.
-    pub(super) async fn permit(self: &Arc<Self>) -> Permit {
+    pub(super) async fn permit(self: &Arc<Self>, use_of: Use) -> Permit {
         loop {
             // Registered before looking, so that a permit that is freed in between is not missed.
             let freed = self.freed.notified();
-            let lowered_until = match self.try_permit() {
+            let lowered_until = match self.try_permit(use_of) {
                 Ok(permit) => return permit,
                 Err(lowered_until) => lowered_until,
             };
@@ -85,17 +107,19 @@ impl Limiter {
     }
 
     /// A permit, or until when the number of queries is lowered.
-    fn try_permit(self: &Arc<Self>) -> Result<Permit, Option<Instant>> {
+    fn try_permit(self: &Arc<Self>, use_of: Use) -> Result<Permit, Option<Instant>> {
         let mut state = self.lock();
         if state.lowered.is_some_and(|(until, _)| until <= Instant::now()) {
             state.lowered = None;
         }
         let most = state.lowered.map_or(state.queries_max, |(_, most)| most.min(state.queries_max));
-        if state.in_flight >= most {
+        let beside = use_of == Use::LookUp && state.look_ups == 0;
+        if state.in_flight >= most && !beside {
             return Err(state.lowered.map(|(until, _)| until));
         }
         state.in_flight += 1;
-        Ok(Permit { limiter: Arc::clone(self) })
+        state.look_ups += usize::from(use_of == Use::LookUp);
+        Ok(Permit { limiter: Arc::clone(self), use_of })
     }
 
     /// Halves the number of queries for a minute; again, if it was halved already.
@@ -127,7 +151,10 @@ impl Limiter {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limiter.lock().in_flight -= 1;
+        let mut state = self.limiter.lock();
+        state.in_flight -= 1;
+        state.look_ups -= usize::from(self.use_of == Use::LookUp);
+        drop(state);
         self.limiter.freed.notify_waiters();
     }
 }
@@ -141,11 +168,22 @@ mod tests {
     #[tokio::test]
     async fn one_more_query_runs_when_one_has_ended() {
         let limiter = Arc::new(Limiter::new(2));
-        let (first, _second) = (limiter.permit().await, limiter.permit().await);
-        let mut third = Box::pin(limiter.permit());
+        let (first, _second) = (limiter.permit(Use::Rows).await, limiter.permit(Use::Rows).await);
+        let mut third = Box::pin(limiter.permit(Use::Rows));
         assert!(third.as_mut().now_or_never().is_none());
         drop(first);
         third.await;
+    }
+
+    #[tokio::test]
+    async fn a_look_up_never_waits_for_rows() {
+        let limiter = Arc::new(Limiter::new(1));
+        let _rows = limiter.permit(Use::Rows).await;
+        let look_up = limiter.permit(Use::LookUp).await;
+        assert!(limiter.permit(Use::LookUp).now_or_never().is_none());
+        drop(look_up);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+        assert!(limiter.permit(Use::LookUp).now_or_never().is_some());
     }
 
     #[tokio::test]
@@ -153,12 +191,12 @@ mod tests {
         let limiter = Arc::new(Limiter::new(4));
         limiter.lower_for(Duration::from_millis(100));
         limiter.lower_for(Duration::from_millis(100));
-        let _one = limiter.permit().await;
-        assert!(limiter.permit().now_or_never().is_none());
+        let _one = limiter.permit(Use::Rows).await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
         let began = Instant::now();
-        let _two = limiter.permit().await;
+        let _two = limiter.permit(Use::Rows).await;
         assert!(began.elapsed() >= Duration::from_millis(50));
-        assert!(limiter.permit().now_or_never().is_some());
+        assert!(limiter.permit(Use::Rows).now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -25,14 +25,14 @@ use std::time::Duration;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use model::{Fault, ProjectId, RunId, Stop};
 
 use super::options::ClickHouseOptions;
 use super::query::Query;
 use answer::{Answer, Break, Failure};
-use limiter::Permit;
+use limiter::{Permit, Use};
 use running::{Running, RunningQuery, array_of};
 use server::{Agreed, Manner, Server};
 use settings::Settings;
@@ -94,8 +94,18 @@ impl Client {
     ///
     /// Batches are the server's blocks. `TooLarge` and `Timeout` say that a smaller query may pass.
     pub(crate) fn stream(&self, query: Query, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.streamed(query, Use::Rows, stop)
+    }
+
+    /// Runs a query to its end and returns its blocks, for those who use rows up: it does not wait for
+    /// queries whose rows are not used up yet.
+    pub(crate) async fn look_up(&self, query: Query, stop: Stop) -> Result<Vec<RecordBatch>, Fault> {
+        self.streamed(query, Use::LookUp, stop).try_collect().await
+    }
+
+    fn streamed(&self, query: Query, use_of: Use, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let client = self.clone();
-        stream::try_unfold(Phase::New(client, query), move |phase| {
+        stream::try_unfold(Phase::New(client, query, use_of), move |phase| {
             let stop = stop.clone();
             async move {
                 tokio::select! {
@@ -115,7 +125,7 @@ impl Client {
         data: Bytes,
         settings: &[(&'static str, &'static str)],
     ) -> Result<(), Fault> {
-        let _permit = self.server.limiter.permit().await;
+        let _permit = self.server.limiter.permit(Use::LookUp).await;
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let manner = Manner { query_id: self.new_id(), settings, ..Manner::default() };
         Ok(self.server.put(statement, data, &manner).await?)
@@ -153,7 +163,7 @@ impl Client {
 
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
         let agreed = self.agreed().await?;
-        let mut received = self.open(query, agreed, &[("wait_end_of_query", "1".to_owned())]).await?;
+        let mut received = self.open(query, agreed, Use::LookUp, &[("wait_end_of_query", "1".to_owned())]).await?;
         let mut batches = Vec::new();
         while let Some(batch) = received.next().await? {
             batches.push(batch);
@@ -165,9 +175,15 @@ impl Client {
     }
 
     /// Sends a query and waits for the head of its answer.
-    async fn open(&self, query: Query, agreed: &Agreed, more: &[(&'static str, String)]) -> Result<Received, Fault> {
+    async fn open(
+        &self,
+        query: Query,
+        agreed: &Agreed,
+        use_of: Use,
+        more: &[(&'static str, String)],
+    ) -> Result<Received, Fault> {
         let server = &self.server;
-        let permit = server.limiter.permit().await;
+        let permit = server.limiter.permit(use_of).await;
         let running = self.running.begin(self.new_id());
         let manner = Manner {
             query_id: running.id.clone(),
@@ -368,16 +384,16 @@ impl Received {
 
 /// A stream's state.
 enum Phase {
-    New(Client, Query),
+    New(Client, Query, Use),
     Open(Box<Received>),
 }
 
 impl Phase {
     async fn next(self) -> Result<Option<(RecordBatch, Self)>, Fault> {
         let mut received = match self {
-            Self::New(client, query) => {
+            Self::New(client, query, use_of) => {
                 let agreed = client.agreed().await?;
-                Box::new(client.open(query, agreed, &[]).await?)
+                Box::new(client.open(query, agreed, use_of, &[]).await?)
             }
             Self::Open(received) => received,
         };
