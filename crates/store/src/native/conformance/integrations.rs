@@ -147,35 +147,36 @@ pub(super) async fn windows_that_have_not_ended_by_the_stores_clock_are_not_plan
 }
 
 pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest(store: NativeStore) {
-    let made = make(&store, "a", "2026-08-01 08:00").await;
-    // Three windows: more than the two at a time, so the older ones are caught up with.
+    let made = make(&store, "a", "2026-08-01 07:00").await;
+    // Three windows before the live one: more than the two at a time, so they are caught up with.
     assert_eq!(tick(&store, NOW).await, 1);
     let live = carry_out(&store).await;
     assert_eq!(live.span.to, at("2026-08-01 11:00"));
-    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 08:00")));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 07:00")));
     let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
     let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
     assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 1);
     // The same plan again is void: its rest has moved.
     assert_eq!(store.plan_backfill(&backfill, vec![], None, NOW).await.unwrap(), 0);
-    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 08:00"));
-    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 09:00")));
+    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 07:00"));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 08:00")));
     let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
     let (windows, left) = backfill.next_windows(&due.settings.schedule, 5);
     assert_eq!(left, None);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
-    store.plan_backfill(&backfill, named, left, NOW).await.unwrap();
+    assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 2);
+    carry_out(&store).await;
     carry_out(&store).await;
 
     assert!(store.backfills_due(10).await.unwrap().is_empty());
 
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
     let page = store.backfills(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
-    assert_eq!((page.items[0].state, page.items[0].windows.completed), (BackfillState::Completed, 2));
+    assert_eq!((page.items[0].state, page.items[0].windows.completed), (BackfillState::Completed, 3));
     let covered = store.coverage(&project(), &made.id).await.unwrap();
     assert_eq!(covered.len(), 1);
-    assert_eq!((covered[0].span.from, covered[0].windows), (at("2026-08-01 08:00"), 3));
+    assert_eq!((covered[0].span.from, covered[0].windows), (at("2026-08-01 07:00"), 4));
 }
 
 pub(super) async fn a_window_under_way_keeps_the_next_one_waiting(store: NativeStore) {

@@ -1,12 +1,13 @@
 //! Which job is next, and taking it.
 //!
 //! Of the projects with work, the one with the fewest running jobs is served, and of equals the one that
-//! was served longest ago; so projects take turns however many jobs each has queued. One claim follows
+//! was served longest ago; so projects take turns however many jobs each has queued. Within a project live
+//! work goes before what catches up with the past. One claim follows
 //! the other: on SQLite because there is one writer, on Postgres behind a lock of a few milliseconds, or
 //! two workers would both find the same project next. Rows that are locked, because their job is being
 //! cancelled, are skipped rather than waited for.
 
-use model::{Claim, ClaimLimits, Failure, Fault, FaultKind, JobId, JobState, Lease, Micros, Task};
+use model::{Claim, ClaimLimits, Failure, Fault, FaultKind, JobId, JobState, Lane, Lease, Micros, Task};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
@@ -64,7 +65,7 @@ async fn next(tx: &impl ConnectionTrait, limits: &ClaimLimits, now: Micros) -> R
     if lanes.is_empty() {
         return Ok(None);
     }
-    let lanes = lanes.join(", ");
+    let (lanes, live) = (lanes.join(", "), Lane::Live.as_str());
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE OF j SKIP LOCKED" } else { "" };
     let sql = format!(
         "SELECT j.id AS id FROM job j
@@ -76,10 +77,16 @@ async fn next(tx: &impl ConnectionTrait, limits: &ClaimLimits, now: Micros) -> R
                     SUM(CASE WHEN parent_id IS NULL THEN 1 ELSE 0 END) AS roots
              FROM job WHERE state = 'running' GROUP BY project_id
          ) r ON r.project_id = j.project_id
+         LEFT JOIN (
+             SELECT DISTINCT project_id FROM job
+             WHERE state = 'queued' AND lane = '{live}' AND due_at <= $1 AND lane IN ({lanes})
+         ) w ON w.project_id = j.project_id
          WHERE j.due_at <= $1 AND j.lane IN ({lanes})
            AND (j.state <> 'queued' OR j.parent_id IS NOT NULL
                 OR COALESCE(r.roots, 0) < COALESCE(p.exports_active_max, $2))
-         ORDER BY COALESCE(r.busy, 0), COALESCE(t.turn, 0), j.created_at, j.part, j.id
+         ORDER BY COALESCE(r.busy, 0),
+                  CASE WHEN j.lane <> '{live}' AND w.project_id IS NOT NULL THEN 1 ELSE 0 END,
+                  COALESCE(t.turn, 0), j.created_at, j.part, j.id
          LIMIT 1 {lock}"
     );
     let running_max = i32::try_from(limits.running_per_project_max).unwrap_or(i32::MAX);
