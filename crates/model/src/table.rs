@@ -130,6 +130,11 @@ impl StoredTable {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The key without the project, its last column first: what tells rows of a project apart.
+    pub fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.key[1..].iter().rev().copied()
+    }
+
     /// The predicate that holds for the roots of traces, rows without parent or marked as an
     /// application's root; `None` where the rows do not know. Only such rows have places in a trace.
     pub fn root(&self) -> Option<Expr> {
@@ -211,7 +216,7 @@ pub struct AggregateColumn {
 }
 
 /// How a group becomes one value. Rows of a group are ranked: roots (`parent_span_id` empty, or
-/// `is_app_root`) first, then the newest by time, then by id in byte order.
+/// `is_app_root`) first, then the newest by time, then by [`StoredTable::ids`] in byte order.
 #[derive(Clone, Debug)]
 pub enum Aggregate {
     /// The grouping column itself.

@@ -14,18 +14,40 @@ use arrow_schema::{DataType, Field};
 use model::{Aggregate, ColumnType, Expr, Fault};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Where a row stands in its group: roots first, then the newest, then by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a row stands in its group: roots first, then the newest, then by ids.
+#[derive(Clone, Debug)]
 pub(super) struct Rank {
-    pub root: bool,
-    pub time: i64,
-    pub id: Box<str>,
+    root: bool,
+    time: i64,
+    ids: Box<[Box<str>]>,
 }
 
-impl Rank {
-    /// Whether a row stands before this one.
-    pub(super) fn is_after(&self, root: bool, time: i64, id: &str) -> bool {
-        (!root, std::cmp::Reverse(time), id.as_bytes()) < (!self.root, std::cmp::Reverse(self.time), self.id.as_bytes())
+/// The rank of a row of a batch, as yet unstored.
+#[derive(Clone, Copy)]
+pub(super) struct RankOf<'a> {
+    pub root: bool,
+    pub time: i64,
+    /// Columns of the ids, in the order of [`model::StoredTable::ids`].
+    pub ids: &'a [&'a StringArray],
+    /// The row's place in them.
+    pub row: usize,
+}
+
+impl RankOf<'_> {
+    /// Whether the row stands before the one with this rank.
+    pub(super) fn is_before(self, other: &Rank) -> bool {
+        let first = other.root.cmp(&self.root).then_with(|| other.time.cmp(&self.time));
+        first.then_with(|| self.texts().cmp(other.ids.iter().map(|id| &**id))).is_lt()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(|ids| ids.value(self.row))
+    }
+}
+
+impl From<RankOf<'_>> for Rank {
+    fn from(of: RankOf<'_>) -> Self {
+        Self { root: of.root, time: of.time, ids: of.texts().map(Box::from).collect() }
     }
 }
 
@@ -79,12 +101,7 @@ impl Accumulator {
     }
 
     /// Takes one row: its value, where the aggregate has an input, and its rank.
-    pub(super) fn add(
-        &mut self,
-        values: Option<&ArrayRef>,
-        row: usize,
-        (root, time, id): (bool, i64, &str),
-    ) -> Result<(), Fault> {
+    pub(super) fn add(&mut self, values: Option<&ArrayRef>, row: usize, rank: RankOf<'_>) -> Result<(), Fault> {
         if let Self::Count(count) = self {
             *count += 1;
             return Ok(());
@@ -115,8 +132,8 @@ impl Accumulator {
             }
             Self::FirstText(first) => {
                 let text = text(values, row)?;
-                if !text.is_empty() && first.as_ref().is_none_or(|(rank, _)| rank.is_after(root, time, id)) {
-                    *first = Some((Rank { root, time, id: id.into() }, text.into()));
+                if !text.is_empty() && first.as_ref().is_none_or(|(best, _)| rank.is_before(best)) {
+                    *first = Some((rank.into(), text.into()));
                 }
             }
             Self::Texts(texts) => match values.data_type() {

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, BooleanArray, StringArray};
 use arrow_schema::DataType;
 use model::{Aggregate, AggregateColumn, Expr, Fault, Grouped, Stop};
 
-use super::aggregate::{Accumulator, Rank, finish, input};
+use super::aggregate::{Accumulator, Rank, RankOf, finish, input};
 use super::fetch::RowStarts;
 use super::index::{GroupIndex, held, hold};
 use crate::expr::Program;
@@ -33,9 +33,9 @@ pub(crate) struct Folding {
     input_places: Vec<Option<usize>>,
     /// Whether a row is a root, where the table knows.
     root: Option<Program>,
-    /// Places of the time and id columns, which rank rows within a group.
+    /// Places of the columns that rank rows within a group.
     time: usize,
-    id: usize,
+    ids: Vec<usize>,
 }
 
 /// Folded groups.
@@ -68,14 +68,13 @@ impl Folding {
             .collect();
         let inputs: Vec<(&Expr, DataType)> = inputs.iter().map(|(expr, kind)| (expr, kind.clone())).collect();
         let table = &grouped.over;
-        let id = table.key.last().ok_or_else(|| Fault::bug("a stored table has no key"))?;
         Ok(Self {
             starts: RowStarts::of(&files),
             inputs: Program::values(&inputs, files.schema())?,
             input_places,
             root: table.root().map(|root| Program::predicate(&root, files.schema())).transpose()?,
             time: files.column(table.time)?,
-            id: files.column(id)?,
+            ids: table.ids().map(|id| files.column(id)).collect::<Result<_, _>>()?,
             needed,
             columns,
             index,
@@ -116,11 +115,12 @@ impl Folding {
                 None => BooleanArray::from(vec![false; rows.count()]),
             };
             rows.hold(&[self.time])?;
-            rows.hold(&[self.id])?;
+            rows.hold(&self.ids)?;
             let times = held(&rows, self.time)?.as_primitive::<TimestampMicrosecondType>();
-            let ids = held(&rows, self.id)?.as_string::<i32>();
+            let ids = self.ids.iter().map(|id| Ok(held(&rows, *id)?.as_string::<i32>()));
+            let ids: Vec<&StringArray> = ids.collect::<Result<_, Fault>>()?;
             for (row, &(number, slot)) in members[place..place + wanted.len()].iter().enumerate() {
-                let rank = (roots.value(row), times.value(row), ids.value(row));
+                let rank = RankOf { root: roots.value(row), time: times.value(row), ids: &ids, row };
                 states.add(self, slot as usize, number, &inputs, row, rank)?;
             }
         }
@@ -151,17 +151,16 @@ impl States {
         number: u32,
         inputs: &[ArrayRef],
         row: usize,
-        rank: (bool, i64, &str),
+        rank: RankOf<'_>,
     ) -> Result<(), Fault> {
         for (states, place) in self.columns.iter_mut().zip(&folding.input_places) {
             if let Some(state) = states.get_mut(slot) {
                 state.add(place.map(|place| &inputs[place]), row, rank)?;
             }
         }
-        let (root, time, id) = rank;
         let first = &mut self.firsts[slot];
-        if first.as_ref().is_none_or(|(best, _)| best.is_after(root, time, id)) {
-            *first = Some((Rank { root, time, id: id.into() }, number));
+        if first.as_ref().is_none_or(|(best, _)| rank.is_before(best)) {
+            *first = Some((rank.into(), number));
         }
         Ok(())
     }

@@ -39,7 +39,8 @@ impl Groups<'_> {
         columns.iter().filter_map(|column| operand(&column.aggregate)).chain(&grouped.keep).for_each(&mut need);
         if columns.iter().any(|column| is_ranked(&column.aggregate)) {
             root.iter().for_each(&mut need);
-            needed.extend([stored.time, last_key(grouped)]);
+            needed.insert(stored.time);
+            needed.extend(stored.ids());
         }
         let names = |name: &str| stored_term(stored, name);
         let mut printer = Printer { names: &names, parameters, surroundings: None };
@@ -71,11 +72,11 @@ impl Groups<'_> {
     ) -> Result<Vec<String>, Fault> {
         let stored = &*self.grouped.over;
         let name = group_name(column.name);
-        // Roots first, then the newest, then by id.
+        // Roots first, then the newest, then by ids.
         let rank = || {
             let root = is_root.map_or_else(|| "0".to_owned(), |root| format!("NOT {root}"));
-            let (time, id) = (column_name(stored.time), column_name(last_key(self.grouped)));
-            format!("({root}, -toUnixTimestamp64Micro({time}), {id})")
+            let ids: Vec<String> = stored.ids().map(column_name).collect();
+            format!("({root}, -toUnixTimestamp64Micro({}), {})", column_name(stored.time), ids.join(", "))
         };
         let sql = match &column.aggregate {
             Aggregate::Group => column_name(self.grouped.by),
@@ -127,10 +128,6 @@ pub(super) fn operand(aggregate: &Aggregate) -> Option<&Expr> {
 
 fn is_ranked(aggregate: &Aggregate) -> bool {
     matches!(aggregate, Aggregate::First(_) | Aggregate::FirstNonEmpty(_))
-}
-
-fn last_key(grouped: &Grouped) -> &'static str {
-    grouped.over.key[grouped.over.key.len() - 1]
 }
 
 fn group_name(column: &str) -> String {

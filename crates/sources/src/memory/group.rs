@@ -36,9 +36,9 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
     members
         .into_iter()
         .map(|(text, mut rows)| {
-            let id = grouped.over.key[grouped.over.key.len() - 1];
+            let ids = |row: &Record| grouped.over.ids().map(|id| row.text(id).to_owned()).collect::<Vec<_>>();
             let is_root = |row: &Record| root.as_ref().is_some_and(|root| holds(root, row));
-            rows.sort_by_key(|row| (!is_root(row), Reverse(row.timestamp(grouped.over.time)), row.text(id).to_owned()));
+            rows.sort_by_key(|row| (!is_root(row), Reverse(row.timestamp(grouped.over.time)), ids(row)));
             let values = grouped.columns.iter().map(|column| aggregate(&column.aggregate, &text, &rows)).collect();
             let ingested = rows.iter().map(|row| row.timestamp(grouped.over.ingested)).max();
             Group {
