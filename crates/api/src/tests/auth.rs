@@ -53,6 +53,8 @@ fn may(need: &str, role: Option<Role>, admin: bool, person: bool) -> bool {
     }
 }
 
+const INTEGRATIONS: &str = "/api/v1/projects/p1/integrations";
+
 #[tokio::test]
 async fn without_good_credentials_only_open_calls_answer() {
     let service = Service::new();
@@ -203,6 +205,25 @@ async fn every_change_and_every_download_is_in_the_audit_log() {
             "comment.create",
         ),
         (Method::POST, "/api/v1/projects/p1/import", json!({}), "import"),
+        (Method::POST, INTEGRATIONS, super::integrations::request(), "integration.create"),
+        (Method::PATCH, "/api/v1/projects/p1/integrations/i0", json!({"name": "other"}), "integration.change"),
+        (Method::DELETE, "/api/v1/projects/p1/integrations/i0", json!({}), "integration.delete"),
+        (Method::POST, "/api/v1/projects/p1/integrations/i0/pause", json!({}), "integration.pause"),
+        (Method::POST, "/api/v1/projects/p1/integrations/i0/resume", json!({}), "integration.resume"),
+        (Method::POST, "/api/v1/projects/p1/integrations/i0/run", json!({}), "integration.run"),
+        (
+            Method::POST,
+            "/api/v1/projects/p1/integrations/i0/backfills",
+            json!({"from": "-2d", "to": "-1d"}),
+            "integration.backfill",
+        ),
+        (
+            Method::POST,
+            "/api/v1/projects/p1/integrations/i0/backfills/b1/cancel",
+            json!({}),
+            "integration.backfill.cancel",
+        ),
+        (Method::POST, "/api/v1/projects/p1/integrations/i0/dead-letters/replay", json!({}), "integration.replay"),
         (Method::DELETE, "/api/v1/session", json!({}), "session.end"),
         (
             Method::POST,
@@ -224,7 +245,7 @@ async fn every_change_and_every_download_is_in_the_audit_log() {
         ),
     ];
     // Nothing that changes something is missing from the list above.
-    let reading = ["estimate", "preview", "search", "facets", "histogram"];
+    let reading = ["estimate", "preview", "search", "facets", "histogram", "test"];
     for operation in operations() {
         let only_reads = operation.method == Method::GET || reading.iter().any(|end| operation.path.ends_with(end));
         let tried = mutating.iter().any(|(method, path, ..)| {
@@ -246,6 +267,9 @@ async fn every_change_and_every_download_is_in_the_audit_log() {
         let invitation =
             model::NewInvitation { member_of: None, admin: false, valid: std::time::Duration::from_secs(60) };
         service.world.state().invitations.insert("invitation-0".to_owned(), invitation);
+        if path != INTEGRATIONS {
+            service.call(&admin, Method::POST, INTEGRATIONS, Some(super::integrations::request())).await.ok();
+        }
         service.call(&admin, method.clone(), path, Some(body)).await.ok();
         let state = service.world.state();
         let entry = state.audit.last().unwrap_or_else(|| panic!("{method} {path} left no entry"));

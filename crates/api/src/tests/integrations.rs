@@ -8,7 +8,8 @@ use super::{As, Service};
 
 const INTEGRATIONS: &str = "/api/v1/projects/p1/integrations";
 
-fn request() -> Value {
+/// A request that every kind of check lets pass.
+pub(super) fn request() -> Value {
     json!({
         "name": "lake",
         "kind": "s3",
