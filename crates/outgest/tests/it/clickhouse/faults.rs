@@ -5,7 +5,6 @@
 mod proxy;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -155,9 +154,7 @@ fn a_cancelled_export_leaves_no_query_on_the_server() {
     let (bench, database) = deployment(server, MANY_EVENTS);
     let source = server.url("default", &database, SLOWLY);
     let mut child = start(&bench, &source);
-    let partial = bench.file("disturbed.jsonl.partial");
-    let is_under_way = || size(&partial) > 0 && running(server, &database) > 0;
-    assert!(until(&mut child, is_under_way), "no query ran while rows were written");
+    assert!(until(&mut child, || reading(server, &database)), "no query for rows ran");
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success());
     let ended = Ended::of(child.wait_with_output().unwrap());
@@ -176,9 +173,7 @@ fn a_run_goes_on_after_the_server_was_restarted() {
     let (bench, database) = deployment(&server, MANY_EVENTS);
     let expected = undisturbed(&bench, &server.url("default", &database, ""));
     let mut child = start(&bench, &server.url("default", &database, SLOWLY));
-    let partial = bench.file("disturbed.jsonl.partial");
-    let is_under_way = || size(&partial) > 0 && running(&server, &database) > 0;
-    assert!(until(&mut child, is_under_way), "no query ran while rows were written");
+    assert!(until(&mut child, || reading(&server, &database)), "no query for rows ran");
     drop(server);
     let _server = ClickHouse::at(folder.path(), address);
     let ended = Ended::of(child.wait_with_output().unwrap());
@@ -216,14 +211,17 @@ fn until(child: &mut Child, mut is_so: impl FnMut() -> bool) -> bool {
 
 /// How many of our queries run in a database.
 fn running(server: &ClickHouse, database: &str) -> u64 {
-    let text = format!(
-        "SELECT count() FROM system.processes WHERE current_database = '{database}' AND query_id LIKE 'outgest-%'"
-    );
-    server.run("default", &text).trim().parse().unwrap()
+    count(server, database, "query_id LIKE 'outgest-%'")
 }
 
-fn size(file: &Path) -> u64 {
-    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+/// Whether rows of events are being read from a database.
+fn reading(server: &ClickHouse, database: &str) -> bool {
+    count(server, database, &format!("query_id LIKE 'outgest-%' AND position(query, '{ROWS}') > 0")) > 0
+}
+
+fn count(server: &ClickHouse, database: &str, which: &str) -> u64 {
+    let text = format!("SELECT count() FROM system.processes WHERE current_database = '{database}' AND {which}");
+    server.run("default", &text).trim().parse().unwrap()
 }
 
 /// A server's side of TLS that nobody vouches for.
