@@ -25,6 +25,8 @@ fn operations() -> Vec<Operation> {
                 .replace("{export}", "e0")
                 .replace("{table}", "events")
                 .replace("{file}", "0")
+                .replace("{integration}", "i0")
+                .replace("{backfill}", "b1")
                 .replace("{user}", "u0")
                 .replace("{key}", "r1")
                 .replace("{link}", "none");
@@ -206,7 +208,12 @@ async fn every_change_and_every_download_is_in_the_audit_log() {
         ),
         (Method::POST, "/api/v1/projects/p1/import", json!({}), "import"),
         (Method::POST, INTEGRATIONS, super::integrations::request(), "integration.create"),
-        (Method::PATCH, "/api/v1/projects/p1/integrations/i0", json!({"name": "other"}), "integration.change"),
+        (
+            Method::PATCH,
+            "/api/v1/projects/p1/integrations/i0",
+            json!({"version": 1, "name": "other"}),
+            "integration.change",
+        ),
         (Method::DELETE, "/api/v1/projects/p1/integrations/i0", json!({}), "integration.delete"),
         (Method::POST, "/api/v1/projects/p1/integrations/i0/pause", json!({}), "integration.pause"),
         (Method::POST, "/api/v1/projects/p1/integrations/i0/resume", json!({}), "integration.resume"),
@@ -268,9 +275,12 @@ async fn every_change_and_every_download_is_in_the_audit_log() {
             model::NewInvitation { member_of: None, admin: false, valid: std::time::Duration::from_secs(60) };
         service.world.state().invitations.insert("invitation-0".to_owned(), invitation);
         if path != INTEGRATIONS {
-            service.call(&admin, Method::POST, INTEGRATIONS, Some(super::integrations::request())).await.ok();
+            service.post(&admin, INTEGRATIONS, super::integrations::request()).await.ok();
+            let range = json!({"from": "-2d", "to": "-1d"});
+            service.post(&admin, &format!("{INTEGRATIONS}/i0/backfills"), range).await.ok();
         }
-        service.call(&admin, method.clone(), path, Some(body)).await.ok();
+        let answer = service.call(&admin, method.clone(), path, Some(body)).await;
+        assert!(answer.status.is_success(), "{method} {path}: {}", answer.text());
         let state = service.world.state();
         let entry = state.audit.last().unwrap_or_else(|| panic!("{method} {path} left no entry"));
         assert_eq!(entry.action, action, "{method} {path}");
