@@ -86,7 +86,7 @@ export const integrations = {
     removeTitle: (name: string) => `Delete the integration ${name}`,
     removeText: "What is under way is cancelled and its secrets are removed. Files stay where they are.",
     removeVerb: "Delete integration",
-    planned: (windows: number) => (windows === 0 ? "Everything up to now is planned already" : `${count(windows)} ${windows === 1 ? "window" : "windows"} planned`),
+    planned: (windows: number) => (windows === 0 ? "Everything that can be exported now is planned" : `${count(windows)} ${windows === 1 ? "window" : "windows"} planned`),
   },
 
   pausedBy: (who: string) => `Paused by ${who}`,

@@ -16,8 +16,11 @@ use super::*;
 /// Twelve o'clock.
 const NOON: Micros = Micros(1_785_585_600_000_000);
 
-/// First rows by integration: there is one, there is none, the source is away, or it never answers.
-struct Rows(fn(&DuePlan) -> Option<Result<Option<Micros>, Fault>>);
+/// There is one, there is none, or the source is away; `None`: it never answers.
+type FirstRow = Option<Result<Option<Micros>, Fault>>;
+
+/// First rows by integration.
+struct Rows(fn(&DuePlan) -> FirstRow);
 
 #[async_trait]
 impl FirstRows for Rows {
@@ -29,7 +32,7 @@ impl FirstRows for Rows {
     }
 }
 
-fn scheduler(store: &NativeStore, rows: fn(&DuePlan) -> Option<Result<Option<Micros>, Fault>>) -> Scheduler {
+fn scheduler(store: &NativeStore, rows: fn(&DuePlan) -> FirstRow) -> Scheduler {
     Scheduler::new(Arc::new(store.clone()), Arc::new(Rows(rows)), Arc::new(RealWaits), || NOON)
 }
 

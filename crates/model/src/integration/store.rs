@@ -191,8 +191,9 @@ pub trait IntegrationStore: Send + Sync {
     /// Plans windows again; runs that failed are queued once more.
     async fn resume_integration(&self, project: &ProjectId, id: &IntegrationId) -> Result<Integration, Fault>;
 
-    /// Plans everything up to `now` less the lag, the window that has not ended yet included. Nothing to
-    /// export is a conflict.
+    /// Plans everything up to `now` less the lag, the window that has not ended yet included, and returns the
+    /// runs, latest last; where a window is under way already, that one. No run: everything is planned, or the
+    /// scheduler has yet to find the first row. Paused is a conflict.
     async fn run_integration(
         &self,
         project: &ProjectId,

@@ -1,9 +1,12 @@
-//! Exporting now.
+//! Exporting now. It races the scheduler, which may have planned the same window a moment ago: either way what was
+//! asked for happens, so only a paused integration refuses.
 
-use model::{Fault, FaultKind, IntegrationId, Micros, ProjectId, WindowPlan, WindowRun};
+use model::{Fault, FaultKind, IntegrationId, JobId, Micros, ProjectId, WindowPlan, WindowRun};
+use sea_orm::{ActiveModelTrait, Set};
 
 use super::read::locked;
 use super::rows::to_due;
+use crate::native::entities::integration;
 use crate::native::{NativeStore, statement_failed};
 
 impl NativeStore {
@@ -13,29 +16,29 @@ impl NativeStore {
         id: &IntegrationId,
         now: Micros,
     ) -> Result<Vec<WindowRun>, Fault> {
-        let conflict = |why: String| Fault::new(FaultKind::Conflict, why);
-        let change = self.change().await.map_err(statement_failed("plan windows"))?;
+        let failed = || statement_failed("plan windows");
+        let mut change = self.change().await.map_err(failed())?;
         let row = locked(&change.tx, project, id).await?;
-        drop(change);
         if row.pause.is_some() {
-            return Err(conflict("the integration is paused".to_owned()).hint("resume it first"));
+            return Err(Fault::new(FaultKind::Conflict, "the integration is paused").hint("resume it first"));
         }
-        if row.live_run.is_some() {
-            return Err(conflict("a window is being exported already".to_owned()).hint("wait for it to end"));
+        if row.planned_upto.is_none() {
+            // Where the first window begins is for the scheduler to find out: it looks at once.
+            let mut due: integration::ActiveModel = row.into();
+            due.next_at = Set(0);
+            due.update(&change.tx).await.map_err(failed())?;
+            change.tell().await.map_err(failed())?;
+            change.commit().await.map_err(failed())?;
+            return Ok(Vec::new());
+        }
+        drop(change);
+        if let Some(live) = &row.live_run {
+            return Ok(vec![self.find_run(project, id, &JobId::new(live.as_str())).await?]);
         }
         let due = to_due(row)?;
-        if due.planned_upto.is_none() {
-            return Err(conflict("the first window is not known yet".to_owned())
-                .hint("the scheduler looks for the first row within a minute"));
-        }
-        let upto = due.settings.ready(now);
-        let Some(plan) = WindowPlan::upto(&due, upto) else {
-            return Err(conflict(format!("everything up to {upto} is planned already")).hint("wait a moment"));
-        };
+        let Some(plan) = WindowPlan::upto(&due, due.settings.ready(now)) else { return Ok(Vec::new()) };
         let spans: Vec<_> = plan.windows.iter().map(|window| window.name.span).collect();
-        if self.store_plans(vec![plan], now).await? == 0 {
-            return Err(conflict("somebody else planned windows at the same time".to_owned()).hint("try again"));
-        }
+        self.store_plans(vec![plan], now).await?;
         let mut runs = self.runs_of_spans(id, &spans).await?;
         runs.sort_by_key(|run| run.name.span.to);
         Ok(runs)
