@@ -653,7 +653,8 @@ export interface paths {
         /**
          * Export now
          * @description Plans everything up to now less the lag, the window that has not ended yet included; the next scheduled
-         *     window begins where it ends. Answers the runs, the latest last.
+         *     window begins where it ends. Answers the runs, the latest last, or the one that is under way already; none
+         *     where everything is planned, or where the first row is still looked for.
          */
         post: operations["run_integration"];
         delete?: never;

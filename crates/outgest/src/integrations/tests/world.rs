@@ -54,12 +54,15 @@ impl Waits for NoWaits {
     }
 }
 
+/// What every run is refused with.
+type Refusal = fn() -> Fault;
+
 /// One shelf for every integration, with what goes wrong next.
 #[derive(Clone)]
 pub struct Shelf {
     pub files: Arc<MemoryDestination>,
     trouble: Arc<Mutex<Vec<Trouble>>>,
-    refused: Arc<Mutex<Option<fn() -> Fault>>>,
+    refused: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl Shelf {
@@ -69,7 +72,7 @@ impl Shelf {
     }
 
     /// Every run is refused from now on, or none any more.
-    pub fn refuse(&self, fault: Option<fn() -> Fault>) {
+    pub fn refuse(&self, fault: Option<Refusal>) {
         *self.refused.lock().unwrap() = fault;
     }
 
