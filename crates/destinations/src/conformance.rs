@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use model::{
     ByteCount, Cursor, Destination, Durable, FaultKind, FileAttributes, FileName, FileReceipt, FileWriter, KeyDigest,
-    MANIFEST_VERSION, Manifest, ManifestWindow, Micros, ObjectHead, ProjectId, Retry, RowCount, TableName, UploadState,
+    MANIFEST_VERSION, Manifest, ManifestWindow, Micros, ObjectHead, ProjectId, Retry, RowCount, TableName, Unrecorded,
+    UploadState,
 };
 
 /// Attempts at discarding an upload whose last pieces may still be coming in.
@@ -65,6 +66,7 @@ pub async fn run(destination: &dyn Destination, ability: &Ability) {
     a_committed_upload_cannot_be_resumed(destination, ability).await;
     abort_leaves_nothing_new(destination, ability).await;
     discard_needs_only_the_first_state(destination, ability).await;
+    what_nobody_recorded_is_discarded_by_its_name(destination, ability).await;
     files_are_written_side_by_side(destination, ability).await;
     uploads_of_others_are_refused(destination).await;
     remove_takes_a_visible_file_back(destination).await;
@@ -197,6 +199,40 @@ pub async fn discard_needs_only_the_first_state(destination: &dyn Destination, a
     if ability.forgets_at_once {
         expect_gone(destination, &file, &durable.state).await;
     }
+}
+
+/// Uploads that crashes left unrecorded go, and those that are recorded or of other files stay.
+pub async fn what_nobody_recorded_is_discarded_by_its_name(destination: &dyn Destination, ability: &Ability) {
+    let (file, longer) = (name("unrecorded & lost.csv"), name("unrecorded & lost.csv.manifest.json"));
+    let mut other = open(destination, &longer, None).await;
+    let (of_other, _) = write_until_durable(&mut *other, 12, ability).await;
+    drop(other);
+    let mut lost = Vec::new();
+    for seed in [13, 14] {
+        let mut writer = open(destination, &file, None).await;
+        lost.push(write_until_durable(&mut *writer, seed, ability).await.0);
+    }
+    let mut writer = open(destination, &file, None).await;
+    let (recorded, _) = write_until_durable(&mut *writer, 15, ability).await;
+    drop(writer);
+
+    discard_unrecorded(destination, &file, Some(&recorded.state)).await;
+
+    for (file, kept) in [(&longer, &of_other), (&file, &recorded)] {
+        drop(open(destination, file, Some(&kept.state)).await);
+    }
+    if ability.forgets_at_once {
+        for lost in &lost {
+            expect_gone(destination, &file, &lost.state).await;
+        }
+    }
+    discard_unrecorded(destination, &file, None).await;
+    if ability.forgets_at_once {
+        expect_gone(destination, &file, &recorded.state).await;
+    }
+    let again = destination.discard_unrecorded(&file, None).await.expect("it may be done again");
+    assert_eq!(again, Unrecorded::Discarded(0));
+    discard(destination, &of_other.state).await;
 }
 
 /// Two files under way do not mix.
@@ -340,6 +376,20 @@ async fn discard(destination: &dyn Destination, state: &UploadState) {
         }
     }
     panic!("discard failed {DISCARD_ATTEMPTS} times");
+}
+
+/// The same for what nobody recorded.
+async fn discard_unrecorded(destination: &dyn Destination, file: &FileName, recorded: Option<&UploadState>) {
+    for _ in 0..DISCARD_ATTEMPTS {
+        match destination.discard_unrecorded(file, recorded).await {
+            Err(fault) if fault.retry() != Retry::Never => {}
+            result => {
+                let found = result.expect("discarding what nobody recorded succeeds");
+                return assert!(matches!(found, Unrecorded::Discarded(_)), "{found:?}");
+            }
+        }
+    }
+    panic!("discarding what nobody recorded failed {DISCARD_ATTEMPTS} times");
 }
 
 async fn write(writer: &mut dyn FileWriter, content: &[u8], ability: &Ability) {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use model::{
     ByteCount, CheckStep, Destination, DestinationLimits, Durable, Fault, FileAttributes, FileName, FileWriter,
-    ObjectHead, Published, UploadState,
+    ObjectHead, Published, Unrecorded, UploadState,
 };
 
 /// A method that can be made to fail.
@@ -35,6 +35,8 @@ pub enum Call {
     Open,
     /// [`Destination::discard`].
     Discard,
+    /// [`Destination::discard_unrecorded`].
+    DiscardUnrecorded,
     /// [`Destination::remove`].
     Remove,
     /// [`Destination::publish`].
@@ -215,6 +217,12 @@ impl Destination for Troubled {
         let planned = self.plan.count(Call::Discard);
         planned.before()?;
         planned.after(self.inner.discard(upload).await)
+    }
+
+    async fn discard_unrecorded(&self, file: &FileName, recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        let planned = self.plan.count(Call::DiscardUnrecorded);
+        planned.before()?;
+        planned.after(self.inner.discard_unrecorded(file, recorded).await)
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {

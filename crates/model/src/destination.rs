@@ -57,6 +57,13 @@ pub trait Destination: fmt::Display + Send + Sync {
     /// Removes what an earlier attempt uploaded without committing. Removing it twice is fine.
     async fn discard(&self, upload: &UploadState) -> Result<(), Fault>;
 
+    /// Removes uploads of `file` that were begun and neither committed nor discarded, all but the one that is
+    /// recorded: what a crash leaves between the answer to [`open`](Self::open) and its record. Nobody else may be
+    /// writing the file. Doing it twice is fine.
+    async fn discard_unrecorded(&self, _file: &FileName, _recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        Ok(Unrecorded::NotListed)
+    }
+
     /// Removes a visible file of a run that was cancelled before its manifest was written, and says
     /// whether it did: a destination that cannot take back what is visible (a pipe) says no.
     async fn remove(&self, _file: &FileName) -> Result<bool, Fault> {
@@ -93,6 +100,15 @@ pub struct Durable {
     pub bytes: ByteCount,
     /// How to continue after them.
     pub state: UploadState,
+}
+
+/// What became of uploads that nobody recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// So many were there, and are gone.
+    Discarded(usize),
+    /// Whether there are any cannot be told: the destination does not list them, or not to us.
+    NotListed,
 }
 
 /// Size and identity of a visible file.

@@ -64,7 +64,7 @@ pub use delivery::{
     event_column,
 };
 pub use destination::{
-    CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
+    CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead, Unrecorded,
 };
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
 pub use download::Downloads;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use model::{
-    ByteCount, Checkpoint, Destination, Durable, Fault, FileReceipt, OpenFile, OrderKey, ReadRequest, Retry, RowCount,
-    RunLog, Snapshot, Stop, StopReason,
+    ByteCount, Checkpoint, Destination, Durable, Fault, FileName, FileReceipt, OpenFile, OrderKey, ReadRequest, Retry,
+    RowCount, RunLog, Snapshot, Stop, StopReason,
 };
 
 use crate::encode::BlockToWrite;
 use crate::file::FileUnderWay;
+use crate::leftovers::discard_unrecorded;
 use crate::progress::{RowLog, Watch};
 use crate::retry::{Retrying, at_most};
 use crate::upload::{Upload, discard, upload_is_gone};
@@ -34,6 +35,8 @@ pub(crate) struct Files {
     /// Durable bytes of the open file when the checkpoint was last recorded; `None` before its first block.
     recorded: Option<ByteCount>,
     row_log: RowLog,
+    /// There may be uploads that no checkpoint names: of an attempt that died, or of an answer that was lost.
+    unrecorded: bool,
     /// The upload of an earlier attempt turned out to be gone.
     upload_lost: bool,
     /// The open file could not be written on, where another try may succeed.
@@ -54,6 +57,7 @@ impl Files {
         resume: Option<Checkpoint>,
     ) -> Result<Self, Fault> {
         let fresh = Checkpoint { version: CHECKPOINT_VERSION, as_of: spec.request.as_of, ..Checkpoint::default() };
+        let unrecorded = spec.begun_before || resume.is_some();
         let checkpoint = resume.unwrap_or(fresh);
         if checkpoint.version != CHECKPOINT_VERSION {
             let message = format!("cannot continue from a checkpoint of version {}", checkpoint.version);
@@ -71,6 +75,7 @@ impl Files {
             open: None,
             recorded: None,
             row_log,
+            unrecorded,
             upload_lost: false,
             file_failed: false,
             log_lost: false,
@@ -91,6 +96,12 @@ impl Files {
     /// Continues the file of an earlier attempt, or removes what is left of it.
     pub(crate) async fn begin(&mut self, schema: &SchemaRef, snapshot: Option<&Snapshot>) -> Result<(), Fault> {
         self.checkpoint.snapshot = snapshot.cloned();
+        if self.unrecorded
+            && let Some(file) = self.spec.files.under_way(&self.checkpoint)?
+        {
+            let recorded = self.checkpoint.open.as_ref().map(|open| &open.upload);
+            discard_unrecorded(&*self.destination, &file, recorded, &self.retrying).await?;
+        }
         let Some(open) = self.checkpoint.open.clone() else { return Ok(()) };
         if self.destination.limits().resumable && open.encoder.is_some() && !self.upload_lost {
             match continue_file(&self.spec, &self.destination, &self.retrying, &open, schema).await {
@@ -191,7 +202,7 @@ impl Files {
             Some(StopReason::Cancelled) => at_most(patience, self.remove_everything()).await,
             Some(StopReason::HandOver) => at_most(patience, self.keep()).await,
             None if fault.retry() != Retry::Never => at_most(patience, self.keep()).await,
-            None => at_most(patience, self.remove_open()).await,
+            None => at_most(patience, self.remove_unfinished()).await,
         };
         match settled {
             Some(Ok(())) => {}
@@ -206,8 +217,11 @@ impl Files {
         let encoder = spec.format.start(schema, &spec.format_options, None)?;
         let continuable = encoder.state().is_some() && self.destination.limits().resumable;
         let writes = if continuable { self.retrying.briefly() } else { self.retrying.clone() };
+        // Until the answer is there, an upload may be that nobody knows of.
+        let known = std::mem::replace(&mut self.unrecorded, true);
         let upload = Upload::open(&self.destination, &name, &spec.attributes(&name), &self.retrying, writes).await?;
         let file = FileUnderWay::new(name, encoder, upload, self.destination.limits().file_bytes_max);
+        self.unrecorded = known;
         self.checkpoint.open = Some(file.checkpoint());
         self.open = Some(file);
         self.recorded = None;
@@ -315,11 +329,22 @@ impl Files {
         self.log.record(&self.checkpoint).await
     }
 
-    async fn remove_open(&mut self) -> Result<(), Fault> {
+    async fn remove_unfinished(&mut self) -> Result<(), Fault> {
+        let file = self.spec.files.under_way(&self.checkpoint)?;
+        self.remove_open(file).await
+    }
+
+    /// Removes the uploads of the file under way.
+    async fn remove_open(&mut self, file: Option<FileName>) -> Result<(), Fault> {
         match (self.open.take(), self.checkpoint.open.take()) {
             (Some(file), _) => file.abort().await?,
             (None, Some(open)) => discard(&*self.destination, &open.upload, &self.retrying.for_cleanup()).await?,
             (None, None) => {}
+        }
+        if self.unrecorded
+            && let Some(file) = file
+        {
+            discard_unrecorded(&*self.destination, &file, None, &self.retrying.for_cleanup()).await?;
         }
         self.log.record(&self.checkpoint).await
     }
@@ -329,9 +354,10 @@ impl Files {
         if let (true, Some(manifest)) = (self.publishing, &self.spec.files.manifest) {
             self.destination.remove(manifest).await?;
         }
+        let file = self.spec.files.under_way(&self.checkpoint)?;
         let done = std::mem::take(&mut self.checkpoint.done);
         self.checkpoint.done_after = None;
-        self.remove_open().await?;
+        self.remove_open(file).await?;
         for file in done {
             if !self.destination.remove(&file.key).await? {
                 tracing::warn!(file = %file.key, "the file of a cancelled run cannot be removed");

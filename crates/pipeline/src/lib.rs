@@ -24,6 +24,7 @@ mod file;
 mod files;
 mod hash;
 mod key;
+mod leftovers;
 mod progress;
 mod reads;
 mod replace;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    ByteCount, Compression, Enrichment, Fault, FileAttributes, FileName, Format, FormatDescriptor, FormatOptions,
-    KeyRange, ReadRequest, RowCount,
+    ByteCount, Checkpoint, Compression, Enrichment, Fault, FileAttributes, FileName, Format, FormatDescriptor,
+    FormatOptions, KeyRange, ReadRequest, RowCount,
 };
 
 use crate::{Budget, Earlier};
@@ -32,6 +32,8 @@ pub struct RunSpec {
     pub files: FileLayout,
     /// What lies under these names already.
     pub earlier: Earlier,
+    /// Whether an earlier attempt may have begun files: then uploads of them that no checkpoint names are removed.
+    pub begun_before: bool,
     /// The request, readable and repeatable, for the manifest.
     pub query: serde_json::Value,
     /// SHA-256 of the request in canonical form, for the manifest.
@@ -94,6 +96,15 @@ impl FileLayout {
         match self.roll_bytes {
             None => FileName::new(format!("{}{}", self.stem, self.extension)),
             Some(_) => FileName::new(format!("{}{}", numbered(&self.stem, number), self.extension)),
+        }
+    }
+
+    /// The file that a run was writing, or was to write next, when it recorded this; `None` where it needs no more.
+    pub fn under_way(&self, checkpoint: &Checkpoint) -> Result<Option<FileName>, Fault> {
+        match &checkpoint.open {
+            Some(open) => Ok(Some(open.name.clone())),
+            None if self.roll_bytes.is_none() && !checkpoint.done.is_empty() => Ok(None),
+            None => self.file(checkpoint.done.len() + 1).map(Some),
         }
     }
 

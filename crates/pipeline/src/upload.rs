@@ -14,6 +14,7 @@ use model::{
 };
 
 use crate::hash::Hash;
+use crate::leftovers::discard_unrecorded;
 use crate::retry::{Attempts, Retrying};
 
 /// A file being sent.
@@ -36,7 +37,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Starts a file. No byte is sent.
+    /// Starts a file. No byte is sent. Where an answer was lost, what it told of is removed.
     pub(crate) async fn open(
         destination: &Arc<dyn Destination>,
         name: &FileName,
@@ -44,7 +45,15 @@ impl Upload {
         retrying: &Retrying,
         writes: Retrying,
     ) -> Result<Self, Fault> {
-        let writer = retrying.until_ok("opening a file", || destination.open(name, attributes, None)).await?;
+        let mut tries = 0;
+        let open = || {
+            tries += 1;
+            destination.open(name, attributes, None)
+        };
+        let writer = retrying.until_ok("opening a file", open).await?;
+        if tries > 1 {
+            discard_unrecorded(&**destination, name, Some(&writer.upload()), retrying).await?;
+        }
         Ok(Self {
             destination: Arc::clone(destination),
             name: name.clone(),
@@ -126,7 +135,10 @@ impl Upload {
         // The answer may have been lost after the file became visible, that of a killed attempt included.
         let (destination, bytes) = (&*self.destination, ByteCount(self.end));
         let look = || visible_with(destination, &self.name, bytes, sha256);
-        self.retrying.until_ok("looking for the finished file", look).await?.ok_or(fault)
+        let head = self.retrying.until_ok("looking for the finished file", look).await?.ok_or(fault)?;
+        // A store that went down amid the commit may have kept the upload beside the file that it made of it.
+        discard(destination, &self.durable.state, &self.retrying).await?;
+        Ok(head)
     }
 
     /// Removes every trace of the file. Works after the run was stopped.

@@ -23,7 +23,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
     ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, Fields, FileAttributes,
-    FileName, FileWriter, KindDescriptor, ObjectHead, Published, UploadState,
+    FileName, FileWriter, KindDescriptor, ObjectHead, Published, Unrecorded, UploadState,
 };
 
 use crate::address::{Address, FILE_SCHEME};
@@ -169,6 +169,12 @@ impl Destination for LocalDestination {
     async fn discard(&self, upload: &UploadState) -> Result<(), Fault> {
         let upload: Upload = state::recall(NAME, upload)?;
         writer::remove_partial(self.target(&upload.file), upload.identity).await
+    }
+
+    async fn discard_unrecorded(&self, file: &FileName, recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        let recorded: Option<Upload> = recorded.map(|state| state::recall(NAME, state)).transpose()?;
+        let identity = recorded.map(|upload| upload.identity);
+        writer::remove_other_partial(self.target(file), identity).await.map(Unrecorded::Discarded)
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {

@@ -242,6 +242,24 @@ pub(super) async fn remove_partial(target: PathBuf, identity: Identity) -> Resul
     .await
 }
 
+/// Removes the partial file of `target` unless it is the recorded one, or is being written; says how many went.
+pub(super) async fn remove_other_partial(target: PathBuf, recorded: Option<Identity>) -> Result<usize, Fault> {
+    let partial = partial_of(&target);
+    blocking("remove", partial.clone(), move || {
+        let file = match File::open(&partial) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(0),
+            file => file?,
+        };
+        if recorded == Some(identity_of(&file.metadata()?)) || !lock(&file)? {
+            return Ok(0);
+        }
+        fs::remove_file(&partial)?;
+        sync_directory(&partial)?;
+        Ok(1)
+    })
+    .await
+}
+
 enum Opened {
     Ready(File, Identity),
     InUse,

@@ -16,7 +16,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
     ByteCount, CheckStep, Destination, DestinationLimits, Fault, FaultKind, FileAttributes, FileName, FileWriter,
-    ObjectHead, Published, UploadState,
+    ObjectHead, Published, Unrecorded, UploadState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub struct MemoryDestination {
 #[derive(Default)]
 struct Content {
     files: BTreeMap<FileName, MemoryFile>,
-    uploads: BTreeMap<u64, Vec<u8>>,
+    uploads: BTreeMap<u64, (FileName, Vec<u8>)>,
     uploads_begun: u64,
 }
 
@@ -151,8 +151,8 @@ impl Destination for MemoryDestination {
                     return Err(state::foreign(&format!("it is an upload of {}", upload.file)));
                 }
                 let mut content = self.content();
-                let kept = content.uploads.get_mut(&upload.id).filter(|kept| kept.len() as u64 >= upload.bytes);
-                let kept = kept.ok_or_else(|| {
+                let kept = content.uploads.get_mut(&upload.id).map(|(_, kept)| kept);
+                let kept = kept.filter(|kept| kept.len() as u64 >= upload.bytes).ok_or_else(|| {
                     Fault::new(FaultKind::NotFound, format!("the upload of {file} to memory no longer exists"))
                 })?;
                 kept.truncate(upload.bytes as usize);
@@ -162,7 +162,7 @@ impl Destination for MemoryDestination {
                 let mut content = self.content();
                 content.uploads_begun += 1;
                 let id = content.uploads_begun;
-                content.uploads.insert(id, Vec::new());
+                content.uploads.insert(id, (file.clone(), Vec::new()));
                 (id, 0)
             }
         };
@@ -173,6 +173,15 @@ impl Destination for MemoryDestination {
         let upload: Upload = state::recall(KIND, upload)?;
         self.content().uploads.remove(&upload.id);
         Ok(())
+    }
+
+    async fn discard_unrecorded(&self, file: &FileName, recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        let recorded: Option<Upload> = recorded.map(|state| state::recall(KIND, state)).transpose()?;
+        let recorded = recorded.map(|upload| upload.id);
+        let uploads = &mut self.content().uploads;
+        let before = uploads.len();
+        uploads.retain(|id, (of, _)| of != file || Some(*id) == recorded);
+        Ok(Unrecorded::Discarded(before - uploads.len()))
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {

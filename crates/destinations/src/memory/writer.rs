@@ -43,7 +43,7 @@ impl FileWriter for MemoryWriter {
         self.rest.extend_from_slice(&bytes);
         let whole = self.rest.len() / self.destination.piece_bytes * self.destination.piece_bytes;
         match self.destination.content().uploads.get_mut(&self.id) {
-            Some(upload) => upload.extend(self.rest.drain(..whole)),
+            Some((_, upload)) => upload.extend(self.rest.drain(..whole)),
             None => return Err(self.gone()),
         }
         self.durable += whole as u64;
@@ -52,7 +52,7 @@ impl FileWriter for MemoryWriter {
 
     async fn commit(self: Box<Self>) -> Result<ObjectHead, Fault> {
         let mut content = self.destination.content();
-        let mut upload = content.uploads.remove(&self.id).ok_or_else(|| self.gone())?;
+        let (_, mut upload) = content.uploads.remove(&self.id).ok_or_else(|| self.gone())?;
         upload.extend_from_slice(&self.rest);
         let bytes = Bytes::from(upload);
         let head = head_of(&bytes);

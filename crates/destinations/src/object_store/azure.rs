@@ -297,6 +297,11 @@ impl Vendor for Azure {
         }
     }
 
+    /// Blocks belong to their blob: what a list does not name goes when it is committed, else after a week.
+    async fn uploads(&self, _: &Path) -> object_store::Result<Option<Vec<String>>> {
+        Ok(Some(Vec::new()))
+    }
+
     async fn complete(
         &self,
         path: &Path,

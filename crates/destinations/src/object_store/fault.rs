@@ -125,6 +125,12 @@ pub(super) fn is_missing(refusal: &Refusal) -> bool {
     kind_of(refusal) == FaultKind::NotFound
 }
 
+/// Whether a store that is asked for its uploads will not list them: it cannot, or we lack the right.
+pub(super) fn cannot_list(refusal: &Refusal) -> bool {
+    let is_unknown = matches!(refusal.code.as_str(), "NotImplemented" | "MethodNotAllowed");
+    is_unknown || matches!(kind_of(refusal), FaultKind::Credentials | FaultKind::NotFound | FaultKind::Rejected)
+}
+
 fn kind_of(refusal: &Refusal) -> FaultKind {
     match refusal.code.as_str() {
         _ if is_missing_root(refusal) => FaultKind::Configuration,

@@ -7,15 +7,16 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Fault, FaultKind, Fields, KindDescriptor, Secret};
-use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::gcp::{GcpCredential, GoogleCloudStorage, GoogleCloudStorageBuilder};
 use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{HeaderValue, StaticCredentialProvider};
 use schemars::JsonSchema;
 
+use super::uploads::Query;
 use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
-use super::{ObjectDestination, options};
+use super::{ObjectDestination, options, uploads};
 use crate::address::Address;
 use crate::egress::Egress;
 use crate::fields::DestinationFields;
@@ -150,17 +151,26 @@ impl Vendor for Gcs {
     }
 
     async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()> {
+        let answer = self.get(url_of(&self.bucket_url, path), list_parts(id, tags).into()).await?;
+        expect_last_part(answer, path, tags).await
+    }
+
+    async fn uploads(&self, path: &Path) -> object_store::Result<Option<Vec<String>>> {
+        uploads::of_key(path, |query| self.get(self.bucket_url.clone(), query).boxed()).await
+    }
+}
+
+impl Gcs {
+    /// Asks about an object, or about the bucket, what the client has no method for.
+    async fn get(&self, url: String, query: Query) -> object_store::Result<HttpResponse> {
         let credential = self.store.credentials().get_credential().await?;
-        let query: String =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(list_parts(id, tags)).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let mut request = HttpRequest::new(HttpRequestBody::empty());
-        let url = format!("{}?{query}", url_of(&self.bucket_url, path));
-        *request.uri_mut() = url.parse().expect("an encoded path and query make a URI");
+        *request.uri_mut() = format!("{url}?{query}").parse().expect("an encoded path and query make a URI");
         if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {}", credential.bearer)) {
             request.headers_mut().insert("authorization", bearer);
         }
         let sent = self.http.execute(request).await;
-        let answer = sent.map_err(|error| object_store::Error::Generic { store: "GCS", source: Box::new(error) })?;
-        expect_last_part(answer, path, tags).await
+        sent.map_err(|error| object_store::Error::Generic { store: "GCS", source: Box::new(error) })
     }
 }

@@ -10,6 +10,7 @@ mod gcs;
 mod options;
 mod pieces;
 mod s3;
+mod uploads;
 mod vendor;
 mod writer;
 
@@ -24,7 +25,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use model::{
     ByteCount, CheckStep, Connected, Destination, DestinationLimits, Fault, FaultKind, FileAttributes, FileName,
-    FileWriter, ObjectHead, Published, UploadState,
+    FileWriter, ObjectHead, Published, Unrecorded, UploadState,
 };
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStoreExt, PutOptions, PutPayload};
@@ -243,6 +244,21 @@ impl Destination for ObjectDestination {
     async fn discard(&self, upload: &UploadState) -> Result<(), Fault> {
         let upload = self.recall(upload)?;
         self.session.abort(&upload.file, &upload.id).await
+    }
+
+    async fn discard_unrecorded(&self, file: &FileName, recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        let recorded = recorded.map(|state| self.recall(state)).transpose()?.map(|upload| upload.id);
+        let path = path_of(file)?;
+        let listed = self.session.vendor.uploads(&path);
+        let doing = format!("list uploads of {file}");
+        let Some(ids) = self.session.request(&doing, ANSWER_TIME, listed).await? else {
+            return Ok(Unrecorded::NotListed);
+        };
+        let others: Vec<String> = ids.into_iter().filter(|id| Some(id) != recorded.as_ref()).collect();
+        for id in &others {
+            self.session.abort(file, id).await?;
+        }
+        Ok(Unrecorded::Discarded(others.len()))
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {

@@ -7,13 +7,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Fault, FaultKind, Fields, KindDescriptor, Secret};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use schemars::JsonSchema;
 
+use super::uploads::Query;
 use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, without_retries};
-use super::{ObjectDestination, options};
+use super::{ObjectDestination, options, uploads};
 use crate::address::Address;
 use crate::egress::Egress;
 use crate::fields::DestinationFields;
@@ -25,6 +26,8 @@ const SIGNED_FOR: Duration = Duration::from_secs(300);
 const HINT: &str = "set access_key_id and secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
                     or run where a role is attached; the key needs s3:PutObject, s3:GetObject and \
                     s3:AbortMultipartUpload";
+/// The address of the bucket itself.
+static BUCKET: Path = Path::ROOT;
 
 pub(crate) const KIND: Kind = Kind { describe, connect: connect_through, remote: true };
 
@@ -265,13 +268,24 @@ impl Vendor for S3 {
     }
 
     async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()> {
-        let query = SignedUrlOptions::new().with_query(list_parts(id, tags));
+        let answer = self.get(path, list_parts(id, tags).into()).await?;
+        expect_last_part(answer, path, tags).await
+    }
+
+    async fn uploads(&self, path: &Path) -> object_store::Result<Option<Vec<String>>> {
+        uploads::of_key(path, |query| self.get(&BUCKET, query).boxed()).await
+    }
+}
+
+impl S3 {
+    /// Asks about an object, or about the bucket, what the client has no method for.
+    async fn get(&self, path: &Path, query: Query) -> object_store::Result<HttpResponse> {
+        let options = SignedUrlOptions::new().with_query(query);
         let get = "GET".parse().expect("GET is a method");
-        let url = self.store.signed_url_opts(get, path, SIGNED_FOR, &query).await?;
+        let url = self.store.signed_url_opts(get, path, SIGNED_FOR, &options).await?;
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.uri_mut() = url.as_str().parse().expect("a signed URL is a URI");
         let sent = self.http.execute(request).await;
-        let answer = sent.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        expect_last_part(answer, path, tags).await
+        sent.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })
     }
 }

@@ -66,6 +66,10 @@ pub(super) trait Vendor: Send + Sync {
     /// Asks after an upload; an error where it no longer takes parts.
     async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()>;
 
+    /// Ids of the uploads of a key that take parts, none where parts belong to no upload; `None` where they are not
+    /// listed, or not to us.
+    async fn uploads(&self, path: &Path) -> object_store::Result<Option<Vec<String>>>;
+
     /// Makes the object of the parts visible.
     async fn complete(
         &self,

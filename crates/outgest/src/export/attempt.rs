@@ -88,6 +88,11 @@ impl Run {
         }
     }
 
+    /// Whether an earlier attempt began to write.
+    pub fn begun_before(&self) -> bool {
+        !matches!(self.left, Left::Nothing)
+    }
+
     /// Whether an earlier export at this output is replaced.
     pub fn replaces(&self) -> bool {
         self.replaces
@@ -177,6 +182,10 @@ fn same_files(a: &Value, b: &Value) -> bool {
 async fn remove(output: &Output, checkpoint: &Checkpoint) -> Result<(), Fault> {
     if let Some(open) = &checkpoint.open {
         output.destination.discard(&open.upload).await?;
+    }
+    // What it had begun and not yet recorded, where that can be found; if not, the run that follows says so.
+    if let Some(file) = output.layout.under_way(checkpoint)? {
+        output.destination.discard_unrecorded(&file, None).await?;
     }
     for file in &checkpoint.done {
         output.destination.remove(&file.key).await?;

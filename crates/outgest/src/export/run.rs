@@ -60,6 +60,7 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     let mut spec = run_spec(&request, &run.id, as_of, comments, output.layout.clone(), budget).await?;
     spec.request.snapshot = snapshot;
     spec.warnings = warnings;
+    spec.begun_before = run.begun_before();
     if run.replaces() {
         let mut manifests: Vec<_> = spec.files.manifest.iter().chain(&output.usual_manifest).cloned().collect();
         manifests.dedup();

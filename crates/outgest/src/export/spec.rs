@@ -39,6 +39,7 @@ pub async fn run_spec(
         format_options: request.format_options.clone(),
         files,
         earlier: Earlier::Nothing,
+        begun_before: false,
         query_fingerprint: hex(&Sha256::digest(request.query.to_string())),
         query: request.query.clone(),
         product_version: env!("CARGO_PKG_VERSION").to_owned(),

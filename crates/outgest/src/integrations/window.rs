@@ -116,6 +116,7 @@ impl WindowRunner {
         let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, self.budget).await;
         let mut spec = spec.map_err(|fault| fault.during("looking comments up"))?;
         spec.request.snapshot = log.snapshot();
+        spec.begun_before = job.attempt > 1;
         if piece.partial {
             spec.warnings.push("A revision: only rows that earlier files of the window lack.".to_owned());
         }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jobs::{Context, Done, Runner};
 use model::{
     Checkpoint, CommentLookup, ExportJob, Fault, FileName, Job, JobKind, KeyRange, Manifest, Micros, NewPart,
-    PriceLookup, Receipt, RowCount, RunId, Snapshot, Source,
+    PriceLookup, Receipt, RowCount, RunId, Snapshot, Source, Unrecorded,
 };
 use pipeline::{Budget, FileLayout, Ports, RealWaits};
 
@@ -64,15 +64,20 @@ impl Runner for ExportRunner {
     }
 
     async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
-        let checkpoints = job.checkpoint.iter().chain(job.parts.iter().filter_map(|part| part.checkpoint.as_ref()));
-        for checkpoint in checkpoints {
-            self.remove(checkpoint).await?;
+        let piece = match job.kind {
+            JobKind::File => self.part(job)?,
+            _ => self.whole(job)?,
+        };
+        if job.parts.is_empty() {
+            self.remove(&piece.layout, job.checkpoint.as_ref()).await?;
         }
-        if job.kind == JobKind::Export {
-            let export: ExportJob = read(&job.spec, ExportJob::VERSION)?;
-            self.remove_file(&manifest_name(&self.place.key(&export.file_name)?)?).await?;
+        for (number, part) in (1..).zip(&job.parts) {
+            self.remove(&piece.layout.part(number), part.checkpoint.as_ref()).await?;
         }
-        Ok(())
+        match &piece.layout.manifest {
+            Some(manifest) => self.remove_file(manifest).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -145,6 +150,7 @@ impl ExportRunner {
         let spec = run_spec(&piece.request, &run, piece.as_of, comments, layout, self.budget).await;
         let mut spec = spec.map_err(|fault| fault.during("looking comments up"))?;
         spec.request.snapshot = piece.snapshot.clone();
+        spec.begun_before = job.attempt > 1;
         spec.range = piece.range.clone();
         spec.limit = piece.limit();
         spec.warnings = piece.export.warnings.clone();
@@ -180,10 +186,20 @@ impl ExportRunner {
         completed(&Receipt { manifest, manifest_key: Some(name) })
     }
 
-    async fn remove(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    /// Removes what was written under this layout, as far as it was recorded or can be found by its name.
+    async fn remove(&self, layout: &FileLayout, checkpoint: Option<&Checkpoint>) -> Result<(), Fault> {
+        let destination = &self.place.destination;
+        let none = Checkpoint::default();
+        let checkpoint = checkpoint.unwrap_or(&none);
         if let Some(open) = &checkpoint.open {
-            let discarded = self.place.destination.discard(&open.upload).await;
+            let discarded = destination.discard(&open.upload).await;
             discarded.map_err(|fault| fault.during("removing an unfinished file"))?;
+        }
+        if let Some(file) = layout.under_way(checkpoint)? {
+            let discarded = destination.discard_unrecorded(&file, None).await;
+            if discarded.map_err(|fault| fault.during("removing an unfinished file"))? == Unrecorded::NotListed {
+                tracing::warn!(%file, %destination, "an upload of this file may be left: uploads are not listed to us");
+            }
         }
         for file in &checkpoint.done {
             self.remove_file(&file.key).await?;

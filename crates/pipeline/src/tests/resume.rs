@@ -27,6 +27,8 @@ async fn same_files_after(make: impl Fn() -> Bench, trouble: Trouble) {
         }
         let Ended::Done(outcome) = ended else { panic!("{trouble:?} at call {call} ({}): {ended:?}", name()) };
         assert_eq!(bench.files(), undisturbed.files(), "{trouble:?} at call {call} ({})", name());
+        let left = bench.shelf.uploads.lock().unwrap().len();
+        assert_eq!(left, 0, "{trouble:?} at call {call} ({}) left uploads", name());
         assert_eq!(outcome.receipt, expected.receipt, "{trouble:?} at call {call} ({})", name());
     }
     assert!(disturbed * 2 > calls, "{trouble:?} disturbed only {disturbed} of {calls} calls");

@@ -1,5 +1,7 @@
 //! An S3 server inside the test process: checks signatures, keeps buckets as directories.
 
+mod listing;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -15,12 +17,12 @@ use s3s::Body;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Environment;
+use super::{Environment, free_address};
+use listing::Listing;
 
 /// Id of the key that the server accepts.
 const KEY_ID: &str = "TESTKEY";
@@ -91,13 +93,13 @@ impl S3Server {
 
     fn start_as(refused: &'static str, pause: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { folder, address: "127.0.0.1:0".parse().unwrap(), refused, pause, running: None };
+        let mut server = Self { folder, address: free_address(), refused, pause, running: None };
         server.run();
         server
     }
 
     fn run(&mut self) {
-        let mut service = S3ServiceBuilder::new(FileSystem::new(self.folder.path()).unwrap());
+        let mut service = S3ServiceBuilder::new(Listing::new(self.folder.path().to_owned()));
         service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
         let folder = self.folder.path().to_owned();
         service.set_access(Guard { refused: self.refused, pause: self.pause, folder });
@@ -105,7 +107,6 @@ impl S3Server {
 
         let listener = std::net::TcpListener::bind(self.address).unwrap();
         listener.set_nonblocking(true).unwrap();
-        self.address = listener.local_addr().unwrap();
         let (stop, mut stopped) = oneshot::channel();
         let serve = async move {
             let listener = TcpListener::from_std(listener).unwrap();
@@ -140,6 +141,29 @@ impl S3Server {
             // Both fail only where the server has ended already.
             drop((stop.send(()), thread.join()));
         }
+    }
+
+    /// Ends at once, amid whatever it was asked for, and begins again after a while at the same address with what
+    /// it kept.
+    pub fn restart(&mut self, away: Duration) {
+        self.end();
+        std::thread::sleep(away);
+        self.run();
+    }
+
+    /// Key and id of the uploads of a bucket that were neither completed nor aborted, as it lists them.
+    pub fn uploads(&self, bucket: &str) -> Vec<(String, String)> {
+        listing::uploads(self.folder.path(), bucket)
+    }
+
+    /// Keys of the objects in a bucket, sorted.
+    pub fn objects(&self, bucket: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path().join(bucket)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        // What it was writing when it was ended is no object.
+        let mut objects: Vec<_> = names.filter(|name| !name.starts_with(".tmp.")).collect();
+        objects.sort();
+        objects
     }
 
     /// Creates a bucket.

@@ -22,6 +22,8 @@ pub(crate) struct Shelf {
     pub(crate) file_bytes_max: u64,
     pub(crate) visible: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
     pub(crate) uploads: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+    /// The file of every upload that was ever begun.
+    names: Mutex<BTreeMap<u64, String>>,
     next_upload: AtomicUsize,
 }
 
@@ -47,6 +49,7 @@ impl Shelf {
             file_bytes_max: 1 << 40,
             visible: Arc::default(),
             uploads: Arc::default(),
+            names: Mutex::default(),
             next_upload: AtomicUsize::new(0),
         }
     }
@@ -98,6 +101,7 @@ impl Destination for Shelf {
         let (upload, durable) = match resume {
             None => {
                 let upload = self.next_upload.fetch_add(1, Ordering::SeqCst) as u64;
+                self.names.lock().unwrap().insert(upload, file.as_str().to_owned());
                 self.uploads.lock().unwrap().insert(upload, vec![]);
                 (upload, 0)
             }
@@ -127,6 +131,19 @@ impl Destination for Shelf {
         let trouble = self.calls.before("discard").await?;
         self.uploads.lock().unwrap().remove(&upload.0["upload"].as_u64().unwrap());
         self.calls.after(trouble).await
+    }
+
+    async fn discard_unrecorded(&self, file: &FileName, recorded: Option<&UploadState>) -> Result<Unrecorded, Fault> {
+        let trouble = self.calls.before("discard_unrecorded").await?;
+        let discarded = {
+            let recorded = recorded.map(|state| state.0["upload"].as_u64().unwrap());
+            let (names, mut uploads) = (self.names.lock().unwrap(), self.uploads.lock().unwrap());
+            let before = uploads.len();
+            uploads.retain(|id, _| names[id] != file.as_str() || Some(*id) == recorded);
+            before - uploads.len()
+        };
+        self.calls.after(trouble).await?;
+        Ok(Unrecorded::Discarded(discarded))
     }
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {

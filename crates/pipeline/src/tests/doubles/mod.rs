@@ -7,6 +7,7 @@ mod source;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -65,6 +66,7 @@ pub(crate) struct Bench {
     pub(crate) calls: Arc<Calls>,
     pub(crate) spec: RunSpec,
     pub(crate) rule: CanonicalRule,
+    attempts: AtomicUsize,
 }
 
 /// How an attempt ended.
@@ -88,6 +90,7 @@ impl Bench {
             calls,
             spec: spec(),
             rule: CanonicalRule { rows_max: 4, cell_bytes_max: ByteCount(120) },
+            attempts: AtomicUsize::new(0),
         }
     }
 
@@ -116,7 +119,8 @@ impl Bench {
     /// Runs from the last checkpoint, if any, with trouble at a call.
     pub(crate) async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Ended {
         self.calls.arm(trouble);
-        let run = run_cut(self.spec.clone(), self.ports(), self.notebook.last(), self.rule);
+        let begun_before = self.attempts.fetch_add(1, Ordering::SeqCst) > 0;
+        let run = run_cut(RunSpec { begun_before, ..self.spec.clone() }, self.ports(), self.notebook.last(), self.rule);
         tokio::select! {
             ended = run => ended.map_or_else(Ended::Failed, |outcome| Ended::Done(Box::new(outcome))),
             () = self.calls.crashed() => Ended::Crashed,
@@ -151,6 +155,7 @@ fn spec() -> RunSpec {
             empty: EmptyRun::File,
         },
         earlier: Earlier::Nothing,
+        begun_before: false,
         query: serde_json::json!({}),
         query_fingerprint: "f".into(),
         product_version: "0".into(),

@@ -154,9 +154,9 @@ fn end_as_failed(row: &mut job::ActiveModel, failure: String, now: Micros) {
     row.failure = Set(Some(failure));
 }
 
-/// Whether there may be files or uploads of the job.
+/// Whether there may be files or uploads of the job: also of one whose worker died before its first record.
 pub(super) fn leaves_something(row: &job::Model) -> bool {
-    row.checkpoint.is_some() || row.parts_open.is_some()
+    row.checkpoint.is_some() || row.parts_open.is_some() || row.attempts > 0
 }
 
 /// Nothing is left of the job. A part tells its whole when it was the last one at work.
