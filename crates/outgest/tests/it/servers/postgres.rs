@@ -3,16 +3,18 @@
 //! A server is the child of a shell that waits for the end of its standard input, which comes when this process
 //! ends, however it ends; then the server is stopped and its folder removed.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::free_address;
 use crate::support;
 
-/// Starts the server `$1/postgres` on the folder `$2` and the port `$3` as an ordinary user.
+/// Starts the server `$1/postgres` on the folder `$2` and the port `$3` as an ordinary user. A number on standard
+/// input kills it and starts it again after so many seconds.
 const RUN: &str = r#"
 set -e
 as=""
@@ -20,11 +22,21 @@ if [ "$(id -u)" = 0 ]; then
     chown nobody "$2"
     as="setpriv --reuid=nobody --regid=nogroup --clear-groups"
 fi
+start() {
+    $as "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=200 \
+        -c fsync=off -c full_page_writes=off -c synchronous_commit="$4" >>"$2/log" 2>&1 </dev/null &
+    server=$!
+}
 $as "$1/initdb" -D "$2/data" -U postgres -A trust --no-sync --no-instructions >"$2/log" 2>&1
-$as "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=200 \
-    -c fsync=off -c full_page_writes=off -c synchronous_commit=off >>"$2/log" 2>&1 </dev/null &
-server=$!
-cat >/dev/null
+start "$@"
+while read -r away; do
+    kill -KILL $server
+    wait $server || true
+    # Its children notice by themselves; a successor does not start beside them.
+    while ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -qF "$2/data"; do sleep 0.05; done
+    sleep "$away"
+    start "$@"
+done
 kill -INT $server || true
 wait $server || true
 rm -rf "$2"
@@ -33,6 +45,7 @@ rm -rf "$2"
 /// A running server.
 pub struct Postgres {
     programs: PathBuf,
+    folder: PathBuf,
     port: u16,
     /// Its standard input closes with this process, or with the server that it belongs to.
     shell: Child,
@@ -42,16 +55,22 @@ impl Postgres {
     /// The server; `None` without the test stack.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        SHARED.get_or_init(Self::start).as_ref()
+        // Nobody kills it, so what it confirms may wait for the disk.
+        SHARED.get_or_init(|| Self::start("off")).as_ref()
     }
 
-    fn start() -> Option<Self> {
+    /// A server of one's own, which keeps what it confirmed when it is killed; `None` without the test stack.
+    pub fn of_ones_own() -> Option<Self> {
+        Self::start("on")
+    }
+
+    fn start(synchronous_commit: &str) -> Option<Self> {
         support::stack()?;
         let programs = programs().expect("no postgres server is installed: apt-get install postgresql");
         let folder = tempfile::Builder::new().prefix("outgest-postgres-").tempdir().unwrap().keep();
-        let address = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().local_addr().unwrap();
-        let shell = run(&programs, &folder, address.port());
-        let server = Self { programs, port: address.port(), shell };
+        let address = free_address();
+        let shell = run(&programs, &folder, address.port(), synchronous_commit);
+        let server = Self { programs, folder, port: address.port(), shell };
         server.wait_until_it_answers();
         Some(server)
     }
@@ -64,10 +83,33 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// Kills it (`kill -9`) and starts it again after a while, at the same address with what it kept.
+    pub fn restart(&mut self, away: Duration) {
+        let before = self.process();
+        let stdin = self.shell.stdin.as_mut().unwrap();
+        writeln!(stdin, "{}", away.as_secs_f64()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.process().is_none_or(|process| Some(process) == before) {
+            assert!(Instant::now() < deadline, "postgres is not started again: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.wait_until_it_answers();
+    }
+
+    /// The id of its process, as it noted it.
+    fn process(&self) -> Option<u32> {
+        let noted = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        noted.lines().next()?.parse().ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while let Err(error) = self.sql("postgres", "SELECT 1") {
-            assert!(Instant::now() < deadline, "postgres does not start: {error}");
+            assert!(Instant::now() < deadline, "postgres does not start: {error}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -95,10 +137,11 @@ impl Drop for Postgres {
     }
 }
 
-fn run(programs: &Path, folder: &Path, port: u16) -> Child {
+fn run(programs: &Path, folder: &Path, port: u16, synchronous_commit: &str) -> Child {
     let mut shell = Command::new("sh");
-    shell.args(["-c", RUN, "sh"]).args([programs, folder, Path::new(&port.to_string())]);
-    shell.stdin(Stdio::piped()).spawn().unwrap()
+    shell.args(["-c", RUN, "sh"]).args([programs, folder]).args([&port.to_string(), synchronous_commit]);
+    // The shell would say of every server that it was killed.
+    shell.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// The folder of the server's programs: Debian keeps it out of the path.
