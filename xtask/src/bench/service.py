@@ -23,7 +23,7 @@ class Project:
         answer = self.connection.getresponse()
         text = answer.read()
         if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text.decode()}")
+            raise RuntimeError(f"{method} {path}: {answer.status} {text.decode()}")
         return json.loads(text)
 
     def create(self, body):
@@ -34,7 +34,7 @@ class Project:
             found = self.call("GET", "exports/" + export)
             if found["state"] not in ("queued", "running"):
                 if found["state"] != "completed":
-                    raise SystemExit(json.dumps(found))
+                    raise RuntimeError(json.dumps(found))
                 return found
             time.sleep(0.02)
 
@@ -53,11 +53,21 @@ def load(url, project, key, rate, seconds):
     rate, seconds = int(rate), int(seconds)
     known = [Project(url, project, key).create({"table": "events", "limit": 5})]
     due = iter(range(rate * seconds))
-    lock, times, began = threading.Lock(), {"list": [], "get": [], "create": []}, time.monotonic() + 0.5
+    lock, failures, exports = threading.Lock(), [], [0]
+    times, began = {"list": [], "get": [], "create": []}, time.monotonic() + 0.5
+
+    def noting_failures(work):
+        def noted():
+            try:
+                work()
+            except Exception as error:
+                failures.append(repr(error))
+
+        return noted
 
     def caller():
         calls = Project(url, project, key)
-        while True:
+        while not failures:
             with lock:
                 number = next(due, None)
             if number is None:
@@ -80,9 +90,10 @@ def load(url, project, key, rate, seconds):
         calls = Project(url, project, key)
         while not stop.is_set():
             calls.ended(calls.create({"table": "events", "format": "jsonl", "compression": "gzip"}))
+            exports[0] += 1
 
-    threads = [threading.Thread(target=caller) for _ in range(32)]
-    background = threading.Thread(target=exporter, daemon=True)
+    threads = [threading.Thread(target=noting_failures(caller)) for _ in range(32)]
+    background = threading.Thread(target=noting_failures(exporter), daemon=True)
     background.start()
     for thread in threads:
         thread.start()
@@ -90,6 +101,8 @@ def load(url, project, key, rate, seconds):
         thread.join()
     took = time.monotonic() - began
     stop.set()
+    if failures:
+        raise SystemExit(failures[0])
 
     def share(values, part):
         return sorted(values)[min(len(values) - 1, int(len(values) * part))] * 1000
@@ -98,6 +111,7 @@ def load(url, project, key, rate, seconds):
     return {
         "calls": len(every),
         "per_second": len(every) / took,
+        "large_exports_completed": exports[0],
         "p50_ms": share(every, 0.5),
         "p99_ms": share(every, 0.99),
         "p99_ms_by_kind": {kind: share(values, 0.99) for kind, values in times.items()},
@@ -119,7 +133,7 @@ def fairness(url, keys, count):
     for project, key in json.loads(keys).items():
         calls = Project(url, project, key)
         while True:
-            found = calls.call("GET", f"exports?limit=200")["items"]
+            found = calls.call("GET", "exports?limit=200")["items"]
             if all(item["state"] == "completed" for item in found) and len(found) == int(count):
                 break
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-//! `bench service`: workers beside each other, the API under load, and fairness among projects.
+//! `bench service`: what the service promises of its speed, each goal with its figure and whether it is met.
 //!
 //! The figures are those that docs/promises.md names. They mean something on a quiet machine only, so the load is
 //! printed beside them.
@@ -8,6 +8,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -21,12 +23,34 @@ const EVENTS: u64 = 200_000;
 /// Pairs of one and two workers; odd, so that the median is a measurement.
 const PAIRS: usize = 3;
 
+/// Files of the export that workers share.
+const FILES: u64 = 20;
+
+/// Time of two workers, of that of one, at most.
+const RATIO_MAX: f64 = 0.6;
+
+/// Calls per second, and for how many seconds.
+const RATE: (u32, u32) = (200, 30);
+
+/// Of a hundred calls 99 are answered within this.
+const P99_MILLISECONDS_MAX: f64 = 250.0;
+
 /// Projects, and exports of each, that compete for one worker.
 const PROJECTS: usize = 50;
 const EXPORTS_EACH: usize = 20;
 
-/// Calls per second, and for how many seconds.
-const RATE: (u32, u32) = (200, 30);
+/// Exports that a project may have started more than one that starts its next.
+const LEAD_MAX: u64 = 2;
+
+/// How long an idle server is watched, after the time that its start may take to settle.
+const IDLE: Duration = Duration::from_secs(60);
+const SETTLES: Duration = Duration::from_secs(10);
+
+/// What it may take meanwhile: memory, and a part of one core.
+const IDLE_MIB_MAX: f64 = 80.0;
+const IDLE_CPU_SHARE_MAX: f64 = 0.01;
+
+const USAGE: &str = "usage: cargo xtask bench service [--binary FILE] [workers] [load] [fairness] [idle]";
 
 struct Bench {
     outgest: PathBuf,
@@ -41,27 +65,39 @@ struct Server {
     url: String,
 }
 
-/// Measures everything, or what is named: `workers`, `load`, `fairness`.
+/// Measures everything, or what is named. `--binary` is a release build that is there already.
 pub fn run(words: &[&str]) -> Result<()> {
+    let (outgest, words) = match words {
+        ["--binary", file, rest @ ..] => (fs::canonicalize(file).with_context(|| format!("no binary {file}"))?, rest),
+        _ => {
+            run_command(cargo().args(["build", "--release", "--locked", "--package", "outgest"]))?;
+            (target().join("release/outgest"), words)
+        }
+    };
     let python = servers::python()?;
-    run_command(cargo().args(["build", "--release", "--locked", "--package", "outgest"]))?;
     let folder = target().join("bench/service");
     fs::create_dir_all(&folder)?;
     let script = folder.join("service.py");
     fs::write(&script, include_str!("service.py"))?;
-    let bench = Bench { outgest: target().join("release/outgest"), python, script, folder };
-    println!("load {}", load()?);
-    let all = ["workers", "load", "fairness"];
+    let bench = Bench { outgest, python, script, folder };
+    println!("{} cores, load {}", std::thread::available_parallelism()?, super::load()?);
+    let all = ["workers", "load", "fairness", "idle"];
     for name in if words.is_empty() { &all[..] } else { words } {
         match *name {
             "workers" => bench.workers()?,
             "load" => bench.load()?,
             "fairness" => bench.fairness()?,
-            _ => bail!("usage: cargo xtask bench service [{}]", all.join("] [")),
+            "idle" => bench.idle()?,
+            _ => bail!(USAGE),
         }
     }
-    println!("load {}", load()?);
+    println!("load {}", super::load()?);
     Ok(())
+}
+
+/// Says what was measured and whether it is what was promised.
+fn verdict(goal: &str, figure: &str, met: bool) {
+    println!("{}  {goal}: {figure}", if met { "met   " } else { "MISSED" });
 }
 
 impl Bench {
@@ -73,7 +109,7 @@ impl Bench {
         // Files of a twentieth of what the whole export has.
         let whole = self.export_by(&data, &api, &key, &json!({"table": "events", "format": "jsonl"}), 1)?;
         let bytes = whole["bytes"].as_u64().context("no bytes")?;
-        let rolled = json!({"table": "events", "format": "jsonl", "rollBytes": bytes / 20});
+        let rolled = json!({"table": "events", "format": "jsonl", "rollBytes": bytes / FILES});
         let mut ratios = Vec::new();
         for _ in 0..PAIRS {
             let one = self.export_by(&data, &api, &key, &rolled, 1)?;
@@ -84,7 +120,9 @@ impl Bench {
             ratios.push(both / alone);
         }
         ratios.sort_by(f64::total_cmp);
-        println!("median ratio {:.2}", ratios[PAIRS / 2]);
+        let median = ratios[PAIRS / 2];
+        let goal = format!("two workers take at most {RATIO_MAX} of the time of one");
+        verdict(&goal, &format!("{median:.2}"), median <= RATIO_MAX);
         Ok(())
     }
 
@@ -108,6 +146,12 @@ impl Bench {
         )?;
         let found = self.script(&["load", &server.url, "p", &key, &RATE.0.to_string(), &RATE.1.to_string()])?;
         println!("{found}");
+        let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
+        let (rate, p99, exports) = (number("per_second")?, number("p99_ms")?, number("large_exports_completed")?);
+        // A rate that is not kept up says nothing about the times of its calls.
+        let met = rate >= 0.98 * f64::from(RATE.0) && p99 < P99_MILLISECONDS_MAX && exports > 0.0;
+        let goal = format!("{} calls/s while exports run, p99 below {P99_MILLISECONDS_MAX} ms", RATE.0);
+        verdict(&goal, &format!("{rate:.0}/s, p99 {p99:.0} ms, {exports} large exports meanwhile"), met);
         Ok(())
     }
 
@@ -128,7 +172,25 @@ impl Bench {
         let api = self.serve(&data, None, &["--roles", "api"])?;
         self.script(&["queue", &api.url, &keys, &each])?;
         let _worker = self.serve(&data, None, &["--roles", "work"])?;
-        println!("{}", self.script(&["fairness", &api.url, &keys, &each])?);
+        let found = self.script(&["fairness", &api.url, &keys, &each])?;
+        let lead = found["lead_max"].as_u64().context("no lead")?;
+        let goal = format!("of {PROJECTS} x {EXPORTS_EACH} exports no project is more than {LEAD_MAX} ahead");
+        verdict(&goal, &format!("{lead} ahead at most, {} exports", found["exports"]), lead <= LEAD_MAX);
+        Ok(())
+    }
+
+    /// A server that nobody asks for anything.
+    fn idle(&self) -> Result<()> {
+        let data = self.generated("idle", 1_000)?;
+        let server = self.serve(&data, None, &[])?;
+        sleep(SETTLES);
+        let before = server.cpu_seconds()?;
+        sleep(IDLE);
+        let share = (server.cpu_seconds()? - before) / IDLE.as_secs_f64();
+        let memory = server.resident_mib()?;
+        let met = memory < IDLE_MIB_MAX && share < IDLE_CPU_SHARE_MAX;
+        let figure = format!("{memory:.0} MiB, {:.2} % of a core over {IDLE:?}", share * 100.0);
+        verdict(&format!("an idle server is below {IDLE_MIB_MAX} MiB and near 0 %"), &figure, met);
         Ok(())
     }
 
@@ -179,13 +241,24 @@ impl Bench {
     }
 }
 
+impl Server {
+    fn resident_mib(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        Ok(resident.context("no VmRSS")?.parse::<f64>()? / 1024.0)
+    }
+
+    /// Processor time so far, of user and system, which Linux counts in hundredths.
+    fn cpu_seconds(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
+        Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-fn load() -> Result<String> {
-    Ok(fs::read_to_string("/proc/loadavg").context("cannot read the load average")?.trim().to_owned())
 }
