@@ -62,9 +62,18 @@ pub struct TableStorage {
     pub newest: Option<Micros>,
 }
 
+/// What is known of the rows of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredOfProject {
+    /// By table.
+    pub tables: Vec<TableStorage>,
+    /// What a reader of the figures must know, where they are not exact or not all there.
+    pub note: Option<String>,
+}
+
 /// Figures about stored rows.
 #[async_trait]
 pub trait StorageFigures: Send + Sync {
-    /// What is stored of a project, by table.
-    async fn storage(&self, project: &ProjectId) -> Result<Vec<TableStorage>, Fault>;
+    /// What is stored of a project.
+    async fn storage(&self, project: &ProjectId) -> Result<StoredOfProject, Fault>;
 }

@@ -86,7 +86,7 @@ pub use format::{
     UnicodeRule,
 };
 pub use id::{ApiKeyId, BackfillId, IntegrationId, JobId, NoticeId, ProjectId, RunId, UserId};
-pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, TableStorage};
+pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, StoredOfProject, TableStorage};
 pub use integration::{
     Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, ChangedIntegration, CheckedIntegration,
     Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration, IntegrationAsk, IntegrationDesk,

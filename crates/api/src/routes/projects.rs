@@ -150,6 +150,8 @@ pub(crate) async fn delete(State(app): State<App>, access: InProject) -> Answer<
 }
 
 /// What is stored of a project
+///
+/// Of rows in another store than the embedded one, what that store tells; `note` says what is missing.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/storage",

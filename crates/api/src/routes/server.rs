@@ -36,7 +36,9 @@ pub(crate) async fn readiness(State(app): State<App>) -> Answer<Json<Health>> {
     if app.ports.closing.reason().is_some() {
         return Err(Problem::from(Fault::new(FaultKind::Unavailable, "the process is about to end")));
     }
-    app.ports.readiness.ready().await?;
+    // Whatever it is that keeps us from working: for whoever sends requests here we are away.
+    let ready = app.ports.readiness.ready().await;
+    ready.map_err(|fault| Fault::new(FaultKind::Unavailable, fault.public_message()))?;
     Ok(Json(Health { status: "ok" }))
 }
 

@@ -18,8 +18,8 @@ use model::{
     JobProgress, Member, Micros, NewApiKey, NewAuditEntry, NewBackfill, NewExport, NewInvitation, NewUser, ObjectKind,
     OrderColumns, Page, PageRequest, PageToken, PeopleStore, PlacedComment, PresentedKey, Project, ProjectChange,
     ProjectId, Quotas, Relation, Role, RowCount, RowKey, RowPage, RowsAsk, SearchColumns, Secret, Session, ShownCells,
-    ShownRow, SignIn, Stop, StorageFigures, StoredTable, TableName, TableSpec, TableStorage, TimestampStyle,
-    UnicodeRule, User, UserId,
+    ShownRow, SignIn, Stop, StorageFigures, StoredOfProject, StoredTable, TableName, TableSpec, TableStorage,
+    TimestampStyle, UnicodeRule, User, UserId,
 };
 use serde_json::json;
 
@@ -447,8 +447,8 @@ impl Ingest for World {
 
 #[async_trait]
 impl StorageFigures for World {
-    async fn storage(&self, _: &ProjectId) -> Result<Vec<TableStorage>, Fault> {
-        Ok(vec![TableStorage {
+    async fn storage(&self, _: &ProjectId) -> Result<StoredOfProject, Fault> {
+        let events = TableStorage {
             table: "events".to_owned(),
             rows_stored: Some(RowCount(12)),
             rows: RowCount(10),
@@ -456,7 +456,8 @@ impl StorageFigures for World {
             files: Some(1),
             oldest: Some(NOW),
             newest: Some(NOW),
-        }])
+        };
+        Ok(StoredOfProject { tables: vec![events], note: None })
     }
 }
 

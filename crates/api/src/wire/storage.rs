@@ -69,6 +69,9 @@ impl From<model::Ingested> for Imported {
 pub(crate) struct Storage {
     /// By table.
     tables: Vec<TableStorage>,
+    /// What to know about the figures, where they are not exact or not all there.
+    #[schema(required)]
+    note: Option<String>,
 }
 
 /// What is stored in a table.
@@ -96,8 +99,8 @@ pub(crate) struct TableStorage {
     newest: Option<String>,
 }
 
-impl From<Vec<model::TableStorage>> for Storage {
-    fn from(tables: Vec<model::TableStorage>) -> Self {
+impl From<model::StoredOfProject> for Storage {
+    fn from(stored: model::StoredOfProject) -> Self {
         let table = |table: model::TableStorage| TableStorage {
             table: table.table,
             rows: table.rows.get(),
@@ -107,6 +110,6 @@ impl From<Vec<model::TableStorage>> for Storage {
             oldest: table.oldest.map(instant),
             newest: table.newest.map(instant),
         };
-        Self { tables: tables.into_iter().map(table).collect() }
+        Self { tables: stored.tables.into_iter().map(table).collect(), note: stored.note }
     }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use store::SealingKey;
 
 use super::downloads::DestinationDownloads;
-use super::figures::{LakeFigures, Reachable};
+use super::figures::{LakeFigures, Reachable, SourceFigures};
 use super::ingest::LakeIngest;
 use super::wiring::Wired;
 use crate::browse::{LookedUp, SourceBrowse};
@@ -27,12 +27,15 @@ impl Wired {
             downloads: Arc::new(DestinationDownloads(Arc::clone(&self.place.destination))),
             browse: Arc::new(SourceBrowse::new(Arc::clone(&source), looked_up, config::now)),
             ingest: ingest.map(|ingest| Arc::new(ingest) as Arc<dyn Ingest>),
-            storage: Arc::new(LakeFigures(self.lake.clone())),
+            storage: match self.lake.clone() {
+                Some(lake) => Arc::new(LakeFigures(lake)),
+                None => Arc::new(SourceFigures(self.desk())),
+            },
             integrations: Some(self.integrations()),
             comments: Arc::new(store.clone()),
             people: Arc::new(store.clone()),
             audit: Arc::new(store.clone()),
-            readiness: Arc::new(Reachable { store, source }),
+            readiness: Arc::new(Reachable::new(store, source)),
             closing,
             metrics: metrics.map(|metrics| Arc::new(move || metrics.render()) as Arc<dyn Fn() -> String + Send + Sync>),
             now: config::now,
