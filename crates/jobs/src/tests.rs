@@ -144,7 +144,7 @@ impl Bench {
 
     /// Waits until something holds of a job.
     async fn until(&self, id: &JobId, what: &str, holds: impl Fn(&JobSummary) -> bool) -> JobSummary {
-        for _ in 0..1_000 {
+        for _ in 0..6_000 {
             let job = self.job(id).await;
             if holds(&job) {
                 return job;
@@ -152,6 +152,17 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{what}: {:?}", self.job(id).await);
+    }
+
+    /// Waits until so many jobs run.
+    async fn until_running(&self, jobs: usize) {
+        for _ in 0..6_000 {
+            if self.runner.running.load(Ordering::SeqCst) >= jobs {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{jobs} jobs never ran at once");
     }
 
     async fn until_state(&self, id: &JobId, state: JobState) -> JobSummary {
@@ -176,6 +187,8 @@ async fn jobs_are_carried_out_as_they_come_and_at_most_so_many_at_once() {
     for _ in 0..3 {
         bench.queue("wait").await;
     }
+    bench.until_running(2).await;
+    // The third would have its chance now.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(bench.runner.most_running.load(Ordering::SeqCst), 2);
     bench.drain.raise(StopReason::HandOver);
@@ -277,7 +290,7 @@ async fn a_worker_whose_job_was_taken_over_touches_nothing() {
     };
     let successor = bench.store.claim(&limits).await.unwrap().unwrap();
 
-    for _ in 0..300 {
+    for _ in 0..6_000 {
         if !bench.runner.stopped.lock().unwrap().is_empty() {
             break;
         }
@@ -353,7 +366,7 @@ async fn a_worker_that_cannot_renew_stops_before_its_lease_ends() {
     let began = std::time::Instant::now();
     let worker = bench.start_on(Arc::new(Deaf(bench.store.clone())), WorkerSettings { lease, ..settings() });
     while bench.runner.stopped.lock().unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(5), "it never stopped");
+        assert!(began.elapsed() < Duration::from_secs(60), "it never stopped");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(*bench.runner.stopped.lock().unwrap(), [StopReason::LeaseLost]);
@@ -377,6 +390,8 @@ async fn catching_up_leaves_a_place_to_what_is_live() {
         bench.store.enqueue(backfill(n)).await.unwrap();
     }
     let worker = bench.start(settings());
+    bench.until_running(1).await;
+    // A second one would have its chance now.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let live = bench.queue("finish").await;
     bench.until_state(&live, JobState::Completed).await;

@@ -853,7 +853,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is stored of a project */
+        /**
+         * What is stored of a project
+         * @description Of rows in another store than the embedded one, what that store tells; `note` says what is missing.
+         */
         get: operations["get_storage"];
         put?: never;
         post?: never;
@@ -2577,6 +2580,8 @@ export interface components {
         StartFrom: "history" | "now" | "date";
         /** @description What is stored of a project. */
         Storage: {
+            /** @description What to know about the figures, where they are not exact or not all there. */
+            note: string | null;
             /** @description By table. */
             tables: components["schemas"]["TableStorage"][];
         };

@@ -179,7 +179,7 @@ impl Chaos {
                     known.push(format!("{}.manifest.json", text(&export["fileName"])));
                     known.extend(export["files"].as_array().unwrap().iter().map(|file| text(&file["name"]).to_owned()));
                 }
-                match exports["nextCursor"].as_str() {
+                match exports["next"].as_str() {
                     Some(cursor) => page = format!("exports?limit=200&cursor={cursor}"),
                     None => break,
                 }

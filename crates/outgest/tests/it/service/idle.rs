@@ -1,9 +1,9 @@
 //! What a server costs that nobody asks for anything.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::World;
-use super::world::Serve;
+use super::world::{PATIENCE, Serve};
 
 super::on_both_databases!(an_idle_server_takes_little_memory_and_next_to_no_time);
 
@@ -19,11 +19,16 @@ fn an_idle_server_takes_little_memory_and_next_to_no_time(world: World) {
     let (_, secret) = world.key("p", "member");
     let serve = world.serve();
     serve.project("p", &secret).get("exports").expect(200);
-    // What a start leaves to do is done first.
-    std::thread::sleep(Duration::from_secs(3));
-    let before = hundredths(&serve);
-    std::thread::sleep(IDLE);
-    let spent = hundredths(&serve) - before;
+    // What a start leaves to do is done first, which takes as long as others leave time for it.
+    let begun = Instant::now();
+    let spent = loop {
+        let before = hundredths(&serve);
+        std::thread::sleep(IDLE);
+        let spent = hundredths(&serve) - before;
+        if spent <= HUNDREDTHS_MAX || begun.elapsed() > PATIENCE {
+            break spent;
+        }
+    };
     let memory = resident_mib(&serve);
     println!("{memory} MiB, {spent} hundredths of a second in {IDLE:?}");
     assert!(memory < MEMORY_MIB_MAX, "{memory} MiB");

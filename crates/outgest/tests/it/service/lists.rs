@@ -92,10 +92,10 @@ fn a_body_over_the_limit_is_refused_before_it_is_read(world: World) {
 
 fn a_session_that_is_over_opens_nothing(world: World) {
     world.user("me@example.com", &["--admin"]);
-    let serve = world.serve_with(&["--roles", "api", "--set", "server.session=1s"]);
+    let serve = world.serve_with(&["--roles", "api", "--set", "server.session=5s"]);
     let me = serve.sign_in("me@example.com");
     me.get("/api/v1/projects").expect(200);
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::thread::sleep(std::time::Duration::from_secs(6));
     assert_eq!(me.get("/api/v1/projects").problem(401), "unauthenticated");
     // Signing out ends a session that would last.
     let me = serve.sign_in("me@example.com");

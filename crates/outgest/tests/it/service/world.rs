@@ -16,7 +16,7 @@ use crate::servers::s3::S3Server;
 use crate::support::{Bench, Ended};
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A deployment. Nothing runs before [`World::serve`].
 pub struct World {
