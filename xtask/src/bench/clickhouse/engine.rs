@@ -44,6 +44,7 @@ impl Engine {
             engine.fill(outgest, events)?;
             fs::write(ready, "")?;
         }
+        engine.wait_for_merges()?;
         Ok(engine)
     }
 
@@ -82,6 +83,10 @@ impl Engine {
             &self.address(),
         ]))?;
         println!("{events} events stored in {:.0} s", began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn wait_for_merges(&self) -> Result<()> {
         let began = Instant::now();
         while self.query("SELECT count() FROM system.merges")?.trim() != "0" {
             if began.elapsed() > MERGES_WAIT {
@@ -146,12 +151,14 @@ impl Engine {
         Ok(Usage { cpu_seconds: ticks / 100.0, peak_bytes: peak * 1024.0 })
     }
 
-    /// The most memory that one query of ours needed.
-    pub fn query_peak(&self) -> Result<String> {
+    /// The most memory that one query of ours needed since then, in microseconds.
+    pub fn query_peak(&self, since: &str) -> Result<f64> {
         self.query("SYSTEM FLUSH LOGS")?;
-        let text = "SELECT formatReadableSize(max(memory_usage)) FROM system.query_log \
-            WHERE query_id LIKE 'outgest-%' AND query_kind = 'Select'";
-        Ok(self.query(text)?.trim().to_owned())
+        let text = format!(
+            "SELECT max(memory_usage) FROM system.query_log WHERE query_id LIKE 'outgest-%' AND query_kind = 'Select' \
+             AND toUnixTimestamp64Micro(event_time_microseconds) >= {since}"
+        );
+        self.query(&text)?.trim().parse().context("the server's log of queries has no memory")
     }
 }
 
