@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub enum Trouble {
     Stall { after: usize },
     /// The server is not asked; these bytes are answered, piece by piece, and the connection ends.
     Answer(Vec<Vec<u8>>),
+    /// After so many bytes of all answers to requests with the mark, the server seems to end the query: its words
+    /// come inside a block, in the frame that it gives them, and the connection ends.
+    Exception { after: usize, words: &'static str },
 }
 
 /// A running proxy. It ends with the process.
@@ -33,6 +37,8 @@ struct Shared {
     tls: Option<Arc<rustls::ServerConfig>>,
     /// What is to happen, to requests with which mark, and how often still.
     trouble: Mutex<Option<(Trouble, String, usize)>>,
+    /// Bytes of answers to requests with the mark.
+    marked: AtomicUsize,
 }
 
 impl Proxy {
@@ -49,7 +55,7 @@ impl Proxy {
     fn listen(server: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { server, tls, trouble: Mutex::default() });
+        let shared = Arc::new(Shared { server, tls, trouble: Mutex::default(), marked: AtomicUsize::new(0) });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -68,6 +74,7 @@ impl Proxy {
 
     /// From now on the next `times` requests that hold `mark` get this trouble.
     pub fn make(&self, trouble: Trouble, mark: &str, times: usize) {
+        self.shared.marked.store(0, Ordering::Relaxed);
         *self.shared.trouble.lock().unwrap() = Some((trouble, mark.to_owned(), times));
     }
 
@@ -90,6 +97,9 @@ impl Shared {
             }
         };
         let request = read_request(&mut client)?;
+        if let Some(words) = self.exception_for(&request) {
+            return self.interrupt(client, &socket, &request, words);
+        }
         let trouble = self.trouble_for(&request);
         if let Some(Trouble::Answer(pieces)) = &trouble {
             for piece in pieces {
@@ -128,15 +138,77 @@ impl Shared {
         }
     }
 
+    fn exception_for(&self, request: &[u8]) -> Option<&'static str> {
+        let trouble = self.trouble.lock().unwrap();
+        let Some((Trouble::Exception { words, .. }, mark, times)) = &*trouble else { return None };
+        (*times > 0 && String::from_utf8_lossy(request).contains(mark.as_str())).then_some(*words)
+    }
+
+    /// Passes an answer on until all marked answers together have brought the bytes behind which there is to be
+    /// an exception.
+    fn interrupt(
+        &self,
+        mut client: Box<dyn Stream>,
+        socket: &TcpStream,
+        request: &[u8],
+        words: &str,
+    ) -> std::io::Result<()> {
+        let mut server = TcpStream::connect(self.server)?;
+        server.write_all(request)?;
+        let mut head = Vec::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = server.read(&mut buffer)?;
+            if read == 0 {
+                return socket.shutdown(Shutdown::Both);
+            }
+            if head.is_empty() {
+                head.extend_from_slice(&buffer[..read]);
+            }
+            let marked = self.marked.fetch_add(read, Ordering::Relaxed) + read;
+            // In the middle of what was read, and so inside a chunk and not at its border.
+            if read == buffer.len() && self.is_due(marked) {
+                client.write_all(&buffer[..read / 2])?;
+                client.write_all(frame(&head, words).as_bytes())?;
+                client.flush()?;
+                return socket.shutdown(Shutdown::Both);
+            }
+            client.write_all(&buffer[..read])?;
+            client.flush()?;
+        }
+    }
+
+    /// Whether the exception is to come now; then it has come.
+    fn is_due(&self, marked: usize) -> bool {
+        let mut trouble = self.trouble.lock().unwrap();
+        match trouble.as_mut() {
+            Some((Trouble::Exception { after, .. }, _, times)) if marked >= *after && *times > 0 => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn trouble_for(&self, request: &[u8]) -> Option<Trouble> {
         let mut trouble = self.trouble.lock().unwrap();
         let (what, mark, times) = trouble.as_mut()?;
-        if *times == 0 || !String::from_utf8_lossy(request).contains(mark.as_str()) {
+        if *times == 0
+            || matches!(what, Trouble::Exception { .. })
+            || !String::from_utf8_lossy(request).contains(mark.as_str())
+        {
             return None;
         }
         *times -= 1;
         Some(what.clone())
     }
+}
+
+/// The frame of the server's words, which names the tag that the head of the answer announced.
+fn frame(head: &[u8], words: &str) -> String {
+    let head = String::from_utf8_lossy(&head[..head.len().min(4096)]).into_owned();
+    let tag = head.lines().find_map(|line| line.strip_prefix("X-ClickHouse-Exception-Tag: ")).unwrap_or_default();
+    format!("\r\n__exception__\r\n{tag}\r\n{words}\n{} {tag}\r\n__exception__\r\n", words.len() + 1)
 }
 
 /// One request, changed to be the only one of its connection.

@@ -42,6 +42,8 @@ pub(super) struct Compiled {
     filter: String,
     /// Bytes of a row's values.
     row_bytes: String,
+    /// Selects the traces of a slice.
+    pub(super) traces: String,
     /// Values of every query.
     pub(super) parameters: Vec<(String, String)>,
     /// Places of which outranked versions are left out wherever they start.
@@ -327,6 +329,7 @@ impl Compiler<'_> {
             from: rows.from,
             filter: joined("AND", "1", filters.into_iter()),
             row_bytes: format!("byteSize({})", rows.sized.join(", ")),
+            traces: around.in_slice.clone(),
             parameters: parameters.into_values(),
             looked_through: BTreeSet::new(),
             counted: rows.counted,

@@ -23,6 +23,7 @@ mod reading;
 mod scores;
 mod slice;
 mod sql;
+mod stretches;
 mod surroundings;
 mod versions;
 mod write;

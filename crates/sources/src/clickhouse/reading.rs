@@ -37,7 +37,7 @@ const LOOK_BACK: i64 = 86_400 * Micros::PER_SECOND;
 /// A prepared read.
 pub(super) struct ClickHouseReading {
     pub(super) shared: Arc<Shared>,
-    scores: Arc<ClickHouseScores>,
+    pub(super) scores: Arc<ClickHouseScores>,
     pub(super) request: ReadRequest,
     pub(super) compiled: Compiled,
     schema: SchemaRef,
@@ -58,7 +58,7 @@ pub(super) struct Shared {
 }
 
 /// When the rows of a query start, in microseconds, both ends included.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) lo: i64,
     pub(super) hi: i64,
@@ -67,6 +67,16 @@ pub(super) struct Bounds {
 impl ClickHouseReading {
     /// Checks the request and prints its queries; nothing is sent.
     pub(super) fn new(request: ReadRequest, database: &Arc<Database>, client: &Client) -> Result<Self, Fault> {
+        Self::holding(request, database, client, scores::SCORES_HELD)
+    }
+
+    /// The same with another number of scores that are held at once.
+    pub(super) fn holding(
+        request: ReadRequest,
+        database: &Arc<Database>,
+        client: &Client,
+        scores_held: usize,
+    ) -> Result<Self, Fault> {
         request.check()?;
         if request.snapshot.is_some() {
             return Err(Fault::bad_request(format!("{database} has no snapshots to read again")));
@@ -84,7 +94,7 @@ impl ClickHouseReading {
         };
         let shared = Arc::new(shared);
         Ok(Self {
-            scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared))),
+            scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared), compiled.traces.clone(), scores_held)),
             shared,
             compiled,
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),

@@ -1,6 +1,6 @@
 //! The scores of a project: their names, and those of some traces.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -13,8 +13,9 @@ use tokio::sync::OnceCell;
 
 use super::live::{Live, column_name, dead_of};
 use super::query::Query;
-use super::reading::Shared;
+use super::reading::{Bounds, Shared};
 use super::sql::{Parameters, escaped, joined};
+use super::stretches::{ByTrace, Stretches};
 
 /// What is read of stored scores, by their physical names.
 pub(super) fn stored() -> &'static StoredTable {
@@ -58,42 +59,115 @@ const LISTABLE: &str = "IN ('NUMERIC', 'BOOLEAN', 'CATEGORICAL', 'TEXT')";
 
 /// Look-ups of a reading that go to the server by themselves: a page of rows needs no more.
 const LOOKUPS_APART: u32 = 2;
-/// Scores that are held at once instead, about 24 MiB of them. Each look-up goes through the project's
-/// scores, whose keys do not start with the trace.
-const SCORES_HELD: usize = 100_000;
+/// Scores that are held at once instead, about 24 MiB of them: all of the project, or those of a stretch of
+/// rows.
+pub(super) const SCORES_HELD: usize = 100_000;
 
 /// The look-up of one reading.
 pub(super) struct ClickHouseScores {
     shared: Arc<Shared>,
+    /// Selects the traces of the rows within `lo` and `hi`.
+    traces: String,
+    held_max: usize,
     lookups: AtomicU32,
     held: OnceCell<Held>,
+    stretches: Stretches,
 }
 
 /// All scores of a scope by trace; `None` where they are too many.
 struct Held {
     since: Option<Micros>,
-    by_trace: Option<HashMap<Arc<str>, Vec<ScoreRow>>>,
+    by_trace: Option<ByTrace>,
 }
 
 impl ClickHouseScores {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, lookups: AtomicU32::new(0), held: OnceCell::new() }
+    /// The look-up that holds so many scores at most, or twice as many in two stretches.
+    pub(super) fn new(shared: Arc<Shared>, traces: String, held_max: usize) -> Self {
+        let (lookups, held) = (AtomicU32::new(0), OnceCell::new());
+        Self { shared, traces, held_max, lookups, held, stretches: Stretches::new() }
+    }
+
+    /// Where the reader of slices says which rows come next.
+    pub(super) fn stretches(&self) -> &Stretches {
+        &self.stretches
     }
 
     /// Every listable score in scope that hangs on a trace, unless they are too many to hold.
     async fn hold(&self, scope: &ScoreScope) -> Result<Held, Fault> {
-        let most = format!(" LIMIT {}", SCORES_HELD + 1);
+        let most = format!(" LIMIT {}", self.held_max + 1);
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
         let on_a_trace = |_: &mut Parameters| Ok(vec![format!("isNotNull({trace})")]);
         let rows = self.rows(scope, &most, on_a_trace).await?;
-        if rows.len() > SCORES_HELD {
+        if rows.len() > self.held_max {
             return Ok(Held { since: scope.since, by_trace: None });
         }
-        let mut by_trace: HashMap<Arc<str>, Vec<ScoreRow>> = HashMap::new();
+        let mut by_trace = ByTrace::new();
         for row in rows {
             by_trace.entry(Arc::clone(&row.trace_id)).or_default().push(row);
         }
         Ok(Held { since: scope.since, by_trace: Some(by_trace) })
+    }
+
+    /// Scores of these traces, most of them from the stretches that are held.
+    async fn of_stretches(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault> {
+        let mut found = Vec::new();
+        let mut held = self.stretches.held.lock().await;
+        let mut missing = held.find(scope.since, traces, &mut found);
+        if let Some(bounds) = self.stretches.now()
+            && !missing.is_empty()
+            && !held.has(bounds, scope.since)
+        {
+            held.hold(bounds, scope.since, self.stretch(scope, bounds).await?);
+            missing = held.find(scope.since, &missing, &mut found);
+        }
+        drop(held);
+        if !missing.is_empty() {
+            found.extend(self.of_traces(scope, &missing).await?);
+        }
+        Ok(found)
+    }
+
+    /// The scores of all traces of a stretch; none where they are too many.
+    async fn stretch(&self, scope: &ScoreScope, bounds: Bounds) -> Result<ByTrace, Fault> {
+        let ends = [("lo", bounds.lo), ("hi", bounds.hi)];
+        let place = self.shared.database.place(stored().name)?;
+        let in_stretch = format!("{} {} ({})", place.required("trace_id")?, place.within(), self.traces);
+        // A trace that has no scores is told by this list from one that comes in the meantime.
+        let mut parameters = vec![("project".to_owned(), escaped(scope.project.as_str()))];
+        parameters.extend(ends.map(|(name, end)| (name.to_owned(), end.to_string())));
+        let text = format!("SELECT DISTINCT * FROM ({})", self.traces);
+        let query = Query { text, parameters, purpose: "traces with scores" };
+        let mut by_trace = ByTrace::new();
+        for batch in self.shared.client.look_up(query, Stop::new()).await? {
+            let traces = batch.column(0).as_string_opt::<i32>().ok_or_else(unreadable)?;
+            by_trace.extend(traces.iter().flatten().map(|trace| (Arc::from(trace), Vec::new())));
+        }
+        let most = format!(" LIMIT {}", self.held_max + 1);
+        let of_stretch = |parameters: &mut Parameters| {
+            ends.iter().for_each(|(name, end)| parameters.name(name, end.to_string()));
+            Ok(vec![in_stretch])
+        };
+        let rows = self.rows(scope, &most, of_stretch).await?;
+        if rows.len() > self.held_max {
+            self.stretches.shorten();
+            return Ok(ByTrace::new());
+        }
+        for row in rows {
+            if let Some(scores) = by_trace.get_mut(&row.trace_id) {
+                scores.push(row);
+            }
+        }
+        Ok(by_trace)
+    }
+
+    /// Scores of these traces, asked for by themselves.
+    async fn of_traces(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault> {
+        let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
+        let of_traces = |parameters: &mut Parameters| {
+            let lists = parameters.texts(traces.iter().copied())?;
+            Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
+        };
+        self.rows(scope, "", of_traces).await
     }
 
     /// Scores that meet further conditions; `most` bounds how many.
@@ -170,18 +244,14 @@ impl ScoreLookup for ClickHouseScores {
         if traces.is_empty() {
             return Ok(Vec::new());
         }
-        if self.lookups.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_APART {
-            let held = self.held.get_or_try_init(|| self.hold(scope)).await?;
-            if let Some(by_trace) = held.by_trace.as_ref().filter(|_| held.since == scope.since) {
-                return Ok(traces.iter().filter_map(|trace| by_trace.get(*trace)).flatten().cloned().collect());
-            }
+        if self.lookups.fetch_add(1, Ordering::Relaxed) < LOOKUPS_APART {
+            return self.of_traces(scope, traces).await;
         }
-        let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
-        let of_traces = |parameters: &mut Parameters| {
-            let lists = parameters.texts(traces.iter().copied())?;
-            Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
-        };
-        self.rows(scope, "", of_traces).await
+        let held = self.held.get_or_try_init(|| self.hold(scope)).await?;
+        match held.by_trace.as_ref().filter(|_| held.since == scope.since) {
+            Some(by_trace) => Ok(traces.iter().filter_map(|trace| by_trace.get(*trace)).flatten().cloned().collect()),
+            None => self.of_stretches(scope, traces).await,
+        }
     }
 }
 

@@ -389,4 +389,5 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 }
 
 mod drift;
+mod stretches;
 mod v3;

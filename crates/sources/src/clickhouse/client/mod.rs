@@ -94,18 +94,34 @@ impl Client {
     ///
     /// Batches are the server's blocks. `TooLarge` and `Timeout` say that a smaller query may pass.
     pub(crate) fn stream(&self, query: Query, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        self.streamed(query, Use::Rows, stop)
+        self.streamed(query, Use::Rows, None, stop)
+    }
+
+    /// The same in blocks of about so many rows, where the server lets us ask for that.
+    pub(crate) fn stream_in_blocks(
+        &self,
+        query: Query,
+        block_rows: u64,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.streamed(query, Use::Rows, Some(block_rows), stop)
     }
 
     /// Runs a query to its end and returns its blocks, for those who use rows up: it does not wait for
     /// queries whose rows are not used up yet.
     pub(crate) async fn look_up(&self, query: Query, stop: Stop) -> Result<Vec<RecordBatch>, Fault> {
-        self.streamed(query, Use::LookUp, stop).try_collect().await
+        self.streamed(query, Use::LookUp, None, stop).try_collect().await
     }
 
-    fn streamed(&self, query: Query, use_of: Use, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+    fn streamed(
+        &self,
+        query: Query,
+        use_of: Use,
+        block_rows: Option<u64>,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let client = self.clone();
-        stream::try_unfold(Phase::New(client, query, use_of), move |phase| {
+        stream::try_unfold(Phase::New { client, query, use_of, block_rows }, move |phase| {
             let stop = stop.clone();
             async move {
                 tokio::select! {
@@ -384,16 +400,17 @@ impl Received {
 
 /// A stream's state.
 enum Phase {
-    New(Client, Query, Use),
+    New { client: Client, query: Query, use_of: Use, block_rows: Option<u64> },
     Open(Box<Received>),
 }
 
 impl Phase {
     async fn next(self) -> Result<Option<(RecordBatch, Self)>, Fault> {
         let mut received = match self {
-            Self::New(client, query, use_of) => {
+            Self::New { client, query, use_of, block_rows } => {
                 let agreed = client.agreed().await?;
-                Box::new(client.open(query, agreed, use_of, &[]).await?)
+                let blocks = block_rows.and_then(|rows| agreed.settings.in_blocks(rows));
+                Box::new(client.open(query, agreed, use_of, blocks.as_slice()).await?)
             }
             Self::Open(received) => received,
         };

@@ -65,6 +65,10 @@ const GUARD: &[(&str, &str)] = &[
     ("prefer_column_name_to_alias", "0"),
 ];
 
+/// How many rows come together. Left alone a server sends a slice as one block: its first row comes with its
+/// last, and is held as long.
+const BLOCK_ROWS: &str = "max_block_size";
+
 /// A setting that limits what a query takes, as far as the server lets us set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -87,6 +91,8 @@ pub(super) struct Settings {
     pub(super) limits: Vec<Limit>,
     /// Whether a log comment can be sent.
     pub(super) log_comment: bool,
+    /// The number of rows of a block, where it can be set.
+    block_rows: Option<Known>,
 }
 
 /// A setting as the server has it.
@@ -112,7 +118,10 @@ fn limits_of(options: &ClickHouseOptions) -> Vec<(&'static str, String)> {
 /// The names to ask the server for.
 pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
     let limits = limits_of(options).into_iter().map(|(name, _)| name);
-    limits.chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name)).chain(["log_comment"]).collect()
+    limits
+        .chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name))
+        .chain(["log_comment", BLOCK_ROWS])
+        .collect()
 }
 
 impl Settings {
@@ -149,7 +158,16 @@ impl Settings {
             settings.sent.push((name, (*value).to_owned()));
         }
         settings.log_comment = known.get("log_comment").is_some_and(|known| !known.fixed);
+        settings.block_rows = known.get(BLOCK_ROWS).filter(|known| !known.fixed).cloned();
         Ok(settings)
+    }
+
+    /// What makes blocks have so many rows; nothing where that cannot be sent or they have fewer anyway.
+    pub(super) fn in_blocks(&self, rows: u64) -> Option<(&'static str, String)> {
+        let known = self.block_rows.as_ref()?;
+        let rows_there: u64 = known.value.parse().ok()?;
+        let wanted = rows.to_string();
+        (rows < rows_there).then(|| (BLOCK_ROWS, known.within(&wanted).unwrap_or(wanted)))
     }
 }
 
@@ -258,6 +276,14 @@ mod tests {
         assert_eq!(settings.sent[0], ("max_threads", "4".to_owned()));
         assert_eq!(limit(&settings, "max_threads"), ("4", Some("the user's profile bounds the setting")));
         assert_eq!(limit(&settings, "max_memory_usage").1, None);
+    }
+
+    #[test]
+    fn blocks_become_smaller_where_that_may_be_asked_for() {
+        let blocks = |value, fixed| probed(&[("max_block_size", value, None, fixed)]).unwrap().in_blocks(1_000);
+        assert_eq!(blocks("65409", 0), Some(("max_block_size", "1000".to_owned())));
+        assert_eq!(blocks("500", 0), None, "never larger than the server would make them");
+        assert_eq!(blocks("65409", 1), None);
     }
 
     #[test]

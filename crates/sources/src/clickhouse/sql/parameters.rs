@@ -56,6 +56,11 @@ impl Parameters {
         placeholder
     }
 
+    /// Gives a value to a name that a text has already.
+    pub(crate) fn name(&mut self, name: &str, value: String) {
+        self.values.push((name.to_owned(), value));
+    }
+
     /// Names and values, as a query takes them.
     pub(crate) fn into_values(self) -> Vec<(String, String)> {
         self.values

@@ -149,6 +149,18 @@ async fn a_connection_that_breaks_in_the_middle_of_a_block_is_a_fault() {
 }
 
 #[tokio::test]
+async fn an_exception_inside_a_block_is_told_by_the_tag_of_its_answer() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let client = through(proxy.address(), "");
+    let words = "Code: 241. DB::Exception: Query memory limit exceeded: would use 2.01 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    proxy.make(Trouble::Exception { after: 5_000_000, words }, "repeat", 1);
+    let (fault, rows) = stream_fault(&client, "SELECT number, repeat('w', 1000) FROM numbers(100000)").await;
+    assert_eq!(fault.kind(), FaultKind::TooLarge { limit: None }, "{}", shown(&fault));
+    assert!(rows < 100_000 && fault.to_string().contains("would use 2.01 GiB"), "{rows} rows, {}", shown(&fault));
+}
+
+#[tokio::test]
 async fn a_break_at_any_byte_of_an_answer_is_a_fault() {
     let proxy = Proxy::start(need_engine!().address());
     let client = through(proxy.address(), "");
