@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use self::proxy::{Proxy, Trouble};
 use super::need_clickhouse;
 use crate::servers::clickhouse::ClickHouse;
-use crate::support::{Bench, Ended};
+use crate::support::{Bench, Ended, soak};
 
 /// Events of a run that is disturbed: 20 MB.
 const EVENTS: &str = "4500";
@@ -179,6 +179,85 @@ fn a_run_goes_on_after_the_server_was_restarted() {
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert!(ended.stderr.contains("trying again"), "it was not noticed: {}", ended.stderr);
     assert_undisturbed(&bench, &ended, &expected);
+}
+
+/// Megabytes of rows behind which an exception comes: a sample, and the full figure.
+const EXCEPTION_AFTER: usize = 12_000_000;
+const SOAK_EXCEPTION_AFTER: usize = 100_000_000;
+/// Events of which there are more than 100 MB.
+const SOAK_EVENTS: &str = "45000";
+
+/// What a server says in the middle of rows, behind so many bytes, and how the export ends.
+fn exceptions_in_the_middle(events: &str, after: usize) {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, events);
+    let proxy = Proxy::start(server.address());
+    let source = through(proxy.address(), &database, "");
+    let expected = undisturbed(&bench, &source);
+    assert!(expected.len() > after, "{} bytes are too few", expected.len());
+
+    let words = "Code: 241. DB::Exception: Query memory limit exceeded: would use 2.01 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    proxy.make(Trouble::Exception { after, words }, ROWS, 1);
+    let ended = bench.run(export(&source, &["--overwrite", "-o", "disturbed.jsonl"]));
+    assert_eq!(proxy.left(), 0, "it did not happen");
+    assert_undisturbed(&bench, &ended, &expected);
+
+    let words = "Code: 395. DB::Exception: Value passed to 'throwIf' function is non-zero: row too bad. \
+                 (FUNCTION_THROW_IF_VALUE_IS_NON_ZERO)";
+    proxy.make(Trouble::Exception { after, words }, ROWS, 1);
+    let ended = bench.run(export(&source, &["-o", "refused.jsonl"]));
+    assert_eq!(proxy.left(), 0, "it did not happen");
+    assert_ne!(ended.code, 0);
+    assert!(ended.stderr.contains("row too bad") && ended.stdout.is_empty(), "{ended:?}");
+    assert!(!bench.listing().iter().any(|name| name.starts_with("refused")), "{:?}", bench.listing());
+}
+
+#[test]
+fn an_exception_in_the_middle_is_told_and_never_a_short_file() {
+    exceptions_in_the_middle(MANY_EVENTS, EXCEPTION_AFTER);
+}
+
+#[test]
+fn soak_an_exception_after_100_mb_is_told_and_never_a_short_file() {
+    if soak() {
+        exceptions_in_the_middle(SOAK_EVENTS, SOAK_EXCEPTION_AFTER);
+    }
+}
+
+#[test]
+fn soak_twenty_seconds_of_silence_are_given_up_and_asked_again() {
+    if !soak() {
+        return;
+    }
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let proxy = Proxy::start(server.address());
+    let source = through(proxy.address(), &database, "");
+    let expected = undisturbed(&bench, &source);
+    proxy.make(Trouble::Stall { after: 300_000 }, ROWS, 1);
+    let began = Instant::now();
+    let ended = bench.run(export(&source, &["-o", "disturbed.jsonl"]));
+    let waited = began.elapsed();
+    assert_eq!(proxy.left(), 0, "it did not happen");
+    assert!(waited > Duration::from_secs(20), "given up after {waited:?}");
+    assert_undisturbed(&bench, &ended, &expected);
+    assert_eq!(running(server, &database), 0, "queries are left on the server");
+}
+
+#[test]
+fn a_slice_that_takes_longer_than_a_query_may_is_halved() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let expected = undisturbed(&bench, &server.url("default", &database, ""));
+    // Rows that are taken this slowly keep the server busy for more than the second it may take.
+    let source = server.url("default", &database, &format!("{SLOWLY}&seconds_max=1"));
+    let ended = bench.run(export(&source, &["-o", "disturbed.jsonl"]));
+    assert_undisturbed(&bench, &ended, &expected);
+    server.run("default", "SYSTEM FLUSH LOGS");
+    let timed_out = format!(
+        "SELECT count() FROM system.query_log WHERE current_database = '{database}' AND exception_code = 159 FORMAT TSV"
+    );
+    assert_ne!(server.run("default", &timed_out).trim(), "0", "no query met the limit");
 }
 
 #[test]

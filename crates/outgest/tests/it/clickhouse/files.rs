@@ -105,3 +105,49 @@ fn the_server_is_named_by_settings_and_by_a_deployments_variables() {
         &["source.url", "clickhouse://", "no kind of source is called \"mysql\""],
     );
 }
+
+/// Columns of events that are called alike in the observations of version 3.
+const ALIKE: &str = "trace_id, project_id, environment, type, start_time, end_time, name, level, input, output, \
+    provided_model_name, model_parameters, provided_usage_details, usage_details, provided_cost_details, cost_details, \
+    total_cost, completion_start_time, prompt_id, prompt_name, prompt_version, usage_pricing_tier_id, \
+    usage_pricing_tier_name, tool_definitions, tool_calls, tool_call_names, created_at, updated_at, event_ts, is_deleted";
+
+#[test]
+fn observations_of_version_3_and_4_have_the_same_columns_in_the_same_order_and_the_same_rows() {
+    let server = need_clickhouse!();
+    let bench = Bench::new();
+    let [made, three, four] = [(); 3].map(|()| server.deployment());
+    bench.ok(["generate", "--project", "p", "--events", "300", "--source", &server.url("default", &made, "")]);
+    // Version 3 keeps milliseconds.
+    let times = ["start_time", "end_time", "completion_start_time", "created_at", "updated_at", "event_ts"];
+    let times = times.map(|time| format!("toDateTime64({time}, 3) AS {time}")).join(", ");
+    server.run(&four, &format!("INSERT INTO events_full SELECT * REPLACE ({times}) FROM {made}.events_full FINAL"));
+    let observations = format!(
+        "INSERT INTO observations (id, parent_observation_id, metadata, status_message, version, internal_model_id, \
+         {ALIKE}) SELECT span_id, nullIf(parent_span_id, ''), \
+         CAST((metadata_names, metadata_values), 'Map(LowCardinality(String), String)'), nullIf(status_message, ''), \
+         nullIf(version, ''), nullIf(model_id, ''), {ALIKE} FROM {made}.events_full FINAL"
+    );
+    let traces = format!(
+        "INSERT INTO traces (id, project_id, timestamp, name, user_id, session_id, release, public, tags, event_ts, \
+         is_deleted) SELECT trace_id, project_id, min(start_time), any(trace_name), any(user_id), any(session_id), \
+         any(release), any(public), any(tags), max(event_ts), 0 FROM {made}.events_full FINAL \
+         GROUP BY trace_id, project_id"
+    );
+    server.run(&three, &observations);
+    server.run(&three, &traces);
+    for database in [&three, &four] {
+        server.run(database, &format!("INSERT INTO scores SELECT * FROM {made}.scores"));
+    }
+    let export = |database: &str| {
+        let source = server.url("default", database, "");
+        let options = ["--project", "p", "--table", "observations", "--format", "csv", "--source", &source];
+        bench.export(&format!("{database}.csv"), &options)
+    };
+    let (three, four) = (export(&three), export(&four));
+    assert_eq!(three.lines().next(), four.lines().next());
+    assert!(three.lines().count() > 300 && three.contains("trace-quality"), "{}", three.lines().count());
+    let difference = three.lines().zip(four.lines()).find(|(three, four)| three != four);
+    assert_eq!(difference, None);
+    assert!(three == four);
+}
