@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::file::TableSnapshot;
+use crate::grouped::KnownGroups;
 use crate::keys::{self, DeadRows};
 use crate::log::Log;
 
@@ -22,6 +23,7 @@ use crate::log::Log;
 #[derive(Clone, Debug)]
 pub struct Lake {
     inner: Arc<Inner>,
+    grouped_rows_kept_max: u64,
 }
 
 #[derive(Debug)]
@@ -29,10 +31,14 @@ struct Inner {
     directory: Box<Path>,
     logs: Vec<Log>,
     dead: Mutex<VecDeque<(PathBuf, Arc<DeadRows>)>>,
+    groups: KnownGroups,
 }
 
 /// Dead rows that are kept in memory: those of the projects that are exported at the same time.
 const DEAD_ROWS_KEPT: usize = 16;
+
+/// Stored rows of a project up to which its groups stay known between reads.
+const GROUPED_ROWS_KEPT_MAX: u64 = 2_000_000;
 
 /// The name of the file that says what the directory is.
 pub(crate) const FORMAT_FILE: &str = "outgest-lake.json";
@@ -77,7 +83,22 @@ impl Lake {
 
     fn new(directory: &Path, tables: &[Arc<StoredTable>]) -> Self {
         let logs = tables.iter().map(|table| Log::new(Arc::clone(table), directory.join(table.name))).collect();
-        Self { inner: Arc::new(Inner { directory: directory.into(), logs, dead: Mutex::default() }) }
+        let inner = Inner { directory: directory.into(), logs, dead: Mutex::default(), groups: KnownGroups::default() };
+        Self { inner: Arc::new(inner), grouped_rows_kept_max: GROUPED_ROWS_KEPT_MAX }
+    }
+
+    /// The same store, keeping groups of projects with at most so many stored rows. They take about 20 bytes a
+    /// row; 32 MiB of all projects together are kept at most.
+    pub fn keeping_groups_up_to(self, rows: u64) -> Self {
+        Self { grouped_rows_kept_max: rows, ..self }
+    }
+
+    pub(crate) fn grouped_rows_kept_max(&self) -> u64 {
+        self.grouped_rows_kept_max
+    }
+
+    pub(crate) fn known_groups(&self) -> &KnownGroups {
+        &self.inner.groups
     }
 
     /// Where the store lies.

@@ -145,8 +145,22 @@ pub trait Reading: Send + Sync {
     /// Cuts what is left after `after` into slices, first rows first, without reading payloads.
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault>;
 
+    /// The time of the row behind the first `rows`, of stored versions and whatever the filter: a read of a
+    /// window that begins there finds about so many. `None` where there are not so many, or where this source
+    /// reads the first rows of a long window for as little as those of a short one.
+    async fn time_after(&self, _rows: RowCount) -> Result<Option<Micros>, Fault> {
+        Ok(None)
+    }
+
     /// Reads the rows of a range in order. The stream ends with the first fault, and soon after `stop`.
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>>;
+
+    /// Reads the rows of a range for counting: in any order, and of the key columns only the time is
+    /// certain to be there, behind the requested columns. Cheaper than [`Reading::read`] where a source
+    /// keeps columns apart.
+    fn tally(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.read(range, stop)
+    }
 
     /// The scores of the same stored state.
     fn scores(&self) -> Arc<dyn ScoreLookup>;

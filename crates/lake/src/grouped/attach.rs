@@ -1,7 +1,7 @@
 //! Columns that rows of another table take from groups, looked up by the texts that those rows name.
 //!
-//! Only groups that a row of the read can name are kept, and their rows are decoded when asked for, a
-//! bounded number of groups at a time.
+//! In a large project only groups that a row of the read can name are kept; in others all are, for the next
+//! read. Their rows are decoded when asked for, a bounded number of groups at a time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,9 @@ use model::{Attached, Fault, ReadRequest, Stop};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::fold::Folding;
-use super::index::{GroupIndex, held};
+use super::gather::held;
+use super::index::GroupIndex;
+use crate::lake::Lake;
 use crate::read::{ProjectFiles, Rows};
 
 /// The groups that rows of a read name, and which of their columns are wanted.
@@ -21,13 +23,12 @@ pub(crate) struct AttachedGroups {
     folding: Folding,
     /// Places of the wanted columns among those of the groups.
     wanted: Vec<usize>,
-    /// Groups in the order of their texts.
-    by_text: Vec<u32>,
 }
 
 impl AttachedGroups {
     /// Finds the groups that rows of the request in `rows` name; `wanted` are names of their columns.
     pub(crate) fn prepare(
+        lake: &Lake,
         request: &ReadRequest,
         attached: &Attached,
         wanted: &[&str],
@@ -35,23 +36,21 @@ impl AttachedGroups {
         groups: ProjectFiles,
         stop: &Stop,
     ) -> Result<Self, Fault> {
-        let index = GroupIndex::named(&attached.groups, &groups, &named(request, attached, rows, stop)?, stop)?;
-        let mut by_text: Vec<u32> = (0..index.len() as u32).collect();
-        by_text.sort_unstable_by(|&a, &b| index.text(a as usize).cmp(index.text(b as usize)));
+        let of_rows = || named(request, attached, rows, stop);
+        let index = GroupIndex::named(lake, &attached.groups, &groups, of_rows, stop)?;
         let columns = attached.groups.columns.iter().enumerate();
         Ok(Self {
             wanted: columns.filter(|(_, column)| wanted.contains(&column.name)).map(|(place, _)| place).collect(),
             folding: Folding::prepare(&attached.groups, &|name| wanted.contains(&name), groups, index)?,
-            by_text,
         })
     }
 
     /// The wanted columns, in the order of the groups' columns, for rows that name these groups.
     pub(crate) fn columns(&self, named: &ArrayRef, stop: &Stop) -> Result<Vec<ArrayRef>, Fault> {
         let texts = texts(named)?;
-        let of_rows: Vec<Option<u32>> = texts.iter().map(|text| self.find(text?)).collect();
+        let of_rows: Vec<Option<usize>> = texts.iter().map(|text| self.folding.index.find(text?)).collect();
         // In the order of their rows, so that few steps meet the same row group of the other table.
-        let mut groups: Vec<usize> = of_rows.iter().flatten().map(|group| *group as usize).collect();
+        let mut groups: Vec<usize> = of_rows.iter().flatten().copied().collect();
         groups.sort_unstable_by_key(|group| self.folding.index.rows(*group)[0]);
         groups.dedup();
         let mut pieces: Vec<Vec<ArrayRef>> = vec![Vec::new(); self.wanted.len()];
@@ -66,7 +65,7 @@ impl AttachedGroups {
             left = later;
         }
         let places: HashMap<usize, u32> = groups.iter().copied().zip(0..).collect();
-        let places: UInt32Array = of_rows.iter().map(|group| group.map(|group| places[&(group as usize)])).collect();
+        let places: UInt32Array = of_rows.iter().map(|group| group.map(|group| places[&group])).collect();
         let failed = |cause| Fault::bug("cannot gather attached columns").because(cause);
         self.wanted
             .iter()
@@ -79,12 +78,6 @@ impl AttachedGroups {
                 take(&concat(&pieces).map_err(failed)?, &places, None).map_err(failed)
             })
             .collect()
-    }
-
-    fn find(&self, text: &str) -> Option<u32> {
-        let index = &self.folding.index;
-        let found = self.by_text.binary_search_by(|group| index.text(*group as usize).cmp(text));
-        found.ok().map(|place| self.by_text[place])
     }
 }
 

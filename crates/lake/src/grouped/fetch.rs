@@ -76,7 +76,7 @@ pub(super) fn fetch(
         let mut rows = starts.rows(files, group, rows)?;
         rows.hold(places)?;
         for (column, place) in parts.iter_mut().zip(places) {
-            column.push(Arc::clone(super::index::held(&rows, *place)?));
+            column.push(Arc::clone(super::gather::held(&rows, *place)?));
         }
     }
     // Where each wanted row stands among the ascending ones.

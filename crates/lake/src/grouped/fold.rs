@@ -10,7 +10,8 @@ use model::{Aggregate, AggregateColumn, Expr, Fault, Grouped, Stop};
 
 use super::aggregate::{Accumulator, Rank, RankOf, finish, input};
 use super::fetch::RowStarts;
-use super::index::{GroupIndex, held, hold};
+use super::gather::{held, hold};
+use super::index::GroupIndex;
 use crate::expr::Program;
 use crate::read::ProjectFiles;
 

@@ -13,6 +13,8 @@ use model::{
 
 use super::scan::GroupedScan;
 use super::slice::GroupedSlice;
+use super::times::TimesOfGroups;
+use crate::lake::Lake;
 use crate::read::{ProjectFiles, blocking, stream};
 use crate::scores::{LakeScores, Scores};
 
@@ -30,6 +32,7 @@ pub(crate) struct GroupedReading {
 impl GroupedReading {
     /// Compiles the request and finds its groups.
     pub(crate) fn prepare(
+        lake: &Lake,
         request: &ReadRequest,
         grouped: &Grouped,
         files: ProjectFiles,
@@ -37,7 +40,7 @@ impl GroupedReading {
         snapshot: Snapshot,
         stop: &Stop,
     ) -> Result<Self, Fault> {
-        Ok(Self { scan: Arc::new(GroupedScan::prepare(request, grouped, files, scores, stop)?), snapshot })
+        Ok(Self { scan: Arc::new(GroupedScan::prepare(lake, request, grouped, files, scores, stop)?), snapshot })
     }
 }
 
@@ -105,6 +108,13 @@ impl Reading for GroupedReading {
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         stream(GroupedSlice::new(Arc::clone(&self.scan), &range, stop.clone()), stop)
+    }
+
+    fn tally(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        match TimesOfGroups::new(&self.scan, &range, stop.clone()) {
+            Some(times) => stream(times, stop),
+            None => self.read(range, stop),
+        }
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {

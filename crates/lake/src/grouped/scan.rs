@@ -8,6 +8,7 @@ use model::{Aggregate, AggregateColumn, ByteCount, Cursor, Expr, Fault, Grouped,
 use super::fold::Folding;
 use super::index::GroupIndex;
 use crate::expr::Program;
+use crate::lake::Lake;
 use crate::read::{Filter, ProjectFiles, Projection, read_schema};
 use crate::scores::Scores;
 
@@ -22,6 +23,8 @@ pub(crate) struct GroupedScan {
     pub scores: Arc<Scores>,
     pub schema: SchemaRef,
     pub cursor: Cursor,
+    /// Whether any column is asked for.
+    pub has_columns: bool,
     pub batch_bytes_max: ByteCount,
     pub row_bytes_max: ByteCount,
 }
@@ -39,6 +42,7 @@ pub(crate) struct Firsts {
 impl GroupedScan {
     /// Compiles the request and finds its groups.
     pub(crate) fn prepare(
+        lake: &Lake,
         request: &ReadRequest,
         grouped: &Grouped,
         files: ProjectFiles,
@@ -60,7 +64,7 @@ impl GroupedScan {
         let filter_firsts = firsts(&|name| filtered.contains(&name))?;
         let other_firsts = firsts(&|name| projected.contains(&name) && !filtered.contains(&name))?;
         let needed = |name: &str| filtered.contains(&name) || projected.contains(&name);
-        let index = GroupIndex::build(request, grouped, &files, stop)?;
+        let index = GroupIndex::build(lake, request, grouped, &files, stop)?;
         let folding = Folding::prepare(grouped, &needed, files, index)?;
         Ok(Self {
             folding,
@@ -71,6 +75,7 @@ impl GroupedScan {
             scores,
             schema: read_schema(&request.columns),
             cursor: request.cursor,
+            has_columns: !request.columns.is_empty(),
             batch_bytes_max: request.batch_bytes_max,
             row_bytes_max: request.row_bytes_max,
         })

@@ -1,6 +1,7 @@
 //! The rows of one project in one snapshot of a stored table, as row groups that can be read.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -10,7 +11,7 @@ use roaring::RoaringBitmap;
 
 use super::open::{OpenFile, OpenFiles};
 use crate::file::{DataFile, Span, TableSnapshot};
-use crate::keys::DeadRows;
+use crate::keys::{self, DeadRows};
 use crate::lake::Lake;
 use crate::physical;
 
@@ -18,6 +19,7 @@ use crate::physical;
 #[derive(Debug)]
 pub(crate) struct ProjectFiles {
     snapshot: TableSnapshot,
+    project: ProjectId,
     files: Vec<Arc<DataFile>>,
     groups: Vec<RowGroup>,
     dead: Arc<DeadRows>,
@@ -64,6 +66,7 @@ impl ProjectFiles {
         let dead = lake.dead_rows(&snapshot, project, stop)?;
         let mut opened = Self {
             files: snapshot.of_project(project).to_vec(),
+            project: project.clone(),
             groups: Vec::new(),
             dead,
             opened: OpenFiles::default(),
@@ -114,6 +117,16 @@ impl ProjectFiles {
         places.sort_unstable();
         places.dedup();
         Ok(places)
+    }
+
+    /// Stands for the set of files, in texts and caches.
+    pub(crate) fn name(&self) -> PathBuf {
+        keys::cache::path(&self.snapshot, &self.project)
+    }
+
+    /// Rows of all files, dead ones included.
+    pub(crate) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
     }
 
     /// Every row group, file by file.

@@ -43,35 +43,16 @@ pub(crate) struct Produced {
 }
 
 impl Fragment {
-    /// Narrows a row group to the wanted rows of a range; `None` where nothing is left.
+    /// The wanted rows of a row group in a range; `None` where there are none.
     pub(crate) fn open(scan: &Scan, group: &RowGroup, range: &KeyRange, stop: &Stop) -> Result<Option<Self>, Fault> {
-        let file = scan.files.file(group.file)?;
-        let metadata = [file.group(group.group)];
-        let pruned = |filter: &Filter| {
-            filter.steps().filter_map(|step| step.pruner.as_ref()).any(|pruner| {
-                pruner.may_pass(&metadata, file.stored_schema(), file.footer().file_metadata().schema_descr())
-                    == [false]
-            })
-        };
-        if !scan.meets_window(group) || !meets_range(group, range) || pruned(&scan.filter) {
-            return Ok(None);
-        }
-        let mut rows = match scan.deleted {
-            DeletedRows::LeftOut => Rows::live(Arc::clone(&file), group, scan.files.dead(group.file)),
-            DeletedRows::Included => Rows::live(Arc::clone(&file), group, Some(&scan.files.superseded(group.file))),
-        };
-        narrow_to_range(scan, group, range, &mut rows)?;
-        narrow_to_window(scan, group, &mut rows)?;
-        narrow_to_filter(scan, group, &mut rows, stop)?;
-        if rows.count() == 0 {
-            return Ok(None);
-        }
+        let Some(mut rows) = narrowed(scan, group, range, stop)? else { return Ok(None) };
         refuse_alone(scan, group, &mut rows, 0..scan.files.schema().fields().len())?;
         rows.hold(&scan.keys.all())?;
         let (keys, key_columns) = scan.key_columns(&rows)?;
         scan.attach(&mut rows, stop)?;
         rows.forget(|column| scan.projected().any(|projected| projected == column));
         let missing = rows.missing(&scan.payload);
+        let file = rows.file();
         let weight = file.weight(group.group, missing.iter().copied());
         let whole = file.weight(group.group, scan.payload.iter().copied());
         Ok(Some(Self {
@@ -232,6 +213,28 @@ pub(crate) fn too_large(id: &str, bytes: ByteCount, limit: ByteCount) -> Fault {
     .hint("raise the row size limit or filter the row out")
 }
 
+/// A row group narrowed to the wanted rows of a range; `None` where nothing is left.
+pub(crate) fn narrowed(scan: &Scan, group: &RowGroup, range: &KeyRange, stop: &Stop) -> Result<Option<Rows>, Fault> {
+    let file = scan.files.file(group.file)?;
+    let metadata = [file.group(group.group)];
+    let pruned = |filter: &Filter| {
+        filter.steps().filter_map(|step| step.pruner.as_ref()).any(|pruner| {
+            pruner.may_pass(&metadata, file.stored_schema(), file.footer().file_metadata().schema_descr()) == [false]
+        })
+    };
+    if !scan.meets_window(group) || !meets_range(group, range) || pruned(&scan.filter) {
+        return Ok(None);
+    }
+    let mut rows = match scan.deleted {
+        DeletedRows::LeftOut => Rows::live(Arc::clone(&file), group, scan.files.dead(group.file)),
+        DeletedRows::Included => Rows::live(Arc::clone(&file), group, Some(&scan.files.superseded(group.file))),
+    };
+    narrow_to_range(scan, group, range, &mut rows)?;
+    narrow_to_window(scan, group, &mut rows)?;
+    narrow_to_filter(scan, group, &mut rows, stop)?;
+    Ok((rows.count() > 0).then_some(rows))
+}
+
 /// Whether rows of the group can lie in the range.
 pub(crate) fn meets_range(group: &RowGroup, range: &KeyRange) -> bool {
     let (lowest, after_highest) = range.times();
@@ -240,7 +243,7 @@ pub(crate) fn meets_range(group: &RowGroup, range: &KeyRange) -> bool {
 
 /// Fails where the row group is a single row whose `columns` are larger than a row may be: rows above a
 /// row group's size are stored like this, so nothing but keys is decoded of a row that is refused.
-fn refuse_alone(
+pub(crate) fn refuse_alone(
     scan: &Scan,
     group: &RowGroup,
     rows: &mut Rows,

@@ -22,6 +22,7 @@ mod scan;
 pub mod sizes;
 mod slice;
 mod stream;
+mod tally;
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub(crate) use files::ProjectFiles;
 pub(crate) use filter::{Answers, Filter, Step, score_column};
 pub(crate) use fragment::too_large;
 pub(crate) use keys::{Keys, key_columns};
-pub(crate) use projection::{Projection, read_schema};
+pub(crate) use projection::{Projection, read_schema, tally_schema};
 pub(crate) use rows::{Rows, batch};
 pub(crate) use sizes::{bytes_of, rows_within, trimmed};
 pub(crate) use stream::{Batches, blocking, stream};
@@ -80,11 +81,11 @@ fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Re
     let files = open(rows)?;
     Ok(match &request.table.relation {
         Relation::Stored(_) => {
-            let scan = scan::Scan::prepare(request, files, others.map(open).transpose()?, scores, stop)?;
+            let scan = scan::Scan::prepare(lake, request, files, others.map(open).transpose()?, scores, stop)?;
             Arc::new(reading::StoredReading::new(scan, snapshot))
         }
         Relation::Grouped(grouped) => {
-            Arc::new(GroupedReading::prepare(request, grouped, files, scores, snapshot, stop)?)
+            Arc::new(GroupedReading::prepare(lake, request, grouped, files, scores, snapshot, stop)?)
         }
     })
 }

@@ -58,3 +58,10 @@ pub(crate) fn read_schema(columns: &[ColumnSpec]) -> SchemaRef {
     let fields = columns.iter().map(ColumnSpec::to_field).chain(<dyn Reading>::key_fields());
     Arc::new(Schema::new(fields.collect::<Vec<Field>>()))
 }
+
+/// The schema of a tally: requested columns, then the time.
+pub(crate) fn tally_schema(columns: &[ColumnSpec]) -> SchemaRef {
+    let [time, ..] = <dyn Reading>::key_fields();
+    let fields = columns.iter().map(ColumnSpec::to_field).chain([time]);
+    Arc::new(Schema::new(fields.collect::<Vec<Field>>()))
+}

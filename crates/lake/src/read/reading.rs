@@ -12,6 +12,7 @@ use super::plan;
 use super::scan::Scan;
 use super::slice::SliceReader;
 use super::stream::{blocking, stream};
+use super::tally::TallyReader;
 use crate::scores::LakeScores;
 
 /// The live rows of one project in one snapshot.
@@ -44,6 +45,10 @@ impl Reading for StoredReading {
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         stream(SliceReader::new(Arc::clone(&self.scan), range, stop.clone()), stop)
+    }
+
+    fn tally(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        stream(TallyReader::new(Arc::clone(&self.scan), range, stop.clone()), stop)
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {

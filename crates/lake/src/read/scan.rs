@@ -11,9 +11,10 @@ use super::files::{ProjectFiles, RowGroup};
 use super::filter::Filter;
 use super::keys::{Keys, filled, key_columns};
 use super::position;
-use super::projection::{Projection, read_schema};
+use super::projection::{Projection, read_schema, tally_schema};
 use super::rows::Rows;
 use crate::grouped::AttachedGroups;
+use crate::lake::Lake;
 use crate::scores::Scores;
 
 /// A prepared request over live rows.
@@ -33,6 +34,8 @@ pub(crate) struct Scan {
     pub scores: Arc<Scores>,
     /// The schema of produced batches.
     pub schema: SchemaRef,
+    /// The schema of batches to be counted.
+    pub tally_schema: SchemaRef,
     /// Places of the stored columns that requested columns are made of.
     pub payload: Vec<usize>,
     pub batch_bytes_max: ByteCount,
@@ -94,6 +97,7 @@ impl Scan {
     /// Compiles the request over the project's files and finds the rows at places in their traces.
     /// `others` are the files of the table that attached columns come from.
     pub(crate) fn prepare(
+        lake: &Lake,
         request: &ReadRequest,
         files: ProjectFiles,
         others: Option<ProjectFiles>,
@@ -126,7 +130,7 @@ impl Scan {
                 places: (files.schema().fields().len()..relation.fields().len())
                     .filter(|place| wanted.contains(&relation.field(*place).name().as_str()))
                     .collect(),
-                groups: AttachedGroups::prepare(request, attached, &wanted, &files, others, stop)?,
+                groups: AttachedGroups::prepare(lake, request, attached, &wanted, &files, others, stop)?,
             }),
             _ => None,
         };
@@ -141,6 +145,7 @@ impl Scan {
             cursor: request.cursor,
             scores,
             schema: read_schema(&request.columns),
+            tally_schema: tally_schema(&request.columns),
             payload,
             batch_bytes_max: request.batch_bytes_max,
             row_bytes_max: request.row_bytes_max,

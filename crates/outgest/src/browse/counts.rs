@@ -30,7 +30,7 @@ pub(super) async fn facets(
     let mut stopped = None;
     for slice in open.plan(None).await?.slices {
         let ended = open
-            .read(slice.range, |batch| {
+            .tally(slice.range, |batch| {
                 counts.add(&batch)?;
                 Ok(if counts.bytes > VALUES_BYTES_MAX { More::No } else { More::Yes })
             })

@@ -12,6 +12,8 @@ mod counts;
 mod open;
 mod over_time;
 mod page;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::Arc;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use model::{
-    Bound, BrowseBounds, ByteCount, Fault, FaultKind, KeyRange, OrderKey, Plan, ReadRequest, Reading, Source, Stop,
-    StopReason,
+    Bound, BrowseBounds, ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Plan, ReadRequest, Reading, RowCount,
+    Source, Stop, StopReason, Window,
 };
 use tokio::time::Instant;
 
@@ -47,20 +48,59 @@ impl Open {
         in_time(self.until, self.reading.plan(after)).await
     }
 
+    /// The time of the row behind so many first ones, where the source reads a window that begins there for less.
+    pub(super) async fn time_after(&self, rows: RowCount) -> Result<Option<Micros>, Fault> {
+        in_time(self.until, self.reading.time_after(rows)).await
+    }
+
+    /// The same read of a shorter window, within what is left of the bounds.
+    pub(super) async fn of_window(
+        &self,
+        source: &dyn Source,
+        request: &ReadRequest,
+        window: Window,
+    ) -> Result<Self, Fault> {
+        let reading = in_time(self.until, source.prepare(ReadRequest { window, ..request.clone() })).await?;
+        Ok(Self { reading, stop: Stop::new(), until: self.until, bytes_left: self.bytes_left })
+    }
+
+    /// What a read of a shorter window has taken is no longer there for others.
+    pub(super) fn spent_by(&mut self, part: &Self) {
+        self.bytes_left = part.bytes_left;
+    }
+
     /// Hands the batches of a range to `take` until it has enough or a bound is met.
     pub(super) async fn read(
         &mut self,
         range: KeyRange,
+        take: impl FnMut(RecordBatch) -> Result<More, Fault>,
+    ) -> Result<Ended, Fault> {
+        let batches = Arc::clone(&self.reading).read(range, self.stop.clone());
+        self.follow(batches, take).await
+    }
+
+    /// The same for counting: rows come in any order, and of their keys only the time.
+    pub(super) async fn tally(
+        &mut self,
+        range: KeyRange,
+        take: impl FnMut(RecordBatch) -> Result<More, Fault>,
+    ) -> Result<Ended, Fault> {
+        let batches = Arc::clone(&self.reading).tally(range, self.stop.clone());
+        self.follow(batches, take).await
+    }
+
+    async fn follow(
+        &mut self,
+        mut batches: BoxStream<'static, Result<RecordBatch, Fault>>,
         mut take: impl FnMut(RecordBatch) -> Result<More, Fault>,
     ) -> Result<Ended, Fault> {
-        let mut batches = Arc::clone(&self.reading).read(range, self.stop.clone());
         loop {
             let next = match tokio::time::timeout_at(self.until, batches.next()).await {
                 Ok(Some(batch)) => batch?,
                 Ok(None) => return Ok(Ended::Seen),
                 Err(_) => return Ok(Ended::At(Bound::Time)),
             };
-            let bytes = ByteCount::from(next.get_array_memory_size());
+            let bytes = bytes_of(&next);
             if let More::No = take(next)? {
                 return Ok(Ended::Enough);
             }
@@ -70,6 +110,15 @@ impl Open {
             self.bytes_left = self.bytes_left.saturating_sub(bytes);
         }
     }
+}
+
+/// Bytes of the cells of a batch: a batch may be a part of larger buffers that others share.
+fn bytes_of(batch: &RecordBatch) -> ByteCount {
+    let of_column = |column: &ArrayRef| match column.to_data().get_slice_memory_size() {
+        Ok(bytes) => bytes,
+        Err(_) => column.get_array_memory_size(),
+    };
+    batch.columns().iter().map(|column| ByteCount::from(of_column(column))).sum()
 }
 
 impl Drop for Open {

@@ -1,4 +1,4 @@
-//! Rows over time: bars as narrow as fit, counted from key columns alone.
+//! Rows over time: bars as narrow as fit, counted from start times alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,9 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use model::{BrowseBounds, Cursor, Fault, Histogram, HistogramAsk, HistogramBar, Micros, ProjectId, RowCount, Window};
+use model::{
+    BrowseBounds, Cursor, Fault, Histogram, HistogramAsk, HistogramBar, Micros, ProjectId, RowCount, Window, key_column,
+};
 
 use super::SourceBrowse;
 use super::asked::Asked;
@@ -54,7 +56,7 @@ pub(super) async fn histogram(
     for slice in open.plan(None).await?.slices {
         let begin = slice.range.from.clone();
         let ended = open
-            .read(slice.range, |batch| {
+            .tally(slice.range, |batch| {
                 bars.add(&batch)?;
                 Ok(More::Yes)
             })
@@ -87,9 +89,9 @@ impl Bars {
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
-        let times = batch.column(batch.num_columns() - <dyn model::Reading>::KEY_COLUMNS);
-        let times = times.as_primitive_opt::<TimestampMicrosecondType>();
-        let times = times.ok_or_else(|| Fault::bug("a batch does not end with the key columns"))?.values();
+        let times = batch.column_by_name(key_column::TIME);
+        let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = times.ok_or_else(|| Fault::bug("rows to be counted have no time"))?.values();
         let (Some(newest), Some(oldest)) = (times.iter().max(), times.iter().min()) else { return Ok(()) };
         let known = |bar: Option<(&i64, &u64)>| bar.map(|(bar, _)| bar * self.step);
         let oldest = known(self.counts.first_key_value()).map_or(*oldest, |known| known.min(*oldest));

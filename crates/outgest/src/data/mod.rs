@@ -2,7 +2,7 @@
 
 pub mod command;
 mod late;
-mod no_comments;
+pub mod no_comments;
 mod source;
 
 use std::path::{Component, Path, PathBuf};

@@ -40,6 +40,7 @@ fn build(answer: &RecordBatch, outputs: &[Output], schema: &SchemaRef) -> Result
         columns.push(if marked { null_where(&column, next()?)? } else { column });
     }
     // The first key column orders rows as a number.
+    // Of rows to be counted it is the only one.
     for (place, field) in schema.fields()[outputs.len()..].iter().enumerate() {
         let column = next()?;
         columns.push(match place {

@@ -91,6 +91,17 @@ impl Compiled {
         )
     }
 
+    /// The requested columns and the time of the rows of a range, in any order.
+    pub(super) fn tally(&self) -> String {
+        let columns: String = self.columns.iter().map(|column| format!("{column}, ")).collect();
+        // The other key columns say whether a row is in the range; they are not sent.
+        format!(
+            "SELECT * EXCEPT (k_trace, k_id, k_version, k_cursor) FROM \
+             (SELECT {columns}{} FROM {} WHERE {IN_RANGE} AND {})",
+            self.keys, self.from, self.filter,
+        )
+    }
+
     /// Id and bytes of the first row of a range that is above `row_bytes_max`.
     pub(super) fn oversized(&self) -> String {
         format!(

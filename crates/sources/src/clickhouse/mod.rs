@@ -25,6 +25,7 @@ mod slice;
 mod sql;
 mod stretches;
 mod surroundings;
+mod tally;
 mod versions;
 mod write;
 

@@ -62,6 +62,24 @@ impl Planned {
     }
 }
 
+/// When the stored version behind the first `rows` starts; `None` where there are not so many, and where the
+/// read looks through all times anyway: groups, and what is taken from them.
+pub(super) async fn time_after(
+    reading: &ClickHouseReading,
+    rows: RowCount,
+    stop: &Stop,
+) -> Result<Option<Micros>, Fault> {
+    let bounds = reading.bounds(&KeyRange::ALL).filter(|_| reading.compiled.looked_through.is_empty());
+    let Some(bounds) = bounds else { return Ok(None) };
+    let counting = Counting { reading, counted: &reading.compiled.counted, stop };
+    let text = format!("SELECT m FROM {} ORDER BY m DESC LIMIT 1 OFFSET {{rows:UInt64}}", counting.counted.from);
+    let query = counting.query(text, bounds, vec![("rows".to_owned(), rows.to_string())]);
+    let found = reading.shared.client.rows(query, stop).await?;
+    let times = found.column_by_name("m").and_then(|times| times.as_primitive_opt::<Int64Type>());
+    let times = times.ok_or_else(unreadable)?;
+    Ok((!times.is_empty()).then(|| Micros(times.value(0))))
+}
+
 struct Counting<'a> {
     reading: &'a ClickHouseReading,
     counted: &'a Counted,

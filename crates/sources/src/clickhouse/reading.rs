@@ -13,8 +13,8 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use model::{
-    ColumnSpec, Cursor, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, ScoreLookup, Slice,
-    Snapshot, Stop, StoredTable, VersionScope,
+    ColumnSpec, Cursor, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, RowCount,
+    ScoreLookup, Slice, Snapshot, Stop, StoredTable, VersionScope,
 };
 use tokio::sync::OnceCell;
 
@@ -23,11 +23,12 @@ use super::compile::Compiled;
 use super::database::{Database, Place};
 use super::dead::{Dead, Look};
 use super::live::{DEAD_IN_SLICE, dead_of};
-use super::plan::Planned;
+use super::plan::{self, Planned};
 use super::query::Query;
 use super::scores::{self, ClickHouseScores};
 use super::slice::SliceReader;
 use super::sql::{Parameters, escaped, joined};
+use super::tally::TallyReader;
 
 /// The first and the last instant that a DateTime64 can be.
 const TIMES: (i64, i64) = (-2_208_988_800_000_000, 10_413_791_999_999_999);
@@ -271,8 +272,18 @@ impl Reading for ClickHouseReading {
         Ok(Plan { slices: slices.collect() })
     }
 
+    async fn time_after(&self, rows: RowCount) -> Result<Option<Micros>, Fault> {
+        plan::time_after(self, rows, &Stop::new()).await
+    }
+
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let reader = SliceReader::new(self, range, stop);
+        stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
+            .boxed()
+    }
+
+    fn tally(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        let reader = TallyReader::new(self, range, stop);
         stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
             .boxed()
     }

@@ -31,6 +31,7 @@ pub(crate) async fn every_promise(source: &dyn Source, request: &ReadRequest) {
     the_rest_follows_any_key(source, request).await;
     a_raised_stop_ends_the_stream(source, request).await;
     no_columns_means_keys_alone(source, request).await;
+    a_tally_has_the_same_rows_in_any_order(source, request).await;
     an_unknown_project_is_empty(source, request).await;
     batches_stay_under_their_bytes(source, request).await;
     a_row_above_its_limit_fails_by_name(source, request).await;
@@ -163,6 +164,36 @@ async fn no_columns_means_keys_alone(source: &dyn Source, request: &ReadRequest)
     let without = read_all(source, &bare).await.unwrap();
     assert_eq!(without.num_columns(), <dyn Reading>::KEY_COLUMNS);
     assert_eq!(keys(&without), keys(&with_columns));
+}
+
+async fn a_tally_has_the_same_rows_in_any_order(source: &dyn Source, request: &ReadRequest) {
+    let bare = ReadRequest { columns: Vec::new(), ..request.clone() };
+    for request in [request, &bare] {
+        let reading = source.prepare(request.clone()).await.unwrap();
+        let mut expected = printed(&read(&reading, KeyRange::ALL).await.unwrap(), request.columns.len());
+        let mut slices = vec![KeyRange::ALL];
+        slices.extend(reading.plan(None).await.unwrap().slices.into_iter().map(|slice| slice.range));
+        let mut found: [Vec<String>; 2] = Default::default();
+        for (place, range) in slices.into_iter().enumerate() {
+            let batches = Arc::clone(&reading).tally(range, Stop::new());
+            let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();
+            found[place.min(1)].extend(batches.iter().flat_map(|batch| printed(batch, request.columns.len())));
+        }
+        expected.sort_unstable();
+        for mut found in found {
+            found.sort_unstable();
+            assert_eq!(found, expected, "{source} counts other rows than it reads");
+        }
+    }
+}
+
+/// The requested cells and the time of every row.
+fn printed(batch: &RecordBatch, columns: usize) -> Vec<String> {
+    let time = batch.column_by_name(model::key_column::TIME).expect("every batch has the time of its rows");
+    let cells = batch.columns()[..columns].iter().chain([time]);
+    let cells: Vec<_> = cells.map(|column| (0..column.len()).map(|row| column.slice(row, 1)).collect()).collect();
+    let row = |row: usize| format!("{:?}", cells.iter().map(|column: &Vec<_>| &column[row]).collect::<Vec<_>>());
+    (0..batch.num_rows()).map(row).collect()
 }
 
 async fn an_unknown_project_is_empty(source: &dyn Source, request: &ReadRequest) {

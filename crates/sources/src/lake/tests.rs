@@ -70,6 +70,31 @@ async fn keeps_every_promise_of_a_source() {
 }
 
 #[tokio::test]
+async fn keeps_every_promise_where_no_groups_stay_known() {
+    let (_directory, source) = stored(&fixture::batches());
+    let source = LakeSource::new(source.lake.clone().keeping_groups_up_to(0));
+    agreement::every_promise_of_the_fixture(&source).await;
+    agreement::on_attached_columns(&source).await;
+}
+
+#[tokio::test]
+async fn groups_that_are_known_are_those_of_the_rows_that_are_stored() {
+    let loaded = fixture::batches();
+    let (_directory, source) = stored(&Vec::new());
+    let mut so_far: Loaded = loaded.iter().map(|(table, _)| (Arc::clone(table), Vec::new())).collect();
+    for (place, (table, batches)) in loaded.iter().enumerate() {
+        for batch in batches {
+            append(&source.lake, table.name, batch.clone());
+            so_far[place].1.push(batch.clone());
+            let memory = MemorySource::new(so_far.clone()).unwrap();
+            for table in [traces_table(), linked_table()] {
+                agrees(&memory, &source, &request(table)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn agrees_with_memory_on_tests_that_need_more_than_the_row() {
     let (_directory, source) = stored(&fixture::batches());
     agreement::on_tests_that_need_more_than_the_row(&source).await;
