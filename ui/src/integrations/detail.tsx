@@ -63,7 +63,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         </p>
         <Paused known={known.data} />
         <Figures known={known.data} runs={items} />
-        <CoverageStrip id={id} active={active} runs={items} onOpen={setOpen} />
+        <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />
         <WindowChart runs={items} onOpen={setOpen} />
         <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>
           {TABS.map((name) => (

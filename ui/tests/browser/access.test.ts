@@ -43,7 +43,7 @@ const PAGES: [string, string, string[]][] = [
 
 for (const theme of ["light", "dark"] as const) {
   describe(`axe, ${theme}`, () => {
-    it("finds nothing on any page", { timeout: 120_000 }, async () => {
+    it("finds nothing on any page", { timeout: 300_000 }, async () => {
       const { page } = await visit(browser, server, "/projects", { theme });
       for (const [name, path, clicks] of PAGES) {
         await page.goto(server.url + path);

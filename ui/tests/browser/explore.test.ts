@@ -33,11 +33,11 @@ describe("the table", () => {
     const { page, complaints } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
     expect(await counted(page)).toBe(EVENTS);
-    for (let turn = 0; turn < 6; turn += 1) {
+    const loaded = async () => {
       await page.getByRole("grid").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
-      await page.waitForTimeout(150);
-    }
-    await page.getByText(/^([3-9]00|\d,\d00) loaded$/).waitFor();
+      return Number((await page.getByText(/^[\d,]+ loaded$/).textContent())!.replace(/\D/g, ""));
+    };
+    await expect.poll(loaded).toBeGreaterThanOrEqual(300);
     expect(await page.locator(".grid-row").count()).toBeLessThan(60);
     expect(complaints).toEqual([]);
   });
@@ -156,7 +156,7 @@ describe("narrowing", () => {
     await page.getByRole("grid").waitFor();
     await page.getByRole("textbox", { name: "Search" }).fill("search_orders");
     await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
-    expect(new Set(await cells(page, "name"))).toContain("search_orders");
+    await expect.poll(() => cells(page, "name")).toContain("search_orders");
     await page.getByRole("textbox", { name: "Search" }).fill("assistant");
     await page.getByRole("heading", { name: "No row matches" }).waitFor();
     await page.getByRole("button", { name: /^Search in/ }).click();

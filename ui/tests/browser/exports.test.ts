@@ -25,8 +25,9 @@ async function exportShown(page: Page): Promise<void> {
 /** Every row of the table, read by scrolling through it: what somebody sees who looks. */
 async function everyRow(page: Page, columns: string[]): Promise<string[][]> {
   const seen = new Map<number, string[]>();
+  const grid = page.getByRole("grid");
   const total = Number((await page.getByRole("status").getByText(/^[\d,]+ rows?$/).textContent())!.replace(/\D/g, ""));
-  for (let turn = 0; seen.size < total && turn < 200; turn += 1) {
+  const look = async () => {
     const drawn = await page.locator(".grid-row").evaluateAll(
       (rows, names) =>
         rows.map((row) => ({
@@ -36,9 +37,13 @@ async function everyRow(page: Page, columns: string[]): Promise<string[][]> {
       columns,
     );
     drawn.forEach(({ index, cells }) => seen.set(index, cells));
-    await page.getByRole("grid").evaluate((grid) => grid.scrollBy(0, 500));
-    await page.waitForTimeout(40);
-  }
+    let next = 0;
+    while (seen.has(next)) next += 1;
+    // On to the first row that was not seen yet; what is drawn there is read the next time.
+    await grid.evaluate((grid, next) => grid.scrollTo(0, next * grid.querySelector(".grid-row")!.clientHeight), next);
+    return next;
+  };
+  await expect.poll(look, { timeout: 60_000 }).toBe(total);
   return [...seen.entries()].sort(([a], [b]) => a - b).map(([, cells]) => cells);
 }
 

@@ -50,7 +50,7 @@ describe("what people stored", () => {
   it("is text wherever it is shown, and reaches nobody else", async () => {
     const { page, complaints, hosts } = await visit(browser, server, at("events?columns=name,userId,tags,input,output,metadata"));
     await page.getByRole("grid").waitFor();
-    expect(await page.locator(".grid-row").count()).toBe(HOSTILE.length);
+    await expect.poll(() => page.locator(".grid-row").count()).toBe(HOSTILE.length);
     await page.getByText(HOSTILE[0]!).first().waitFor();
     for (let index = 0; index < HOSTILE.length; index += 3) {
       await page.locator(".grid-row").nth(index).click();

@@ -50,10 +50,19 @@ describe("an integration", () => {
     await page.getByText("s3://exports/lake/").waitFor();
     await page.getByRole("button", { name: "Run now" }).click();
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
-    await page.locator(".coverage [data-state-is=completed]").first().waitFor({ timeout: 60_000 });
+    await page.locator(".coverage [data-state-is=exported]").first().waitFor({ timeout: 60_000 });
     expect([...bucket.objects.keys()].some((key) => key.startsWith("lake/"))).toBe(true);
-    await page.locator(".line").filter({ hasText: "Exported" }).first().getByRole("button").click();
+    // The strip is one stop for Tab; arrows move in it, and Enter opens the run of a window.
+    const strip = page.getByRole("toolbar", { name: "Coverage" });
+    expect(await strip.locator('[tabindex="0"]').count()).toBe(1);
+    await strip.locator('[tabindex="0"]').focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Enter");
     const sheet = page.getByRole("complementary", { name: "Run of a window" });
+    await sheet.waitFor();
+    await strip.locator('[aria-expanded="true"]').waitFor();
+    await sheet.getByRole("button", { name: "Close" }).click();
+    await page.locator(".line").filter({ hasText: "Exported" }).first().getByRole("button").click();
     await sheet.getByText(/^lake\/.*\.parquet$/).first().waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
     await sheet.getByRole("button", { name: "Close" }).click();

@@ -72,6 +72,7 @@ async function look(what: Look): Promise<Buffer> {
   }
   await page.getByRole("heading", { level: 1 }).waitFor();
   await what.act?.(page);
+  await expect.poll(() => page.locator(".skeleton").count()).toBe(0);
   await page.evaluate(() => document.fonts.ready);
   await page.waitForTimeout(300);
   return page.screenshot({ caret: "hide", animations: "disabled" });

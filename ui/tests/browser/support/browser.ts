@@ -44,7 +44,7 @@ export async function visit(browser: Browser, server: Server, path: string, opti
     const signedIn = await context.request.post(`${server.url}/api/v1/session`, { data: who });
     expect(signedIn.status()).toBe(200);
   }
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   const hosts = new Set<string>();

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+
+import type { Schemas } from "../api/client";
+import type { WindowRun } from "./calls";
+import { cellsOf } from "./cells";
+
+const at = (hour: number) => `2026-06-30T${String(hour).padStart(2, "0")}:00:00Z`;
+
+function run(hour: number, more: Partial<WindowRun> = {}): WindowRun {
+  const base = { id: `${hour}.${more.revision ?? 1}`, from: at(hour), to: at(hour + 1), revision: 1, state: "completed", foundLater: null };
+  return { ...base, ...more } as WindowRun;
+}
+
+function stretch(from: number, to: number, state: Schemas["Coverage"]["state"], windows: number): Schemas["Coverage"] {
+  return { from: at(from), to: at(to), state, windows };
+}
+
+const found = (missingRows: number) => ({ at: at(23), missingRows, supersededRows: 0, revision: null });
+
+describe("the coverage strip", () => {
+  it("has a cell for every window, oldest first, in the state of its newest run", () => {
+    const runs = [
+      run(7, { state: "running" }),
+      run(6, { state: "queued" }),
+      run(5, { state: "failed" }),
+      run(4, { revision: 2 }),
+      run(4, { foundLater: found(3) }),
+      run(3, { foundLater: found(0) }),
+      run(2),
+      run(1, { state: "cancelled" }),
+    ];
+    const cells = cellsOf(runs, [stretch(1, 2, "cancelled", 1), stretch(2, 5, "completed", 3)]);
+    expect(cells.map((cell) => [cell.run, cell.state])).toEqual([
+      ["1.1", "cancelled"],
+      ["2.1", "exported"],
+      ["3.1", "verified"],
+      ["4.2", "reexported"],
+      ["5.1", "failed"],
+      ["6.1", "waiting"],
+      ["7.1", "running"],
+    ]);
+  });
+
+  it("shows what was never planned, and older stretches whose runs are not at hand", () => {
+    const cells = cellsOf([run(9), run(6)], [stretch(0, 5, "completed", 5), stretch(5, 6, null, 0), stretch(6, 7, "completed", 1), stretch(7, 9, null, 0), stretch(9, 10, "completed", 1)]);
+    expect(cells.map(({ from, state, windows, run }) => [from, state, windows, run])).toEqual([
+      [at(0), "exported", 5, null],
+      [at(5), "missing", 0, null],
+      [at(6), "exported", 1, "6.1"],
+      [at(7), "missing", 0, null],
+      [at(9), "exported", 1, "9.1"],
+    ]);
+  });
+
+  it("is empty where nothing was planned", () => {
+    expect(cellsOf([], [])).toEqual([]);
+  });
+});

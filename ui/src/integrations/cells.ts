@@ -1,0 +1,62 @@
+import type { Schemas } from "../api/client";
+import type { WindowRun } from "./calls";
+
+/** What became of a window, or of several that stand alike. */
+export type CellState = "exported" | "verified" | "reexported" | "running" | "waiting" | "failed" | "cancelled" | "missing";
+
+/** A cell of the strip: a window with its newest run, or a stretch of windows whose runs are not at hand. */
+export interface Cell {
+  from: string;
+  to: string;
+  state: CellState;
+  windows: number;
+  run: string | null;
+}
+
+/** The strip, oldest first: a cell for every window among the runs at hand, and one for every older stretch. */
+export function cellsOf(runs: readonly WindowRun[], stretches: readonly Schemas["Coverage"][]): Cell[] {
+  const newest = new Map<string, WindowRun>();
+  for (const run of runs) {
+    const window = `${run.from} ${run.to}`;
+    const known = newest.get(window);
+    if (!known || run.revision > known.revision) newest.set(window, run);
+  }
+  const windows = [...newest.values()].map(cellOf).sort((a, b) => time(a.from) - time(b.from));
+  const first = windows[0] ? time(windows[0].from) : Infinity;
+  const older = stretches.filter((stretch) => time(stretch.from) < first).map(stretchOf);
+  // What no run is known of is told by the stretches that lie among the windows.
+  const gaps = stretches.filter((stretch) => stretch.state === null && time(stretch.from) >= first).map(stretchOf);
+  return [...older, ...windows, ...gaps].sort((a, b) => time(a.from) - time(b.from));
+}
+
+function cellOf(run: WindowRun): Cell {
+  return { from: run.from, to: run.to, state: stateOf(run), windows: 1, run: run.id };
+}
+
+function stateOf(run: WindowRun): CellState {
+  switch (run.state) {
+    case "completed":
+      if (run.revision > 1) return "reexported";
+      return run.foundLater?.missingRows === 0 ? "verified" : "exported";
+    case "queued":
+      return "waiting";
+    default:
+      return run.state;
+  }
+}
+
+function stretchOf(stretch: Schemas["Coverage"]): Cell {
+  const { from, to } = stretch;
+  const of: Record<Schemas["WindowRunState"], CellState> = {
+    completed: "exported",
+    queued: "waiting",
+    running: "running",
+    failed: "failed",
+    cancelled: "cancelled",
+  };
+  return { from, to, state: stretch.state ? of[stretch.state] : "missing", windows: stretch.windows, run: null };
+}
+
+function time(text: string): number {
+  return new Date(text).getTime();
+}
