@@ -3,8 +3,10 @@
 mod clickhouse;
 mod deliver;
 mod engine;
+mod server;
 mod service;
 mod sink;
+mod ui;
 
 use std::fs;
 
@@ -17,7 +19,8 @@ pub fn run(words: &[&str]) -> Result<()> {
         ["deliver", rest @ ..] => deliver::run(rest),
         ["engine", rest @ ..] => engine::run(rest),
         ["service", rest @ ..] => service::run(rest),
-        _ => bail!("unknown benchmark {words:?}; there are: clickhouse, deliver, engine, service"),
+        ["ui", rest @ ..] => ui::run(rest),
+        _ => bail!("unknown benchmark {words:?}; there are: clickhouse, deliver, engine, service, ui"),
     }
 }
 

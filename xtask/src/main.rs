@@ -26,6 +26,7 @@ cargo xtask <chore>
   bench deliver  events per processor second beside posthog-node, release build
   bench engine   speed and memory beside DuckDB, release build
   bench service  workers beside each other, calls per second, fairness, an idle server; says what is met
+  bench ui       the events page in Chromium on a million events, release build
   tidy           the structure rules alone
   ui             build and test the web app, take its pictures
   openapi        write crates/api/openapi.json anew from the routes, and the web app's types from it

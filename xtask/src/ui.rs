@@ -90,6 +90,13 @@ fn binary() -> Result<PathBuf> {
     fs::canonicalize(&binary).with_context(missing)
 }
 
+/// A script of the app's folder, with the packages that are installed there.
+pub fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(script).current_dir(folder());
+    command
+}
+
 fn npm() -> Command {
     let mut command = Command::new("npm");
     command.current_dir(folder());

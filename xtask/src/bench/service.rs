@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::load;
+use super::server::Server;
 use crate::command::{cargo, output, run as run_command, target};
 use crate::servers;
 
@@ -57,12 +58,6 @@ struct Bench {
     python: PathBuf,
     script: PathBuf,
     folder: PathBuf,
-}
-
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    url: String,
 }
 
 /// Measures everything, or what is named. `--binary` is a release build that is there already.
@@ -229,36 +224,6 @@ impl Bench {
             None => Command::new(&self.outgest),
         };
         command.arg("--data").arg(data).args(["serve", "--listen", "127.0.0.1:0"]).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start a server")?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().context("no stdout")?;
-        let mut lines = BufReader::new(stdout);
-        lines.read_line(&mut line)?;
-        // What it prints later is of no interest, but it must find a reader.
-        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let url = line.split_whitespace().last().context("the server printed no address")?.to_owned();
-        Ok(Server { child, url })
-    }
-}
-
-impl Server {
-    fn resident_mib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        Ok(resident.context("no VmRSS")?.parse::<f64>()? / 1024.0)
-    }
-
-    /// Processor time so far, of user and system, which Linux counts in hundredths.
-    fn cpu_seconds(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
-        Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        Server::start(&mut command)
     }
 }
