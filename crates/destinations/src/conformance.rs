@@ -14,6 +14,9 @@ use model::{
 /// Attempts at discarding an upload whose last pieces may still be coming in.
 const DISCARD_ATTEMPTS: usize = 5;
 
+/// Attempts at a write, of which each may meet another broken connection.
+const WRITE_ATTEMPTS: usize = 5;
+
 /// What to ask of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Ability {
@@ -395,10 +398,23 @@ async fn discard_unrecorded(destination: &dyn Destination, file: &FileName, reco
 async fn write(writer: &mut dyn FileWriter, content: &[u8], ability: &Ability) {
     let mut durable = ByteCount::ZERO;
     for chunk in content.chunks(ability.write_bytes) {
-        let now = writer.write(Bytes::copy_from_slice(chunk)).await.expect("write succeeds");
+        let now = write_patiently(writer, chunk).await;
         assert!(now.bytes >= durable, "durable bytes went back from {durable} to {}", now.bytes);
         durable = now.bytes;
     }
+}
+
+/// Writes as the pipeline does: after a fault that may pass, what was taken is sent again. Servers break connections
+/// that a dropped writer used.
+async fn write_patiently(writer: &mut dyn FileWriter, chunk: &[u8]) -> Durable {
+    let mut next = Bytes::copy_from_slice(chunk);
+    for _ in 0..WRITE_ATTEMPTS {
+        match writer.write(next).await {
+            Err(fault) if fault.retry() != Retry::Never => next = Bytes::new(),
+            result => return result.expect("write succeeds"),
+        }
+    }
+    panic!("write failed {WRITE_ATTEMPTS} times");
 }
 
 /// Writes the content of `seed` until some of it is durable; how much that is, and how much was sent.
@@ -406,7 +422,7 @@ async fn write_until_durable(writer: &mut dyn FileWriter, seed: u64, ability: &A
     let content = content(ability.durable_within, seed);
     let mut sent = 0;
     for chunk in content.chunks(ability.write_bytes) {
-        let durable = writer.write(Bytes::copy_from_slice(chunk)).await.expect("write succeeds");
+        let durable = write_patiently(writer, chunk).await;
         sent += chunk.len();
         assert!(durable.bytes <= ByteCount::from(sent), "more is durable than was written");
         if durable.bytes > ByteCount::ZERO {
