@@ -13,7 +13,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::load;
 use super::server::Server;
 use crate::command::{cargo, output, run as run_command, target};
 use crate::servers;
