@@ -104,8 +104,9 @@ fn rows() -> MemorySource {
     let row = |row: i64| {
         let name = if row % 7 == 0 { "rare" } else { "usual" };
         json!({
-            "project_id": "p", "trace_id": "t", "span_id": format!("s{row:02}"), "name": name,
-            "start_time": start(row).0, "event_ts": NOW.0, "updated_at": NOW.0, "created_at": NOW.0,
+            "project_id": "p", "trace_id": "t", "span_id": format!("s{row:02} \"\\\u{1}é"), "name": name,
+            "start_time": start(row).to_sql_text(), "event_ts": NOW.to_sql_text(), "updated_at": NOW.to_sql_text(),
+            "created_at": NOW.to_sql_text(),
             "is_deleted": false,
         })
     };

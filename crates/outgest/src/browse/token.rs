@@ -2,6 +2,8 @@
 //!
 //! A cursor belongs to one request: one that was made for another, or by hand, is refused.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{Fault, Micros, OrderKey, PageToken, RowKey, RowsAsk};
@@ -20,11 +22,12 @@ pub(super) enum From {
     Newer(OrderKey),
 }
 
+// Ids hold any text, and one that JSON escapes cannot be borrowed from it.
 #[derive(Serialize, Deserialize)]
-struct Cursor<'a>(u64, bool, i64, &'a str, &'a str);
+struct Cursor<'a>(u64, bool, i64, Cow<'a, str>, Cow<'a, str>);
 
 #[derive(Serialize, Deserialize)]
-struct Key<'a>(i64, &'a str, &'a str);
+struct Key<'a>(i64, Cow<'a, str>, Cow<'a, str>);
 
 impl From {
     /// Reads the cursor of a request.
@@ -48,7 +51,7 @@ impl From {
             Self::Older(key) => (true, key),
             Self::Newer(key) => (false, key),
         };
-        PageToken(encode(&Cursor(fingerprint(ask), older, key.time.0, &key.trace_id, &key.id)))
+        PageToken(encode(&Cursor(fingerprint(ask), older, key.time.0, Cow::from(&*key.trace_id), Cow::from(&*key.id))))
     }
 }
 
@@ -59,7 +62,7 @@ fn fingerprint(ask: &RowsAsk) -> u64 {
 
 /// The key that finds a row again.
 pub(super) fn row_key(key: &OrderKey) -> RowKey {
-    RowKey(encode(&Key(key.time.0, &key.trace_id, &key.id)))
+    RowKey(encode(&Key(key.time.0, Cow::from(&*key.trace_id), Cow::from(&*key.id))))
 }
 
 /// The position that a key names; `None` where no row was ever given this key.
