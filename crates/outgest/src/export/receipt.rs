@@ -17,7 +17,8 @@ pub fn to_json(receipt: &Receipt, took: Duration) -> Value {
     value
 }
 
-/// The receipt for people: totals first, then one line per file.
+/// The receipt for people: totals first, then one line per file, then where they are unless that is the current
+/// folder.
 pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     let manifest = &receipt.manifest;
     let seconds = took.as_secs_f64();
@@ -36,7 +37,9 @@ pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     if let Some(key) = &receipt.manifest_key {
         writeln!(text, "  {key}  the manifest: outgest verify checks the files against it").ok();
     }
-    writeln!(text, "  in {destination}").ok();
+    if destination != "." {
+        writeln!(text, "  in {destination}").ok();
+    }
     if manifest.truncated {
         text.push_str("truncated: --limit cut rows\n");
     }

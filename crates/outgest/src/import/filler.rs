@@ -200,7 +200,9 @@ impl Filler {
             }
             (Some(given), Some(project)) if given != project.as_str() => {
                 let why = format!("the row belongs to another project than --project {}", clip(project.as_str()));
-                Err(Problem::of_column(name, why).value(given))
+                Err(Problem::of_column(name, why)
+                    .value(given)
+                    .hint("leave --project out where rows name their project, or give --rejects FILE"))
             }
             (Some(_), _) => Ok(()),
         }
