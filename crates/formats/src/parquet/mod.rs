@@ -2,9 +2,10 @@
 //!
 //! A block is a row group: `rows` cuts it into pieces that do not depend on the batches it came in,
 //! `properties` says how columns are stored, and the [`Encoder`] splices finished columns into the
-//! file. A file cannot be continued in the middle, because its footer lists everything before it:
-//! [`Encoder::state`] is `None` and a resumed run writes the file again.
+//! file and has `footer` keep the list of them. A file cannot be continued in the middle, because its
+//! footer lists everything before it: [`Encoder::state`] is `None` and a resumed run writes the file again.
 
+mod footer;
 mod properties;
 mod rows;
 mod scanner;
@@ -13,11 +14,12 @@ mod tests;
 mod unicode;
 
 use std::any::Any;
+use std::io::Write;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::file::writer::{SerializedRowGroupWriter, TrackedWrite};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
@@ -28,6 +30,7 @@ use model::{
 
 use crate::options::Honoured;
 use crate::text::check_columns;
+use footer::Footer;
 use properties::Layout;
 
 /// Apache Parquet.
@@ -44,6 +47,9 @@ const DESCRIPTOR: FormatDescriptor = FormatDescriptor {
     stretches_per_block: 3,
     unicode_default: UnicodeRule::Keep,
 };
+
+/// What every Parquet file begins and ends with.
+const MAGIC: &[u8; 4] = b"PAR1";
 
 const HONOURED: Honoured = Honoured {
     compression: false,
@@ -76,7 +82,10 @@ impl Format for Parquet {
         if resume.is_some() {
             return Err(Fault::bug("a parquet file cannot be continued, only started again"));
         }
-        Ok(Box::new(File { writer: Layout::of(schema)?.file()? }))
+        let layout = Layout::of(schema)?;
+        let mut bytes = TrackedWrite::new(Vec::new());
+        bytes.write_all(MAGIC).map_err(|error| cannot_encode(error.into()))?;
+        Ok(Box::new(File { footer: Footer::of(&layout), layout, bytes }))
     }
 
     fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
@@ -137,8 +146,17 @@ struct RowGroup {
 }
 
 struct File {
-    /// Writes into memory, from where every call takes what is there.
-    writer: SerializedFileWriter<Vec<u8>>,
+    layout: Layout,
+    /// What was written, of which every call takes what is there, and how much there ever was.
+    bytes: TrackedWrite<Vec<u8>>,
+    footer: Footer,
+}
+
+impl File {
+    fn taken(&mut self) -> Result<Bytes, Fault> {
+        self.bytes.flush().map_err(|error| cannot_encode(error.into()))?;
+        Ok(std::mem::take(self.bytes.inner_mut()).into())
+    }
 }
 
 impl Encoder for File {
@@ -149,13 +167,19 @@ impl Encoder for File {
         if block.rows == RowCount::ZERO {
             return Ok(Bytes::new());
         }
-        let mut group = self.writer.next_row_group().map_err(cannot_encode)?;
+        let Layout { descriptor, properties, .. } = &self.layout;
+        let mut group = SerializedRowGroupWriter::new(
+            Arc::clone(descriptor),
+            Arc::clone(properties),
+            &mut self.bytes,
+            self.footer.next_ordinal()?,
+            None,
+        );
         for column in columns {
             column.append_to_row_group(&mut group).map_err(cannot_encode)?;
         }
-        group.close().map_err(cannot_encode)?;
-        self.writer.flush().map_err(|error| cannot_encode(error.into()))?;
-        Ok(std::mem::take(self.writer.inner_mut()).into())
+        self.footer.push(group.close().map_err(cannot_encode)?)?;
+        self.taken()
     }
 
     fn state(&self) -> Option<EncoderState> {
@@ -163,8 +187,10 @@ impl Encoder for File {
     }
 
     fn finish(mut self: Box<Self>) -> Result<Bytes, Fault> {
-        self.writer.finish().map_err(cannot_encode)?;
-        Ok(std::mem::take(self.writer.inner_mut()).into())
+        let footer = self.footer.into_bytes()?;
+        self.bytes.write_all(&footer).map_err(|error| cannot_encode(error.into()))?;
+        self.bytes.flush().map_err(|error| cannot_encode(error.into()))?;
+        Ok(std::mem::take(self.bytes.inner_mut()).into())
     }
 }
 

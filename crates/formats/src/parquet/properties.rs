@@ -6,7 +6,7 @@ use ::parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadat
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::{ColumnPath, TypePtr};
+use ::parquet::schema::types::{ColumnPath, SchemaDescPtr};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use model::{Fault, FieldRole, field};
 
@@ -27,15 +27,15 @@ const STATISTICS_BYTES_MAX: usize = 64;
 pub(super) struct Layout {
     /// The columns without our notes on them, which are for encoders and not for readers.
     pub(super) schema: SchemaRef,
-    root: TypePtr,
-    properties: WriterPropertiesPtr,
+    pub(super) descriptor: SchemaDescPtr,
+    pub(super) properties: WriterPropertiesPtr,
 }
 
 impl Layout {
     /// The layout of files with this schema.
     pub(super) fn of(schema: &Schema) -> Result<Self, Fault> {
         let plain = Schema::new(plain(schema.fields()));
-        let root = ArrowSchemaConverter::new().with_coerce_types(true).convert(&plain).map_err(cannot_encode)?;
+        let descriptor = ArrowSchemaConverter::new().with_coerce_types(true).convert(&plain).map_err(cannot_encode)?;
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(cannot_encode)?;
         let mut builder = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
@@ -44,7 +44,10 @@ impl Layout {
             .set_data_page_row_count_limit(PAGE_ROWS_MAX)
             .set_write_batch_size(PAGE_ROWS_MAX)
             .set_statistics_truncate_length(Some(STATISTICS_BYTES_MAX))
-            .set_column_index_truncate_length(Some(STATISTICS_BYTES_MAX));
+            // A column of a row group is hardly ever more than a page, of which the row group says the same; what
+            // a file keeps in memory until its footer would grow by half.
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
         for payload in schema.fields().iter().filter(|column| field::role(column) == FieldRole::Payload) {
             // Inputs and outputs hardly ever repeat, and nobody filters by their order.
             let path = ColumnPath::new(vec![payload.name().clone()]);
@@ -54,12 +57,12 @@ impl Layout {
         }
         let mut properties = builder.build();
         add_encoded_arrow_schema_to_metadata(&plain, &mut properties);
-        Ok(Self { schema: Arc::new(plain), root: root.root_schema_ptr(), properties: Arc::new(properties) })
+        Ok(Self { schema: Arc::new(plain), descriptor: Arc::new(descriptor), properties: Arc::new(properties) })
     }
 
-    /// A file in memory.
+    /// A file in memory, as the library writes it: its footer grows with every row group.
     pub(super) fn file(&self) -> Result<SerializedFileWriter<Vec<u8>>, Fault> {
-        SerializedFileWriter::new(Vec::new(), TypePtr::clone(&self.root), WriterPropertiesPtr::clone(&self.properties))
+        SerializedFileWriter::new(Vec::new(), self.descriptor.root_schema_ptr(), Arc::clone(&self.properties))
             .map_err(cannot_encode)
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use ::parquet::basic::{Compression as Codec, Encoding};
-use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader};
 use model::FormatOptions;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::sample::{batch, encode, payload_batch, schema, text_batch};
+use crate::sample::{any_row, batch, encode, payload_batch, schema, text_batch};
 
 fn metadata(file: Vec<u8>) -> ParquetMetaData {
     ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(file)).unwrap()
@@ -83,4 +85,37 @@ fn pieces_count_rows_across_batches() {
 
     let lengths: Vec<_> = pieces.iter().map(|piece| piece.column(0).unwrap().len()).collect();
     assert_eq!(lengths, [1_024, 1_024, 52]);
+}
+
+/// Over several packs and a rest, the footer is the one that the library writes when it keeps everything.
+#[test]
+fn a_packed_footer_is_the_footer() {
+    let layout = Layout::of(&schema()).unwrap();
+    let blocks = Parquet.block_encoder(&schema(), &FormatOptions::default()).unwrap();
+    let mut ours = Parquet.start(&schema(), &FormatOptions::default(), None).unwrap();
+    let mut theirs = layout.file().unwrap();
+    let mut file = Vec::new();
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..150 {
+        let rows = [batch(&[any_row().new_tree(&mut runner).unwrap().current()])];
+        file.extend_from_slice(&ours.append(blocks.encode(&rows).unwrap()).unwrap());
+        let payload: Box<dyn Any> = blocks.encode(&rows).unwrap().payload;
+        let RowGroup { columns } = *payload.downcast().unwrap();
+        let mut group = theirs.next_row_group().unwrap();
+        for column in columns {
+            column.append_to_row_group(&mut group).unwrap();
+        }
+        group.close().unwrap();
+    }
+    file.extend_from_slice(&ours.finish().unwrap());
+
+    let theirs = theirs.into_inner().unwrap();
+
+    let read = |file: Vec<u8>| {
+        let everything = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(everything));
+        let metadata = reader.parse_and_finish(&Bytes::from(file)).unwrap();
+        (metadata.file_metadata().clone(), metadata.row_groups().to_vec())
+    };
+    assert_eq!(read(file), read(theirs));
 }
