@@ -1,7 +1,7 @@
 //! Every bound of a run in one place.
 //!
 //! The default keeps a whole process under 256 MiB (promise 12): what is listed here adds up to
-//! 72 MiB and the block being cut, at most 12 MiB; the rest is for the program, its threads and what
+//! 64 MiB and the block being cut, at most 8 MiB; the rest is for the program, its threads and what
 //! source and destination hold themselves. Bytes are counted where a queue could grow; queues that are bounded by a number of
 //! items say so. A row larger than a bound passes alone: a bound delays, it never refuses.
 
@@ -18,7 +18,7 @@ pub struct Budget {
     /// enough that the cost per batch does not show.
     pub batch_bytes: ByteCount,
     /// Bytes of blocks between cut and writer, rows and encoded form together. Two blocks of the
-    /// largest format (12 MiB of cells) fit, so that it is encoded on two cores at least.
+    /// largest format (8 MiB of cells) fit, so that it is encoded on two cores at least.
     pub block_bytes: ByteCount,
     /// Slices read at once. More would load a shared database without reading faster.
     pub reads_max: usize,
@@ -47,7 +47,7 @@ impl Budget {
         Self {
             prefetch_bytes: ByteCount::mebibytes(24),
             batch_bytes: ByteCount::mebibytes(4),
-            block_bytes: ByteCount::mebibytes(48),
+            block_bytes: ByteCount::mebibytes(40),
             reads_max: 4,
             threads: cores.max(1),
             checkpoint_bytes: ByteCount::mebibytes(16),

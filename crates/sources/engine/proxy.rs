@@ -25,6 +25,9 @@ pub enum Trouble {
     Exception { after: usize, words: &'static str },
 }
 
+/// More than the head of an answer takes.
+const HEAD_BYTES_MAX: usize = 4096;
+
 /// A running proxy. It ends with the process.
 #[derive(Clone)]
 pub struct Proxy {
@@ -156,23 +159,28 @@ impl Shared {
         let mut server = TcpStream::connect(self.server)?;
         server.write_all(request)?;
         let mut head = Vec::new();
+        let mut chunks = Chunks::default();
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = server.read(&mut buffer)?;
             if read == 0 {
                 return socket.shutdown(Shutdown::Both);
             }
-            if head.is_empty() {
+            // The head may come in several pieces.
+            if head.len() < HEAD_BYTES_MAX {
                 head.extend_from_slice(&buffer[..read]);
             }
             let marked = self.marked.fetch_add(read, Ordering::Relaxed) + read;
-            // In the middle of what was read, and so inside a chunk and not at its border.
-            if read == buffer.len() && self.is_due(marked) {
+            let words = frame(&head, words);
+            chunks.pass(&buffer[..read / 2]);
+            // Inside a chunk and not at its border, behind which bytes would be read as the size of another.
+            if chunks.left > words.len() && self.is_due(marked) {
                 client.write_all(&buffer[..read / 2])?;
-                client.write_all(frame(&head, words).as_bytes())?;
+                client.write_all(words.as_bytes())?;
                 client.flush()?;
                 return socket.shutdown(Shutdown::Both);
             }
+            chunks.pass(&buffer[read / 2..read]);
             client.write_all(&buffer[..read])?;
             client.flush()?;
         }
@@ -204,10 +212,45 @@ impl Shared {
     }
 }
 
+/// Where an answer stands that comes in chunks.
+#[derive(Default)]
+struct Chunks {
+    has_begun: bool,
+    /// The line that has not ended: of the head, of a chunk's size, or the empty one behind a chunk.
+    line: Vec<u8>,
+    /// Bytes of the chunk that are still to come.
+    left: usize,
+}
+
+impl Chunks {
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let inside = self.left.min(bytes.len());
+                self.left -= inside;
+                bytes = &bytes[inside..];
+                continue;
+            }
+            bytes = rest;
+            if *first != b'\n' {
+                self.line.push(*first);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&self.line).trim().to_owned();
+            self.line.clear();
+            match self.has_begun {
+                false => self.has_begun = line.is_empty(),
+                true => self.left = usize::from_str_radix(&line, 16).unwrap_or(0),
+            }
+        }
+    }
+}
+
 /// The frame of the server's words, which names the tag that the head of the answer announced.
 fn frame(head: &[u8], words: &str) -> String {
-    let head = String::from_utf8_lossy(&head[..head.len().min(4096)]).into_owned();
+    let head = String::from_utf8_lossy(&head[..head.len().min(HEAD_BYTES_MAX)]).into_owned();
     let tag = head.lines().find_map(|line| line.strip_prefix("X-ClickHouse-Exception-Tag: ")).unwrap_or_default();
+    assert!(!tag.is_empty(), "no tag in {head}");
     format!("\r\n__exception__\r\n{tag}\r\n{words}\n{} {tag}\r\n__exception__\r\n", words.len() + 1)
 }
 

@@ -42,9 +42,9 @@ const DESCRIPTOR: FormatDescriptor = FormatDescriptor {
     extension: "parquet",
     content_type: "application/vnd.apache.parquet",
     compressible: false,
-    // Up to 24,576 rows or 12 MiB of cells: enough for readers to skip and scan well, and a few of
+    // Up to 16,384 rows or 8 MiB of cells: enough for readers to skip and scan well, and a few of
     // them at once still fit the memory of a run.
-    stretches_per_block: 3,
+    stretches_per_block: 2,
     unicode_default: UnicodeRule::Keep,
 };
 

@@ -112,8 +112,11 @@ impl Place {
             Fault::new(FaultKind::Configuration, format!("{cannot}: {}", self.words(why)))
                 .hint("name a file with the authority's certificate as option ca, or correct the host")
         } else if error.is_timeout() {
-            Fault::new(FaultKind::Timeout, format!("{cannot}: no connection in time"))
-                .hint("check host, port and firewalls")
+            // A server that waits for the rest of a request is silent to those who greet it in TLS.
+            Fault::new(FaultKind::Timeout, format!("{cannot}: no connection in time")).hint(match self.tls {
+                true => "check host, port and firewalls; a port that does not speak TLS takes clickhouse://",
+                false => "check host, port and firewalls",
+            })
         } else if says("failed to lookup address") || says("dns error") {
             Fault::new(FaultKind::Unavailable, format!("{cannot}: the host has no address"))
                 .hint("check the host's name")
