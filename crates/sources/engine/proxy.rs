@@ -178,7 +178,9 @@ impl Shared {
                 client.write_all(&buffer[..read / 2])?;
                 client.write_all(words.as_bytes())?;
                 client.flush()?;
-                return socket.shutdown(Shutdown::Both);
+                socket.shutdown(Shutdown::Write)?;
+                // Until the client has read them: a connection that is dropped before may be reset.
+                return client.read(&mut buffer).map(drop);
             }
             chunks.pass(&buffer[read / 2..read]);
             client.write_all(&buffer[..read])?;
