@@ -97,9 +97,12 @@ impl Rows {
         }
     }
 
-    /// Those of `columns` that are not held.
+    /// Those of `columns` that are not held, ascending: the order in which files give them, whatever order they are asked in.
     pub(crate) fn missing(&self, columns: &[usize]) -> Vec<usize> {
-        columns.iter().copied().filter(|column| self.held(*column).is_none()).collect()
+        let mut missing: Vec<usize> = columns.iter().copied().filter(|column| self.held(*column).is_none()).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
     }
 
     /// A held column.
