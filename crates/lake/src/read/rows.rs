@@ -97,7 +97,8 @@ impl Rows {
         }
     }
 
-    /// Those of `columns` that are not held, ascending: the order in which files give them, whatever order they are asked in.
+    /// Those of `columns` that are not held, ascending: files give them in that order, whatever order they are
+    /// asked in.
     pub(crate) fn missing(&self, columns: &[usize]) -> Vec<usize> {
         let mut missing: Vec<usize> = columns.iter().copied().filter(|column| self.held(*column).is_none()).collect();
         missing.sort_unstable();
