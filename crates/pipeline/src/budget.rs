@@ -1,6 +1,6 @@
 //! Every bound of a run in one place.
 //!
-//! The default keeps a whole process under 256 MiB (promise 12): what is listed here adds up to
+//! The default is to keep a whole process under 256 MiB (promise 12): what is listed here adds up to
 //! 64 MiB and the block being cut, at most 8 MiB; the rest is for the program, its threads and what
 //! source and destination hold themselves. Bytes are counted where a queue could grow; queues that are bounded by a number of
 //! items say so. A row larger than a bound passes alone: a bound delays, it never refuses.
