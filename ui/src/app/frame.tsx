@@ -75,7 +75,11 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
               <span aria-hidden="true">/</span>
             </>
           )}
-          <span aria-current="page">{title}</span>
+          {project && path !== pathOf(project.id, page) && page in words.pages ? (
+            <Link href={pathOf(project.id, page)}>{title}</Link>
+          ) : (
+            <span aria-current="page">{title}</span>
+          )}
         </nav>
         <div className="bar-end">
           <ThemeButton />

@@ -48,7 +48,8 @@ const WIDTHS: Record<string, number> = {
   output: 320,
   providedModelName: 150,
   observationCount: 128,
-  countTraces: 84,
+  countTraces: 112,
+  sessionDuration: 134,
 };
 
 /** Width that a column begins with, in pixels. */

@@ -2,7 +2,7 @@ import { scaleLinear, scaleTime } from "d3-scale";
 import { useEffect, useMemo, useRef, useState, type PointerEvent } from "react";
 
 import type { Schemas } from "../api/client";
-import { compact, exact, instant } from "../format/times";
+import { compact, exact, instant, tickText } from "../format/times";
 import { count } from "../format/numbers";
 import { Note } from "../parts/faces";
 import { useNow } from "../parts/time";
@@ -106,7 +106,7 @@ export default function Histogram({ histogram, range, onZoom }: HistogramProps) 
             <line x1={LEFT} x2={width} y1={height - AXIS + 0.5} y2={height - AXIS + 0.5} />
             {x.ticks(Math.max(2, Math.floor(width / 130))).filter((tick) => x(tick) > LEFT + EDGE && x(tick) < width - EDGE).map((tick) => (
               <text key={tick.getTime()} x={x(tick)} y={height - 3} textAnchor="middle">
-                {x.tickFormat()(tick)}
+                {tickText(tick)}
               </text>
             ))}
           </g>

@@ -206,6 +206,7 @@ function Explore({ table }: { table: Table }) {
       <Foot
         rows={rows.length}
         total={counted}
+        failed={histogram.isError}
         isPartial={isPartial}
         loading={pages.isFetching}
         stopped={hasNextPage && stopped !== null}
@@ -235,6 +236,7 @@ function NoRows({ table, shown, clear }: { table: Table; shown: Shown; clear: ()
 interface FootProps {
   rows: number;
   total: number | null;
+  failed: boolean;
   isPartial: boolean;
   loading: boolean;
   stopped: boolean;
@@ -243,13 +245,11 @@ interface FootProps {
   clearSelection: () => void;
 }
 
-function Foot({ rows, total, isPartial, loading, stopped, goOn, selected, clearSelection }: FootProps) {
+function Foot({ rows, total, failed, isPartial, loading, stopped, goOn, selected, clearSelection }: FootProps) {
   const text = words.explore;
   return (
     <div className="page-foot" role="status">
-      <span className="number">
-        {total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}
-      </span>
+      <span className="number">{failed ? text.notCounted : total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}</span>
       <span>{text.loaded(rows)}</span>
       <span>{text.order}</span>
       {loading && <span>{text.loadingMore}</span>}

@@ -2,13 +2,14 @@ import { Popover } from "radix-ui";
 import { useState } from "react";
 
 import type { Schemas } from "../api/client";
+import { remember, remembered } from "../app/theme";
 import { zoneName } from "../format/times";
 import { Button } from "../parts/button";
 import { SelectField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icons";
 import { useNow } from "../parts/time";
 import { words } from "../words";
-import { fromLocalField, rangeTitle, toLocalField, type Range } from "./ranges";
+import { fromLocalField, rangeTitle, toLocalField, type Range, type Zone } from "./ranges";
 
 interface RangePickerProps {
   range: Range;
@@ -16,7 +17,10 @@ interface RangePickerProps {
   onChange: (range: Range & { timestamp: Schemas["Cursor"] }) => void;
 }
 
-/** Which time is shown: presets, or two instants in the user's zone. */
+/** Remembers which zone times are entered in. */
+const ZONE = "outgest.zone";
+
+/** Which time is shown: presets, or two instants in the user's zone or UTC. */
 export function RangePicker({ range, timestamp, onChange }: RangePickerProps) {
   const [open, setOpen] = useState(false);
   const now = useNow();
@@ -41,10 +45,18 @@ export function RangePicker({ range, timestamp, onChange }: RangePickerProps) {
 
 function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["Cursor"]; choose: RangePickerProps["onChange"] }) {
   const text = words.explore.range;
-  const [from, setFrom] = useState(toLocalField(range.since));
-  const [to, setTo] = useState(toLocalField(range.until));
+  const [zone, setZone] = useState<Zone>(remembered(ZONE) === "utc" ? "utc" : "local");
+  const [from, setFrom] = useState(toLocalField(range.since, zone));
+  const [to, setTo] = useState(toLocalField(range.until, zone));
   const [against, setAgainst] = useState(timestamp);
   const wrong = from !== "" && to !== "" && from >= to;
+  // The instants stay what they are; only how they are written changes.
+  const chooseZone = (next: Zone) => {
+    setFrom(toLocalField(fromLocalField(from, zone), next));
+    setTo(toLocalField(fromLocalField(to, zone), next));
+    setZone(next);
+    remember(ZONE, next);
+  };
   return (
     <div className="range-form">
       <ul>
@@ -71,8 +83,8 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
         onSubmit={(event) => {
           event.preventDefault();
           // A duration that was not touched stays one.
-          const since = from === "" && range.since?.startsWith("-") ? range.since : fromLocalField(from);
-          if (!wrong) choose({ since, until: fromLocalField(to), timestamp: against });
+          const since = from === "" && range.since?.startsWith("-") ? range.since : fromLocalField(from, zone);
+          if (!wrong) choose({ since, until: fromLocalField(to, zone), timestamp: against });
         }}
       >
         <TextField label={text.from} type="datetime-local" step="1" value={from} onChange={setFrom} />
@@ -81,9 +93,18 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
           type="datetime-local"
           step="1"
           value={to}
-          help={`${text.open} ${text.zone}: ${zoneName()}`}
+          help={text.open}
           problem={wrong ? text.wrong : undefined}
           onChange={setTo}
+        />
+        <SelectField
+          label={text.zone}
+          value={zone}
+          options={[
+            { value: "local", label: zoneName() },
+            { value: "utc", label: text.utc },
+          ]}
+          onChange={chooseZone}
         />
         <SelectField
           label={text.heldAgainst}

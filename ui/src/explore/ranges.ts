@@ -20,17 +20,21 @@ export function rangeTitle({ since, until }: Range, now: Date): string {
   return since ? words.explore.range.since(shown(since)) : words.explore.range.until(shown(until!));
 }
 
-/** What a field for local times shows for an instant: `2026-06-30T14:03`. */
-export function toLocalField(text: string | null): string {
+/** The zone that times are entered in: the user's, or UTC. */
+export type Zone = "local" | "utc";
+
+/** What a field for times shows for an instant: `2026-06-30T14:03`. */
+export function toLocalField(text: string | null, zone: Zone = "local"): string {
   const date = text === null ? null : instant(text);
   if (!date) return "";
-  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString();
+  const offset = zone === "utc" ? 0 : date.getTimezoneOffset();
+  const local = new Date(date.getTime() - offset * 60_000).toISOString();
   return local.slice(0, date.getSeconds() === 0 && date.getMilliseconds() === 0 ? 16 : 19);
 }
 
-/** The instant that was entered in a field for local times; null where it is empty. */
-export function fromLocalField(text: string): string | null {
+/** The instant that was entered in a field for times; null where it is empty. */
+export function fromLocalField(text: string, zone: Zone = "local"): string | null {
   if (!text) return null;
-  const date = new Date(text);
+  const date = new Date(zone === "utc" ? `${text}Z` : text);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }

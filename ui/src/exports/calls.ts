@@ -80,7 +80,7 @@ export function useExportActions(known: Export) {
   return { cancel, retry, remove, again, download };
 }
 
-/** How people and keys are called; ids where they are not known any more. */
+/** How people and keys are called, also those that are not known any more. */
 export function useNames(): (actor: Schemas["ActorBody"]) => string {
   const project = useProject();
   const me = useSession().data?.user;
@@ -102,7 +102,7 @@ export function useNames(): (actor: Schemas["ActorBody"]) => string {
       // Administrators need not be members.
       const known = [...(members.data ?? []).map((member) => member.user), ...(me ? [me] : [])];
       const user = known.find((one) => one.id === actor.id);
-      return user ? user.name || user.email : actor.id;
+      return user ? user.name || user.email : words.exports.list.stranger(actor.id);
     }
     const key = keys.data?.find((known) => known.id === actor.id);
     return words.exports.list.key(key ? key.note || key.publicKey : actor.id.slice(0, 8));

@@ -148,11 +148,11 @@ function Line({ known, isOpen, href, who }: { known: Export; isOpen: boolean; hr
         )}
       </td>
       <td className="what">
-        <Link href={href} className="clip" aria-current={isOpen ? "true" : undefined} onClick={(event) => event.stopPropagation()}>
+        <Link href={href} className="clip" title={known.name} aria-current={isOpen ? "true" : undefined} onClick={(event) => event.stopPropagation()}>
           {known.name}
         </Link>
         <div className="muted clip">{whatOf(known.table, requestAgain(known))}</div>
-        {known.failure && known.state !== "completed" && <div className="field-problem clip">{known.failure.message}</div>}
+        {known.failure && known.state !== "completed" && <div className="field-problem clip" title={known.failure.message}>{known.failure.message}</div>}
       </td>
       <td>
         <span className="tag">{known.format}</span>

@@ -30,12 +30,12 @@ export function ExportSheet({ id, close }: { id: string; close: () => void }) {
       <Sheet
         label={words.exports.sheet.label}
         close={close}
-        title={known.data ? <h2>{known.data.name}</h2> : <SkeletonLines lines={1} />}
+        title={known.data ? <h2>{known.data.name}</h2> : known.isPending && <SkeletonLines lines={1} />}
       >
         <div className="sheet-body">
           {known.isPending && <SkeletonLines lines={10} />}
           {gone && (
-            <Face icon="search" title={words.problem.notFoundTitle}>
+            <Face icon="search" title={words.exports.sheet.goneTitle}>
               <p>{words.exports.sheet.gone}</p>
             </Face>
           )}
@@ -181,7 +181,7 @@ function Files({ now }: { now: Export }) {
               <Button
                 size="small"
                 icon="download"
-                aria-label={words.exports.sheet.downloadNamed(file.name)}
+                aria-label={words.exports.sheet.downloadFile(file.name, file.bytes)}
                 onClick={() => actions.download.mutate(file.index)}
               >
                 {bytes(file.bytes)}

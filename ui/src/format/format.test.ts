@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { bytes, dollars, share } from "./numbers";
-import { duration, instant, recent, relative } from "./times";
+import { duration, instant, recent, relative, tickText } from "./times";
 
 describe("numbers", () => {
   it("bytes keep three digits and a unit", () => {
@@ -32,6 +32,13 @@ describe("times", () => {
     expect(relative(new Date("2026-06-30T11:48:00Z"), now)).toBe("12 min ago");
     expect(relative(new Date("2026-07-06T12:00:00Z"), now)).toBe("in 6 d");
     expect(recent(new Date("2026-06-20T00:00:00Z"), now)).toMatch(/^\d+ Jun \d\d:00:00$/);
+  });
+
+  it("ticks of an axis say what is new at them", () => {
+    const ticks = [[2026, 0, 1], [2026, 5, 1], [2026, 5, 30], [2026, 5, 30, 18], [2026, 5, 30, 0, 5], [2026, 5, 30, 18, 3, 7]] as const;
+    expect(ticks.map(([year, month, day, ...clock]) => tickText(new Date(year, month, day, ...clock)))).toEqual([
+      "2026", "Jun", "30 Jun", "18:00", "00:05", ":07",
+    ]);
   });
 
   it("durations have one unit, or two", () => {

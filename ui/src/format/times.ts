@@ -49,6 +49,16 @@ export function compact(date: Date, now: Date): string {
   return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${clock}`;
 }
 
+/** What an axis says at a tick: the coarsest part of the time that is not nought there. */
+export function tickText(date: Date): string {
+  const [month, hour, minute, second] = [MONTHS[date.getMonth()]!, date.getHours(), date.getMinutes(), date.getSeconds()];
+  if (date.getMilliseconds() > 0) return `.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  if (second > 0) return `:${two(second)}`;
+  if (hour > 0 || minute > 0) return `${two(hour)}:${two(minute)}`;
+  if (date.getDate() > 1) return `${date.getDate()} ${month}`;
+  return date.getMonth() > 0 ? month : String(date.getFullYear());
+}
+
 /** `12 min ago`, `in 6 d`. */
 export function relative(date: Date, now: Date): string {
   const distance = date.getTime() - now.getTime();

@@ -13,13 +13,14 @@ import { SelectField, TextField } from "../parts/fields";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
-import { useActions, useBackfills } from "./calls";
+import { useActions, useBackfills, type Integration } from "./calls";
 import { windowWords } from "./looks";
 
 const text = words.integrations.backfills;
 
 /** Stretches of the past that are exported again, and the way to begin one. */
-export function Backfills({ id }: { id: string }) {
+export function Backfills({ known }: { known: Integration }) {
+  const { id } = known;
   const may = useMay("member");
   const backfills = useBackfills(id);
   if (backfills.isPending) return <SkeletonLines lines={3} height={28} />;
@@ -27,7 +28,7 @@ export function Backfills({ id }: { id: string }) {
   const { items } = backfills.data;
   return (
     <>
-      {may && <NewBackfill id={id} />}
+      {may && <NewBackfill id={id} parallelMax={known.catchUpMax} />}
       {items.length === 0 && <p className="faint">{text.empty}</p>}
       <ul className="stack">
         {items.map((backfill) => (
@@ -79,7 +80,7 @@ function Line({ id, backfill, may }: { id: string; backfill: Schemas["Backfill"]
   );
 }
 
-function NewBackfill({ id }: { id: string }) {
+function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
   const project = useProject();
   const { refresh } = useActions(id);
   const [from, setFrom] = useState("");
@@ -129,7 +130,7 @@ function NewBackfill({ id }: { id: string }) {
           options={(["oldestFirst", "newestFirst"] as const).map((value) => ({ value, label: text.orders[value]! }))}
           onChange={setOrder}
         />
-        <TextField label={text.parallel} type="number" min={1} max={64} value={parallel} onChange={setParallel} />
+        <TextField label={text.parallel} type="number" min={1} max={64} placeholder={String(parallelMax)} value={parallel} onChange={setParallel} />
       </div>
       {estimate.data && body && <p className="number">{text.estimate(estimate.data.rowsMax, estimate.data.bytesMax)}</p>}
       {failure && body && <ProblemNote error={problemOf(failure)} />}

@@ -67,6 +67,22 @@ export function useRuns(id: string, active: boolean) {
   });
 }
 
+/** One run, asked for where it is not among those at hand. */
+export function useRun(id: string, run: string | null, atHand: WindowRun | undefined) {
+  const project = useProject();
+  const asked = useQuery({
+    queryKey: ["integration-run", project.id, id, run],
+    enabled: run !== null && atHand === undefined,
+    queryFn: () =>
+      answered(
+        api.GET("/api/v1/projects/{project}/integrations/{integration}/runs/{run}", {
+          params: { path: { project: project.id, integration: id, run: run! } },
+        }),
+      ),
+  });
+  return { run: atHand ?? asked.data, error: atHand ? null : asked.error };
+}
+
 /** Where its windows stand, stretch by stretch. */
 export function useCoverage(id: string, active: boolean) {
   const project = useProject();

@@ -1,6 +1,7 @@
-import { useState, type ReactNode } from "react";
-import { Link, useLocation } from "wouter";
+import type { ReactNode } from "react";
+import { Link, useLocation, useSearch } from "wouter";
 
+import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
 import { useNames } from "../exports/calls";
 import { count } from "../format/numbers";
@@ -12,7 +13,7 @@ import { Time, useNow } from "../parts/time";
 import { useToast } from "../parts/toasts";
 import { words } from "../words";
 import { Backfills } from "./backfills";
-import { useActions, useIntegration, useRuns, type Integration, type WindowRun } from "./calls";
+import { useActions, useIntegration, useRun, useRuns, type Integration, type WindowRun } from "./calls";
 import { WindowChart } from "./chart";
 import { CoverageStrip } from "./coverage";
 import { destinationOf } from "./draft";
@@ -32,7 +33,10 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
   const known = useIntegration(id);
   const active = (known.data?.runsActive ?? 0) > 0;
   const runs = useRuns(id, active);
-  const [open, setOpen] = useState<string | null>(null);
+  const [open, setOpen] = useOpenRun();
+  const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
+  const opened = useRun(id, runs.isPending ? null : open, items.find((run) => run.id === open));
+  useKeys({ Escape: () => open !== null && setOpen(null) });
   if (known.isPending) {
     return (
       <div className="page-body">
@@ -41,12 +45,10 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
     );
   }
   if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
-  const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
   const current = TABS.includes(tab ?? "") ? tab! : "runs";
-  const opened = items.find((run) => run.id === open);
   const contents: Record<string, ReactNode> = {
     runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
-    backfills: <Backfills id={id} />,
+    backfills: <Backfills known={known.data} />,
     letters: <Letters id={id} />,
     settings: <Settings known={known.data} />,
   };
@@ -79,13 +81,20 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         </nav>
         {contents[current]}
       </div>
-      {opened && (
+      {open !== null && (
         <div className="sheet-place">
-          <RunSheet run={opened} close={() => setOpen(null)} />
+          <RunSheet run={opened.run} error={opened.error} close={() => setOpen(null)} />
         </div>
       )}
     </div>
   );
+}
+
+/** The run whose sheet is open: it is in the address, so a link shows it too. */
+function useOpenRun(): [string | null, (run: string | null) => void] {
+  const [path, go] = useLocation();
+  const open = new URLSearchParams(useSearch()).get("run");
+  return [open, (run) => go(run === null ? path : `${path}?run=${encodeURIComponent(run)}`, { replace: open !== null && run !== null })];
 }
 
 function Actions({ known }: { known: Integration }) {
@@ -156,7 +165,13 @@ function Paused({ known }: { known: Integration }) {
   const nameOf = useNames();
   const { pause } = known;
   if (!pause) return null;
-  if (!pause.failure) return <Note tone="idle">{words.integrations.pausedBy(nameOf(pause.by))}</Note>;
+  if (!pause.failure) {
+    return (
+      <div style={{ marginBottom: 16 }}>
+        <Note tone="idle">{words.integrations.pausedBy(nameOf(pause.by))}</Note>
+      </div>
+    );
+  }
   return (
     <div className="story-failure" role="alert" style={{ marginBottom: 16 }}>
       <strong>{words.integrations.pausedByFault}</strong>

@@ -15,7 +15,7 @@ import { words } from "../words";
 import { usePreview, type Integration, type Kind } from "./calls";
 import { settingsOf, type Draft } from "./draft";
 import { windowWords } from "./looks";
-import { OptionFields } from "./options";
+import { isComplete, OptionFields } from "./options";
 import { TableFields } from "./tables";
 import { WhenFields } from "./when";
 
@@ -134,7 +134,7 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
             </Link>
           </div>
         </form>
-        <Preview request={known ? null : request} id={known?.id ?? null} />
+        <Preview request={known || !isComplete(kind, draft.options) ? null : request} id={known?.id ?? null} />
       </div>
     </div>
   );
@@ -167,7 +167,8 @@ function Preview({ request, id }: { request: Schemas["IntegrationRequest"] | nul
   return (
     <aside className="preview" aria-label={words.integrations.preview}>
       <h2>{words.integrations.preview}</h2>
-      {preview.isPending && <SkeletonLines lines={5} />}
+      {!id && !request && <p className="muted">{words.integrations.previewEmpty}</p>}
+      {preview.isLoading && <SkeletonLines lines={5} />}
       {preview.isError && <p className="muted">{problemOf(preview.error).message}</p>}
       <ol className="stack">
         {!preview.isError &&

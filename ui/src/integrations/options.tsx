@@ -31,12 +31,11 @@ const FIRST = 4;
 /** The fields of a kind of destination: made from its schema, so a new kind needs no line here. */
 export function OptionFields({ kind, options, secrets, stored, problem, onOptions, onSecrets }: OptionFieldsProps) {
   const [more, setMore] = useState(false);
-  const schema = kind.options as { properties?: Record<string, Property>; required?: string[] };
-  const properties = Object.entries(schema.properties ?? {});
-  const required = schema.required ?? [];
-  const isFirst = (name: string, index: number) =>
-    index < FIRST || required.includes(name) || kind.secrets.includes(name) || (options[name] ?? "") !== "";
-  const shown = properties.filter(([name], index) => more || isFirst(name, index));
+  const properties = propertiesOf(kind);
+  const required = requiredOf(kind);
+  const isFirst = ([name, property]: [string, Property], index: number) =>
+    (index < FIRST && !isTuning(property)) || required.includes(name) || kind.secrets.includes(name) || (options[name] ?? "") !== "";
+  const shown = properties.filter((property, index) => more || isFirst(property, index));
   const hidden = properties.length - shown.length;
   const at = (name: string) => problem?.of(`options.${name}`) ?? problem?.of(`secrets.${name}`) ?? problem?.of(name);
   return (
@@ -56,7 +55,7 @@ export function OptionFields({ kind, options, secrets, stored, problem, onOption
             />
           );
         }
-        if ([property.type].flat().includes("boolean")) {
+        if (isOfType(property, "boolean")) {
           return (
             <Check
               key={name}
@@ -90,9 +89,33 @@ export function OptionFields({ kind, options, secrets, stored, problem, onOption
   );
 }
 
+function propertiesOf(kind: Kind): [string, Property][] {
+  return Object.entries((kind.options as { properties?: Record<string, Property> }).properties ?? {});
+}
+
+function isOfType(property: Property, type: string): boolean {
+  return [property.type].flat().includes(type);
+}
+
+/** Whether an option has a value that suits nearly everybody. */
+function isTuning(property: Property): boolean {
+  return isOfType(property, "boolean") || isOfType(property, "integer");
+}
+
+/** Options that must be filled in: what is not ticked is an answer too. */
+function requiredOf(kind: Kind): string[] {
+  const required = (kind.options as { required?: string[] }).required ?? [];
+  return propertiesOf(kind).filter(([name, property]) => required.includes(name) && !isOfType(property, "boolean")).map(([name]) => name);
+}
+
+/** Whether everything is filled in without which there is no destination. */
+export function isComplete(kind: Kind, options: Record<string, string>): boolean {
+  return requiredOf(kind).every((name) => (options[name] ?? "").trim() !== "");
+}
+
 /** `access_key_id` as people say it. */
-function labelOf(name: string): string {
-  const text = name.replaceAll("_", " ").replace(/\bid\b/g, "ID").replace(/\bkms\b/g, "KMS").replace(/\bsse\b/g, "SSE");
+export function labelOf(name: string): string {
+  const text = name.replaceAll("_", " ").replace(/\bid\b/g, "ID").replace(/\bapi\b/g, "API").replace(/\bhttp\b/g, "HTTP").replace(/\bkms\b/g, "KMS").replace(/\bsse\b/g, "SSE");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

@@ -89,11 +89,11 @@ function List({ items }: { items: Integration[] }) {
             return (
               <tr key={known.id} className="line" onClick={() => go(href)}>
                 <td className="what">
-                  <Link href={href} className="clip" onClick={(event) => event.stopPropagation()}>
+                  <Link href={href} className="clip" title={known.name} onClick={(event) => event.stopPropagation()}>
                     {known.name}
                   </Link>
                   <div className="muted mono clip">{destinationOf(known)}</div>
-                  {failure && <div className="field-problem clip">{failure.message}</div>}
+                  {failure && <div className="field-problem clip" title={failure.message}>{failure.message}</div>}
                 </td>
                 <td>
                   <StatusOf known={known} />

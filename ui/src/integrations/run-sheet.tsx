@@ -1,6 +1,9 @@
+import type { ReactNode } from "react";
+
+import { problemOf } from "../api/problem";
 import { bytes, count } from "../format/numbers";
 import { Copyable } from "../parts/copy";
-import { Note } from "../parts/faces";
+import { Face, Failed, Note, SkeletonLines } from "../parts/faces";
 import { Icon, type IconName } from "../parts/icons";
 import { Sheet } from "../parts/sheet";
 import { Progress, type Tone } from "../parts/state";
@@ -9,94 +12,120 @@ import { words } from "../words";
 import type { WindowRun } from "./calls";
 import { RunStateOf, windowWords } from "./looks";
 
+interface RunSheetProps {
+  /** Absent while it is asked for, and where it cannot be had. */
+  run: WindowRun | undefined;
+  error: unknown;
+  close: () => void;
+}
+
 /** One run: its story over all attempts, and what it wrote. */
-export function RunSheet({ run, close }: { run: WindowRun; close: () => void }) {
+export function RunSheet({ run, error, close }: RunSheetProps) {
   const now = useNow();
   const text = words.integrations.runs;
+  const gone = error !== null && problemOf(error).status === 404;
   return (
-    <Sheet label={text.label} close={close} title={<h2>{windowWords(run.from, run.to, now)}</h2>}>
-      <div className="sheet-body stack" style={{ gap: 16, alignContent: "start" }}>
-        <div className="row" style={{ gap: 12 }}>
-          <RunStateOf run={run} />
-          <span className="muted">{text.causes[run.cause]}</span>
-          {run.revision > 1 && <span className="tag">{text.revision(run.revision)}</span>}
+    <Sheet label={text.label} close={close} title={run ? <h2>{windowWords(run.from, run.to, now)}</h2> : !error && <SkeletonLines lines={1} />}>
+      {run && <Content run={run} />}
+      {!run && !error && (
+        <div className="sheet-body">
+          <SkeletonLines lines={10} />
         </div>
-        {run.state === "running" && <Progress share={run.progress.share} label={run.stem} />}
-        {run.result?.warnings.map((warning) => <Note key={warning}>{warning}</Note>)}
-        {run.result?.schemaChanged.map((change) => (
-          <Note key={change.table} tone="idle">
-            {change.added.length > 0 && text.schemaAdded(change.table, change.added.join(", "))}{" "}
-            {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}
-          </Note>
-        ))}
-        <ol className="story">
-          <Step icon="clock" tone="idle" what={text.planned} at={run.plannedAt} />
-          {run.startedAt && <Step icon="play" tone="idle" what={run.attempts > 1 ? text.attempt(run.attempts) : text.started} at={run.startedAt} />}
-          {run.failure && run.state !== "completed" && (
-            <Step icon="failed" tone="failed" what={text.failed(run.failure.step)} at={run.state === "failed" ? run.finishedAt : null}>
-              <div className="story-failure">
-                <p className="mono">{run.failure.message}</p>
-                {run.failure.hint && <p>{run.failure.hint}</p>}
-                <p className="faint mono">{run.failure.code}</p>
-              </div>
-            </Step>
-          )}
-          {run.retryAt && <Step icon="clock" tone="attention" what={text.retryAt} at={run.retryAt} />}
-          {run.result && <Step icon="check" tone="ok" what={text.completed(run.result.rows, run.result.bytes)} at={run.finishedAt} />}
-          {run.state === "cancelled" && <Step icon="cross" tone="idle" what={text.cancelled} at={run.finishedAt} />}
-          {run.foundLater && (
-            <Step
-              icon={run.foundLater.missingRows === 0 ? "check" : "warning"}
-              tone={run.foundLater.missingRows === 0 ? "ok" : "attention"}
-              what={text.foundLater(run.foundLater.missingRows, run.foundLater.supersededRows)}
-              at={run.foundLater.at}
-            />
-          )}
-        </ol>
-        {run.result && (
-          <section>
-            <h2>{text.files}</h2>
-            <ul className="stack" style={{ marginTop: 8 }}>
-              {run.result.files.map((file) => (
-                <li key={file.key} className="file">
-                  <div className="mono" style={{ overflowWrap: "anywhere" }}>
-                    {file.key}
-                  </div>
-                  <div className="muted number">
-                    {words.exports.exactly(file.rows)}, {bytes(file.bytes)}
-                  </div>
-                  <Copyable text={file.sha256} label={words.exports.sheet.copySha} />
-                </li>
-              ))}
-            </ul>
-          </section>
-        )}
-        <dl className="facts">
-          {run.result?.manifest && (
-            <>
-              <dt>{text.manifest}</dt>
-              <dd className="mono">{run.result.manifest}</dd>
-            </>
-          )}
-          {run.result && (
-            <>
-              <dt>{words.integrations.detail.late}</dt>
-              <dd className="number">{count(run.result.lateRows)}</dd>
-              <dt>{words.integrations.detail.deleted}</dt>
-              <dd className="number">{count(run.result.deletedRows)}</dd>
-            </>
-          )}
-          <dt>{words.exports.sheet.attempts}</dt>
-          <dd className="number">{count(run.attempts)}</dd>
-          <dt>{words.exports.sheet.id}</dt>
-          <dd className="mono">{run.id}</dd>
-        </dl>
-      </div>
+      )}
+      {gone && (
+        <Face icon="search" title={text.goneTitle}>
+          <p>{text.gone}</p>
+        </Face>
+      )}
+      {error !== null && !gone && <Failed error={error} />}
     </Sheet>
   );
 }
 
-function Step({ icon, tone, what, at, children }: { icon: IconName; tone: Tone; what: string; at: string | null; children?: React.ReactNode }) {
+function Content({ run }: { run: WindowRun }) {
+  const text = words.integrations.runs;
+  return (
+    <div className="sheet-body stack" style={{ gap: 16, alignContent: "start" }}>
+      <div className="row" style={{ gap: 12 }}>
+        <RunStateOf run={run} />
+        <span className="muted">{text.causes[run.cause]}</span>
+        {run.revision > 1 && <span className="tag">{text.revision(run.revision)}</span>}
+      </div>
+      {run.state === "running" && <Progress share={run.progress.share} label={run.stem} />}
+      {run.result?.warnings.map((warning) => <Note key={warning}>{warning}</Note>)}
+      {run.result?.schemaChanged.map((change) => (
+        <Note key={change.table} tone="idle">
+          {change.added.length > 0 && text.schemaAdded(change.table, change.added.join(", "))}{" "}
+          {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}
+        </Note>
+      ))}
+      <ol className="story">
+        <Step icon="clock" tone="idle" what={text.planned} at={run.plannedAt} />
+        {run.startedAt && <Step icon="play" tone="idle" what={run.attempts > 1 ? text.attempt(run.attempts) : text.started} at={run.startedAt} />}
+        {run.failure && run.state !== "completed" && (
+          <Step icon="failed" tone="failed" what={text.failed(run.failure.step)} at={run.state === "failed" ? run.finishedAt : null}>
+            <div className="story-failure">
+              <p className="mono">{run.failure.message}</p>
+              {run.failure.hint && <p>{run.failure.hint}</p>}
+              <p className="faint mono">{run.failure.code}</p>
+            </div>
+          </Step>
+        )}
+        {run.retryAt && <Step icon="clock" tone="attention" what={text.retryAt} at={run.retryAt} />}
+        {run.result && <Step icon="check" tone="ok" what={text.completed(run.result.rows, run.result.bytes)} at={run.finishedAt} />}
+        {run.state === "cancelled" && <Step icon="cross" tone="idle" what={text.cancelled} at={run.finishedAt} />}
+        {run.foundLater && (
+          <Step
+            icon={run.foundLater.missingRows === 0 ? "check" : "warning"}
+            tone={run.foundLater.missingRows === 0 ? "ok" : "attention"}
+            what={text.foundLater(run.foundLater.missingRows, run.foundLater.supersededRows)}
+            at={run.foundLater.at}
+          />
+        )}
+      </ol>
+      {run.result && (
+        <section>
+          <h2>{text.files}</h2>
+          <ul className="stack" style={{ marginTop: 8 }}>
+            {run.result.files.map((file) => (
+              <li key={file.key} className="file">
+                <div className="mono" style={{ overflowWrap: "anywhere" }}>
+                  {file.key}
+                </div>
+                <div className="muted number">
+                  {words.exports.exactly(file.rows)}, {bytes(file.bytes)}
+                </div>
+                <Copyable text={file.sha256} label={words.exports.sheet.copySha} />
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      <dl className="facts">
+        {run.result?.manifest && (
+          <>
+            <dt>{text.manifest}</dt>
+            <dd className="mono">{run.result.manifest}</dd>
+          </>
+        )}
+        {run.result && (
+          <>
+            <dt>{words.integrations.detail.late}</dt>
+            <dd className="number">{count(run.result.lateRows)}</dd>
+            <dt>{words.integrations.detail.deleted}</dt>
+            <dd className="number">{count(run.result.deletedRows)}</dd>
+          </>
+        )}
+        <dt>{words.exports.sheet.attempts}</dt>
+        <dd className="number">{count(run.attempts)}</dd>
+        <dt>{words.exports.sheet.id}</dt>
+        <dd className="mono">{run.id}</dd>
+      </dl>
+    </div>
+  );
+}
+
+function Step({ icon, tone, what, at, children }: { icon: IconName; tone: Tone; what: string; at: string | null; children?: ReactNode }) {
   return (
     <li data-tone={tone}>
       <Icon name={icon} />

@@ -59,7 +59,7 @@ export function Runs({ runs, items, open, onOpen }: RunsProps) {
                       </span>
                     )}
                   </div>
-                  {run.failure && run.state !== "completed" && <div className="field-problem clip">{run.failure.message}</div>}
+                  {run.failure && run.state !== "completed" && <div className="field-problem clip" title={run.failure.message}>{run.failure.message}</div>}
                 </td>
                 <td className="muted">{text.causes[run.cause]}</td>
                 <td className="end number">{run.result ? count(run.result.rows) : "–"}</td>

@@ -48,14 +48,15 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
       </Face>
     );
   }
-  const title = problem.isUnreachable ? words.problem.unreachableTitle : words.problem.title;
+  const title = problem.isUnreachable ? words.problem.unreachableTitle : problem.status === 400 ? words.problem.refusedTitle : words.problem.title;
   return (
     <div role="alert">
       <Face
         icon="failed"
         title={title}
         actions={
-          retry && (
+          // What was asked cannot be honoured: asking once more changes nothing.
+          retry && problem.status !== 400 && (
             <Button icon="refresh" onClick={retry}>
               {words.problem.retry}
             </Button>
@@ -83,22 +84,27 @@ export function ProblemNote({ error }: { error: unknown }) {
   );
 }
 
+const NOTES = { ok: "check", idle: "info", failed: "failed" } as const;
+
 /** What the reader should know, in words. */
 export function Note({ tone, children }: { tone?: "ok" | "idle" | "failed"; children: ReactNode }) {
   return (
     <div className="note" data-tone={tone} role="note">
-      <Icon name={tone === "ok" ? "check" : "warning"} />
+      <Icon name={tone ? NOTES[tone] : "warning"} />
       <span>{children}</span>
     </div>
   );
 }
+
+/** Widths of lines as texts have them, in percent. */
+const LINES = [92, 68, 84, 60, 76, 88, 64, 80];
 
 /** The shape of lines that are being loaded. */
 export function SkeletonLines({ lines, height = 20 }: { lines: number; height?: number }) {
   return (
     <div className="stack" role="status" aria-label={words.loading}>
       {Array.from({ length: lines }, (_, line) => (
-        <div key={line} className="skeleton" style={{ height, width: `${92 - ((line * 37) % 40)}%` }} />
+        <div key={line} className="skeleton" style={{ height, width: `${LINES[line % LINES.length]}%` }} />
       ))}
     </div>
   );

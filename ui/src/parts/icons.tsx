@@ -21,6 +21,7 @@ const shapes = {
   failed: <><circle cx="8" cy="8" r="5.5" /><path d="M8 5v3.5M8 11v.01" /></>,
   filter: <path d="M2.5 3.5h11L9.5 8.4v4.1l-3-1.5V8.4z" />,
   idle: <circle cx="8" cy="8" r="5.5" />,
+  info: <><circle cx="8" cy="8" r="5.5" /><path d="M8 7.5V11M8 5v.01" /></>,
   integrations: <path d="M5.5 2v3M10.5 2v3M4 5h8v3a4 4 0 0 1-8 0zM8 12v2" />,
   key: <><circle cx="5.2" cy="10.8" r="2.7" /><path d="m7.2 8.8 6-6M11 5l2 2" /></>,
   lock: <path d="M4 7.5h8v6H4zM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5" />,

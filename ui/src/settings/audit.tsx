@@ -1,7 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 
 import { answered, api, type Schemas } from "../api/client";
-import { useProject } from "../app/project";
+import { pathOf, useProject } from "../app/project";
+import { Payload } from "../explore/row/payload";
 import { useNames } from "../exports/calls";
 import { Button } from "../parts/button";
 import { Empty, Failed, SkeletonLines } from "../parts/faces";
@@ -9,6 +11,12 @@ import { Time } from "../parts/time";
 import { words } from "../words";
 
 const text = words.settings.audit;
+
+/** Pages of what actions are about, by the first word of the action. */
+const PAGES: Record<string, string> = { export: "exports", integration: "integrations" };
+
+/** Details up to so many characters stand there whole. */
+const LINE_MAX = 80;
 
 /** Who did what. */
 export function AuditSection() {
@@ -53,11 +61,13 @@ export function AuditSection() {
                 <td className="muted" style={{ whiteSpace: "nowrap" }}>
                   <Time at={entry.at} />
                 </td>
-                <td>{nameOf(entry.actor)}</td>
+                <td style={{ whiteSpace: "nowrap" }}>{nameOf(entry.actor)}</td>
                 <td className="mono">{entry.action}</td>
-                <td className="mono muted">{entry.object}</td>
-                <td className="mono muted" style={{ overflowWrap: "anywhere" }}>
-                  {detailsOf(entry)}
+                <td className="mono muted audit-object">
+                  <ObjectOf entry={entry} project={project.id} />
+                </td>
+                <td className="audit-details">
+                  <Details entry={entry} />
                 </td>
                 <td className="mono muted">{entry.client}</td>
               </tr>
@@ -73,6 +83,29 @@ export function AuditSection() {
         </div>
       )}
     </>
+  );
+}
+
+/** Exports and integrations have pages; ids of others stand as they are. */
+function ObjectOf({ entry, project }: { entry: Schemas["AuditEntry"]; project: string }) {
+  const page = PAGES[entry.action.split(".")[0]!];
+  if (!page || entry.action.endsWith(".delete")) return <span className="clip" title={entry.object}>{entry.object}</span>;
+  return (
+    <Link className="clip" title={text.open(entry.object)} href={pathOf(project, page, entry.object)}>
+      {entry.object}
+    </Link>
+  );
+}
+
+/** One line of what was given, and all of it for who opens it. */
+function Details({ entry }: { entry: Schemas["AuditEntry"] }) {
+  const line = detailsOf(entry);
+  if (line.length <= LINE_MAX) return <span className="mono muted">{line}</span>;
+  return (
+    <details>
+      <summary className="mono muted clip">{line}</summary>
+      <Payload value={entry.details} bare />
+    </details>
   );
 }
 

@@ -39,6 +39,7 @@ export function MembersSection() {
     <>
       <div className="settings-head">
         <h2>{text.title}</h2>
+        <span className="muted">{text.administrators}</span>
       </div>
       {change.error && <ProblemNote error={change.error} />}
       <div className="list-frame" style={{ maxWidth: 720, marginBottom: 24 }} tabIndex={0} role="region" aria-label={text.title}>

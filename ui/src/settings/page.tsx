@@ -1,3 +1,4 @@
+import "../styles/explore.css";
 import "../styles/settings.css";
 
 import type { ComponentType } from "react";

@@ -4,7 +4,7 @@ import { useCatalog } from "../api/catalog";
 import { answered, api } from "../api/client";
 import { useProject } from "../app/project";
 import { bytes, count } from "../format/numbers";
-import { Empty, Failed, SkeletonLines } from "../parts/faces";
+import { Empty, Failed, Note, SkeletonLines } from "../parts/faces";
 import { Time } from "../parts/time";
 import { words } from "../words";
 
@@ -20,7 +20,7 @@ export function StorageSection() {
   });
   if (storage.isPending) return <SkeletonLines lines={4} height={28} />;
   if (storage.isError) return <Failed error={storage.error} retry={() => void storage.refetch()} />;
-  const { tables } = storage.data;
+  const { tables, note } = storage.data;
   if (tables.every((table) => table.rows === 0)) {
     return <Empty icon="table" title={text.empty} text={text.emptyText} command={words.explore.emptyCommand(project.id)} />;
   }
@@ -66,6 +66,11 @@ export function StorageSection() {
           </tbody>
         </table>
       </div>
+      {note !== null && (
+        <div style={{ marginTop: 12, maxWidth: 720 }}>
+          <Note tone="idle">{note}</Note>
+        </div>
+      )}
     </>
   );
 }

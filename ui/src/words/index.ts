@@ -24,9 +24,12 @@ export const words = {
   toasts: "Notifications",
   none: "none",
   never: "never",
+  yes: "yes",
+  no: "no",
 
   problem: {
     title: "This could not be loaded",
+    refusedTitle: "This cannot be honoured",
     retry: "Try again",
     unreachable: "The server does not answer.",
     unreachableTitle: "The server cannot be reached",
@@ -78,7 +81,7 @@ export const words = {
     emptyTitle: "You are not a member of any project",
     empty: "Ask an owner of a project to invite you, or make one known to the server:",
     emptyCommand: "outgest project add my-project",
-    choose: "Choose a project",
+    choose: "Choose project",
     create: "Create project",
     id: "Id",
     idHelp: "As rows carry it; it cannot be changed.",
@@ -103,7 +106,7 @@ export const words = {
   signIn: {
     title: "Sign in to Outgest",
     ended: "Your session has ended. Sign in to go on where you were.",
-    email: "Address",
+    email: "E-mail address",
     password: "Password",
     submit: "Sign in",
     help: "No account? The first start of a server prints a link that makes the first one. After that, owners of a project invite people.",
@@ -111,8 +114,8 @@ export const words = {
 
   setUp: {
     title: "Make your account",
-    text: "You were invited. The link can be used once.",
-    email: "Address",
+    text: "The link that brought you here makes one account, and can be used once.",
+    email: "E-mail address",
     name: "Name",
     password: "Password",
     passwordHelp: "At least 10 characters.",

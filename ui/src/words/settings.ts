@@ -62,7 +62,7 @@ export const settings = {
     inviteText: "The link makes an account that is a member of the project. It can be used once.",
     linkOnce: "Send this link to one person. It is not shown again.",
     add: "Add somebody who has an account",
-    email: "Address",
+    email: "E-mail address",
     addVerb: "Add member",
     role: "Role",
     remove: "Remove",
@@ -75,6 +75,7 @@ export const settings = {
     person: "Person",
     admin: "administrator",
     roleOf: (name: string) => `Role of ${name}`,
+    administrators: "Administrators of the server see every project, whether they are members or not.",
   },
 
   storage: {
@@ -103,5 +104,6 @@ export const settings = {
     client: "From",
     details: "Details",
     more: "Show older entries",
+    open: (object: string) => `Open ${object}`,
   },
 };

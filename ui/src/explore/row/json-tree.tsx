@@ -4,8 +4,11 @@ import { copyText } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
 import { words } from "../../words";
 
-/** Levels that are open at the beginning. */
+/** Levels that are open at the beginning, where not everything is. */
 const OPEN_LEVELS = 2;
+
+/** What has so many values at most is open as a whole. */
+const OPEN_VALUES = 40;
 
 /** Items that are drawn at once. */
 const SHOWN_ITEMS = 200;
@@ -17,14 +20,26 @@ const SHOWN_CHARACTERS = 5_000;
 export default function JsonTree({ value }: { value: unknown }) {
   return (
     <div className="tree">
-      <Node value={value} path="$" level={0} />
+      <Node value={value} path="$" open={valuesOf(value, OPEN_VALUES) <= OPEN_VALUES ? Infinity : OPEN_LEVELS} />
     </div>
   );
 }
 
-function Node({ name, value, path, level }: { name?: string; value: unknown; path: string; level: number }) {
+/** Values in it, itself included; counted until there are more than so many. */
+function valuesOf(value: unknown, enough: number): number {
+  let values = 1;
+  if (typeof value !== "object" || value === null) return values;
+  for (const inner of Object.values(value)) {
+    if (values > enough) break;
+    values += valuesOf(inner, enough - values);
+  }
+  return values;
+}
+
+/** `open`: levels that are open at the beginning, counted from here. */
+function Node({ name, value, path, open: levels }: { name?: string; value: unknown; path: string; open: number }) {
   const isOpenable = typeof value === "object" && value !== null;
-  const [open, setOpen] = useState(level < OPEN_LEVELS);
+  const [open, setOpen] = useState(levels > 0);
   const [items, setItems] = useState(SHOWN_ITEMS);
   const key = name !== undefined && <span className="tree-key">{name}:</span>;
   const copy = (
@@ -69,7 +84,7 @@ function Node({ name, value, path, level }: { name?: string; value: unknown; pat
               name={inner}
               value={item}
               path={isList ? `${path}[${inner}]` : /^[A-Za-z_]\w*$/.test(inner) ? `${path}.${inner}` : `${path}[${JSON.stringify(inner)}]`}
-              level={level + 1}
+              open={levels - 1}
             />
           ))}
           {entries.length > items && (

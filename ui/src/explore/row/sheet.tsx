@@ -38,7 +38,7 @@ export function RowSheet({ table, rowKey, tab, onTab, step, close }: RowSheetPro
     <Sheet
       label={words.explore.row.label}
       close={close}
-      title={cells ? <Head table={table} cells={cells} /> : <SkeletonLines lines={2} />}
+      title={cells ? <Head table={table} cells={cells} /> : row.isPending && <SkeletonLines lines={2} />}
       actions={
         step && (
           <>
@@ -59,7 +59,7 @@ export function RowSheet({ table, rowKey, tab, onTab, step, close }: RowSheetPro
       )}
       {row.isError &&
         (problemOf(row.error).status === 404 ? (
-          <Face icon="search" title={words.explore.row.nothing("row")}>
+          <Face icon="search" title={words.explore.row.goneTitle}>
             <p>{words.explore.row.gone}</p>
           </Face>
         ) : (
