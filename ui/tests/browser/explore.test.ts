@@ -181,6 +181,18 @@ describe("narrowing", () => {
     await expect.poll(() => counted(page)).toBe(EVENTS);
   });
 
+  it("takes times in the zone of the user, or in UTC", async () => {
+    const { page } = await visit(browser, server, at("events?since=2026-06-20T10:00:00.000Z"), { zone: "Asia/Tokyo" });
+    await page.getByRole("button", { name: /^Time range/ }).click();
+    const from = page.getByLabel("From");
+    expect(await from.inputValue()).toBe("2026-06-20T19:00");
+    await page.getByLabel("Zone").selectOption({ label: "UTC" });
+    expect(await from.inputValue()).toBe("2026-06-20T10:00");
+    await from.fill("2026-06-21T12:30");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await expect.poll(() => new URL(page.url()).searchParams.get("since")).toBe("2026-06-21T12:30:00.000Z");
+  });
+
   it("says when nothing matches, and clears everything at once", async () => {
     const { page } = await visit(browser, server, at("events?search=no-such-thing&since=2026-06-20"));
     await page.getByRole("heading", { name: "No row matches" }).waitFor();

@@ -65,6 +65,15 @@ describe("an integration", () => {
     await page.locator(".line").filter({ hasText: "Exported" }).first().getByRole("button").click();
     await sheet.getByText(/^lake\/.*\.parquet$/).first().waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
+    // A link to the page shows the same run.
+    const title = await sheet.getByRole("heading", { level: 2 }).first().textContent();
+    await page.reload();
+    await sheet.getByRole("heading", { level: 2, name: title! }).waitFor();
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "hidden" });
+    expect(page.url()).not.toContain("run=");
+    await page.goBack();
+    await sheet.waitFor();
     await sheet.getByRole("button", { name: "Close" }).click();
     await page.getByRole("link", { name: "Backfills" }).click();
     await page.getByLabel("From").fill(local(-6));

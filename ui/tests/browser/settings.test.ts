@@ -91,4 +91,16 @@ describe("the project", () => {
     const row = page.getByRole("row", { name: /^events/ });
     expect(await row.getByRole("cell").nth(1).textContent()).toBe("100");
   });
+
+  it("tells what is to be known about figures that are not exact", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const note = "Rows are counted with all their stored versions.";
+    // Only a ClickHouse of one's own has such figures: the rest of the answer is the server's.
+    await page.route("**/api/v1/projects/*/storage", async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), note } });
+    });
+    await page.goto(server.url + at("settings", "storage"));
+    await page.getByRole("note").getByText(note, { exact: true }).waitFor();
+  });
 });

@@ -17,28 +17,37 @@ export interface Visit {
   context: BrowserContext;
   /** What the browser complained about. */
   complaints: string[];
-  /** Hosts that something was asked of. */
-  hosts: Set<string>;
 }
 
 interface VisitOptions {
   who?: { email: string; password: string } | null;
   width?: number;
   theme?: "light" | "dark";
+  /** Zone of the user; UTC unless given. */
+  zone?: string;
 }
 
-/** A browser of its own until the test ends, signed in unless told otherwise, that notes what goes wrong. */
+/**
+ * A browser of its own until the test ends, signed in unless told otherwise, that notes what goes wrong.
+ *
+ * Whatever the test is about, it fails where the page asks something of another host than the server.
+ */
 export async function visit(browser: Browser, server: Server, path: string, options: VisitOptions = {}): Promise<Visit> {
   const width = options.width ?? 1280;
   const context = await browser.newContext({
     viewport: { width, height: width < 500 ? 780 : 800 },
     colorScheme: options.theme ?? "light",
-    timezoneId: "UTC",
+    timezoneId: options.zone ?? "UTC",
     locale: "en-GB",
     reducedMotion: "reduce",
     acceptDownloads: true,
   });
-  onTestFinished(() => context.close());
+  const hosts = new Set<string>();
+  onTestFinished(async () => {
+    await context.close();
+    const others = [...hosts].filter((host) => host !== "" && host !== new URL(server.url).host);
+    expect(others, "hosts that a page asked something of").toEqual([]);
+  });
   const who = options.who === undefined ? OWNER : options.who;
   if (who) {
     const signedIn = await context.request.post(`${server.url}/api/v1/session`, { data: who });
@@ -47,7 +56,6 @@ export async function visit(browser: Browser, server: Server, path: string, opti
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const complaints: string[] = [];
-  const hosts = new Set<string>();
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
@@ -56,7 +64,7 @@ export async function visit(browser: Browser, server: Server, path: string, opti
     void dialog.dismiss();
   });
   await page.goto(server.url + path);
-  return { page, context, complaints, hosts };
+  return { page, context, complaints };
 }
 
 /** The address of a page of the project. */

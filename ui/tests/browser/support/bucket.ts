@@ -60,6 +60,21 @@ export class Bucket {
     return `s3://exports/?endpoint=${this.endpoint}&region=test&${keys}&allow_http=true`;
   }
 
+  /** The request for an integration that exports every hour to it, beginning with the first row there is. */
+  integration(name: string): object {
+    return {
+      name,
+      kind: "s3",
+      options: { bucket: "exports", region: "test", endpoint: this.endpoint, access_key_id: "outgest-test", allow_http: "true" },
+      secrets: { secret_access_key: "nobodys-secret" },
+      tables: [{ table: "events" }, { table: "scores" }],
+      schedule: { every: "hour", zone: "UTC" },
+      start: { from: "history" },
+      format: "parquet",
+      prefix: `${name.toLowerCase().replaceAll(" ", "-")}/`,
+    };
+  }
+
   async close(): Promise<void> {
     this.http.closeAllConnections();
     await new Promise((done) => this.http.close(done));

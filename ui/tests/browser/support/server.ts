@@ -25,6 +25,8 @@ export interface Options {
 
 /** A server of its own on a folder of its own. */
 export class Server {
+  private key: string | null = null;
+
   private constructor(
     readonly folder: string,
     private child: ChildProcess,
@@ -68,6 +70,16 @@ export class Server {
   /** Another command on the same data. */
   outgest(...words: string[]): Promise<string> {
     return outgest(this.folder, ...words);
+  }
+
+  /** What the API answers to an owner's program. */
+  async ask<T>(path: string, body?: object): Promise<T> {
+    this.key ??= (JSON.parse(await this.outgest("key", "add", "--project", PROJECT, "--role", "owner")) as { secretKey: string }).secretKey;
+    const headers = { authorization: `Bearer ${this.key}`, "content-type": "application/json" };
+    const how = body && { method: "POST", body: JSON.stringify(body) };
+    const answer = await fetch(`${this.url}/api/v1/projects/${PROJECT}/${path}`, { headers, ...how });
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
+    return (await answer.json()) as T;
   }
 
   /** A line as a shell would run it, with the binary in `$OUTGEST`. */
