@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ByteCount, DeliveryProgress, Fault, FileName, FileReceipt, KeyDigest, Micros, OrderKey, RowCount, Snapshot, Stop,
+    TableDelivery,
 };
 
 /// How far a run has come. A manifest is a finished checkpoint.
@@ -29,6 +30,9 @@ pub struct Checkpoint {
     /// How far events have been delivered, where the run sends events instead of writing files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryProgress>,
+    /// Tables that the run has delivered so far, the one under way last, where it delivers several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableDelivery>,
 }
 
 /// A file under way, up to its last durable block.

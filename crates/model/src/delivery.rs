@@ -228,6 +228,17 @@ pub struct DeliveryProgress {
     pub counts: DeliveryCounts,
 }
 
+/// What became of one table of a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDelivery {
+    /// Table.
+    pub table: TableName,
+    /// Where its events went, without secrets.
+    pub destination: String,
+    /// What became of its rows.
+    pub counts: DeliveryCounts,
+}
+
 /// What became of rows. `read` is the sum of `accepted` and `rejected` (promise 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveryCounts {

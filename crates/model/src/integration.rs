@@ -23,8 +23,8 @@ use crate::{Actor, ByteCount, Cursor, Failure, IntegrationId, Micros, ProjectId,
 pub use backfill::{Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, NewBackfill};
 pub use name::{KeyTemplate, WindowName};
 pub use run::{
-    Coverage, FoundLater, KeptLetter, RowsOfTable, RunCause, RunQuery, RunState, SchemaChange, TableColumns, WindowJob,
-    WindowResult, WindowRun,
+    Coverage, FoundLater, KeptLetter, LettersFrom, RowsOfTable, RunCause, RunQuery, RunState, SchemaChange,
+    TableColumns, WindowJob, WindowResult, WindowRun,
 };
 pub use store::{
     ChangedIntegration, CheckedIntegration, DuePlan, IntegrationAsk, IntegrationDesk, IntegrationStore, NewIntegration,
@@ -177,6 +177,13 @@ impl SourcePreset {
             Self::TracesObservationsEvents => &["scores", "traces", "observations", "events"],
             Self::Events => &["scores", "events"],
         }
+    }
+
+    /// The same for destinations of events, where observations are generations: no others were events before
+    /// there were events.
+    pub fn event_tables(self) -> Vec<&'static str> {
+        let name = |table: &&'static str| if *table == "observations" { "generations" } else { *table };
+        self.tables().iter().map(name).collect()
     }
 }
 

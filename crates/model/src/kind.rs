@@ -21,6 +21,26 @@ pub struct KindDescriptor {
     pub secrets: &'static [&'static str],
 }
 
+/// A kind of destination that integrations can have.
+#[derive(Clone, Debug)]
+pub struct IntegrationKind {
+    /// How it introduces itself.
+    pub descriptor: KindDescriptor,
+    /// What it takes.
+    pub takes: Takes,
+    /// Tables that can go there, in the order in which they are offered.
+    pub tables: Vec<&'static str>,
+}
+
+/// What a kind of destination takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Files, with a format, a compression and names.
+    Files,
+    /// Events, whose properties are given.
+    Events,
+}
+
 /// Options as the user wrote them: from a URL's query, flags, a file or a form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawOptions(pub BTreeMap<String, String>);

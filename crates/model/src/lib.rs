@@ -61,7 +61,7 @@ pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
 pub use delivery::{
     Answer, DeadLetter, DeadLetters, Delivery, DeliveryCounts, DeliveryProgress, DeliveryReceipt, Dialect,
     EncodedEvent, EncodedEvents, EventDestination, EventEncoder, EventKind, EventRun, EventStream, RequestLimits,
-    event_column,
+    TableDelivery, event_column,
 };
 pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead, Unrecorded,
@@ -90,16 +90,16 @@ pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, StoredOfProjec
 pub use integration::{
     Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, ChangedIntegration, CheckedIntegration,
     Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration, IntegrationAsk, IntegrationDesk,
-    IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, KeptLetter, KeyTemplate, NewBackfill,
-    NewIntegration, NextWindow, Pause, PlannedWindow, RECONCILE_AFTER, RowsOfTable, RunCause, RunQuery, RunState,
-    SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns, WindowJob, WindowName, WindowPlan,
-    WindowResult, WindowRun,
+    IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, KeptLetter, KeyTemplate, LettersFrom,
+    NewBackfill, NewIntegration, NextWindow, Pause, PlannedWindow, RECONCILE_AFTER, RowsOfTable, RunCause, RunQuery,
+    RunState, SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns, WindowJob, WindowName,
+    WindowPlan, WindowResult, WindowRun,
 };
 pub use job::{
     Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
     Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Unsettled, Wish,
 };
-pub use kind::{Connected, KindDescriptor, RawOptions};
+pub use kind::{Connected, IntegrationKind, KindDescriptor, RawOptions, Takes};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Published, Receipt};
 pub use notice::{Channel, EndedExport, Notice, NoticeStore, StoppedIntegration, Told};
 pub use order::{KeyRange, OrderKey};

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use model::{
     Actor, Backfill, BackfillCause, BackfillId, BackfillState, BackfillWindows, ByteCount, Cadence, ChangedIntegration,
     CheckStep, CheckedIntegration, Coverage, Cursor, Deletions, ExportEstimate, Failure, Fault, FaultKind,
-    FieldProblem, FileSettings, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationSettings,
-    IntegrationStore, IntegrationTable, JobId, JobProgress, KeptLetter, KindDescriptor, Micros, NewBackfill,
-    NewIntegration, NextWindow, Page, PageRequest, Pause, ProjectId, RawSchedule, RowCount, RunCause, RunQuery,
-    RunState, Schedule, Span, Start, WindowName, WindowResult, WindowRun,
+    FieldProblem, FileSettings, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
+    IntegrationSettings, IntegrationStore, IntegrationTable, JobId, JobProgress, KeptLetter, KindDescriptor, Micros,
+    NewBackfill, NewIntegration, NextWindow, Page, PageRequest, Pause, ProjectId, RawSchedule, RowCount, RunCause,
+    RunQuery, RunState, Schedule, Span, Start, Takes, WindowName, WindowResult, WindowRun,
 };
 use serde_json::json;
 
@@ -249,16 +249,17 @@ fn backfill(id: &IntegrationId, new: NewBackfill, state: BackfillState) -> Backf
 
 #[async_trait]
 impl IntegrationDesk for World {
-    fn kinds(&self) -> &[KindDescriptor] {
-        static KINDS: std::sync::LazyLock<[KindDescriptor; 1]> = std::sync::LazyLock::new(|| {
-            [KindDescriptor {
+    fn kinds(&self) -> &[IntegrationKind] {
+        static KINDS: std::sync::LazyLock<[IntegrationKind; 1]> = std::sync::LazyLock::new(|| {
+            let descriptor = KindDescriptor {
                 name: "s3",
                 title: "Amazon S3",
                 doc: "Buckets.",
                 schemes: &["s3"],
                 options: json!({"type": "object", "properties": {"bucket": {"type": "string"}}}),
                 secrets: &["secret_access_key"],
-            }]
+            };
+            [IntegrationKind { descriptor, takes: Takes::Files, tables: vec!["events"] }]
         });
         KINDS.as_slice()
     }

@@ -200,6 +200,7 @@ async fn kinds_and_dead_letters_are_listed() {
     created(&service, &owner).await;
     let kinds = service.get(&owner, "/api/v1/integration-kinds").await.ok().json();
     assert_eq!((kinds[0]["name"].as_str(), &kinds[0]["secrets"]), (Some("s3"), &json!(["secret_access_key"])));
+    assert_eq!((&kinds[0]["takes"], &kinds[0]["tables"]), (&json!("files"), &json!(["events"])));
     let letters = service.get(&owner, &format!("{INTEGRATIONS}/i0/dead-letters")).await.ok().json();
     assert_eq!(letters["items"][0]["row"], "s1");
     let replayed = service.post(&owner, &format!("{INTEGRATIONS}/i0/dead-letters/replay"), json!({})).await;

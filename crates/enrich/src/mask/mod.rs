@@ -47,6 +47,11 @@ impl Mask {
         }
         Ok((!rules.is_empty()).then(|| Self { rules: rules.into() }))
     }
+
+    /// The columns that are masked, in the order of the rules.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.column)
+    }
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BackfillId, ByteCount, Failure, FileName, FileReceipt, IntegrationId, JobId, JobProgress, Lane, ManifestColumn,
-    Micros, ProjectId, RowCount, Span, WindowName,
+    Micros, ProjectId, RowCount, Span, TableDelivery, WindowName,
 };
 
 /// Why a window is exported.
@@ -148,6 +148,8 @@ pub struct WindowResult {
     pub deleted_rows: RowCount,
     /// Rows that the receiver refused; they are dead letters.
     pub rejected_rows: RowCount,
+    /// What became of each table's events, where the destination takes events.
+    pub deliveries: Vec<TableDelivery>,
     /// Columns by table, for the next run to compare with.
     pub columns: Vec<TableColumns>,
     /// What differs from the columns of the window before.
@@ -270,4 +272,27 @@ pub struct KeptLetter {
     pub at: Micros,
     /// What was sent, as far as it is kept.
     pub event: serde_json::Value,
+}
+
+/// The letters of one table of a run, from a number on. Letters are numbered over all attempts of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LettersFrom {
+    /// The run.
+    pub run: JobId,
+    /// The table.
+    pub table: String,
+    /// The first number.
+    pub number: u64,
+}
+
+impl LettersFrom {
+    /// The id of the letter `later` numbers behind the first. Ids sort as the numbers do.
+    pub fn id(&self, later: u64) -> String {
+        format!("{}.{}.{:010}", self.run, self.table, self.number.saturating_add(later))
+    }
+
+    /// Greater than the id of every letter of the table.
+    pub fn end(&self) -> String {
+        format!("{}.{}.9999999999", self.run, self.table)
+    }
 }

@@ -7,10 +7,10 @@ use futures_core::stream::BoxStream;
 
 use super::{
     Backfill, Coverage, Deletions, FileSettings, FoundLater, Integration, IntegrationSettings, IntegrationTable,
-    KeptLetter, KeyTemplate, NewBackfill, RowsOfTable, RunQuery, SchemaRule, Start, WindowName, WindowRun,
+    KeptLetter, KeyTemplate, LettersFrom, NewBackfill, RowsOfTable, RunQuery, SchemaRule, Start, WindowName, WindowRun,
 };
 use crate::{
-    Actor, BackfillId, ByteCount, CheckStep, Cursor, ExportEstimate, Fault, IntegrationId, JobId, KindDescriptor,
+    Actor, BackfillId, ByteCount, CheckStep, Cursor, ExportEstimate, Fault, IntegrationId, IntegrationKind, JobId,
     Micros, Page, PageRequest, ProjectId, RawSchedule, Schedule, Secret, Span,
 };
 
@@ -94,7 +94,7 @@ pub struct NextWindow {
 #[async_trait]
 pub trait IntegrationDesk: Send + Sync {
     /// Every kind of destination that an integration can have, sorted by name.
-    fn kinds(&self) -> &[KindDescriptor];
+    fn kinds(&self) -> &[IntegrationKind];
 
     /// Checks what is asked, over what there is already, reporting every problem at once. Nothing is sent.
     async fn check(
@@ -381,8 +381,14 @@ pub trait SchedulerStore: Send + Sync {
         now: Micros,
     ) -> Result<(), Fault>;
 
-    /// Keeps rows that a receiver refused; the same letter twice is kept once.
-    async fn keep_dead_letters(&self, integration: &IntegrationId, letters: Vec<KeptLetter>) -> Result<(), Fault>;
+    /// Keeps rows that a receiver refused, numbered from `from` on. What an earlier attempt of the run kept
+    /// under these and later numbers is replaced, so a row is never kept twice.
+    async fn keep_dead_letters(
+        &self,
+        integration: &IntegrationId,
+        from: &LettersFrom,
+        letters: Vec<KeptLetter>,
+    ) -> Result<(), Fault>;
 
     /// Yields at once, whenever something may have become due, and at least every few seconds.
     fn changes(&self) -> BoxStream<'static, ()>;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use destinations::Guard;
-use model::{EventDestination, Fault, FieldProblem, Micros, ProjectId, RawOptions, RunId, Window, nearest};
+use model::{EventDestination, Fault, FieldProblem, Micros, ProjectId, RawOptions, RunId, Window};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tables::analytics::{EVENT_TABLES, EventFacts, EventTable, event_table};
-use url::Url;
+use tables::analytics::{EventFacts, EventTable, event_table};
 
+use super::looks::base_url_problem;
+use super::scheduled::unknown_table;
 use super::spec::Delivery;
 use crate::cli::DeliverArgs;
 use crate::config::{self, Settings};
@@ -24,7 +25,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads the command line and checks everything that can be checked without opening anything.
-    pub fn new(args: &DeliverArgs, now: Micros) -> Result<Self, Fault> {
+    pub fn new(args: &DeliverArgs, base_url: Option<&str>, now: Micros) -> Result<Self, Fault> {
         let facts = EventFacts {
             project: ProjectId::new(args.project.as_str()),
             project_name: args.project_name.clone(),
@@ -38,15 +39,10 @@ impl Asked {
                     problems.push(FieldProblem::new("--tables", format!("{name:?} is named twice")));
                 }
                 Some(found) => tables.push(found),
-                None => problems.push(unknown_table(name)),
+                None => problems.push(unknown_table("--tables", name)),
             }
         }
-        if let Some(base_url) = &args.base_url
-            && !Url::parse(base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        {
-            let problem = FieldProblem::new("--base-url", format!("{base_url:?} is not an http or https address"));
-            problems.push(problem.hint("write https://tracing.example.com"));
-        }
+        problems.extend(base_url.and_then(|base_url| base_url_problem("--base-url", base_url)));
         if !problems.is_empty() {
             return Err(Fault::of_problems(problems));
         }
@@ -56,8 +52,9 @@ impl Asked {
             facts,
             window: Window::new(read("--since", &args.since)?, read("--until", &args.until)?)?,
             cursor: args.cursor.to_model(),
-            base_url: args.base_url.clone(),
+            base_url: base_url.map(str::to_owned),
             historical: args.historical,
+            mask: None,
         };
         Ok(Self { delivery, tables })
     }
@@ -67,7 +64,7 @@ impl Asked {
 /// for every attempt.
 pub fn identity(
     args: &DeliverArgs,
-    source: Option<&str>,
+    (source, base_url): (Option<&str>, Option<&str>),
     of: &EventTable,
     destination: &dyn EventDestination,
 ) -> (RunId, Value) {
@@ -80,7 +77,7 @@ pub fn identity(
         "window": {"from": args.since, "to": args.until},
         "cursor": args.cursor.to_model().as_str(),
         "dialect": args.dialect.to_model(),
-        "base_url": args.base_url,
+        "base_url": base_url,
         "project_name": args.project_name,
         "historical": args.historical,
     });
@@ -135,12 +132,4 @@ fn key_option(secrets: &'static [&'static str], options: &RawOptions) -> &'stati
     let belongs =
         |secret: &&&str| secret.strip_suffix("_secret").is_some_and(|account| options.0.contains_key(account));
     secrets.iter().find(belongs).or(secrets.first()).copied().unwrap_or_default()
-}
-
-fn unknown_table(name: &str) -> FieldProblem {
-    let hint = match nearest(name, EVENT_TABLES) {
-        Some(close) => format!("did you mean {close}?"),
-        None => format!("tables: {}", EVENT_TABLES.join(", ")),
-    };
-    FieldProblem::new("--tables", format!("rows of {name:?} do not become events")).hint(hint)
 }

@@ -34,6 +34,9 @@ impl LetterFile {
 
     fn write(&self, number: u64, letters: &[DeadLetter]) -> Result<(), Fault> {
         let failed = |error| self.failed("write", error);
+        if letters.is_empty() && !self.path.exists() {
+            return Ok(());
+        }
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }

@@ -7,7 +7,7 @@ use model::{
     CheckStep, DeliveryReceipt, EventDestination, Fault, FaultKind, Micros, ProjectId, RowCount, RunLog, Source,
     StopReason,
 };
-use pipeline::{DeliveryPorts, Progress, RealWaits};
+use pipeline::{Budget, DeliveryPorts, Progress, RealWaits};
 use store::{NativeStore, RunState, StoreLog};
 use tables::analytics::EventTable;
 
@@ -25,7 +25,8 @@ use crate::signals;
 /// Carries out `outgest deliver`. Returns its exit code.
 pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Fault> {
     let now = config::now();
-    let asked = Asked::new(args, now)?;
+    let base_url = args.base_url.clone().or_else(|| settings.source.base_url());
+    let asked = Asked::new(args, base_url.as_deref(), now)?;
     let destination = connect(settings, args)?;
     if args.check {
         return check(&*destination).await;
@@ -37,6 +38,7 @@ pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Faul
     let choice = SourceChoice::read(settings, args.source.as_deref())?;
     let parts = Parts {
         named: choice.name(),
+        base_url,
         source: choice.open(settings)?,
         store: data::open_metadata(settings).await?,
         lookups: choice.lookups(settings).await?,
@@ -67,6 +69,8 @@ pub async fn deliver(settings: &Settings, args: &DeliverArgs) -> Result<u8, Faul
 struct Parts {
     /// What the source is called in records of runs.
     named: Option<String>,
+    /// What links begin with.
+    base_url: Option<String>,
     source: Arc<dyn Source>,
     store: NativeStore,
     lookups: RowLookups,
@@ -79,12 +83,13 @@ async fn deliver_table(
     table: &EventTable,
     parts: &Parts,
 ) -> Result<(DeliveryReceipt, LetterFile), Fault> {
-    let (run, query) = identity(args, parts.named.as_deref(), table, &*parts.destination);
+    let (run, query) = identity(args, (parts.named.as_deref(), parts.base_url.as_deref()), table, &*parts.destination);
     let left = if args.resume { parts.store.unfinished_run(&run).await? } else { None };
     let resume = left.map(|left| left.checkpoint);
     // A resumed delivery reads again what its first attempt meant by "now".
     let as_of = resume.as_ref().map_or(now, |checkpoint| checkpoint.as_of);
-    let spec = Asked::new(args, as_of)?.delivery.spec(table, &run, as_of);
+    let asked = Asked::new(args, parts.base_url.as_deref(), as_of)?;
+    let spec = asked.delivery.spec(table, &run, as_of, Budget::default().threads);
     let letters = LetterFile::new(&args.dead_letters, &table.table.name, &run);
     let log = match &resume {
         Some(_) => parts.store.continue_run(&run, now).await?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enrich::Links;
+use enrich::{Links, Mask};
 use model::{
     ByteCount, Cursor, DeletedRows, Enrichment, EventStream, Micros, ReadRequest, RunId, VersionScope, Window,
 };
@@ -25,14 +25,18 @@ pub struct Delivery {
     pub base_url: Option<String>,
     /// Whether the events happened long ago.
     pub historical: bool,
+    /// What is hidden of them; links follow what is left.
+    pub mask: Option<Mask>,
 }
 
 impl Delivery {
     /// The delivery of one table.
-    pub fn spec(&self, of: &EventTable, run: &RunId, as_of: Micros) -> DeliverySpec {
+    pub fn spec(&self, of: &EventTable, run: &RunId, as_of: Micros, threads: usize) -> DeliverySpec {
         let project = &self.facts.project;
         let links = self.base_url.as_ref().map(|base_url| Links::new(base_url, project, of.kind));
-        let budget = Budget::for_events(Budget::default().threads);
+        let mask = self.mask.clone().map(|mask| Arc::new(mask) as Arc<dyn Enrichment>);
+        let links = links.map(|links| Arc::new(links) as Arc<dyn Enrichment>);
+        let budget = Budget::for_events(threads);
         DeliverySpec {
             request: ReadRequest {
                 run: run.clone(),
@@ -50,7 +54,7 @@ impl Delivery {
                 batch_bytes_max: budget.batch_bytes,
                 row_bytes_max: ROW_BYTES_MAX,
             },
-            enrichments: links.into_iter().map(|links| Arc::new(links) as Arc<dyn Enrichment>).collect(),
+            enrichments: mask.into_iter().chain(links).collect(),
             stream: EventStream {
                 project: project.clone(),
                 kind: of.kind,

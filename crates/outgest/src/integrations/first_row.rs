@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use jobs::FirstRows;
 use model::{CommentLookup, DuePlan, Fault, KeyRange, Micros, ReadRequest, RunId, Source, Stop, Window, key_column};
 
-use crate::export::{Request, read_request};
+use super::reads::read_of;
 
 const DAY: i64 = 24 * 3_600 * Micros::PER_SECOND;
 
@@ -33,9 +33,9 @@ impl FirstRows for SourceRows {
         let mut first: Option<Micros> = None;
         for table in &due.settings.tables {
             let window = Window { from: None, to: Some(now) };
-            let request = Request::scheduled(&due.project, &due.settings, table, window)?;
             let run = RunId::new(format!("first-{}", due.integration));
-            let read = read_request(&request, &run, now, self.comments.as_ref()).await?;
+            let of = (&due.project, &due.settings, table);
+            let read = read_of(of, window, &run, now, self.comments.as_ref()).await?;
             let read = ReadRequest { columns: Vec::new(), ..read };
             let found = self.first_of(&read, now).await?;
             first = [first, found].into_iter().flatten().min();

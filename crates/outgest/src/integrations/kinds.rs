@@ -1,18 +1,36 @@
 //! The kinds of destinations that integrations can have, as forms and the API see them.
 
-use destinations::remote;
-use model::KindDescriptor;
+use std::sync::LazyLock;
+
+use destinations::{all_events, remote};
+use model::{IntegrationKind, KindDescriptor, Takes};
 use serde_json::{Value, json};
+use tables::analytics::EVENT_TABLES;
+
+use crate::deliver::Looks;
 
 /// Option that names the bucket or container: in addresses it is the host.
 pub const BUCKET: &str = "bucket";
 
-/// Kinds behind hosts, with the bucket as an option and without what would read this machine's files.
-pub fn all() -> Vec<KindDescriptor> {
-    remote().into_iter().map(of_integration).collect()
+static KINDS: LazyLock<Vec<IntegrationKind>> = LazyLock::new(|| {
+    let mut kinds: Vec<IntegrationKind> = remote().into_iter().map(of_files).collect();
+    kinds.extend(all_events().iter().map(of_events));
+    kinds.sort_by_key(|kind| kind.descriptor.name);
+    kinds
+});
+
+/// Every kind, sorted by name.
+pub fn all() -> &'static [IntegrationKind] {
+    &KINDS
 }
 
-fn of_integration(kind: &KindDescriptor) -> KindDescriptor {
+/// The kind of this name.
+pub fn find(name: &str) -> Option<&'static IntegrationKind> {
+    all().iter().find(|kind| kind.descriptor.name == name)
+}
+
+/// A kind behind a host, with the bucket as an option and without what would read this machine's files.
+fn of_files(kind: &KindDescriptor) -> IntegrationKind {
     let mut kind = kind.clone();
     if let Some(Value::Object(properties)) = kind.options.get_mut("properties") {
         properties.retain(|name, _| !names_a_file(name));
@@ -22,7 +40,17 @@ fn of_integration(kind: &KindDescriptor) -> KindDescriptor {
     let required = kind.options.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let required: Vec<Value> = std::iter::once(json!(BUCKET)).chain(required).collect();
     kind.options["required"] = Value::Array(required);
-    kind
+    let tables = tables::scheduled::all().iter().map(|table| table.name).collect();
+    IntegrationKind { descriptor: kind, takes: Takes::Files, tables }
+}
+
+/// A receiver of events, with what events look like among its options.
+fn of_events(kind: &KindDescriptor) -> IntegrationKind {
+    let mut kind = kind.clone();
+    if let Some(Value::Object(properties)) = kind.options.get_mut("properties") {
+        properties.extend(Looks::properties());
+    }
+    IntegrationKind { descriptor: kind, takes: Takes::Events, tables: EVENT_TABLES.to_vec() }
 }
 
 /// How addresses of a kind begin.
@@ -39,15 +67,32 @@ pub fn names_a_file(option: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn properties(kind: &IntegrationKind) -> Vec<&str> {
+        kind.descriptor.options["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
     #[test]
-    fn every_kind_asks_for_its_bucket_and_for_no_file_of_the_server() {
-        let names: Vec<&str> = all().iter().map(|kind| kind.name).collect();
-        assert_eq!(names, ["azure", "gcs", "s3"]);
+    fn kinds_are_found_by_name_sorted_and_described_with_their_secrets() {
+        let names: Vec<&str> = all().iter().map(|kind| kind.descriptor.name).collect();
+        assert_eq!(names, ["azure", "gcs", "mixpanel", "posthog", "s3"]);
         for kind in all() {
-            let properties = kind.options["properties"].as_object().unwrap();
-            assert_eq!(properties.keys().next().map(String::as_str), Some(BUCKET));
-            assert!(!properties.keys().any(|name| names_a_file(name)), "{}", kind.name);
-            assert!(!kind.secrets.is_empty());
+            let properties = properties(kind);
+            assert!(!properties.iter().any(|name| names_a_file(name)), "{}", kind.descriptor.name);
+            assert!(!kind.descriptor.secrets.is_empty());
+            assert!(kind.descriptor.secrets.iter().all(|secret| properties.contains(secret)));
+            let described = kind.descriptor.options["properties"].as_object().unwrap().values();
+            assert!(described.into_iter().all(|property| property["description"].is_string()));
+        }
+        assert!(find("stdout").is_none());
+    }
+
+    #[test]
+    fn kinds_of_files_ask_for_a_bucket_and_kinds_of_events_for_looks() {
+        for kind in all() {
+            let properties = properties(kind);
+            let (bucket, dialect) = (properties[0] == BUCKET, properties.contains(&"dialect"));
+            assert_eq!((bucket, dialect), (kind.takes == Takes::Files, kind.takes == Takes::Events));
+            assert_eq!(kind.tables.contains(&"generations"), kind.takes == Takes::Events);
         }
     }
 }

@@ -5,7 +5,6 @@
 //! a revision beside the files that are there. Exported rows that changed since are in a later window: they are
 //! counted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
@@ -75,7 +74,7 @@ impl Reconciler {
         let mut missing = Vec::new();
         let manifest = run.result.as_ref().and_then(|result| result.manifest.clone());
         let Some(name) = manifest else { return Ok((found, missing)) };
-        let destination = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
+        let destination = self.places.connect_files(integration).await?;
         let manifest = read_manifest(&*destination, &name).await?;
         for table in manifest.into_tables() {
             let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };

@@ -1,16 +1,23 @@
-//! Integrations, carried out: from a planned window to its files and its manifest, and what is found out later.
+//! Integrations, carried out: from a planned window to its files and its manifest, or to its events and their
+//! dead letters, and what is found out later.
 //!
-//! Reading order: [`desk`] answers the API before anything is stored; [`first_row`] tells the scheduler where a
+//! Reading order: [`desk`] answers the API before anything is stored, with [`ask`] for single fields; [`first_row`] tells the scheduler where a
 //! whole history begins; [`window`] carries a window out, table by table, with one checkpoint for all of them
-//! ([`tables_log`]); [`counts`] counts what came late or was deleted; [`later`] compares a window with its source
+//! ([`tables_log`]), and [`events`] does where the destination takes events ([`events_log`], [`letters`]);
+//! [`reads`] says what is read in either case; [`counts`] counts what came late or was deleted; [`later`] compares a window with its source
 //! a day afterwards. [`places`] connects destinations with the secrets of an integration.
 
+mod ask;
 mod counts;
 mod desk;
+mod events;
+mod events_log;
 mod first_row;
 mod kinds;
 mod later;
+mod letters;
 mod places;
+mod reads;
 mod tables_log;
 mod window;
 

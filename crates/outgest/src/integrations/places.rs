@@ -1,13 +1,17 @@
-//! Where the files of an integration go, connected with its secrets.
+//! Where the files or events of an integration go, connected with its secrets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use destinations::{Guard, connect_guarded};
-use model::{Destination, Fault, Integration, IntegrationId, IntegrationSettings, RawOptions, Secret, SecretStore};
+use destinations::{Guard, connect_events, connect_guarded};
+use model::{
+    Delivery, Destination, Fault, Integration, IntegrationId, IntegrationSettings, RawOptions, Secret, SecretStore,
+    Takes,
+};
 
 use super::kinds::{self, BUCKET};
+use crate::deliver::Looks;
 
 /// Connects destinations of integrations.
 #[async_trait]
@@ -19,7 +23,17 @@ pub trait Places: Send + Sync {
         settings: &IntegrationSettings,
         given: &BTreeMap<String, Secret>,
         id: Option<&IntegrationId>,
-    ) -> Result<Arc<dyn Destination>, Fault>;
+    ) -> Result<Delivery, Fault>;
+}
+
+impl dyn Places {
+    /// Connects the destination of an integration that takes files.
+    pub async fn connect_files(&self, integration: &Integration) -> Result<Arc<dyn Destination>, Fault> {
+        match self.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await? {
+            Delivery::Files(destination) => Ok(destination),
+            Delivery::Events(_) => Err(Fault::bug(format!("integration {} has no files", integration.id))),
+        }
+    }
 }
 
 /// Destinations behind hosts that users name: only what the guard permits is connected to.
@@ -37,17 +51,39 @@ impl Places for GuardedPlaces {
         settings: &IntegrationSettings,
         given: &BTreeMap<String, Secret>,
         id: Option<&IntegrationId>,
-    ) -> Result<Arc<dyn Destination>, Fault> {
+    ) -> Result<Delivery, Fault> {
+        let name = &settings.kind;
+        let kind = kinds::find(name).ok_or_else(|| Fault::bad_request(format!("kind: there is no kind {name:?}")))?;
         let mut options = settings.options.clone();
-        let bucket = options.remove(BUCKET).unwrap_or_default();
-        if bucket.is_empty() || bucket.contains(['/', '?', '@', '#']) {
-            return Err(Fault::bad_request(format!("options.{BUCKET}: {bucket:?} is not the name of a bucket"))
-                .hint("name the bucket alone; what keys begin with is the prefix"));
-        }
         if let Some(name) = options.keys().find(|name| kinds::names_a_file(name)) {
             return Err(Fault::bad_request(format!("options.{name}: files of the server cannot be named here"))
                 .hint("give the secret itself"));
         }
+        match kind.takes {
+            Takes::Files => {
+                let address = address(settings, &mut options)?;
+                let options = self.with_secrets(options, given, id).await?;
+                Ok(Delivery::Files(connect_guarded(&address, &options, &self.guard)?.to))
+            }
+            Takes::Events => {
+                // How events look is nothing to their receiver.
+                Looks::take(&mut options).map_err(Fault::of_problems)?;
+                let options = self.with_secrets(options, given, id).await?;
+                // Keys of the server's own environment are the server's, not the user's.
+                Ok(Delivery::Events(connect_events(name, &options, &self.guard, &|_| None)?))
+            }
+        }
+    }
+}
+
+impl GuardedPlaces {
+    /// Adds the secrets that are stored for an integration, and those that are given in their place.
+    async fn with_secrets(
+        &self,
+        mut options: BTreeMap<String, String>,
+        given: &BTreeMap<String, Secret>,
+        id: Option<&IntegrationId>,
+    ) -> Result<RawOptions, Fault> {
         if let Some(id) = id {
             for field in self.secrets.secret_fields("integration", id.as_str()).await? {
                 if let Some(secret) = self.secrets.secret(&Integration::secret(id, &field)).await? {
@@ -56,11 +92,18 @@ impl Places for GuardedPlaces {
             }
         }
         options.extend(given.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())));
-        let prefix = settings.files.as_ref().map_or("", |files| files.prefix.as_str());
-        let kind = &settings.kind;
-        let scheme =
-            kinds::scheme(kind).ok_or_else(|| Fault::bad_request(format!("kind: there is no kind {kind:?}")))?;
-        let address = format!("{scheme}://{bucket}/{prefix}");
-        Ok(connect_guarded(&address, &RawOptions(options), &self.guard)?.to)
+        Ok(RawOptions(options))
     }
+}
+
+/// The address of a bucket or container; the option that names it is taken away.
+fn address(settings: &IntegrationSettings, options: &mut BTreeMap<String, String>) -> Result<String, Fault> {
+    let bucket = options.remove(BUCKET).unwrap_or_default();
+    if bucket.is_empty() || bucket.contains(['/', '?', '@', '#']) {
+        return Err(Fault::bad_request(format!("options.{BUCKET}: {bucket:?} is not the name of a bucket"))
+            .hint("name the bucket alone; what keys begin with is the prefix"));
+    }
+    let prefix = settings.files.as_ref().map_or("", |files| files.prefix.as_str());
+    let scheme = kinds::scheme(&settings.kind).ok_or_else(|| Fault::bug("a kind of files without a scheme"))?;
+    Ok(format!("{scheme}://{bucket}/{prefix}"))
 }

@@ -1,15 +1,15 @@
 //! Carries a window out: its tables one after the other, what is counted beside them, and the manifest that
-//! makes all of it visible as finished.
+//! makes all of it visible as finished. Where the destination takes events, [`events`](super::events) goes on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobs::{Context, Done};
 use model::{
-    ByteCount, Checkpoint, CommentLookup, Cursor, Destination, Fault, FaultKind, FileSettings, Integration,
-    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, PriceLookup, ReadRequest, RowCount, RowsOfTable,
-    RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob,
-    WindowManifest, WindowName, WindowResult,
+    ByteCount, Checkpoint, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
+    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount,
+    RowsOfTable, RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts,
+    WindowJob, WindowManifest, WindowName, WindowResult,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
 use serde_json::{Value, json};
@@ -31,8 +31,12 @@ pub struct WindowRunner {
     pub comments: Arc<dyn CommentLookup>,
     /// Where prices come from.
     pub prices: Arc<dyn PriceLookup>,
-    /// Where files go.
+    /// Where files and events go.
     pub places: Arc<dyn Places>,
+    /// What links in events begin with, unless the integration says so itself.
+    pub base_url: Option<String>,
+    /// The current time.
+    pub now: fn() -> Micros,
     /// Clock and chance of every wait.
     pub waits: Arc<dyn Waits>,
     /// Bounds of each run.
@@ -53,10 +57,24 @@ impl WindowRunner {
     pub async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
         let window: WindowJob = read_spec(&job.spec, WindowJob::VERSION)?;
         let integration = self.integration(&window).await?;
-        let files = files_of(&integration)?;
-        let destination = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
-        let known = self.known_columns(&integration, &window).await?;
-        let pieces = pieces(&integration, files, &window, &known)?;
+        let connected = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
+        match connected {
+            Delivery::Files(destination) => self.export(job, (&integration, &window), destination, context).await,
+            Delivery::Events(destination) => self.deliver(job, (&integration, &window), destination, context).await,
+        }
+    }
+
+    /// Writes the files of a window, and its manifest.
+    async fn export(
+        &self,
+        job: &Job,
+        (integration, window): (&Integration, &WindowJob),
+        destination: Arc<dyn Destination>,
+        context: Context,
+    ) -> Result<Done, Fault> {
+        let files = files_of(integration)?;
+        let known = self.known_columns(integration, window).await?;
+        let pieces = pieces(integration, files, window, &known)?;
         let stop = context.log.stop();
         let left = job.checkpoint.clone();
         let mut log = TablesLog::new(context.log, context.progress, pieces.len(), left);
@@ -65,17 +83,16 @@ impl WindowRunner {
         for (number, piece) in pieces.iter().enumerate() {
             let later: Vec<TableName> = pieces[number + 1..].iter().map(|later| later.table.clone()).collect();
             let (manifest, read) =
-                self.write(job, &window, piece, (number, later.as_slice()), &log, &destination).await?;
+                self.write(job, window, piece, (number, later.as_slice()), &log, &destination).await?;
             log.finished(&manifest.files);
             tables.push(manifest);
             reads.push(read);
         }
-        let counted = self.count(&integration, &window, &reads, &stop).await?;
+        let counted = self.count(integration, window, &reads, &stop).await?;
         let schema = compare_columns(&known, &mut tables);
         stop.check()?;
-        let result = self.publish(&integration, &window, tables, (counted, schema), &destination).await?;
-        let result = serde_json::to_value(&result);
-        Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a result").because(error))?))
+        let result = self.publish(integration, window, tables, (counted, schema), &destination).await?;
+        completed(&result)
     }
 
     /// Removes the files of a window that was cancelled before its manifest was written.
@@ -87,7 +104,11 @@ impl WindowRunner {
             tracing::warn!(integration.id = %window.integration, "files of a deleted integration are left where they are");
             return Ok(());
         };
-        let destination = self.places.connect(&integration.settings, &BTreeMap::new(), Some(&integration.id)).await?;
+        // Events that were sent cannot be taken back.
+        if integration.settings.files.is_none() {
+            return Ok(());
+        }
+        let destination = self.places.connect_files(&integration).await?;
         remove(&*destination, checkpoint).await
     }
 
@@ -136,7 +157,7 @@ impl WindowRunner {
     }
 
     /// Rows that came late, and deletions.
-    async fn count(
+    pub(super) async fn count(
         &self,
         integration: &Integration,
         window: &WindowJob,
@@ -207,12 +228,18 @@ impl WindowRunner {
             files: manifest.to_published().files,
             late_rows,
             deleted_rows,
-            rejected_rows: RowCount::ZERO,
             columns,
             schema_changed,
             warnings,
+            ..WindowResult::default()
         })
     }
+}
+
+/// A window is carried out.
+pub(super) fn completed(result: &WindowResult) -> Result<Done, Fault> {
+    let result = serde_json::to_value(result).map_err(|error| Fault::bug("cannot write a result").because(error))?;
+    Ok(Done::Completed(result))
 }
 
 /// Compares columns with those of the window before, and numbers them.

@@ -86,7 +86,7 @@ impl Wired {
     pub fn integrations(&self) -> api::Integrations {
         let desk = IntegrationsDesk::new(
             Arc::clone(&self.source),
-            Arc::new(self.store.clone()),
+            Arc::clone(&self.lookups.comments),
             self.places(),
             guard(&self.settings),
         );
@@ -122,6 +122,8 @@ impl Wired {
                 comments: Arc::clone(&self.lookups.comments),
                 prices: Arc::clone(&self.lookups.prices),
                 places: self.places(),
+                base_url: self.settings.source.base_url(),
+                now: config::now,
                 waits: Arc::new(RealWaits),
                 budget,
             },

@@ -20,6 +20,8 @@ pub(super) struct Delivered {
     retrying: Retrying,
     watch: Watch,
     row_log: RowLog,
+    /// Whether an earlier attempt may have kept letters that its checkpoint does not count.
+    resumed: bool,
 }
 
 impl Delivered {
@@ -33,6 +35,7 @@ impl Delivered {
     ) -> Result<Self, Fault> {
         let request = &spec.request;
         let fresh = Checkpoint { version: CHECKPOINT_VERSION, as_of: request.as_of, ..Checkpoint::default() };
+        let resumed = resume.is_some();
         let mut checkpoint = resume.unwrap_or(fresh);
         if checkpoint.version != CHECKPOINT_VERSION {
             let message = format!("cannot continue from a checkpoint of version {}", checkpoint.version);
@@ -41,7 +44,7 @@ impl Delivered {
         let read = checkpoint.delivery.get_or_insert_default().counts.read;
         let row_log = RowLog::new(request.run.clone(), request.project.clone(), request.table.name.clone(), read);
         let (letters, log) = (Arc::clone(&ports.letters), Arc::clone(&ports.log));
-        Ok(Self { checkpoint, letters, log, retrying, watch, row_log })
+        Ok(Self { checkpoint, letters, log, retrying, watch, row_log, resumed })
     }
 
     /// The request as the first attempt made it.
@@ -57,6 +60,11 @@ impl Delivered {
     /// Records what will be read, before the first event is sent.
     pub(super) async fn begin(&mut self, snapshot: Option<&Snapshot>) -> Result<(), Fault> {
         self.checkpoint.snapshot = snapshot.cloned();
+        if self.resumed {
+            // What was refused then may be accepted now.
+            let number = self.counts().rejected.get();
+            self.retrying.until_ok("forgetting dead letters", || self.letters.keep(number, &[])).await?;
+        }
         self.record().await
     }
 

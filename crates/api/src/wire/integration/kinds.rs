@@ -1,6 +1,6 @@
 //! Kinds of destinations as they describe themselves.
 
-use model::KindDescriptor;
+use model::Takes;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,11 +21,31 @@ pub(crate) struct IntegrationKind {
     options: Value,
     /// Options that are secrets: they are sent under `secrets` and never shown.
     secrets: Vec<String>,
+    /// What it takes. What files look like is asked for and shown of kinds that take files alone.
+    takes: KindTakes,
+    /// Tables that can go there.
+    tables: Vec<String>,
 }
 
-impl From<&KindDescriptor> for IntegrationKind {
-    fn from(kind: &KindDescriptor) -> Self {
+/// What a kind of destination takes.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum KindTakes {
+    /// Files, with a format, a compression and names.
+    Files,
+    /// Events, whose properties are given.
+    Events,
+}
+
+impl From<&model::IntegrationKind> for IntegrationKind {
+    fn from(known: &model::IntegrationKind) -> Self {
+        let kind = &known.descriptor;
         Self {
+            takes: match known.takes {
+                Takes::Files => KindTakes::Files,
+                Takes::Events => KindTakes::Events,
+            },
+            tables: known.tables.iter().map(|name| (*name).to_owned()).collect(),
             name: kind.name.to_owned(),
             title: kind.title.to_owned(),
             doc: kind.doc.to_owned(),

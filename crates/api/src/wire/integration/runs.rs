@@ -123,6 +123,8 @@ pub(crate) struct RunResult {
     deleted_rows: u64,
     /// Rows that the receiver refused: dead letters.
     rejected_rows: u64,
+    /// What became of each table's events; empty for destinations of files.
+    deliveries: Vec<TableDelivery>,
     /// What differs from the columns of the window before.
     schema_changed: Vec<SchemaChange>,
     /// What the reader should know.
@@ -143,6 +145,29 @@ pub(crate) struct WindowFile {
     bytes: u64,
     /// SHA-256 in hexadecimal.
     sha256: String,
+}
+
+/// What became of the events of one table.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TableDelivery {
+    /// Table.
+    table: String,
+    /// Where they went.
+    #[schema(example = "PostHog at https://eu.i.posthog.com")]
+    destination: String,
+    /// Rows that were read: the sum of accepted and rejected.
+    read: u64,
+    /// Events that the receiver acknowledged.
+    accepted: u64,
+    /// Events that the receiver refused: dead letters.
+    rejected: u64,
+    /// Events that were sent more than once, under the same ids.
+    retried: u64,
+    /// Requests that were answered.
+    requests: u64,
+    /// Bytes of the accepted events, before compression.
+    bytes: u64,
 }
 
 /// A difference between the columns of two windows.
@@ -223,6 +248,16 @@ impl From<model::WindowResult> for RunResult {
             added: change.added,
             removed: change.removed,
         };
+        let delivery = |delivery: model::TableDelivery| TableDelivery {
+            table: delivery.table.to_string(),
+            destination: delivery.destination,
+            read: delivery.counts.read.get(),
+            accepted: delivery.counts.accepted.get(),
+            rejected: delivery.counts.rejected.get(),
+            retried: delivery.counts.retried.get(),
+            requests: delivery.counts.requests,
+            bytes: delivery.counts.bytes.get(),
+        };
         Self {
             manifest: result.manifest.map(|key| key.as_str().to_owned()),
             files: result.files.into_iter().map(file).collect(),
@@ -231,6 +266,7 @@ impl From<model::WindowResult> for RunResult {
             late_rows: result.late_rows.get(),
             deleted_rows: result.deleted_rows.get(),
             rejected_rows: result.rejected_rows.get(),
+            deliveries: result.deliveries.into_iter().map(delivery).collect(),
             schema_changed: result.schema_changed.into_iter().map(change).collect(),
             warnings: result.warnings,
         }

@@ -32,6 +32,11 @@ impl Settings {
         {
             found.push("server.public_url", "this is not an address of the web", "write https://host");
         }
+        if let Some(url) = &self.source.base_url
+            && !matches!(url.scheme(), "http" | "https")
+        {
+            found.push("source.base_url", "this is not an address of the web", "write https://host");
+        }
         if self.server.roles.is_empty() {
             found.push("server.roles", "a process without a role would do nothing", "leave it out for all roles");
         }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use model::RawOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::config::value::{Period, Place, SecretText, Size};
 
@@ -32,6 +33,10 @@ pub struct SourceSettings {
     /// Whose comments exports and comment filters see: `own` are those of our metadata store, `none` are none.
     #[schemars(extend("unset" = "own for the embedded store, none for ClickHouse"))]
     pub comments: Option<CommentsOf>,
+    /// Address of the tracing product that shows these rows: links in events for PostHog and Mixpanel begin with it.
+    #[schemars(with = "Option<String>", example = "https://tracing.example.com")]
+    #[schemars(extend("form" = "address", "flag" = "--base-url", "unset" = "events have no links"))]
+    pub base_url: Option<Url>,
     /// Queries that run on ClickHouse at the same time, over all exports of this process.
     #[schemars(example = 4, extend("unset" = "4"))]
     pub queries_max: Option<NonZeroU32>,
@@ -64,6 +69,11 @@ impl CommentsOf {
 }
 
 impl SourceSettings {
+    /// What links begin with, without a slash at its end.
+    pub fn base_url(&self) -> Option<String> {
+        self.base_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// What is set, under the names of a ClickHouse source's options.
     pub fn options(&self) -> RawOptions {
         let number = |value: Option<NonZeroU32>| value.map(|value| value.to_string());

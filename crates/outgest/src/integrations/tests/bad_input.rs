@@ -186,3 +186,100 @@ async fn an_integration_that_begins_in_the_future_waits() {
     world.work(Micros(minute(665).0)).await;
     assert_eq!(world.shown(&made).await.cursor, Some(minute(660)));
 }
+
+fn ask_events(kind: &str, options: &[(&str, &str)], secrets: &[&str]) -> IntegrationAsk {
+    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    IntegrationAsk {
+        name: Some("analytics".to_owned()),
+        kind: Some(kind.to_owned()),
+        options: Some(options.iter().map(text).collect()),
+        secrets: secrets.iter().map(|name| ((*name).to_owned(), Secret::new("hunter2"))).collect(),
+        ..IntegrationAsk::default()
+    }
+}
+
+const POSTHOG: [(&str, &str); 1] = [("host", "https://203.0.113.7")];
+
+#[tokio::test]
+async fn a_destination_of_events_is_asked_for_nothing_of_files() {
+    let world = World::new().await;
+    let asked = IntegrationAsk {
+        source: Some("TRACES_OBSERVATIONS".to_owned()),
+        ..ask_events("posthog", &POSTHOG, &["api_key"])
+    };
+    let checked = check(&world, asked).await.unwrap();
+    assert_eq!((checked.settings.files, checked.target), (None, None));
+    let tables: Vec<&str> = checked.settings.tables.iter().map(|table| table.table.as_str()).collect();
+    assert_eq!(tables, ["scores", "traces", "generations"]);
+    for options in [vec![("region", "eu")], vec![("region", "in"), ("service_account", "robot"), ("project_id", "12")]]
+    {
+        let secret = if options.len() == 1 { "project_token" } else { "service_account_secret" };
+        let checked = check(&world, ask_events("mixpanel", &options, &[secret])).await.unwrap();
+        let windows = desk(&world, &[]).await.next_windows(&project(), &checked.settings, None, EPOCH, 2).unwrap();
+        assert!(windows.len() == 2 && windows.iter().all(|window| window.files.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn every_problem_of_a_destination_of_events_names_its_field() {
+    let world = World::new().await;
+    let posthog = || ask_events("posthog", &POSTHOG, &["api_key"]);
+    let with =
+        |name: &'static str, value: &'static str| ask_events("posthog", &[POSTHOG[0], (name, value)], &["api_key"]);
+    let table = |table: IntegrationTable| IntegrationAsk { tables: Some(vec![table]), ..posthog() };
+    let events = || IntegrationTable { table: "events".to_owned(), ..IntegrationTable::default() };
+    let texts = |text: &str| vec![text.to_owned()];
+    let cases: Vec<(&str, IntegrationAsk)> = vec![
+        ("format", IntegrationAsk { format: Some("csv".to_owned()), ..posthog() }),
+        ("prefix", IntegrationAsk { prefix: Some("a/".to_owned()), ..posthog() }),
+        ("eventTs", IntegrationAsk { event_ts: Some(true), ..posthog() }),
+        ("deletions", IntegrationAsk { deletions: Some(model::Deletions::Include), ..posthog() }),
+        ("options.dialect", with("dialect", "events")),
+        ("options.base_url", with("base_url", "tracing.example.com")),
+        ("request_events", with("request_events", "0")),
+        ("request_bytes", with("request_bytes", "1GB")),
+        ("hots", with("hots", "https://eu.i.posthog.com")),
+        ("options.host", ask_events("posthog", &[("host", "https://169.254.169.254")], &["api_key"])),
+        ("options.host", ask_events("posthog", &[("host", "https://10.1.2.3")], &["api_key"])),
+        ("options.host", ask_events("posthog", &[("host", "no address")], &["api_key"])),
+        ("options.api_key", with("api_key", "hunter2")),
+        ("secrets.secret", ask_events("posthog", &POSTHOG, &["secret"])),
+        ("region", ask_events("mixpanel", &[("region", "mars")], &["project_token"])),
+        ("project_id", ask_events("mixpanel", &[("service_account", "robot")], &["service_account_secret"])),
+        ("tables[0].table", table(IntegrationTable { table: "observations".to_owned(), ..events() })),
+        ("tables[0].groups", table(IntegrationTable { groups: texts("io"), ..events() })),
+        ("tables[0].columns", table(IntegrationTable { columns: texts("id"), ..events() })),
+        ("tables[0].mask", table(IntegrationTable { masks: texts("langfuse_id:hash"), ..events() })),
+        ("tables[0].mask", table(IntegrationTable { masks: texts("input"), ..events() })),
+        ("nonsense", table(IntegrationTable { wheres: texts("nonsense = 1"), ..events() })),
+    ];
+    for (field, wrong) in cases {
+        let fault = check(&world, wrong).await.err().unwrap_or_else(|| panic!("{field} was accepted"));
+        assert!(matches!(fault.kind(), FaultKind::BadRequest | FaultKind::Configuration), "{field}: {fault}");
+        assert!(fault.public_message().contains(field), "{field}: {fault}");
+        assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+    }
+    let without = check(&world, ask_events("posthog", &POSTHOG, &[])).await.err().unwrap();
+    assert_eq!(without.kind(), FaultKind::Credentials);
+}
+
+/// Comments that a source has none of.
+#[tokio::test]
+async fn a_filter_on_comments_is_refused_where_the_source_has_none() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let world = World::new().await;
+    let guard = Guard::new(Vec::new());
+    let places = GuardedPlaces { guard: guard.clone(), secrets: Arc::new(world.store.clone()) };
+    let lookups = crate::data::RowLookups::of(world.store.clone(), crate::export::CommentsHere::Unknown);
+    let source = Arc::new(LakeSource::new(world.lake.clone()));
+    let desk = IntegrationsDesk::new(source, lookups.comments, Arc::new(places), guard);
+    let filter = serde_json::json!([{"type": "number", "column": "commentCount", "operator": ">", "value": 0}]);
+    let table = IntegrationTable { table: "events".to_owned(), filter, ..IntegrationTable::default() };
+    for asked in [ask(), ask_events("posthog", &POSTHOG, &["api_key"])] {
+        let asked = IntegrationAsk { tables: Some(vec![table.clone()]), ..asked };
+        let fault = desk.check(&project(), &asked, None, EPOCH).await.err().unwrap();
+        assert!(fault.public_message().contains("tables[0].filter"), "{fault}");
+        assert!(fault.public_hint().is_some_and(|hint| hint.contains("source.comments")), "{fault}");
+        assert!(check(&world, asked).await.is_ok(), "with comments it holds");
+    }
+}

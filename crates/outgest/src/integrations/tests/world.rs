@@ -12,7 +12,7 @@ use jobs::{Context, Done, LookUps, Scheduler};
 use lake::Lake;
 use model::{
     Actor, ApiKeyId, Cadence, CheckedIntegration, Checkpoint, Claim, ClaimLimits, CommentLookup, Cursor, Deletions,
-    Destination, Fault, FaultKind, FileName, FileSettings, Integration, IntegrationId, IntegrationSettings,
+    Delivery, Fault, FaultKind, FileName, FileSettings, Integration, IntegrationId, IntegrationSettings,
     IntegrationStore, IntegrationTable, JobKind, JobStore, Lane, Micros, NewIntegration, Outcome, PageRequest,
     ProjectId, RawSchedule, RunLog, RunQuery, Schedule, SchedulerStore, Secret, Source, Stop, StopReason, Task,
     WindowRun,
@@ -94,12 +94,12 @@ impl Places for Shelf {
         _: &IntegrationSettings,
         _: &BTreeMap<String, Secret>,
         _: Option<&IntegrationId>,
-    ) -> Result<Arc<dyn Destination>, Fault> {
+    ) -> Result<Delivery, Fault> {
         if let Some(fault) = *self.refused.lock().unwrap() {
             return Err(fault());
         }
         let trouble = self.trouble.lock().unwrap().pop().unwrap_or_else(Trouble::none);
-        Ok(flaky(Arc::<MemoryDestination>::clone(&self.files), trouble))
+        Ok(Delivery::Files(flaky(Arc::<MemoryDestination>::clone(&self.files), trouble)))
     }
 }
 
@@ -134,6 +134,8 @@ impl World {
             comments: nothing(&store),
             prices: Arc::new(store.clone()),
             places: Arc::new(shelf.clone()),
+            base_url: None,
+            now: || minute(60 * 24 * 30),
             waits: Arc::new(NoWaits),
             budget,
         };

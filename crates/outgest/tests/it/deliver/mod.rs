@@ -19,10 +19,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    const BOTH: [Self; 2] = [Self::PostHog, Self::Mixpanel];
+    pub const BOTH: [Self; 2] = [Self::PostHog, Self::Mixpanel];
 
     /// A receiver that refuses these rows and takes requests of so many bytes.
-    fn receiver(self, poison: &BTreeSet<String>, bytes_max: Option<usize>) -> Receiver {
+    pub fn receiver(self, poison: &BTreeSet<String>, bytes_max: Option<usize>) -> Receiver {
         let poison = poison.clone();
         match self {
             Self::PostHog => {
@@ -36,14 +36,14 @@ impl Kind {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::PostHog => "posthog",
             Self::Mixpanel => "mixpanel",
         }
     }
 
-    fn key(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::PostHog => FakePostHog::KEY,
             Self::Mixpanel => FakeMixpanel::TOKEN,
@@ -51,7 +51,7 @@ impl Kind {
     }
 
     /// The name of events made of a table's rows.
-    fn event(self, table: &str) -> &'static str {
+    pub fn event(self, table: &str) -> &'static str {
         match (self, table) {
             (Self::PostHog, "events") => "langfuse observation",
             (Self::PostHog, "generations") => "langfuse generation",

@@ -2,6 +2,7 @@
 
 mod listing;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ use s3s::Body;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -190,6 +192,24 @@ impl S3Server {
         files
     }
 
+    /// Every object of a bucket, by key.
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        let root = self.folder.path().join(bucket);
+        let (mut objects, mut folders) = (BTreeMap::new(), vec![root.clone()]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let key = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    objects.insert(key, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        objects
+    }
+
     /// Names of objects and of unfinished uploads, without what the server notes for itself.
     pub fn kept(&self, bucket: &str) -> Vec<String> {
         self.files(bucket)
@@ -201,6 +221,14 @@ impl S3Server {
     /// The server's address.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What an integration needs to write into a bucket: its options and its secrets.
+    pub fn integration(&self, bucket: &str) -> (Value, Value) {
+        let options = json!({
+            "bucket": bucket, "endpoint": self.url(), "region": "us-east-1", "access_key_id": KEY_ID, "allow_http": "true",
+        });
+        (options, json!({"secret_access_key": SECRET}))
     }
 
     /// What a destination needs to write here.

@@ -1,10 +1,13 @@
 //! `outgest serve` as others see it: the real binary, its API, its processes, on SQLite and on Postgres.
 
+mod analytics;
 mod auth;
 mod chaos;
 mod fuzz;
 mod http;
 mod idle;
+mod integration;
+mod killed_windows;
 mod life;
 mod lists;
 mod notices;

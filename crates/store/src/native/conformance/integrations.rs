@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use model::{
     Actor, BackfillOrder, BackfillState, Cadence, ChangedIntegration, CheckedIntegration, Cursor, Deletions, DuePlan,
     Failure, FaultKind, FileName, FileSettings, FoundLater, Integration, IntegrationId, IntegrationSettings,
-    IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, KeptLetter, Micros, NewBackfill, NewIntegration,
-    Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause, RunQuery, RunState, Schedule,
-    SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
+    IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, KeptLetter, LettersFrom, Micros, NewBackfill,
+    NewIntegration, Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause, RunQuery,
+    RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
+    WindowResult, WindowRun,
 };
 
 use super::*;
@@ -342,8 +343,9 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     tick(&store, NOW).await;
     carry_out(&store).await;
     let run = runs(&store, &made.id).await.remove(0);
-    let letter = |id: &str| KeptLetter {
-        id: id.to_owned(),
+    let from = |number| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number };
+    let letter = |number, id: &str| KeptLetter {
+        id: from(number).id(0),
         run: run.id.clone(),
         table: "events".to_owned(),
         trace_id: "t".to_owned(),
@@ -352,16 +354,25 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
         at: NOW,
         event: serde_json::json!({"event": id}),
     };
-    store.keep_dead_letters(&made.id, vec![letter("1"), letter("2")]).await.unwrap();
-    store.keep_dead_letters(&made.id, vec![letter("2")]).await.unwrap();
-    let kept = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
-    assert_eq!(kept.items.len(), 2);
+    let scores = LettersFrom { table: "scores".to_owned(), ..from(0) };
+    let of_scores = KeptLetter { id: scores.id(0), table: "scores".to_owned(), ..letter(0, "s") };
+    store.keep_dead_letters(&made.id, &scores, vec![of_scores]).await.unwrap();
+    let many = (0..12).map(|number| letter(number, &number.to_string())).collect();
+    store.keep_dead_letters(&made.id, &from(0), many).await.unwrap();
+    // The attempt died before its checkpoint; the next one goes on behind the first row, and another is refused.
+    store.keep_dead_letters(&made.id, &from(1), Vec::new()).await.unwrap();
+    store.keep_dead_letters(&made.id, &from(1), vec![letter(1, "new")]).await.unwrap();
+    let kept = store.dead_letters(&project(), &made.id, &PageRequest::first(50)).await.unwrap();
+    let mut rows: Vec<_> = kept.items.iter().map(|letter| letter.row.as_str()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, ["row 0", "row new", "row s"]);
 
     let replayed = store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap();
 
     assert_eq!(replayed.len(), 1);
     let window = carry_out(&store).await;
-    assert_eq!((window.revision, window.rows[0].ids.len()), (2, 2));
+    let of_tables: Vec<_> = window.rows.iter().map(|rows| (rows.table.as_str(), rows.ids.len())).collect();
+    assert_eq!((window.revision, of_tables.as_slice()), (2, [("events", 2), ("scores", 1)].as_slice()));
     let left = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
     assert!(left.items.is_empty());
     assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err().kind(), FaultKind::Conflict);

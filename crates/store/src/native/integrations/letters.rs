@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Fault, FaultKind, IntegrationId, JobId, KeptLetter, Lane, Micros, Page, PageRequest, ProjectId, RowsOfTable,
-    RunCause, WindowName, WindowRun,
+    Fault, FaultKind, IntegrationId, JobId, KeptLetter, Lane, LettersFrom, Micros, Page, PageRequest, ProjectId,
+    RowsOfTable, RunCause, WindowName, WindowRun,
 };
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::plan::{NewRun, insert_runs, next_revision};
@@ -21,7 +20,12 @@ use crate::native::{NativeStore, json, statement_failed};
 const LETTERS_PER_INSERT: usize = 500;
 
 impl NativeStore {
-    pub(super) async fn add_letters(&self, integration: &IntegrationId, letters: Vec<KeptLetter>) -> Result<(), Fault> {
+    pub(super) async fn put_letters(
+        &self,
+        integration: &IntegrationId,
+        from: &LettersFrom,
+        letters: Vec<KeptLetter>,
+    ) -> Result<(), Fault> {
         let failed = || statement_failed("keep dead letters");
         let row = |letter: &KeptLetter| dead_letter::ActiveModel {
             id: Set(letter.id.clone()),
@@ -35,9 +39,13 @@ impl NativeStore {
             event: Set(letter.event.to_string()),
         };
         let change = self.change().await.map_err(failed())?;
+        dead_letter::Entity::delete_many()
+            .filter(dead_letter::Column::Id.between(from.id(0), from.end()))
+            .exec(&change.tx)
+            .await
+            .map_err(failed())?;
         for some in letters.chunks(LETTERS_PER_INSERT) {
-            let once = OnConflict::column(dead_letter::Column::Id).do_nothing().to_owned();
-            let insert = dead_letter::Entity::insert_many(some.iter().map(row)).on_conflict(once);
+            let insert = dead_letter::Entity::insert_many(some.iter().map(row));
             insert.exec_without_returning(&change.tx).await.map_err(failed())?;
         }
         change.commit().await.map_err(failed())

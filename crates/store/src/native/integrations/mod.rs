@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
     Actor, Backfill, BackfillId, ChangedIntegration, Coverage, DuePlan, Fault, FaultKind, FoundLater, Integration,
-    IntegrationId, IntegrationStore, JobId, KeptLetter, Micros, NewBackfill, NewIntegration, Page, PageRequest,
-    ProjectId, RowsOfTable, RunQuery, SchedulerStore, Span, WindowName, WindowPlan, WindowRun,
+    IntegrationId, IntegrationStore, JobId, KeptLetter, LettersFrom, Micros, NewBackfill, NewIntegration, Page,
+    PageRequest, ProjectId, RowsOfTable, RunQuery, SchedulerStore, Span, WindowName, WindowPlan, WindowRun,
 };
 
 use super::NativeStore;
@@ -197,8 +197,13 @@ impl SchedulerStore for NativeStore {
         self.keep_found_later(run, found, missing, now).await
     }
 
-    async fn keep_dead_letters(&self, integration: &IntegrationId, letters: Vec<KeptLetter>) -> Result<(), Fault> {
-        self.add_letters(integration, letters).await
+    async fn keep_dead_letters(
+        &self,
+        integration: &IntegrationId,
+        from: &LettersFrom,
+        letters: Vec<KeptLetter>,
+    ) -> Result<(), Fault> {
+        self.put_letters(integration, from, letters).await
     }
 
     fn changes(&self) -> BoxStream<'static, ()> {

@@ -1,6 +1,8 @@
 //! PostHog's `/batch/`: one event that it does not like and the whole request is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,6 +17,8 @@ pub struct FakePostHog {
     pub bytes_max: usize,
     /// Rows whose events it refuses.
     pub poison: BTreeSet<String>,
+    /// Events that came in requests which said that they happened long ago.
+    pub historical: Arc<AtomicUsize>,
 }
 
 impl FakePostHog {
@@ -23,7 +27,7 @@ impl FakePostHog {
 
     /// A project with the limits of PostHog's cloud.
     pub fn new() -> Self {
-        Self { key: Self::KEY, bytes_max: 20_000_000, poison: BTreeSet::new() }
+        Self { key: Self::KEY, bytes_max: 20_000_000, poison: BTreeSet::new(), historical: Arc::default() }
     }
 
     fn check(&self, event: &Value) -> Result<(), String> {
@@ -83,7 +87,12 @@ impl Contract for FakePostHog {
         }
         match events.iter().find_map(|event| self.check(event).err()) {
             Some(refusal) => Judged::Refused(400, refusal),
-            None => Judged::Taken(events, 200, r#"{"status":"Ok"}"#.to_owned()),
+            None => {
+                if body["historical_migration"] == true {
+                    self.historical.fetch_add(events.len(), Ordering::SeqCst);
+                }
+                Judged::Taken(events, 200, r#"{"status":"Ok"}"#.to_owned())
+            }
         }
     }
 

@@ -1,0 +1,115 @@
+//! An integration of a server, as a program uses it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http::Answer;
+use super::project::{Project, text};
+
+/// How long windows may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Calls about one integration.
+pub struct Integration {
+    project: Project,
+    id: String,
+}
+
+impl Integration {
+    /// Makes an integration with everything that its tables have, and from then on day by day.
+    #[track_caller]
+    pub fn create(project: &Project, settings: &Value) -> Self {
+        let mut body = json!({"schedule": {"every": "day"}, "start": {"from": "history"}, "lagSeconds": 0});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let made = project.post("integrations", &body).expect(201);
+        Self { project: project.clone(), id: text(&made["id"]).to_owned() }
+    }
+
+    /// The same, asked by another caller.
+    pub fn of(self, project: &Project) -> Self {
+        Self { project: project.clone(), ..self }
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("integrations/{}{rest}", self.id)
+    }
+
+    /// Posts to a path below it.
+    pub fn post(&self, rest: &str, body: &Value) -> Answer {
+        self.project.post(&self.path(rest), body)
+    }
+
+    /// It, as it is now.
+    #[track_caller]
+    pub fn shown(&self) -> Value {
+        self.project.get(&self.path("")).expect(200)
+    }
+
+    /// Changes it.
+    #[track_caller]
+    pub fn change(&self, change: &Value) -> Value {
+        let mut body = json!({"version": self.shown()["version"]});
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let path = self.project.path(&self.path(""));
+        self.project.caller.call("PATCH", &path, Some(&body)).expect(200)
+    }
+
+    /// Its runs, newest window first.
+    #[track_caller]
+    pub fn runs(&self) -> Vec<Value> {
+        self.items("/runs?limit=100")
+    }
+
+    /// Its dead letters.
+    #[track_caller]
+    pub fn letters(&self) -> Vec<Value> {
+        self.items("/dead-letters?limit=100")
+    }
+
+    #[track_caller]
+    fn items(&self, rest: &str) -> Vec<Value> {
+        self.project.get(&self.path(rest)).expect(200)["items"].as_array().unwrap().clone()
+    }
+
+    /// Exports everything up to now, without waiting for it.
+    #[track_caller]
+    pub fn run_now(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        // Where its history begins is looked up in the background.
+        while self.shown()["plannedUpto"].is_null() {
+            assert!(Instant::now() < deadline, "nothing is planned: {:#}", self.shown());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let asked = self.post("/run", &json!({}));
+        assert!([200, 202].contains(&asked.status), "{}", asked.text());
+    }
+
+    /// Waits until it stands so.
+    #[track_caller]
+    pub fn wait_for(&self, status: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.shown();
+            if shown["status"] == status {
+                return shown;
+            }
+            assert!(Instant::now() < deadline, "it is not {status}: {shown:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until every run has ended well, and returns them.
+    #[track_caller]
+    pub fn completed(&self) -> Vec<Value> {
+        self.wait_for("upToDate");
+        let runs = self.runs();
+        assert!(runs.iter().all(|run| run["state"] == "completed"), "{runs:#?}");
+        runs
+    }
+}
+
+/// What the runs came to, added up.
+pub fn sum(runs: &[Value], of: impl Fn(&Value) -> &Value) -> u64 {
+    runs.iter().map(|run| of(&run["result"]).as_u64().unwrap()).sum()
+}
