@@ -44,8 +44,8 @@ export interface Draft {
   paused: boolean;
 }
 
-/** Tables that integrations export, in the order of their files. */
-export const TABLES = ["events", "observations", "traces", "scores"];
+/** Tables that integrations export, in the order of their files; a kind takes some of them. */
+const TABLES = ["events", "observations", "generations", "traces", "scores"];
 
 const USUAL_TABLES = ["events", "traces", "scores"];
 
@@ -127,8 +127,8 @@ export function draftOf(known: Integration): Draft {
   };
 }
 
-/** The settings that both requests carry. */
-export function settingsOf(draft: Draft, isText: boolean) {
+/** The settings that both requests carry. Kinds that take events are told nothing of files. */
+export function settingsOf(draft: Draft, isText: boolean, kind: Kind) {
   const given = (values: Record<string, string>) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value.trim() !== ""));
   const lines = (text: string, by: string | RegExp) => text.split(by).map((part) => part.trim()).filter(Boolean);
@@ -136,7 +136,7 @@ export function settingsOf(draft: Draft, isText: boolean) {
     options: given(draft.options),
     secrets: given(draft.secrets),
     tables: Object.entries(draft.tables)
-      .filter(([, table]) => table.isExported)
+      .filter(([table, { isExported }]) => isExported && kind.tables.includes(table))
       .map(([table, { groups, filter, where, masks, columns }]) => ({
         table,
         groups: lines(groups, ","),
@@ -155,6 +155,12 @@ export function settingsOf(draft: Draft, isText: boolean) {
     cursor: draft.cursor,
     lagSeconds: Number(draft.lagSeconds),
     catchUpMax: Number(draft.catchUpMax),
+    ...(kind.takes === "files" && filesOf(draft, isText)),
+  };
+}
+
+function filesOf(draft: Draft, isText: boolean) {
+  return {
     deletions: draft.deletions,
     format: draft.format,
     compression: isText ? draft.compression : ("none" as const),
@@ -167,8 +173,8 @@ export function settingsOf(draft: Draft, isText: boolean) {
   };
 }
 
-/** `s3://bucket/prefix`: where an integration exports to, in a form that people know. */
+/** `s3://bucket/prefix`, or the host of a receiver of events: where an integration exports to, in a form that people know. */
 export function destinationOf(known: Integration): string {
-  const prefix = known.files?.prefix ?? "";
-  return `${known.kind}://${known.options["bucket"] ?? known.options["host"] ?? ""}/${prefix}`;
+  if (!known.files) return `${known.kind} ${known.options["host"] ?? known.options["region"] ?? ""}`.trim();
+  return `${known.kind}://${known.options["bucket"] ?? ""}/${known.files.prefix}`;
 }

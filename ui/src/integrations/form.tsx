@@ -35,8 +35,9 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
   const [draft, setDraft] = useState(begin);
   const set = (change: Partial<Draft>) => setDraft((now) => ({ ...now, ...change }));
   const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
+  const hasFiles = kind.takes === "files";
   const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
-  const settings = useMemo(() => settingsOf(draft, isText), [draft, isText]);
+  const settings = useMemo(() => settingsOf(draft, isText, kind), [draft, isText, kind]);
   const request: Schemas["IntegrationRequest"] = { name: draft.name || kind.title, kind: draft.kind, paused: draft.paused, ...settings };
   const change: Schemas["IntegrationChange"] = { version: known?.version ?? 0, name: draft.name, ...settings };
   const path = { project: project.id, integration: known?.id ?? "" };
@@ -94,7 +95,9 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
               onOptions={(options) => set({ options })}
               onSecrets={(secrets) => set({ secrets })}
             />
-            <TextField label={text.prefix} help={text.prefixHelp} className="input mono" value={draft.prefix} problem={problem?.of("prefix")} onChange={(prefix) => set({ prefix })} />
+            {hasFiles && (
+              <TextField label={text.prefix} help={text.prefixHelp} className="input mono" value={draft.prefix} problem={problem?.of("prefix")} onChange={(prefix) => set({ prefix })} />
+            )}
             <div>
               <Button busy={test.isPending} icon="play" onClick={() => test.mutate()}>
                 {words.integrations.test}
@@ -104,25 +107,27 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
           </fieldset>
           <fieldset className="fields form-section">
             <legend>{words.integrations.sections.what}</legend>
-            <TableFields tables={draft.tables} problem={problem} onChange={(tables) => set({ tables })} />
-            <div className="field-row">
-              <SelectField
-                label={text.format}
-                value={draft.format}
-                options={formats.map(({ name }) => ({ value: name, label: name }))}
-                onChange={(format) => set({ format })}
-              />
-              {isText && (
+            <TableFields kind={kind} tables={draft.tables} problem={problem} onChange={(tables) => set({ tables })} />
+            {hasFiles && (
+              <div className="field-row">
                 <SelectField
-                  label={text.compression}
-                  value={draft.compression}
-                  options={(["none", "gzip", "zstd"] as const).map((value) => ({ value, label: value }))}
-                  onChange={(compression) => set({ compression })}
+                  label={text.format}
+                  value={draft.format}
+                  options={formats.map(({ name }) => ({ value: name, label: name }))}
+                  onChange={(format) => set({ format })}
                 />
-              )}
-            </div>
+                {isText && (
+                  <SelectField
+                    label={text.compression}
+                    value={draft.compression}
+                    options={(["none", "gzip", "zstd"] as const).map((value) => ({ value, label: value }))}
+                    onChange={(compression) => set({ compression })}
+                  />
+                )}
+              </div>
+            )}
           </fieldset>
-          <WhenFields draft={draft} isNew={known === null} problem={problem} onChange={set} />
+          <WhenFields draft={draft} hasFiles={hasFiles} isNew={known === null} problem={problem} onChange={set} />
           {!known && <Check checked={draft.paused} label={text.paused} onChange={(paused) => set({ paused })} />}
           {problem && <ProblemNote error={problem} />}
           <div className="row">

@@ -7,36 +7,50 @@ import { Button } from "../parts/button";
 import { Check, Field, TextField } from "../parts/fields";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
+import type { Kind } from "./calls";
 import type { TableDraft } from "./draft";
 
 interface TableFieldsProps {
+  kind: Kind;
   tables: Record<string, TableDraft>;
   problem: Problem | null;
   onChange: (tables: Record<string, TableDraft>) => void;
 }
 
 /** Which tables are exported, and what of them. */
-export function TableFields({ tables, problem, onChange }: TableFieldsProps) {
+export function TableFields({ kind, tables, problem, onChange }: TableFieldsProps) {
+  const shown = Object.entries(tables).filter(([name]) => kind.tables.includes(name));
   return (
     <fieldset className="stack">
       <legend className="field-label">{words.integrations.form.tables}</legend>
-      {Object.entries(tables).map(([name, table]) => (
-        <TableField key={name} name={name} table={table} problem={problem} onChange={(change) => onChange({ ...tables, [name]: { ...table, ...change } })} />
+      {shown.map(([name, table]) => (
+        <TableField
+          key={name}
+          name={name}
+          hasGroups={kind.takes === "files" && GROUPED.includes(name)}
+          table={table}
+          problem={problem}
+          onChange={(change) => onChange({ ...tables, [name]: { ...table, ...change } })}
+        />
       ))}
       {problem?.of("tables") && <p className="field-problem">{problem.of("tables")}</p>}
     </fieldset>
   );
 }
 
+/** Tables whose columns come in groups. */
+const GROUPED = ["events", "observations"];
+
 interface TableFieldProps {
   name: string;
+  hasGroups: boolean;
   table: TableDraft;
   problem: Problem | null;
   onChange: (change: Partial<TableDraft>) => void;
 }
 
-function TableField({ name, table, problem, onChange }: TableFieldProps) {
-  const spec = useCatalog().data?.tables.find((known) => known.name === name);
+function TableField({ name, hasGroups, table, problem, onChange }: TableFieldProps) {
+  const spec = useCatalog().data?.tables.find((known) => known.name === (name === "generations" ? "events" : name));
   const isNarrowed = table.filter.length > 0 || table.where.length > 0 || table.masks !== "";
   const [open, setOpen] = useState(isNarrowed);
   const text = words.integrations.form;
@@ -45,7 +59,7 @@ function TableField({ name, table, problem, onChange }: TableFieldProps) {
       <Check checked={table.isExported} label={text.table(name)} onChange={(isExported) => onChange({ isExported })} />
       {table.isExported && (
         <div className="fields" style={{ paddingLeft: 24 }}>
-          {(name === "events" || name === "observations") && (
+          {hasGroups && (
             <TextField label={text.groups(name)} help={text.groupsHelp} className="input mono" value={table.groups} onChange={(groups) => onChange({ groups })} />
           )}
           <div>

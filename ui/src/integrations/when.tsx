@@ -5,13 +5,14 @@ import type { Draft } from "./draft";
 
 interface WhenFieldsProps {
   draft: Draft;
+  hasFiles: boolean;
   isNew: boolean;
   problem: Problem | null;
   onChange: (change: Partial<Draft>) => void;
 }
 
 /** When windows end, and what few have to change. */
-export function WhenFields({ draft, isNew, problem, onChange }: WhenFieldsProps) {
+export function WhenFields({ draft, hasFiles, isNew, problem, onChange }: WhenFieldsProps) {
   const text = words.integrations.form;
   return (
     <>
@@ -60,27 +61,37 @@ export function WhenFields({ draft, isNew, problem, onChange }: WhenFieldsProps)
             <TextField label={text.lag} type="number" min={0} value={draft.lagSeconds} problem={problem?.of("lagSeconds")} onChange={(lagSeconds) => onChange({ lagSeconds })} />
             <TextField label={text.catchUp} type="number" min={1} max={64} value={draft.catchUpMax} problem={problem?.of("catchUpMax")} onChange={(catchUpMax) => onChange({ catchUpMax })} />
           </div>
-          <SelectField
-            label={text.deletions}
-            value={draft.deletions}
-            options={(["count", "include"] as const).map((value) => ({ value, label: text.deletionsOptions[value]! }))}
-            problem={problem?.of("deletions")}
-            onChange={(deletions) => onChange({ deletions })}
-          />
-          <TextField label={text.template} help={text.templateHelp} className="input mono" value={draft.template} problem={problem?.of("template")} onChange={(template) => onChange({ template })} />
-          <SelectField
-            label={text.schema}
-            value={draft.schema}
-            options={(["follow", "frozen"] as const).map((value) => ({ value, label: text.schemaOptions[value]! }))}
-            onChange={(schema) => onChange({ schema })}
-          />
-          <Check checked={draft.eventTs} label={text.eventTs} help={text.eventTsHelp} onChange={(eventTs) => onChange({ eventTs })} />
-          {draft.format === "csv" && (
-            <Check checked={draft.neutraliseFormulas} label={text.neutralise} onChange={(neutraliseFormulas) => onChange({ neutraliseFormulas })} />
-          )}
-          <TextField label={text.roll} type="number" min={0} step="any" value={draft.rollMegabytes} problem={problem?.of("rollBytes")} onChange={(rollMegabytes) => onChange({ rollMegabytes })} />
+          {hasFiles && <FileRules draft={draft} problem={problem} onChange={onChange} />}
         </div>
       </details>
+    </>
+  );
+}
+
+/** What few have to change of files. */
+function FileRules({ draft, problem, onChange }: Omit<WhenFieldsProps, "hasFiles" | "isNew">) {
+  const text = words.integrations.form;
+  return (
+    <>
+      <SelectField
+        label={text.deletions}
+        value={draft.deletions}
+        options={(["count", "include"] as const).map((value) => ({ value, label: text.deletionsOptions[value]! }))}
+        problem={problem?.of("deletions")}
+        onChange={(deletions) => onChange({ deletions })}
+      />
+      <TextField label={text.template} help={text.templateHelp} className="input mono" value={draft.template} problem={problem?.of("template")} onChange={(template) => onChange({ template })} />
+      <SelectField
+        label={text.schema}
+        value={draft.schema}
+        options={(["follow", "frozen"] as const).map((value) => ({ value, label: text.schemaOptions[value]! }))}
+        onChange={(schema) => onChange({ schema })}
+      />
+      <Check checked={draft.eventTs} label={text.eventTs} help={text.eventTsHelp} onChange={(eventTs) => onChange({ eventTs })} />
+      {draft.format === "csv" && (
+        <Check checked={draft.neutraliseFormulas} label={text.neutralise} onChange={(neutraliseFormulas) => onChange({ neutraliseFormulas })} />
+      )}
+      <TextField label={text.roll} type="number" min={0} step="any" value={draft.rollMegabytes} problem={problem?.of("rollBytes")} onChange={(rollMegabytes) => onChange({ rollMegabytes })} />
     </>
   );
 }
