@@ -2002,6 +2002,10 @@ export interface components {
             options: Record<string, never>;
             /** @description Options that are secrets: they are sent under `secrets` and never shown. */
             secrets: string[];
+            /** @description Tables that can go there. */
+            tables: string[];
+            /** @description What it takes. What files look like is asked for and shown of kinds that take files alone. */
+            takes: components["schemas"]["KindTakes"];
             /** @description Name for people. */
             title: string;
         };
@@ -2059,6 +2063,11 @@ export interface components {
             /** @description Whoever opens it first can make an account that is a member of the project. */
             url: string;
         };
+        /**
+         * @description What a kind of destination takes.
+         * @enum {string}
+         */
+        KindTakes: "files" | "events";
         /** @description Somebody's role in a project. */
         Member: {
             /** @description What they may do. */
@@ -2427,6 +2436,8 @@ export interface components {
              * @description Deletions of the window.
              */
             deletedRows: number;
+            /** @description What became of each table's events; empty for destinations of files. */
+            deliveries: components["schemas"]["TableDelivery"][];
             /** @description Files in the order of the manifest. */
             files: components["schemas"]["WindowFile"][];
             /**
@@ -2612,6 +2623,46 @@ export interface components {
             searchTypes: components["schemas"]["SearchType"][];
             /** @description Column of the time that orders its rows. */
             timeColumn: string | null;
+        };
+        /** @description What became of the events of one table. */
+        TableDelivery: {
+            /**
+             * Format: int64
+             * @description Events that the receiver acknowledged.
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Bytes of the accepted events, before compression.
+             */
+            bytes: number;
+            /**
+             * @description Where they went.
+             * @example PostHog at https://eu.i.posthog.com
+             */
+            destination: string;
+            /**
+             * Format: int64
+             * @description Rows that were read: the sum of accepted and rejected.
+             */
+            read: number;
+            /**
+             * Format: int64
+             * @description Events that the receiver refused: dead letters.
+             */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description Requests that were answered.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Events that were sent more than once, under the same ids.
+             */
+            retried: number;
+            /** @description Table. */
+            table: string;
         };
         /** @description One table of an integration. */
         TableRequest: {
