@@ -192,8 +192,8 @@ impl S3Server {
         files
     }
 
-    /// Every object of a bucket, by key.
-    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+    /// The bytes of every object of a bucket, by key.
+    pub fn contents(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
         let root = self.folder.path().join(bucket);
         let (mut objects, mut folders) = (BTreeMap::new(), vec![root.clone()]);
         while let Some(folder) = folders.pop() {

@@ -143,8 +143,7 @@ fn soak_windows_of_files_that_are_killed_end_as_undisturbed_ones(mut world: Worl
     // Windows that ended at midnight are the same ones; their files have the same bytes.
     let same: Vec<&String> = killed.keys().filter(|key| calm.contains_key(*key)).collect();
     assert!(!same.is_empty() && same.iter().all(|key| killed[*key] == calm[*key]), "seed 32: {same:?}");
-    let uploads: Vec<String> = s3.files("killed").into_iter().filter(|name| name.starts_with(".upload-")).collect();
-    assert_eq!(uploads, Vec::<String>::new(), "seed 32: uploads were left behind");
+    assert_eq!(s3.uploads("killed"), Vec::new(), "seed 32: uploads were left behind");
     for run in &runs {
         let manifest = format!("s3://killed/{}", text(&run["result"]["manifest"]));
         let mut verify = world.command(&["verify", &manifest]);
@@ -155,7 +154,7 @@ fn soak_windows_of_files_that_are_killed_end_as_undisturbed_ones(mut world: Worl
 
 /// The files of rows in a bucket, by key.
 fn files(s3: &S3Server, bucket: &str) -> BTreeMap<String, Vec<u8>> {
-    s3.objects(bucket).into_iter().filter(|(key, _)| key.contains(".jsonl")).collect()
+    s3.contents(bucket).into_iter().filter(|(key, _)| key.contains(".jsonl")).collect()
 }
 
 /// Every row of the files, sorted.
