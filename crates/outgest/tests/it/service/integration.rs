@@ -27,8 +27,8 @@ impl Integration {
     }
 
     /// The same, asked by another caller.
-    pub fn of(self, project: &Project) -> Self {
-        Self { project: project.clone(), ..self }
+    pub fn at(&self, project: &Project) -> Self {
+        Self { project: project.clone(), id: self.id.clone() }
     }
 
     fn path(&self, rest: &str) -> String {
@@ -72,15 +72,20 @@ impl Integration {
         self.project.get(&self.path(rest)).expect(200)["items"].as_array().unwrap().clone()
     }
 
-    /// Exports everything up to now, without waiting for it.
+    /// Has everything up to now exported, without waiting for it; for what is paused already nothing is left to do.
     #[track_caller]
     pub fn run_now(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        // Where its history begins is looked up in the background, and a window that is under way goes first.
+        let (asked_at, deadline) = (chrono::Utc::now(), Instant::now() + PATIENCE);
+        // Where its history begins is looked up in the background, and a window that is under way is answered until
+        // it has ended: the one that was asked for reaches up to now.
         loop {
             let asked = self.post("/run", &json!({}));
+            if asked.status == 409 {
+                return;
+            }
             let runs = asked.expect(202);
-            if runs.as_array().unwrap().iter().any(|run| run["cause"] == "request") {
+            let until = |run: &Value| chrono::DateTime::parse_from_rfc3339(text(&run["to"])).unwrap();
+            if runs.as_array().unwrap().iter().any(|run| until(run) >= asked_at) {
                 return;
             }
             assert!(Instant::now() < deadline, "nothing is planned: {runs:#}");
@@ -102,10 +107,22 @@ impl Integration {
         }
     }
 
+    /// Whether nothing is left to do: neither now nor of the past.
+    #[track_caller]
+    pub fn is_done(&self) -> bool {
+        // The past first: whoever ends it has planned everything by then.
+        self.items("/backfills?limit=100").iter().all(|backfill| backfill["state"] != "running")
+            && self.shown()["status"] == "upToDate"
+    }
+
     /// Waits until every run has ended well, and returns them.
     #[track_caller]
     pub fn completed(&self) -> Vec<Value> {
-        self.wait_for("upToDate");
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_done() {
+            assert!(Instant::now() < deadline, "it does not end: {:#}", self.shown());
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let runs = self.runs();
         assert!(runs.iter().all(|run| run["state"] == "completed"), "{runs:#?}");
         runs
