@@ -75,7 +75,9 @@ impl Scheduled {
 
     /// Replaces comment tests by the ids that pass them as of now.
     pub async fn resolved(mut self, comments: &dyn CommentLookup) -> Result<Self, Fault> {
-        if let (Some(filter), Some(kind)) = (self.of.keep.take(), self.of.table.comments) {
+        // Of tables that nobody comments on, filters stay as they are.
+        let Some(kind) = self.of.table.comments else { return Ok(self) };
+        if let Some(filter) = self.of.keep.take() {
             let project = &self.delivery.facts.project;
             let id = self.of.table.order.id;
             self.of.keep = Some(resolve_comments(filter, project, kind, comments, id).await?);
