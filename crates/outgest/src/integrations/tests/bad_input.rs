@@ -198,7 +198,7 @@ fn ask_events(kind: &str, options: &[(&str, &str)], secrets: &[&str]) -> Integra
     }
 }
 
-const POSTHOG: [(&str, &str); 1] = [("host", "https://203.0.113.7")];
+const POSTHOG: [(&str, &str); 1] = [("host", "https://93.184.215.14")];
 
 #[tokio::test]
 async fn a_destination_of_events_is_asked_for_nothing_of_files() {
