@@ -124,7 +124,7 @@ fn event_ts() -> ColumnSpec {
 }
 
 fn spec(name: &str, of: TableSpec, columns: Vec<ColumnSpec>) -> TableSpec {
-    TableSpec { name: TableName::new(name), columns, comments: None, scores: false, ..of }
+    TableSpec { name: TableName::new(name), columns, scores: false, ..of }
 }
 
 /// A text column whose name is that of the stored one.
