@@ -50,7 +50,11 @@ impl Attempt {
             Task::Run => {
                 tracing::info!(job.id = %job.id, job.kind = job.kind.as_str(), project.id = %job.project,
                     job.attempt = job.attempt, "job {} begins", job.id);
-                let context = Context { log: Arc::<Noting>::clone(&log), progress: Arc::<Meter>::clone(&meter) };
+                let context = Context {
+                    log: Arc::<Noting>::clone(&log),
+                    token: lease.token,
+                    progress: Arc::<Meter>::clone(&meter),
+                };
                 let work = self.runner.run(&job, context);
                 self.attend(work, &job, &lease, &held, &stop, &meter).await
             }

@@ -22,6 +22,8 @@ pub trait Runner: Send + Sync {
 pub struct Context {
     /// Where checkpoints are recorded, and who may stop the attempt.
     pub log: Arc<dyn RunLog>,
+    /// Token of the attempt's lease, for what is written beside the log.
+    pub token: u64,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
 }

@@ -283,6 +283,8 @@ pub struct LettersFrom {
     pub table: String,
     /// The first number.
     pub number: u64,
+    /// Token of the lease under which the run is carried out.
+    pub token: u64,
 }
 
 impl LettersFrom {

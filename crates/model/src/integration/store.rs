@@ -382,7 +382,8 @@ pub trait SchedulerStore: Send + Sync {
     ) -> Result<(), Fault>;
 
     /// Keeps rows that a receiver refused, numbered from `from` on. What an earlier attempt of the run kept
-    /// under these and later numbers is replaced, so a row is never kept twice.
+    /// under these and later numbers is replaced, so a row is never kept twice. Fails where the run belongs to
+    /// another worker: its letters are not touched.
     async fn keep_dead_letters(
         &self,
         integration: &IntegrationId,

@@ -23,7 +23,7 @@ impl WindowRunner {
         destination: Arc<dyn EventDestination>,
         context: Context,
     ) -> Result<Done, Fault> {
-        let stop = context.log.stop();
+        let (stop, token) = (context.log.stop(), context.token);
         let run = self.store.run_of_job(&job.id).await?;
         let historical = run.is_some_and(|run| run.cause == RunCause::Backfill);
         let tables = self.scheduled(integration, window, historical).await?;
@@ -45,7 +45,7 @@ impl WindowRunner {
                 Left::Something(checkpoint) => Some(*checkpoint),
                 Left::Nothing => None,
             };
-            let ports = self.delivery_ports(job, integration, &spec, &log, &destination);
+            let ports = self.delivery_ports((job, token), integration, &spec, &log, &destination);
             if job.checkpoint.is_some() && resume.is_none() {
                 // What another receiver refused is no letter of this one.
                 ports.letters.keep(0, &[]).await?;
@@ -95,7 +95,7 @@ impl WindowRunner {
 
     fn delivery_ports(
         &self,
-        job: &Job,
+        (job, token): (&Job, u64),
         integration: &Integration,
         spec: &DeliverySpec,
         log: &EventsLog,
@@ -113,6 +113,7 @@ impl WindowRunner {
                 integration: integration.id.clone(),
                 run: job.id.clone(),
                 table,
+                token,
                 now: self.now,
             }),
             progress: log.progress(),

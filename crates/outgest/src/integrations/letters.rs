@@ -17,6 +17,8 @@ pub struct RunLetters {
     pub run: JobId,
     /// The table.
     pub table: TableName,
+    /// Token of the lease under which they are kept: a worker that lost the run touches no letter.
+    pub token: u64,
     /// The current time.
     pub now: fn() -> Micros,
 }
@@ -24,7 +26,7 @@ pub struct RunLetters {
 #[async_trait]
 impl DeadLetters for RunLetters {
     async fn keep(&self, number: u64, letters: &[DeadLetter]) -> Result<(), Fault> {
-        let from = LettersFrom { run: self.run.clone(), table: self.table.to_string(), number };
+        let from = LettersFrom { run: self.run.clone(), table: self.table.to_string(), number, token: self.token };
         let at = (self.now)();
         let kept = (0..).zip(letters).map(|(later, letter)| {
             let event = serde_json::from_str(letter.event.get())

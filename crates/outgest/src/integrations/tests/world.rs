@@ -217,7 +217,8 @@ impl World {
         let stop = Stop::new();
         let log = self.store.run_log(&claim.lease, stop.clone());
         let left = AtomicU32::new(killed_after.unwrap_or(u32::MAX));
-        let context = Context { log: Arc::new(Mortal { log, left, stop: stop.clone() }), progress: Arc::new(Silent) };
+        let log = Arc::new(Mortal { log, left, stop: stop.clone() });
+        let context = Context { log, token: claim.lease.token, progress: Arc::new(Silent) };
         let result = match (claim.lease.task, claim.job.kind) {
             (Task::CleanUp, _) => self.windows.clean_up(&claim.job).await.map(|()| Outcome::CleanedUp),
             (Task::Run, JobKind::Reconcile) => self.reconciler.run(&claim.job, context).await.map(completed),

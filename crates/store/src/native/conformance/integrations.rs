@@ -341,9 +341,10 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
 pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_window(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 10:00").await;
     tick(&store, NOW).await;
-    carry_out(&store).await;
     let run = runs(&store, &made.id).await.remove(0);
-    let from = |number| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number };
+    let claimed = claim(&store, "w").await;
+    let token = claimed.lease.token;
+    let from = |number| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number, token };
     let letter = |number, id: &str| KeptLetter {
         id: from(number).id(0),
         run: run.id.clone(),
@@ -362,6 +363,7 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     // The attempt died before its checkpoint; the next one goes on behind the first row, and another is refused.
     store.keep_dead_letters(&made.id, &from(1), Vec::new()).await.unwrap();
     store.keep_dead_letters(&made.id, &from(1), vec![letter(1, "new")]).await.unwrap();
+    store.settle(claimed.lease, Outcome::Completed(result(7))).await.unwrap();
     let kept = store.dead_letters(&project(), &made.id, &PageRequest::first(50)).await.unwrap();
     let mut rows: Vec<_> = kept.items.iter().map(|letter| letter.row.as_str()).collect();
     rows.sort_unstable();
@@ -376,6 +378,43 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     let left = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
     assert!(left.items.is_empty());
     assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+}
+
+pub(super) async fn a_worker_that_lost_a_run_touches_no_dead_letter(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    let run = runs(&store, &made.id).await.remove(0);
+    let letter = |from: &LettersFrom, row: &str| KeptLetter {
+        id: from.id(0),
+        run: run.id.clone(),
+        table: from.table.clone(),
+        trace_id: "t".to_owned(),
+        row: row.to_owned(),
+        reason: "no distinct id".to_owned(),
+        at: NOW,
+        event: serde_json::json!({}),
+    };
+    let from = |token| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number: 0, token };
+    let asleep = claim(&store, "asleep").await;
+    let of_asleep = from(asleep.lease.token);
+    store.keep_dead_letters(&made.id, &of_asleep, vec![letter(&of_asleep, "early")]).await.unwrap();
+    store.set_clock_ahead(LEASE + Duration::from_secs(1));
+    let successor = claim(&store, "successor").await;
+    assert_eq!(successor.job.id, run.id);
+    let of_successor = from(successor.lease.token);
+    store.keep_dead_letters(&made.id, &of_successor, vec![letter(&of_successor, "late")]).await.unwrap();
+
+    // The first one wakes up and goes on, with a letter and with none.
+    for letters in [vec![letter(&of_asleep, "stale")], Vec::new()] {
+        let refused = store.keep_dead_letters(&made.id, &of_asleep, letters).await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Conflict, "{refused}");
+    }
+    store.settle(successor.lease, Outcome::Completed(result(7))).await.unwrap();
+    let refused = store.keep_dead_letters(&made.id, &of_successor, Vec::new()).await.unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::Conflict, "a run that ended keeps its letters: {refused}");
+    let kept = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap().items;
+    let rows: Vec<&str> = kept.iter().map(|letter| letter.row.as_str()).collect();
+    assert_eq!(rows, ["late"]);
 }
 
 pub(super) async fn another_project_sees_nothing_of_integrations(store: NativeStore) {

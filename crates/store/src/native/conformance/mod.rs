@@ -125,6 +125,7 @@ promises! {
     integrations::a_deleted_project_takes_its_integrations_with_it,
     integrations::missing_rows_become_a_revision_and_nothing_else_does,
     integrations::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
+    integrations::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,

@@ -12,6 +12,7 @@ use super::plan::{NewRun, insert_runs, next_revision};
 use super::read::locked;
 use super::rows::span_of;
 use crate::native::entities::{dead_letter, window_run};
+use crate::native::jobs::held;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, json, statement_failed};
@@ -39,6 +40,7 @@ impl NativeStore {
             event: Set(letter.event.to_string()),
         };
         let change = self.change().await.map_err(failed())?;
+        held(&change.tx, &from.run, from.token).await?;
         dead_letter::Entity::delete_many()
             .filter(dead_letter::Column::Id.between(from.id(0), from.end()))
             .exec(&change.tx)

@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use model::{Checkpoint, Fault, JobId, JobProgress, JobState, Lease, RunLog, Stop, StopReason, Task, Wish};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::lease_lost;
+use super::{ends, lease_lost};
 use crate::native::entities::job;
 use crate::native::json::{self, count_to_column};
 use crate::native::{NativeStore, statement_failed};
@@ -88,13 +88,32 @@ impl NativeStore {
             .one(&self.database)
             .await?;
         Ok(match row {
-            Some((state, fence, Some(_))) if fence == count_to_column(token) => match JobState::of_name(&state) {
-                Some(JobState::Running) => Standing::Held,
-                Some(JobState::Cancelled) => Standing::Cancelled,
-                _ => Standing::Lost,
-            },
+            Some((state, fence, Some(_))) => Standing::of(&state, fence, token),
             _ => Standing::Lost,
         })
+    }
+}
+
+impl Standing {
+    /// Of a job that a worker has.
+    fn of(state: &str, fence: i64, token: u64) -> Self {
+        match JobState::of_name(state) {
+            _ if fence != count_to_column(token) => Self::Lost,
+            Some(JobState::Running) => Self::Held,
+            Some(JobState::Cancelled) => Self::Cancelled,
+            _ => Self::Lost,
+        }
+    }
+}
+
+/// Locks a job until the transaction ends, so that nobody takes it over meanwhile. Fails unless the lease with
+/// this token holds it.
+pub(in crate::native) async fn held(tx: &impl ConnectionTrait, id: &JobId, token: u64) -> Result<(), Fault> {
+    let row = ends::lock(tx, id.as_str()).await?.filter(|row| row.worker.is_some());
+    match row.map(|row| Standing::of(&row.state, row.fence, token)) {
+        Some(Standing::Held) => Ok(()),
+        Some(Standing::Cancelled) => Err(StopReason::Cancelled.fault()),
+        Some(Standing::Lost) | None => Err(lease_lost(id)),
     }
 }
 

@@ -35,6 +35,7 @@ use super::NativeStore;
 pub(super) use control::{cancel, discard, requeue};
 pub(super) use ends::remove_rows;
 pub(super) use enqueue::{NewRow, insert, new_row};
+pub(super) use lease::held;
 pub(super) use rows::{failure_of, progress_of, state_of};
 
 #[async_trait]
