@@ -35,7 +35,7 @@ mod state;
 
 use std::sync::{Arc, LazyLock};
 
-use model::{Connected, Destination, EventDestination, Fault, Fields, KindDescriptor, RawOptions, nearest};
+use model::{Connected, Destination, EventDestination, Fault, Fields, KindDescriptor, Micros, RawOptions, nearest};
 
 use address::Address;
 use egress::Egress;
@@ -126,7 +126,7 @@ type EventsConnection = Result<Arc<dyn EventDestination>, Fault>;
 /// A kind of receiver of events.
 struct EventsKind {
     describe: fn() -> KindDescriptor,
-    connect: fn(&mut Fields<'_>, &Guard) -> EventsConnection,
+    connect: fn(&mut Fields<'_>, &Guard, fn() -> Micros) -> EventsConnection,
 }
 
 /// Every kind of receiver of events, sorted by name.
@@ -149,6 +149,7 @@ pub fn connect_events(
     options: &RawOptions,
     guard: &Guard,
     environment: &dyn Fn(&str) -> Option<String>,
+    now: fn() -> Micros,
 ) -> EventsConnection {
     let found = EVENTS_KINDS.iter().zip(all_events()).find(|(_, descriptor)| descriptor.name == name);
     let Some((kind, descriptor)) = found else {
@@ -160,7 +161,7 @@ pub fn connect_events(
         return Err(Fault::bad_request(format!("no kind of receiver of events is called {name:?}")).hint(hint));
     };
     let mut fields = Fields::new(descriptor, &[], options, environment);
-    (kind.connect)(&mut fields, guard)
+    (kind.connect)(&mut fields, guard, now)
 }
 
 #[cfg(test)]

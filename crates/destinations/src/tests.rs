@@ -160,6 +160,8 @@ fn receivers_of_events_introduce_themselves_too() {
             assert!(schema["description"].is_string(), "{}.{option} is documented", kind.name);
         }
     }
-    let fault = connect_events("posthot", &RawOptions::default(), &Guard::new(Vec::new()), &|_| None).err().unwrap();
+    let fault = connect_events("posthot", &RawOptions::default(), &Guard::new(Vec::new()), &|_| None, || Micros(0))
+        .err()
+        .unwrap();
     assert_eq!(fault.public_hint(), Some("did you mean posthog?"));
 }

@@ -40,20 +40,13 @@ pub(crate) struct Reply {
 }
 
 impl Exchange {
-    /// Posts a compressed body and reads the answer.
-    pub(crate) async fn post(
-        &self,
-        url: Url,
-        authorization: Option<HeaderValue>,
-        body: Vec<u8>,
-    ) -> Result<Reply, Fault> {
+    /// Posts a compressed body with these headers besides, and reads the answer.
+    pub(crate) async fn post(&self, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Fault> {
         let mut request = Request::new(Method::POST, url);
+        *request.headers_mut() = headers;
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        if let Some(authorization) = authorization {
-            headers.insert(reqwest::header::AUTHORIZATION, authorization);
-        }
         *request.body_mut() = Some(body.into());
         self.ask(request).await
     }

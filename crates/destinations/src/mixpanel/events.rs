@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::{ByteCount, Dialect, EncodedEvent, EncodedEvents, EventEncoder, EventKind, EventStream, Fault, ProjectId};
 use uuid::{Uuid, uuid};
 
-use crate::analytics::{EventIds, Layout, Rows, write_string};
+use crate::analytics::{EventIds, Layout, Rows, means_nobody, write_string};
 
 /// Namespace of the ids of Mixpanel's events.
 const NAMESPACE: Uuid = uuid!("8f7c3e42-9a1b-4d5f-8e2a-1c6b9d3f4e7a");
@@ -117,13 +117,7 @@ fn name(kind: EventKind, dialect: Dialect) -> &'static str {
 
 /// Whether an id means a user.
 fn is_somebody(user: &str) -> bool {
-    // What ECMAScript trims: the byte order mark, but not the next-line character.
-    let trimmed = user.trim_matches(|c: char| (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}');
-    let is = |nobody: &str| match trimmed.is_ascii() {
-        true => trimmed.eq_ignore_ascii_case(nobody),
-        false => trimmed.to_lowercase() == nobody,
-    };
-    !NOBODY.iter().any(|nobody| is(nobody))
+    !means_nobody(user, &NOBODY)
 }
 
 #[cfg(test)]

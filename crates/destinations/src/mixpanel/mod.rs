@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use model::{Answer, CheckStep, EventDestination, EventEncoder, EventRun, EventStream, Fault, RequestLimits};
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use self::events::MixpanelEvents;
@@ -51,16 +51,20 @@ impl EventDestination for Mixpanel {
 
     async fn send(&self, _stream: &EventStream, events: &[EventRun]) -> Result<Answer, Fault> {
         let body = request::body(events).await?;
-        let reply = self.exchange.post(self.url.clone(), Some(self.authorization.clone()), body).await?;
+        let reply = self.exchange.post(self.url.clone(), self.headers(), body).await?;
         fault::read(&self.exchange, &reply, events)
     }
 }
 
 impl Mixpanel {
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, self.authorization.clone())])
+    }
+
     /// Sends an event without time and id, which Mixpanel reads, checks and does not store.
     async fn send_dry_event(&self) -> Result<(), Fault> {
         let body = request::dry().await?;
-        let reply = self.exchange.post(self.url.clone(), Some(self.authorization.clone()), body).await?;
+        let reply = self.exchange.post(self.url.clone(), self.headers(), body).await?;
         fault::read(&self.exchange, &reply, &[]).map(drop)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::{ByteCount, Fault, FaultKind, Fields, KindDescriptor, Secret};
+use model::{ByteCount, Fault, FaultKind, Fields, KindDescriptor, Micros, Secret};
 use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
 use url::Url;
@@ -83,7 +83,7 @@ struct Credentials {
     project_id: Option<String>,
 }
 
-fn connect(fields: &mut Fields<'_>, guard: &Guard) -> EventsConnection {
+fn connect(fields: &mut Fields<'_>, guard: &Guard, _: fn() -> Micros) -> EventsConnection {
     let allow_http = fields.flag_or("allow_http", &[]);
     let region = fields.text("region");
     let host = fields.endpoint("host", &[], allow_http);

@@ -104,7 +104,9 @@ fn options_are_checked_together() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let connect = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        crate::connect_events("mixpanel", &RawOptions(pairs.collect()), &Guard::new(Vec::new()), &|_| None)
+        crate::connect_events("mixpanel", &RawOptions(pairs.collect()), &Guard::new(Vec::new()), &|_| None, || {
+            model::Micros(0)
+        })
     };
     let token = ("project_token", "tok");
     let eu = connect(&[("region", "eu"), token]).unwrap();

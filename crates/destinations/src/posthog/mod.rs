@@ -1,9 +1,12 @@
-//! PostHog: events to `/batch/`, whose answer covers the whole request.
+//! PostHog: events to `/batch/`, whose answer covers the whole request, or to the newer endpoint, which answers
+//! for each event.
 //!
-//! An answer of 200 says that PostHog took the events; it says no more. One event that it does not like
-//! makes it refuse the request, which the pipeline then bisects. `sent_at` is not sent: it would move
-//! timestamps by the difference of the clocks, and a replay would no longer be recognised.
+//! An answer of 200 of `/batch/` says that PostHog took the events; it says no more. One event that it does not
+//! like makes it refuse the request, which the pipeline then bisects. `sent_at` is not sent: it would move
+//! timestamps by the difference of the clocks, and a replay would no longer be recognised; the newer endpoint is
+//! told to leave them alone.
 
+mod api;
 mod events;
 mod fault;
 mod options;
@@ -15,12 +18,14 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use model::{
-    Answer, CheckStep, Dialect, EventDestination, EventEncoder, EventKind, EventRun, EventStream, Fault, RequestLimits,
-    Secret,
+    Answer, CheckStep, Dialect, EventDestination, EventEncoder, EventKind, EventRun, EventStream, Fault, Micros,
+    RequestLimits, Secret,
 };
 use url::Url;
 
+use self::api::{Api, text_of};
 use self::events::PostHogEvents;
+use self::request::Head;
 use crate::analytics::{Exchange, Probe};
 use crate::guard::Guard;
 
@@ -30,9 +35,11 @@ pub(crate) use self::options::KIND;
 pub(crate) struct PostHog {
     guard: Guard,
     exchange: Exchange,
+    api: Api,
     /// `<host>/batch/`
     url: Url,
     key: Secret,
+    now: fn() -> Micros,
     limits: RequestLimits,
 }
 
@@ -56,13 +63,22 @@ impl EventDestination for PostHog {
     }
 
     fn encoder(&self, stream: &EventStream, schema: &SchemaRef) -> Result<Arc<dyn EventEncoder>, Fault> {
-        Ok(Arc::new(PostHogEvents::new(stream, schema, self.limits.event_bytes_max)?))
+        Ok(Arc::new(PostHogEvents::new(stream, schema, self.limits.event_bytes_max, self.api)?))
     }
 
     async fn send(&self, stream: &EventStream, events: &[EventRun]) -> Result<Answer, Fault> {
-        let body = request::body(&self.key, stream.historical, events).await?;
-        let reply = self.exchange.post(self.url.clone(), None, body).await?;
-        fault::read(&self.exchange, &reply)
+        let now = (self.now)();
+        let (at, headers) = (text_of(now), self.api.headers(&self.key, events, now)?);
+        let head = match self.api {
+            Api::Batch => Head::Key(&self.key),
+            Api::V1 => Head::CreatedAt(&at),
+        };
+        let body = request::body(head, stream.historical, events).await?;
+        let reply = self.exchange.post(self.url.clone(), headers, body).await?;
+        match self.api {
+            Api::Batch => fault::read(&self.exchange, &reply),
+            Api::V1 => fault::read_each(&self.exchange, &reply, events),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use model::{ByteCount, Fault, FaultKind, Fields, KindDescriptor, Secret};
+use model::{ByteCount, Fault, FaultKind, Fields, KindDescriptor, Micros, Secret};
 use schemars::JsonSchema;
 
 use super::PostHog;
+use super::api::Api;
 use crate::analytics::{Bounds, Exchange};
 use crate::fields::DestinationFields;
 use crate::guard::Guard;
@@ -36,6 +37,9 @@ struct PostHogOptions {
     host: String,
     /// API key of the project, which starts with `phc_`. Else `POSTHOG_API_KEY`.
     api_key: Option<Secret>,
+    /// How events are handed over: `batch`, which every server knows, or `v1`, whose answer says what became of each
+    /// event. Default `batch`.
+    api: Option<String>,
     /// Whether a server beyond this machine may be plain `http`.
     allow_http: bool,
     /// Most events in a request, up to 50000. Default 10000.
@@ -60,11 +64,16 @@ fn describe() -> KindDescriptor {
     }
 }
 
-fn connect(fields: &mut Fields<'_>, guard: &Guard) -> EventsConnection {
+fn connect(fields: &mut Fields<'_>, guard: &Guard, now: fn() -> Micros) -> EventsConnection {
     let allow_http = fields.flag_or("allow_http", &[]);
     let host = fields.endpoint("host", &[], allow_http);
     let key = fields.secret_or("api_key", &["POSTHOG_API_KEY"]);
     let limits = BOUNDS.read(fields);
+    let api = fields.text("api").unwrap_or_else(|| Api::NAMES[0].0.to_owned());
+    let known = Api::NAMES.into_iter().find(|(name, _)| *name == api).map(|(_, known)| known);
+    if known.is_none() {
+        fields.problem("api", format!("{api:?} is no way to hand events over"), "write batch or v1");
+    }
     if key.as_ref().is_some_and(|key| key.reveal().starts_with("phx_")) {
         fields.problem("api_key", "it is a personal key, which sends no events", "use the project's, phc_…");
     }
@@ -76,13 +85,14 @@ fn connect(fields: &mut Fields<'_>, guard: &Guard) -> EventsConnection {
     let Some(key) = key else {
         return Err(Fault::new(FaultKind::Credentials, "there is no API key for PostHog").hint(CREDENTIALS_HINT));
     };
+    let Some(api) = known else { return Err(Fault::bug("an unknown way to hand events over has no problem")) };
     let mut url = host;
-    url.set_path(&format!("{}/batch/", url.path().trim_end_matches('/')));
+    url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), api.path()));
     let exchange = Exchange {
         name: "PostHog",
         client: guard.client()?,
         secrets: vec![key.clone()],
         credentials_hint: CREDENTIALS_HINT,
     };
-    Ok(Arc::new(PostHog { guard: guard.clone(), exchange, url, key, limits }))
+    Ok(Arc::new(PostHog { guard: guard.clone(), exchange, api, url, key, now, limits }))
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use model::{
-    ByteCount, Dialect, EventEncoder, EventKind, EventRun, EventStream, FaultKind, ProjectId, RawOptions, Secret,
-    event_column,
+    ByteCount, Dialect, EncodedEvent, EncodedEvents, EventEncoder, EventKind, EventRun, EventStream, FaultKind, Micros,
+    ProjectId, RawOptions, Secret, event_column,
 };
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::events::PostHogEvents;
+use super::request::Head;
 use super::{fault, request};
 use crate::analytics::vectors::{as_instants, batch, encoded, vectors};
 use crate::analytics::{Exchange, Reply};
@@ -25,7 +27,7 @@ fn stream(kind: EventKind, dialect: Dialect) -> EventStream {
 }
 
 fn encoder(stream: &EventStream, batch: &arrow_array::RecordBatch) -> PostHogEvents {
-    PostHogEvents::new(stream, &batch.schema(), ByteCount(1_000_000)).unwrap()
+    PostHogEvents::new(stream, &batch.schema(), ByteCount(1_000_000), Api::Batch).unwrap()
 }
 
 #[test]
@@ -55,7 +57,7 @@ async fn a_request_is_what_langfuse_sends_but_for_the_listed_differences() {
         let (encoded, _) = encoded(&encoder(&stream, &batch), &batch);
         EventRun { encoded: Arc::new(encoded), from: 0, to: 1 }
     });
-    let body = request::body(&Secret::new("phc_testkey"), false, &runs.collect::<Vec<_>>()).await.unwrap();
+    let body = request::body(Head::Key(&Secret::new("phc_testkey")), false, &runs.collect::<Vec<_>>()).await.unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
     let mut ours: Value = serde_json::from_str(&text).unwrap();
@@ -70,7 +72,7 @@ async fn a_request_is_what_langfuse_sends_but_for_the_listed_differences() {
     assert_eq!(ours["batch"][1]["timestamp"], theirs["batch"][1]["timestamp"]);
     assert_eq!(ours, theirs);
 
-    let historical = request::body(&Secret::new("phc_testkey"), true, &[]).await.unwrap();
+    let historical = request::body(Head::Key(&Secret::new("phc_testkey")), true, &[]).await.unwrap();
     text.clear();
     flate2::read::GzDecoder::new(&historical[..]).read_to_string(&mut text).unwrap();
     ours = serde_json::from_str(&text).unwrap();
@@ -116,11 +118,99 @@ fn a_user_id_that_posthog_would_drop_is_a_property_only() {
     }
 }
 
+/// Langfuse sends them as they are, and `/batch/` takes them.
+#[test]
+fn a_user_id_that_means_nobody_is_nobody_where_langfuse_is_not_followed() {
+    for (dialect, api, kept) in [
+        (Dialect::Langfuse, Api::Batch, true),
+        (Dialect::Event, Api::Batch, false),
+        (Dialect::Langfuse, Api::V1, false),
+    ] {
+        for user in ["anonymous", " NULL ", "[object Object]", "\u{feff}Guest"] {
+            let row = row(&[
+                (event_column::ID, Some("o1")),
+                (event_column::USER, Some(user)),
+                (event_column::USER_LINK, Some("http://x/u")),
+            ]);
+            let stream = stream(EventKind::Observation, dialect);
+            let encoder = PostHogEvents::new(&stream, &row.schema(), ByteCount(1_000_000), api).unwrap();
+            let (_, event) = encoded(&encoder, &row);
+            assert_eq!(event["properties"]["langfuse_user_id"], user);
+            assert_eq!(
+                (event["distinct_id"] == user, event["distinct_id"] == event["uuid"]),
+                (kept, !kept),
+                "{user:?}"
+            );
+            assert_eq!(event["properties"].get("$set").is_some(), kept);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newer_endpoint_is_told_beside_the_properties_what_the_older_one_reads_from_them() {
+    let row = row(&[(event_column::ID, Some("o1")), (event_column::POSTHOG_SESSION, Some("s9"))]);
+    let stream = stream(EventKind::Observation, Dialect::Langfuse);
+    let encoder = PostHogEvents::new(&stream, &row.schema(), ByteCount(1_000_000), Api::V1).unwrap();
+    let (events, event) = encoded(&encoder, &row);
+    assert_eq!(event["options"], json!({"disable_skew_correction": true, "process_person_profile": false}));
+    assert_eq!((&event["session_id"], &event["timestamp"]), (&json!("s9"), &json!("2026-06-01T00:00:37.007001Z")));
+    for property in ["$session_id", "$process_person_profile"] {
+        assert_eq!(event["properties"].get(property), None);
+    }
+    let run = EventRun { encoded: Arc::new(events), from: 0, to: 1 };
+    let headers = |now| Api::V1.headers(&Secret::new("phc_x"), std::slice::from_ref(&run), now).unwrap();
+    let (first, again) = (headers(Micros(0)), headers(Micros(1)));
+    assert_eq!(first["authorization"], "Bearer phc_x");
+    assert_eq!(first["posthog-request-timestamp"], "1970-01-01T00:00:00.000000Z");
+    assert_eq!(first["posthog-request-id"], again["posthog-request-id"]);
+    let body = request::body(Head::CreatedAt("1970-01-01T00:00:00.000000Z"), true, &[run]).await.unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+    let body: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&body["created_at"], &body["historical_migration"]),
+        (&json!("1970-01-01T00:00:00.000000Z"), &json!(true))
+    );
+    assert_eq!((&body["batch"], body.get("api_key")), (&json!([event]), None));
+}
+
+#[test]
+fn an_answer_for_each_event_is_read_by_id() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = Guard::new(Vec::new()).client().unwrap();
+    let exchange = Exchange { name: "PostHog", client, secrets: Vec::new(), credentials_hint: "key" };
+    let id = |number: u128| uuid::Uuid::from_u128(number);
+    let events: Vec<EncodedEvent> = (1..=6).map(|number| EncodedEvent { end: number, id: id(number.into()) }).collect();
+    let run = EventRun { encoded: Arc::new(EncodedEvents { events, ..EncodedEvents::default() }), from: 0, to: 6 };
+    let read = |status, body: Value| {
+        let reply = Reply { status, retry_after: None, body: body.to_string() };
+        fault::read_each(&exchange, &reply, std::slice::from_ref(&run))
+    };
+    let said = json!({"results": {
+        id(1).to_string(): {"result": "ok"},
+        id(2).to_string(): {"result": "drop", "details": "invalid_timestamp"},
+        id(3).to_string(): {"result": "warning", "details": "person_processing_disabled"},
+        id(4).to_string(): {"result": "retry"},
+        id(5).to_string(): {"result": "something new"},
+    }});
+    let answer = read(200, said).unwrap();
+    assert_eq!(answer.rejected, [(1, "PostHog: invalid_timestamp".to_owned())]);
+    assert_eq!(answer.retry, [3, 4, 5]);
+
+    let over = json!({"results": {id(1).to_string(): {"result": "drop", "details": "billing_limit_exceeded"}}});
+    let kind = |status, body| read(status, body).unwrap_err().kind();
+    assert_eq!(kind(200, over), FaultKind::Configuration);
+    assert_eq!(kind(200, json!({"status": "Ok"})), FaultKind::Unavailable);
+    assert_eq!(kind(400, json!({"error": "bad", "error_description": "empty batch"})), FaultKind::Rejected);
+    let missing = read(404, json!({})).unwrap_err();
+    assert_eq!((missing.kind(), missing.public_hint()), (FaultKind::Configuration, Some("leave the option api out")));
+}
+
 #[test]
 fn an_event_above_the_limit_is_refused_by_name() {
     let row = row(&[(event_column::ID, Some("o1")), ("langfuse_release", Some(&"x".repeat(2_000)))]);
     let stream = stream(EventKind::Observation, Dialect::Langfuse);
-    let encoder = PostHogEvents::new(&stream, &row.schema(), ByteCount(1_500)).unwrap();
+    let encoder = PostHogEvents::new(&stream, &row.schema(), ByteCount(1_500), Api::Batch).unwrap();
     let refused = encoder.encode(&row).unwrap().refused;
     assert_eq!(refused.len(), 1);
     assert!(refused[0].1.ends_with("PostHog takes 1500"), "{}", refused[0].1);
@@ -151,15 +241,18 @@ fn options_are_checked_together() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let connect = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        crate::connect_events("posthog", &RawOptions(pairs.collect()), &Guard::new(Vec::new()), &|_| None)
+        crate::connect_events("posthog", &RawOptions(pairs.collect()), &Guard::new(Vec::new()), &|_| None, || Micros(0))
     };
     let receiver = connect(&[("host", "https://eu.i.posthog.com/"), ("api_key", "phc_x")]).unwrap();
     assert_eq!(receiver.to_string(), "PostHog at https://eu.i.posthog.com");
     assert_eq!((receiver.limits().events_max, receiver.limits().bytes_max), (10_000, ByteCount::mebibytes(5)));
 
-    let fault = connect(&[("host", "http://example.com"), ("api_key", "phx_secret"), ("request_events", "0")]);
+    let fault =
+        connect(&[("host", "http://example.com"), ("api_key", "phx_secret"), ("request_events", "0"), ("api", "v2")]);
     let fault = fault.err().unwrap();
-    for words in ["host: it is not encrypted", "api_key: it is a personal key", "request_events"] {
+    for words in
+        ["api: \"v2\" is no way", "host: it is not encrypted", "api_key: it is a personal key", "request_events"]
+    {
         assert!(fault.public_message().contains(words), "{fault}");
     }
     assert!(!fault.public_message().contains("phx_secret"));

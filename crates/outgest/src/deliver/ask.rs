@@ -124,7 +124,7 @@ pub fn connect(settings: &Settings, args: &DeliverArgs) -> Result<Arc<dyn EventD
     }
     let allowed = settings.egress.allow.iter().map(|network| network.0).chain(args.allow_networks.iter().copied());
     let guard = Guard::new(allowed.collect());
-    destinations::connect_events(&args.receiver, &options, &guard, &config::environment)
+    destinations::connect_events(&args.receiver, &options, &guard, &config::environment, config::now)
 }
 
 /// The secret that the key is: that of the service account where one is named, else the first one.

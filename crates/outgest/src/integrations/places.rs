@@ -11,6 +11,7 @@ use model::{
 };
 
 use super::kinds::{self, BUCKET};
+use crate::config;
 use crate::deliver::Looks;
 
 /// Connects destinations of integrations.
@@ -70,7 +71,7 @@ impl Places for GuardedPlaces {
                 Looks::take(&mut options).map_err(Fault::of_problems)?;
                 let options = self.with_secrets(options, given, id).await?;
                 // Keys of the server's own environment are the server's, not the user's.
-                Ok(Delivery::Events(connect_events(name, &options, &self.guard, &|_| None)?))
+                Ok(Delivery::Events(connect_events(name, &options, &self.guard, &|_| None, config::now)?))
             }
         }
     }

@@ -8,6 +8,7 @@ mod http;
 mod ledger;
 mod mixpanel;
 mod posthog;
+mod posthog_v1;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -20,6 +21,7 @@ use serde_json::Value;
 pub use self::ledger::Ledger;
 pub use self::mixpanel::FakeMixpanel;
 pub use self::posthog::FakePostHog;
+pub use self::posthog_v1::FakePostHogV1;
 
 /// What happens to a request instead of a plain answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
