@@ -25,6 +25,7 @@ use store::NativeStore;
 use tempfile::TempDir;
 
 use super::super::{Places, Reconciler, SourceRows, WindowRunner};
+use super::ledger::Ledger;
 
 /// The first midnight of every simulation.
 pub const EPOCH: Micros = Micros(1_785_542_400_000_000);
@@ -62,6 +63,8 @@ type Refusal = fn() -> Fault;
 pub struct Shelf {
     pub files: Arc<MemoryDestination>,
     trouble: Arc<Mutex<Vec<Trouble>>>,
+    /// Receivers of events, by host.
+    ledgers: Arc<Mutex<BTreeMap<String, Arc<Ledger>>>>,
     refused: Arc<Mutex<Option<Refusal>>>,
 }
 
@@ -74,6 +77,12 @@ impl Shelf {
     /// Every run is refused from now on, or none any more.
     pub fn refuse(&self, fault: Option<Refusal>) {
         *self.refused.lock().unwrap() = fault;
+    }
+
+    /// The receiver of events at this host.
+    pub fn ledger(&self, host: &str) -> Arc<Ledger> {
+        let mut ledgers = self.ledgers.lock().unwrap();
+        Arc::clone(ledgers.entry(host.to_owned()).or_insert_with(|| Arc::new(Ledger::new(host))))
     }
 
     /// The rows of a JSONL file.
@@ -91,12 +100,15 @@ impl Shelf {
 impl Places for Shelf {
     async fn connect(
         &self,
-        _: &IntegrationSettings,
+        settings: &IntegrationSettings,
         _: &BTreeMap<String, Secret>,
         _: Option<&IntegrationId>,
     ) -> Result<Delivery, Fault> {
         if let Some(fault) = *self.refused.lock().unwrap() {
             return Err(fault());
+        }
+        if settings.files.is_none() {
+            return Ok(Delivery::Events(self.ledger(&settings.options["host"])));
         }
         let trouble = self.trouble.lock().unwrap().pop().unwrap_or_else(Trouble::none);
         Ok(Delivery::Files(flaky(Arc::<MemoryDestination>::clone(&self.files), trouble)))
@@ -124,8 +136,12 @@ impl World {
         let folder = TempDir::new().unwrap();
         let lake = Lake::create_or_open(&folder.path().join("lake"), &tables::stored(), EPOCH).unwrap();
         let store = NativeStore::open(&folder.path().join("data")).await.unwrap();
-        let shelf =
-            Shelf { files: Arc::new(MemoryDestination::new()), trouble: Arc::default(), refused: Arc::default() };
+        let shelf = Shelf {
+            files: Arc::new(MemoryDestination::new()),
+            trouble: Arc::default(),
+            ledgers: Arc::default(),
+            refused: Arc::default(),
+        };
         let source: Arc<dyn Source> = Arc::new(LakeSource::new(lake.clone()));
         let budget = Budget::for_cores(1);
         let windows = WindowRunner {
