@@ -9,6 +9,7 @@ mod deliver;
 mod destinations;
 mod parity;
 mod readers;
+mod sealed;
 mod servers;
 mod service;
 mod support;

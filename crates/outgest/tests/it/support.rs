@@ -1,15 +1,30 @@
 //! Starts the real binary on a data directory of its own.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::sealed;
+
 /// A temporary folder with a data directory and a place for outputs; gone when dropped.
 pub struct Bench {
     folder: TempDir,
+    /// Files that the test wrote, which may hold secrets.
+    written: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Drop for Bench {
+    /// Looks for secrets in everything that is left.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            sealed::assert_folder_sealed(self.path(), &self.written.lock().unwrap());
+        }
+    }
 }
 
 /// How a command ended.
@@ -26,7 +41,7 @@ pub struct Ended {
 impl Bench {
     /// An empty bench.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), written: Mutex::default() }
     }
 
     /// A bench whose store holds the reference rows.
@@ -59,6 +74,7 @@ impl Bench {
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.file(name);
         std::fs::write(&path, content).unwrap();
+        self.written.lock().unwrap().insert(path.clone());
         path.to_str().unwrap().to_owned()
     }
 
@@ -161,8 +177,11 @@ impl Ended {
         }
     }
 
-    /// How a process ended.
+    /// How a process ended. It may have printed no secret.
+    #[track_caller]
     pub fn of(output: Output) -> Self {
+        sealed::assert_sealed("what a command printed", &output.stdout);
+        sealed::assert_sealed("what a command said of itself", &output.stderr);
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

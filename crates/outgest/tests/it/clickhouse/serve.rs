@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::files::with_reference_rows;
 use super::need_clickhouse;
+use crate::sealed;
 use crate::servers::clickhouse::ClickHouse;
 use crate::support::{Bench, Ended};
 
@@ -21,6 +22,7 @@ impl Serving {
     fn start(bench: &Bench, project: &str, source: &str) -> Self {
         bench.ok(["project", "add", project]);
         let key: Value = serde_json::from_str(&bench.ok(["key", "add", "--project", project])).unwrap();
+        sealed::keep(key["secretKey"].as_str().unwrap());
         let address = ClickHouse::free_address().to_string();
         let mut command = bench.command(["serve", "--listen", &address]);
         let mut child = command.env("OUTGEST_SOURCE_URL", source).stdout(Stdio::piped()).spawn().unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::Process;
-use crate::support;
+use crate::{sealed, support};
 
 /// A running mail server.
 pub struct MailServer {
@@ -43,7 +43,9 @@ impl MailServer {
                 .unwrap_or_default();
             messages.sort();
             if messages.len() >= count {
-                return messages.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+                let messages: Vec<String> = messages.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+                messages.iter().for_each(|message| sealed::assert_sealed("a mail", message.as_bytes()));
+                return messages;
             }
             assert!(Instant::now() < deadline, "{} of {count} mails came in {patience:?}", messages.len());
             std::thread::sleep(Duration::from_millis(50));

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::sealed;
+
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -85,6 +87,8 @@ fn receive(stream: TcpStream, status: u16) -> Option<Received> {
     reader.read_exact(&mut body).ok()?;
     let answer = format!("HTTP/1.1 {status} As told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     reader.get_mut().write_all(answer.as_bytes()).ok()?;
+    // Headers are how a receiver is shown who asks; the body is for anybody.
+    sealed::assert_sealed("what a webhook or a collector was sent", &body);
     let line = line.rsplit_once(' ').map(|(line, _)| line.to_owned())?;
     Some(Received { line, headers, body })
 }

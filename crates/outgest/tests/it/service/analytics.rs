@@ -147,7 +147,7 @@ fn windows_arrive_as_deliveries_do_and_what_is_refused_is_sent_again(mut world: 
 fn a_key_that_is_refused_pauses_at_once_and_tells_it_once(mut world: World) {
     let hook = WebHook::start(&[204, 204, 204]);
     world.set("OUTGEST_WEBHOOK_URL", format!("{}/hook", hook.url()));
-    world.set("OUTGEST_WEBHOOK_SECRET", "whsec-secret");
+    world.set("OUTGEST_WEBHOOK_SECRET", "whsec-hunter2");
     let (serve, project) = serve(&mut world);
     for (told, kind) in (1..).zip(Kind::BOTH) {
         let receiver = kind.receiver(&BTreeSet::new(), None);

@@ -10,6 +10,8 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::sealed;
+
 /// What a caller shows of himself.
 #[derive(Clone, Debug)]
 pub enum Shows {
@@ -128,14 +130,17 @@ pub fn send(request: RequestBuilder) -> Answer {
     try_send(request).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// Sends a request to a server that may be gone.
+/// Sends a request to a server that may be gone. Its answer may have no secret in it.
 pub fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
-    runtime().block_on(async {
+    let answer: Answer = runtime().block_on(async {
         let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = answer.bytes().await?.to_vec();
         Ok(Answer { status, headers, body })
-    })
+    })?;
+    sealed::assert_sealed("an answer", &answer.body);
+    sealed::assert_sealed("the headers of an answer", format!("{:?}", answer.headers).as_bytes());
+    Ok(answer)
 }
 
 /// Where requests are driven from: tests themselves are not asynchronous.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::http::{Caller, Shows};
 use super::project::Project;
+use crate::sealed;
 use crate::servers::postgres::Postgres;
 use crate::servers::s3::S3Server;
 use crate::support::{Bench, Ended};
@@ -83,6 +84,7 @@ impl World {
         let printed: Value =
             serde_json::from_str(&self.ok(&["key", "add", "--project", project, "--role", role])).unwrap();
         let half = |name: &str| printed[name].as_str().unwrap().to_owned();
+        sealed::keep(&half("secretKey"));
         (half("publicKey"), half("secretKey"))
     }
 
@@ -196,5 +198,8 @@ impl Drop for Serve {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        if !std::thread::panicking() {
+            sealed::assert_sealed("the log of a server", self.log().as_bytes());
+        }
     }
 }
