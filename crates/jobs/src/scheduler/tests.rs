@@ -86,8 +86,9 @@ async fn a_tick_over_5000_integrations_takes_less_than_a_second() {
     let again = Instant::now();
     assert_eq!(scheduler.tick(NOON, &mut LookUps::default()).await.unwrap(), Ticked::default());
     println!("5,000 integrations due: {took:?}; none due: {:?}", again.elapsed());
-    // Unoptimised and beside other tests; docs/promises.md has the figure of a release build.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // A second is promised of the optimised build.
+    let allowed = if cfg!(debug_assertions) { 10 } else { 1 };
+    assert!(took < Duration::from_secs(allowed), "{took:?}");
 }
 
 #[tokio::test]
