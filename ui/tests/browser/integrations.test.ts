@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 import { Bucket } from "./support/bucket";
 import { accessibilityProblems, at, launch, visit } from "./support/browser";
+import { Receiver } from "./support/receiver";
 import { Server, VIEWER } from "./support/server";
 
 let browser: Browser;
@@ -115,6 +116,35 @@ describe("an integration", () => {
     await page.getByText("User outgest-test may not write here").first().waitFor();
     await page.goto(server.url + at("integrations"));
     await page.getByRole("row", { name: /To the lake.*Failed/ }).waitFor();
+  });
+
+  it("that sends events is asked for nothing of files, and shows what became of every event", { timeout: 120_000 }, async () => {
+    const receiver = await Receiver.open("nobodys-secret");
+    onTestFinished(() => receiver.close());
+    const server = await Server.withRows(300, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await page.getByLabel("Name", { exact: true }).fill("Product");
+    await page.getByLabel("Destination", { exact: true }).selectOption("posthog");
+    expect(await page.getByLabel("Prefix", { exact: true }).count()).toBe(0);
+    expect(await page.getByLabel("Format", { exact: true }).count()).toBe(0);
+    await page.getByLabel("Host", { exact: true }).fill(receiver.host);
+    const key = page.getByLabel("API key", { exact: true });
+    await key.fill("another-secret");
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await page.locator(".steps [data-tone=failed]").getByText("PostHog answered 401").waitFor();
+    await key.fill("nobodys-secret");
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await page.getByText("Every step succeeded.").waitFor();
+    expect(receiver.events).toEqual([]);
+    await page.getByLabel("First window").selectOption("history");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("heading", { level: 1, name: "Product" }).waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
+    await expect.poll(() => receiver.events.some((event) => event.event === "langfuse observation"), { timeout: 60_000 }).toBe(true);
+    expect(await page.content()).not.toContain("nobodys-secret");
   });
 
   it("with a host that nobody may name is refused before anything is sent", async () => {
