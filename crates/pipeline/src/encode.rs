@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{BlockEncoder, ByteCount, EncodedBlock, Fault, OrderKey, RowCount};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Budget;
@@ -12,7 +12,7 @@ use crate::canonical::{Block, Cutter};
 use crate::enrich::{Enriched, MeasuredRows};
 use crate::key::{KeySummary, Keys, out_of_order};
 use crate::progress::Watch;
-use crate::task::Task;
+use crate::task::{Feed, Task};
 
 /// What the writer takes, in order.
 pub(crate) enum Encoded {
@@ -55,39 +55,41 @@ impl Encoding {
     /// Starts encoding everything that `enriched` delivers.
     pub(crate) fn start(
         self,
-        enriched: (Task<()>, Receiver<Result<Enriched, Fault>>),
+        enriched: Feed<Result<Enriched, Fault>>,
         budget: &Budget,
-    ) -> (Task<()>, Receiver<Result<Encoded, Fault>>) {
-        let (sender, receiver) = mpsc::channel(budget.blocks_in_flight());
-        let blocks = BlockQueue {
-            encoder: Arc::clone(&self.encoder),
-            memory: Arc::new(Semaphore::new(permits(budget.block_bytes) as usize)),
-            memory_max: permits(budget.block_bytes),
-            out: sender,
-        };
-        (Task::spawn("encoding", self.forward(enriched, blocks)), receiver)
+    ) -> Feed<Result<Encoded, Fault>> {
+        Feed::spawn("encoding", budget.blocks_in_flight(), |out| {
+            let blocks = BlockQueue {
+                encoder: Arc::clone(&self.encoder),
+                memory: Arc::new(Semaphore::new(permits(budget.block_bytes) as usize)),
+                memory_max: permits(budget.block_bytes),
+                out,
+            };
+            self.forward(enriched, blocks)
+        })
     }
 
-    async fn forward(
+    async fn forward(self, enriched: Feed<Result<Enriched, Fault>>, blocks: BlockQueue) {
+        if let Err(fault) = self.encode_all(enriched, &blocks).await {
+            blocks.fail(fault).await;
+        }
+    }
+
+    async fn encode_all(
         mut self,
-        (_enriching, mut enriched): (Task<()>, Receiver<Result<Enriched, Fault>>),
-        blocks: BlockQueue,
-    ) {
+        mut enriched: Feed<Result<Enriched, Fault>>,
+        blocks: &BlockQueue,
+    ) -> Result<(), Fault> {
         let mut totals = Totals::default();
-        while let Some(next) = enriched.recv().await {
-            let batch = match next {
-                Ok(Enriched::Passed(bytes)) => {
+        while let Some(next) = enriched.next().await? {
+            let mut batch = match next? {
+                Enriched::Passed(bytes) => {
                     self.watch.passed(bytes);
                     continue;
                 }
-                Ok(Enriched::Rows(rows)) => rows.join().await.flatten(),
-                Err(fault) => Err(fault),
+                Enriched::Rows(rows) => rows.join().await.flatten()?,
             };
-            let batch = batch.and_then(|batch| self.follows(&batch).map(|()| batch));
-            let mut batch = match batch {
-                Ok(batch) => batch,
-                Err(fault) => return blocks.fail(fault).await,
-            };
+            self.follows(&batch)?;
             totals.read += RowCount::from(batch.rows.num_rows());
             totals.cut += self.cut_to_limit(&mut batch);
             let full = self.cutter.push(&batch);
@@ -95,7 +97,7 @@ impl Encoding {
             drop(batch);
             for block in full {
                 if !blocks.put(block).await {
-                    return;
+                    return Ok(());
                 }
             }
             if totals.cut > RowCount::ZERO {
@@ -105,9 +107,10 @@ impl Encoding {
         if let Some(rest) = self.cutter.finish()
             && !blocks.put(rest).await
         {
-            return;
+            return Ok(());
         }
         blocks.end(totals).await;
+        Ok(())
     }
 
     /// Notes the batch's last row, and fails where its first one does not follow the one before.

@@ -9,13 +9,13 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use model::{Enricher, Enrichment, Fault, FieldRole, Lookups, Reading, field};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Sender;
 
 use crate::canonical::cell_bytes;
 use crate::key::{Keys, payload_columns};
 use crate::retry::Retrying;
 use crate::slice::{BatchPermit, Read, Slices};
-use crate::task::Task;
+use crate::task::{Feed, Task};
 use crate::{Budget, RunSpec};
 
 /// The steps of a run, prepared.
@@ -130,19 +130,15 @@ async fn prepare_steps(
 }
 
 /// Starts enriching everything that `slices` deliver.
-pub(crate) fn start(
-    slices: Slices,
-    enrich: Arc<Enrich>,
-    budget: &Budget,
-) -> (Task<()>, Receiver<Result<Enriched, Fault>>) {
-    let (sender, receiver) = mpsc::channel(budget.batches_in_flight());
-    (Task::spawn("enriching", forward(slices, enrich, sender)), receiver)
+pub(crate) fn start(slices: Slices, enrich: Arc<Enrich>, budget: &Budget) -> Feed<Result<Enriched, Fault>> {
+    Feed::spawn("enriching", budget.batches_in_flight(), |out| forward(slices, enrich, out))
 }
 
 async fn forward(mut slices: Slices, enrich: Arc<Enrich>, out: Sender<Result<Enriched, Fault>>) {
-    while let Some(read) = slices.next().await {
+    while let Some(read) = slices.next().await.transpose() {
         // A batch is only started when there is room for its result.
         let Ok(place) = out.reserve().await else { return };
+        let failed = read.is_err();
         place.send(read.map(|read| match read {
             Read::Passed(bytes) => Enriched::Passed(bytes),
             Read::Rows(batch, permit) => Enriched::Rows(Task::blocking("enriching a batch", {
@@ -153,6 +149,9 @@ async fn forward(mut slices: Slices, enrich: Arc<Enrich>, out: Sender<Result<Enr
                 }
             })),
         }));
+        if failed {
+            return;
+        }
     }
 }
 

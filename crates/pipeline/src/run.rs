@@ -152,10 +152,10 @@ impl Run {
         };
         let slices = Slices::start(reading, plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
         let batches = enrich::start(slices, Arc::new(enrich), &spec.budget);
-        let (_encoding, mut blocks) = encoding.start(batches, &spec.budget);
+        let mut blocks = encoding.start(batches, &spec.budget);
 
         let totals = loop {
-            let next = blocks.recv().await.ok_or_else(|| Fault::bug("encoding ended without saying so"))?;
+            let next = blocks.next().await?.ok_or_else(|| Fault::bug("encoding ended without saying so"))?;
             match next? {
                 Encoded::Block(block) => files.append(block.join().await.flatten()?, &schema, &watch).await?,
                 Encoded::End(totals) => break totals,

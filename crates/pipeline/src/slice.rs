@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{Array, RecordBatch};
 use futures_util::StreamExt;
 use model::{ByteCount, Fault, KeyRange, Plan, Reading, Slice, Stop};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Budget;
 use crate::budget::permits;
 use crate::key::Keys;
 use crate::retry::{Attempts, Retrying};
-use crate::task::Task;
+use crate::task::Feed;
 
 /// Batches of one slice that wait to be used. Bytes are bounded by the reservation; this bounds the
 /// bookkeeping of a source that delivers many tiny batches.
@@ -51,15 +51,12 @@ impl BatchPermit {
 
 /// The slices of a plan, being read.
 pub(crate) struct Slices {
-    opened: Receiver<Opened>,
-    current: Option<Opened>,
-    _launcher: Task<()>,
+    opened: Feed<Reads>,
+    current: Option<Reads>,
 }
 
-struct Opened {
-    reads: Receiver<Result<Read, Fault>>,
-    _reader: Task<()>,
-}
+/// What one slice delivers.
+type Reads = Feed<Result<Read, Fault>>;
 
 impl Slices {
     /// Starts reading.
@@ -71,20 +68,23 @@ impl Slices {
         retrying: Retrying,
     ) -> Self {
         // One slice is being drained outside the channel.
-        let (sender, opened) = mpsc::channel(budget.reads_max.saturating_sub(1).max(1));
+        let waiting = budget.reads_max.saturating_sub(1).max(1);
         let launcher = Launcher { reading, stop, retrying, budget: *budget };
-        Self { opened, current: None, _launcher: Task::spawn("reading ahead", launcher.launch(plan, sender)) }
+        Self { opened: Feed::spawn("reading ahead", waiting, |out| launcher.launch(plan, out)), current: None }
     }
 
     /// What comes next; `None` after the last slice. Nothing follows a fault.
-    pub(crate) async fn next(&mut self) -> Option<Result<Read, Fault>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Read>, Fault> {
         loop {
             if let Some(current) = &mut self.current
-                && let Some(read) = current.reads.recv().await
+                && let Some(read) = current.next().await?
             {
-                return Some(read);
+                return read.map(Some);
             }
-            self.current = Some(self.opened.recv().await?);
+            match self.opened.next().await? {
+                Some(opened) => self.current = Some(opened),
+                None => return Ok(None),
+            }
         }
     }
 }
@@ -97,7 +97,7 @@ struct Launcher {
 }
 
 impl Launcher {
-    async fn launch(self, plan: Plan, opened: Sender<Opened>) {
+    async fn launch(self, plan: Plan, opened: Sender<Reads>) {
         let all = permits(self.budget.prefetch_bytes);
         let prefetch = Arc::new(Semaphore::new(all as usize));
         let left = Arc::new(Left::default());
@@ -108,7 +108,6 @@ impl Launcher {
             let reserved = permits(left.expected(slice.bytes).max(self.budget.batch_bytes)).min((all / 2).max(1));
             let reservation = Arc::clone(&prefetch).acquire_many_owned(reserved).await;
             let reservation = reservation.expect("the semaphore is never closed");
-            let (sender, reads) = mpsc::channel(BATCHES_WAITING);
             let reader = SliceReader {
                 reading: Arc::clone(&self.reading),
                 stop: self.stop.clone(),
@@ -118,10 +117,9 @@ impl Launcher {
                 reservation: Arc::new(Mutex::new(reservation)),
                 behind,
                 left: Arc::clone(&left),
-                out: sender,
             };
             behind += slice.bytes;
-            place.send(Opened { reads, _reader: Task::spawn("reading a slice", reader.read(slice)) });
+            place.send(Feed::spawn("reading a slice", BATCHES_WAITING, |out| reader.read(slice, out)));
         }
     }
 }
@@ -135,7 +133,6 @@ struct SliceReader {
     reservation: Arc<Mutex<OwnedSemaphorePermit>>,
     behind: ByteCount,
     left: Arc<Left>,
-    out: Sender<Result<Read, Fault>>,
 }
 
 /// What the filter left of the slices that are through.
@@ -164,20 +161,20 @@ impl Left {
 }
 
 impl SliceReader {
-    async fn read(self, slice: Slice) {
+    async fn read(self, slice: Slice, out: Sender<Result<Read, Fault>>) {
         let mut rest = Some(slice.range.clone());
         let mut attempts = Attempts::default();
         let mut delivered = ByteCount::ZERO;
         while let Some(range) = rest.take() {
             let mut left = Some(range);
-            match self.deliver(&mut left, &slice, &mut delivered, &mut attempts).await {
+            match self.deliver(&mut left, &slice, &mut delivered, &mut attempts, &out).await {
                 Ok(Delivered::Everything) => {}
                 Ok(Delivered::NobodyListens) => return,
                 Err(fault) => match self.retrying.wait("reading", &mut attempts, fault).await {
                     Ok(()) => rest = left,
                     Err(fault) => {
                         // A closed channel means that the run has ended: nobody needs the fault.
-                        self.out.send(Err(fault)).await.ok();
+                        out.send(Err(fault)).await.ok();
                         return;
                     }
                 },
@@ -185,7 +182,7 @@ impl SliceReader {
         }
         self.left.note(slice.bytes, delivered);
         self.give_back_surplus();
-        self.out.send(Ok(Read::Passed(self.behind + slice.bytes))).await.ok();
+        out.send(Ok(Read::Passed(self.behind + slice.bytes))).await.ok();
     }
 
     /// Reads `left` once and shortens it by what was delivered.
@@ -195,6 +192,7 @@ impl SliceReader {
         slice: &Slice,
         delivered: &mut ByteCount,
         attempts: &mut Attempts,
+        out: &Sender<Result<Read, Fault>>,
     ) -> Result<Delivered, Fault> {
         let Some(range) = left.clone() else { return Ok(Delivered::Everything) };
         let mut batches = Arc::clone(&self.reading).read(range, self.stop.clone());
@@ -211,7 +209,7 @@ impl SliceReader {
             attempts.made_progress();
             let passed = self.behind + slice.bytes.min(*delivered);
             for read in [Read::Rows(batch, permit), Read::Passed(passed)] {
-                if self.out.send(Ok(read)).await.is_err() {
+                if out.send(Ok(read)).await.is_err() {
                     return Ok(Delivered::NobodyListens);
                 }
             }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use model::{ByteCount, EncodedEvents, EventEncoder, Fault, OrderKey, RowCount};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Sender;
 
 use crate::Budget;
 use crate::enrich::Enrich;
 use crate::key::Keys;
 use crate::slice::{BatchPermit, Read, Slices};
-use crate::task::Task;
+use crate::task::{Feed, Task};
 
 /// Rows that are encoded into one buffer: about two megabytes of JSON.
 const CHUNK_ROWS: usize = 2_048;
@@ -60,22 +60,25 @@ pub(super) struct Encoding {
 
 impl Encoding {
     /// Starts encoding everything that `slices` deliver.
-    pub(super) fn start(self, slices: Slices, budget: &Budget) -> (Task<()>, Receiver<Result<Encoded, Fault>>) {
-        let (sender, receiver) = mpsc::channel(budget.batches_in_flight());
-        (Task::spawn("encoding events", self.forward(slices, sender)), receiver)
+    pub(super) fn start(self, slices: Slices, budget: &Budget) -> Feed<Result<Encoded, Fault>> {
+        Feed::spawn("encoding events", budget.batches_in_flight(), |out| self.forward(slices, out))
     }
 
     async fn forward(self, mut slices: Slices, out: Sender<Result<Encoded, Fault>>) {
-        while let Some(read) = slices.next().await {
-            // A batch is only started when there is room for its result.
+        loop {
+            let next = slices.next().await;
+            // A batch is only started when there is room for its result. No room ever means that the delivery has ended.
             let Ok(place) = out.reserve().await else { return };
-            place.send(read.map(|read| match read {
-                Read::Passed(bytes) => Encoded::Passed(bytes),
-                Read::Rows(batch, permit) => Encoded::Chunks(self.encode(batch, permit)),
+            let last = !matches!(next, Ok(Some(_)));
+            place.send(next.map(|read| match read {
+                Some(Read::Passed(bytes)) => Encoded::Passed(bytes),
+                Some(Read::Rows(batch, permit)) => Encoded::Chunks(self.encode(batch, permit)),
+                None => Encoded::End,
             }));
+            if last {
+                return;
+            }
         }
-        // A closed channel means that the delivery has ended.
-        out.send(Ok(Encoded::End)).await.ok();
     }
 
     fn encode(&self, batch: RecordBatch, permit: BatchPermit) -> Task<Result<Vec<Chunk>, Fault>> {

@@ -27,7 +27,6 @@ use model::{
     Checkpoint, CommentLookup, DeadLetters, DeliveryReceipt, Enrichment, EventDestination, EventStream, Fault, Lookups,
     ManifestWindow, PriceLookup, ReadRequest, RowCount, RunLog, Source,
 };
-use tokio::sync::mpsc::Receiver;
 use tracing::Instrument;
 
 pub use self::replay::replay;
@@ -41,7 +40,7 @@ use crate::progress::Watch;
 use crate::reads::Reads;
 use crate::retry::Retrying;
 use crate::slice::Slices;
-use crate::task::Task;
+use crate::task::{Feed, Task};
 use crate::{Budget, Progress, Waits};
 
 /// One delivery of one table.
@@ -134,7 +133,7 @@ impl Run {
 
         let slices = Slices::start(reading, plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
         let encoding = Encoding { enrich: Arc::new(enrich), encoder };
-        let (_encoding, encoded) = encoding.start(slices, &spec.budget);
+        let encoded = encoding.start(slices, &spec.budget);
         let rows_resumed = self.delivered.counts().read;
         let (table, counts) = (&spec.request.table.name, self.delivered.counts());
         let sending = Arc::new(Sending::new(&spec.stream, table, ports.destination, retrying, counts));
@@ -156,7 +155,7 @@ impl Run {
     /// Sends everything that is encoded and accounts for it in order. Returns how many rows there were.
     async fn send_all(
         &mut self,
-        mut encoded: Receiver<Result<Encoded, Fault>>,
+        mut encoded: Feed<Result<Encoded, Fault>>,
         sending: &Arc<Sending>,
     ) -> Result<RowCount, Fault> {
         let mut cutter = Cutter::new(Arc::clone(&sending.limits), self.delivered.after().cloned());
@@ -175,8 +174,8 @@ impl Run {
                 return Ok(rows_read);
             }
             tokio::select! {
-                next = encoded.recv(), if !ended && requests.is_empty() => {
-                    match next.ok_or_else(|| Fault::bug("encoding ended without saying so"))?? {
+                next = encoded.next(), if !ended && requests.is_empty() => {
+                    match next?.ok_or_else(|| Fault::bug("encoding ended without saying so"))?? {
                         Encoded::Passed(bytes) => self.delivered.passed(bytes),
                         Encoded::Chunks(chunks) => for chunk in chunks.join().await.flatten()? {
                             rows_read += chunk.rows();

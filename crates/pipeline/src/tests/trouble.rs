@@ -24,6 +24,27 @@ async fn one_failure_of_any_call_changes_nothing() {
     }
 }
 
+/// Rows are read beside the run: whoever takes them must not think that a reader which panicked was through.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_the_source_is_a_fault_and_never_a_short_file() {
+    let whole = Bench::new(60).rolled(200);
+    whole.attempt(None).await;
+    let names = whole.calls.names.lock().unwrap().clone();
+    let reads: Vec<usize> = (0..names.len()).filter(|call| names[*call] == "read").collect();
+    assert!(reads.len() > 10);
+    for call in reads {
+        let bench = Bench::new(60).rolled(200);
+        let ended = bench.attempt(Some((call, Trouble::Panic))).await;
+        let panicked = bench.calls.names.lock().unwrap()[call] == "read";
+        match ended {
+            Ended::Failed(fault) if panicked => assert_eq!(fault.kind(), FaultKind::Bug, "call {call}"),
+            Ended::Done(_) if !panicked => {}
+            ended => panic!("call {call}: {ended:?}"),
+        }
+        assert!(bench.files().iter().all(|(file, bytes)| whole.files().get(file) == Some(bytes)), "call {call}");
+    }
+}
+
 /// An attempt that was killed may have completed the upload: its successor then finds it gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_was_completed_before_is_no_failure() {

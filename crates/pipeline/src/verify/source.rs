@@ -138,8 +138,8 @@ impl Stored {
         let plan = self.retrying.until_ok("planning the read", || reading.plan(None)).await?;
         let mut slices =
             Slices::start(Arc::clone(&reading), plan, &self.budget, self.stop.clone(), self.retrying.clone());
-        while let Some(read) = slices.next().await {
-            if let Read::Rows(batch, permit) = read? {
+        while let Some(read) = slices.next().await? {
+            if let Read::Rows(batch, permit) = read {
                 state = Task::blocking("comparing keys", move || {
                     let state = step(state, &batch);
                     drop(permit);

@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     CrashBefore,
     /// Does its work and never returns.
     CrashAfter,
+    /// Panics where it is a read, as a library does on input that its author thought impossible.
+    Panic,
     /// Fails, and so does everything else that is asked of the same writer.
     Cut,
     /// Raises the stop and goes on.
@@ -66,7 +68,8 @@ impl Calls {
         match trouble {
             Trouble::FailBefore(kind) => Err(Fault::new(kind, format!("planned failure of {name}"))),
             Trouble::CrashBefore => self.crash().await,
-            Trouble::Stop(_) => Ok(None),
+            Trouble::Panic if name == "read" => panic!("planned panic of {name}"),
+            Trouble::Panic | Trouble::Stop(_) => Ok(None),
             Trouble::FailAfter(_) | Trouble::CrashAfter | Trouble::Cut | Trouble::StopInFlight(_) => Ok(Some(trouble)),
         }
     }
