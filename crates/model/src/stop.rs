@@ -1,9 +1,10 @@
 //! The wish that a run ends early, which every wait of the run observes.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::{Fault, FaultKind};
@@ -17,9 +18,17 @@ pub struct Stop {
 #[derive(Default)]
 struct Shared {
     reason: AtomicU8,
-    waiting: Mutex<Vec<Waker>>,
+    /// Whoever waits, under a number of its own.
+    waiting: Mutex<HashMap<u64, Waker>>,
+    waits: AtomicU64,
     /// Asked at every look as long as nobody has raised the flag.
     guard: Option<Guard>,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Finds out by itself whether the flag is to be raised.
@@ -57,8 +66,8 @@ impl Stop {
             StopReason::LeaseLost => 3,
         };
         if self.shared.reason.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            let waiting = std::mem::take(&mut *self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            waiting.into_iter().for_each(Waker::wake);
+            let waiting = std::mem::take(&mut *self.shared.waiting());
+            waiting.into_values().for_each(Waker::wake);
         }
     }
 
@@ -91,7 +100,8 @@ impl Stop {
 
     /// Resolves when the flag is raised.
     pub fn raised(&self) -> impl Future<Output = StopReason> + Send + use<> {
-        Raised { stop: self.clone() }
+        let number = self.shared.waits.fetch_add(1, Ordering::Relaxed);
+        Raised { stop: self.clone(), number }
     }
 }
 
@@ -113,6 +123,7 @@ impl StopReason {
 
 struct Raised {
     stop: Stop,
+    number: u64,
 }
 
 impl Future for Raised {
@@ -120,11 +131,7 @@ impl Future for Raised {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<StopReason> {
         // Registering before looking again closes the gap in which `raise` finds nobody to wake.
-        let mut waiting = self.stop.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
-            waiting.push(context.waker().clone());
-        }
-        drop(waiting);
+        self.stop.shared.waiting().insert(self.number, context.waker().clone());
         match self.stop.reason() {
             Some(reason) => Poll::Ready(reason),
             None => Poll::Pending,
@@ -132,9 +139,32 @@ impl Future for Raised {
     }
 }
 
+/// A flag may live as long as the process and be waited for by everything that passes through it, so
+/// whoever stops waiting leaves nothing behind.
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.stop.shared.waiting().remove(&self.number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiters_are_woken_and_leave_nothing_behind() {
+        let stop = Stop::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let (mut first, second) = (Box::pin(stop.raised()), Box::pin(stop.raised()));
+        for mut waiting in [first.as_mut(), Box::pin(stop.raised()).as_mut()] {
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        assert_eq!(stop.shared.waiting().len(), 1, "the one that was dropped is forgotten");
+        stop.raise(StopReason::HandOver);
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(StopReason::HandOver));
+        drop((first, second));
+        assert!(stop.shared.waiting().is_empty());
+    }
 
     #[test]
     fn a_guard_raises_the_flag_for_whoever_looks() {
