@@ -474,6 +474,7 @@ fn manifest_of(file: &FileName, head: ObjectHead) -> Manifest {
         files: vec![receipt],
         rows: RowCount(1),
         truncated: false,
+        cut_after: None,
         warnings: Vec::new(),
         revision: 1,
         supersedes: None,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, Cursor, FileName, KeyDigest, Micros, ObjectHead, ProjectId, RowCount, TableName};
+use crate::{ByteCount, Cursor, FileName, KeyDigest, Micros, ObjectHead, OrderKey, ProjectId, RowCount, TableName};
 
 /// Version of the manifest's shape that this build writes.
 pub const MANIFEST_VERSION: u16 = 2;
@@ -37,6 +37,9 @@ pub struct Manifest {
     pub bytes: ByteCount,
     /// Whether a limit cut rows.
     pub truncated: bool,
+    /// Where a limit cut rows, the position of the last one that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_after: Option<OrderKey>,
     /// Notes for the reader: columns that were null because the source lacks them, and the like.
     pub warnings: Vec<String>,
     /// 1 for the first export of a window, counted up when it is exported again.
@@ -86,6 +89,7 @@ impl Manifest {
             whole.rows += part.rows;
             whole.bytes += part.bytes;
             whole.truncated |= part.truncated;
+            whole.cut_after = part.cut_after.or(whole.cut_after);
             whole.files.extend(part.files);
             let more = part.warnings.into_iter().filter(|warning| !whole.warnings.contains(warning));
             let more: Vec<String> = more.collect();

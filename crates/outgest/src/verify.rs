@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use model::{
-    Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RunId, Stop, WindowManifest,
+    Destination, Fault, FaultKind, FileName, MANIFEST_VERSION, Manifest, RawOptions, RowCount, RunId, Stop,
+    WindowManifest,
 };
 use pipeline::{Against, Budget, FilesRead, RealWaits, Verification, VerifyReport};
 use serde_json::json;
@@ -52,12 +53,13 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
             destination: Arc::clone(&connected.to),
             format: request.format,
             files: FilesRead::All,
+            altered: request.altered_columns(),
             against,
             stop: stop.clone(),
             waits: Arc::new(RealWaits),
             budget: Budget::default(),
         });
-        add(&mut report, table.await?);
+        report.merge(table.await?);
     }
     stopping.abort();
 
@@ -68,7 +70,9 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
             "rows_in_files": report.rows_in_files,
             "rows_in_source": report.rows_in_source,
             "rows_superseded": report.rows_superseded,
+            "rows_since": report.rows_since,
             "differences": differences,
+            "differences_more": report.differences_more,
         });
         format!("{answer}\n")
     } else {
@@ -78,22 +82,13 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
     Ok(if report.differences.is_empty() { exit_code::OK } else { exit_code::DIFFERENT })
 }
 
-/// Adds what was found of another table of the same window.
-fn add(report: &mut VerifyReport, table: VerifyReport) {
-    report.files_read += table.files_read;
-    report.rows_in_files += table.rows_in_files;
-    report.rows_in_source = match (report.rows_in_source, table.rows_in_source) {
-        (Some(before), Some(rows)) => Some(before + rows),
-        (before, rows) => before.or(rows),
-    };
-    report.rows_superseded += table.rows_superseded;
-    report.differences.extend(table.differences);
-}
-
 /// The report for people.
 fn told(report: &VerifyReport, compared: &str) -> String {
     let mut text: String = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
-    let verdict = match report.differences.len() {
+    if report.differences_more > 0 {
+        text.push_str(&format!("and {} more\n", RowCount(report.differences_more).human()));
+    }
+    let verdict = match report.differences.len() as u64 + report.differences_more {
         0 => format!("no differences from {compared}"),
         1 => format!("1 difference from {compared}"),
         many => format!("{many} differences from {compared}"),
@@ -101,7 +96,16 @@ fn told(report: &VerifyReport, compared: &str) -> String {
     let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
     text.push_str(&format!("{files}, {}: {verdict}\n", report.rows_in_files.counted()));
     if report.rows_superseded.get() > 0 {
-        text.push_str(&format!("{} of the rows have a newer version by now\n", report.rows_superseded.human()));
+        text.push_str(&format!(
+            "{} of the rows have a newer version by now, or were deleted\n",
+            report.rows_superseded.human()
+        ));
+    }
+    if report.rows_since.get() > 0 {
+        text.push_str(&format!(
+            "{} stored since: the window has no end, so another export has them\n",
+            report.rows_since.counted()
+        ));
     }
     text
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use model::{
     ByteCount, Checkpoint, CommentLookup, Destination, Fault, FieldRole, FileReceipt, KeyRange, Lookups,
-    MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Plan, PriceLookup, Reading, Receipt, RowCount, RunLog,
-    Slice, Source, field,
+    MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, OrderKey, Plan, PriceLookup, Reading, Receipt,
+    RowCount, RunLog, Slice, Source, field,
 };
 use tracing::Instrument;
 
@@ -162,7 +162,8 @@ impl Run {
             }
         };
         let receipts = files.finish(&schema, &watch).await?.to_vec();
-        let manifest = manifest(&spec, &request, &schema, receipts, totals.cut > RowCount::ZERO);
+        let cut_after = files.after().filter(|_| totals.cut > RowCount::ZERO).cloned();
+        let manifest = manifest(&spec, &request, &schema, receipts, cut_after);
         conserved(&manifest, rows_before, totals.read.saturating_sub(totals.cut))?;
         files.publishing();
         let receipt = self.publish(manifest).await?;
@@ -228,7 +229,7 @@ fn manifest(
     request: &model::ReadRequest,
     schema: &SchemaRef,
     files: Vec<FileReceipt>,
-    truncated: bool,
+    cut_after: Option<OrderKey>,
 ) -> Manifest {
     let column = |field: &Arc<arrow_schema::Field>| ManifestColumn {
         name: field.name().clone(),
@@ -249,7 +250,8 @@ fn manifest(
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.head.bytes).sum::<ByteCount>(),
         files,
-        truncated,
+        truncated: cut_after.is_some(),
+        cut_after,
         warnings: spec.warnings.clone(),
         revision: 1,
         supersedes: None,

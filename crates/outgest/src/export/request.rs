@@ -152,6 +152,14 @@ impl Request {
         Self::check(asked, problems).map(|request| (request, warnings))
     }
 
+    /// Columns whose cells may differ from what is stored: masked ones, and every one where text is made
+    /// safe for spreadsheets.
+    pub fn altered_columns(&self) -> Vec<String> {
+        let names = self.selection.columns.iter().map(|column| column.name.clone());
+        let masked = |name: &String| self.mask.as_ref().is_some_and(|mask| mask.columns().any(|column| column == name));
+        names.filter(|name| self.format_options.neutralise_formulas || masked(name)).collect()
+    }
+
     /// Reads the query of a manifest back.
     pub fn of_query(query: &Value) -> Result<Self, Fault> {
         let query: Query = serde_json::from_value(query.clone()).map_err(|error| {

@@ -13,7 +13,7 @@ use model::{
     CommentLookup, Destination, Fault, FileName, FoundLater, Integration, Job, Micros, RowCount, RowsOfTable, RunId,
     SchedulerStore, Source, Stop, WindowManifest, WindowRun,
 };
-use pipeline::{Against, Budget, Difference, FilesRead, Verification, Waits};
+use pipeline::{Against, Budget, Difference, FilesRead, Verification, VerifyReport, Waits};
 use serde::Deserialize;
 
 use super::places::Places;
@@ -86,6 +86,7 @@ impl Reconciler {
                 destination: Arc::clone(&destination),
                 format: request.format,
                 files: FilesRead::Suspects,
+                altered: request.altered_columns(),
                 against: Some(Against { source: Arc::clone(&self.source), request: read, full: false }),
                 stop: stop.clone(),
                 waits: Arc::clone(&self.waits),
@@ -93,7 +94,7 @@ impl Reconciler {
             })
             .await?;
             found.superseded_rows += report.rows_superseded;
-            let rows = missing_rows(&report.differences);
+            let rows = missing_rows(&report);
             found.missing_rows += rows.count;
             if rows.count > RowCount::ZERO {
                 missing.push(RowsOfTable { table: name, ids: rows.ids });
@@ -110,11 +111,11 @@ struct Missing {
     ids: Vec<String>,
 }
 
-fn missing_rows(differences: &[Difference]) -> Missing {
-    let mut count = RowCount::ZERO;
+fn missing_rows(report: &VerifyReport) -> Missing {
+    let mut count = RowCount(report.differences_more);
     let mut ids = Vec::new();
-    let mut nameless = false;
-    for difference in differences {
+    let mut nameless = report.differences_more > 0;
+    for difference in &report.differences {
         match difference {
             Difference::RowMissing(row) | Difference::RowLate(row) | Difference::RowVersion(row) => {
                 count += RowCount(1);

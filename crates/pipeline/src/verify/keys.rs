@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
-use model::{Destination, Expr, Fault, Format, KeyDigest, Manifest, Micros, ReadRequest, RowCount, TableSpec, Window};
+use model::{
+    DeletedRows, Destination, Expr, Fault, Format, KeyDigest, Manifest, Micros, ReadRequest, Relation, RowCount,
+    TableSpec, Window,
+};
 
 use super::file::{self, RowTexts};
-use super::source::{Ingested, Stored};
+use super::source::{Ingested, Place, Scope, Stored};
 use super::{Difference, RowName, VerifyReport};
 use crate::key::Keys;
 
@@ -30,13 +33,11 @@ pub(super) struct KeyColumns {
 struct Round {
     number: u64,
     rounds: u64,
-    exported_at: Micros,
-    rows_left: Option<u64>,
+    scope: Scope,
     has_trace: bool,
     has_version: bool,
     exported: HashMap<u64, Exported>,
-    superseded: u64,
-    differences: Vec<Difference>,
+    found: VerifyReport,
 }
 
 /// An exported key that the source has not shown yet.
@@ -48,8 +49,11 @@ struct Exported {
 }
 
 impl KeyColumns {
-    /// The columns of the manifest that hold the table's key as it is stored; `None` where one is missing.
-    pub(super) fn of(manifest: &Manifest, table: &TableSpec) -> Option<Self> {
+    /// The columns of the manifest that hold the table's key as it is stored, `altered` ones apart; `None` where
+    /// one is missing.
+    pub(super) fn of(manifest: &Manifest, table: &TableSpec, altered: &[String]) -> Option<Self> {
+        let as_stored =
+            |name: &String| !altered.contains(name) && manifest.columns.iter().any(|column| column.name == *name);
         let named = |physical: &str| {
             let stored_as_is = |expr: &Expr| match expr {
                 Expr::Column(name) => **name == *physical,
@@ -57,7 +61,7 @@ impl KeyColumns {
                 _ => false,
             };
             let names = table.columns.iter().filter(|column| stored_as_is(&column.expr)).map(|column| &column.name);
-            names.into_iter().find(|name| manifest.columns.iter().any(|column| column.name == **name)).cloned()
+            names.into_iter().find(|name| as_stored(name)).cloned()
         };
         let trace_id = match table.order.trace_id {
             Some(physical) => Some(named(physical)?),
@@ -80,6 +84,7 @@ impl KeyColumns {
 pub(super) async fn compare(
     manifest: &Manifest,
     columns: &KeyColumns,
+    scope: &Scope,
     stored: &Stored,
     destination: &dyn Destination,
     format: &dyn Format,
@@ -90,13 +95,11 @@ pub(super) async fn compare(
         let mut round = Round {
             number,
             rounds,
-            exported_at: manifest.exported_at,
-            rows_left: manifest.truncated.then(|| manifest.rows.get()),
+            scope: scope.clone(),
             has_trace: columns.trace_id.is_some(),
             has_version: columns.version.is_some(),
             exported: HashMap::new(),
-            superseded: 0,
-            differences: Vec::new(),
+            found: VerifyReport::default(),
         };
         for receipt in &manifest.files {
             round = file::scan(receipt, destination, format, &columns.names(), round, Round::add_exported).await?;
@@ -104,8 +107,12 @@ pub(super) async fn compare(
         round = stored.fold(stored.request(), round, Round::take_stored).await?;
         round.exported.retain(|_, exported| !exported.seen);
         if !round.exported.is_empty() {
-            // Outside of the window and the filter: what was changed since belongs to a later window.
-            let anywhere = ReadRequest { filter: None, window: Window::default(), ..stored.request() };
+            // Outside of the window and the filter: what was changed since belongs to a later window, and so
+            // does its deletion, where the source keeps deletions.
+            let tells_deletions = stored.against.source.capabilities().deletions
+                && matches!(stored.against.request.table.relation, Relation::Stored(_));
+            let deleted = if tells_deletions { DeletedRows::Included } else { DeletedRows::LeftOut };
+            let anywhere = ReadRequest { filter: None, window: Window::default(), deleted, ..stored.request() };
             round = stored.fold(anywhere, round, Round::take_from_anywhere).await?;
             round.exported.retain(|_, exported| !exported.seen);
         }
@@ -114,8 +121,7 @@ pub(super) async fn compare(
                 round = file::scan(receipt, destination, format, &columns.names(), round, Round::name_gone).await?;
             }
         }
-        report.rows_superseded += RowCount(round.superseded);
-        report.differences.append(&mut round.differences);
+        report.merge(round.found);
     }
     Ok(())
 }
@@ -126,7 +132,7 @@ impl Round {
             let (name, version) = self.exported_row(row);
             let Some(hash) = self.hash(&name.trace_id, &name.id) else { continue };
             if self.exported.insert(hash, Exported { version, seen: false }).is_some() {
-                self.differences.push(Difference::RowTwice(name));
+                self.found.add(Difference::RowTwice(name));
             }
         }
         Ok(self)
@@ -135,13 +141,9 @@ impl Round {
     fn take_stored(mut self, batch: &RecordBatch) -> Result<Self, Fault> {
         let (keys, ingested) = (Keys::of(batch)?, Ingested::of(batch));
         for row in 0..keys.len() {
-            let since = ingested.since(row, self.exported_at);
-            if !since {
-                match &mut self.rows_left {
-                    Some(0) => continue,
-                    Some(left) => *left -= 1,
-                    None => {}
-                }
+            let place = self.scope.place(&keys, &ingested, row);
+            if place == Place::Behind {
+                continue;
             }
             let Some(hash) = self.hash(keys.trace_id(row), keys.id(row)) else { continue };
             let name = || stored_row(&keys, &ingested, row);
@@ -149,15 +151,16 @@ impl Round {
                 Some(exported) => {
                     exported.seen = true;
                     match exported.version {
-                        _ if since => self.superseded += 1,
+                        _ if place == Place::Since => self.found.rows_superseded += RowCount(1),
                         Some(version) if Some(version) != keys.version(row) => {
-                            self.differences.push(Difference::RowVersion(name()));
+                            self.found.add(Difference::RowVersion(name()));
                         }
                         _ => {}
                     }
                 }
-                None if since => self.differences.push(Difference::RowLate(name())),
-                None => self.differences.push(Difference::RowMissing(name())),
+                None if place == Place::Before => self.found.add(Difference::RowMissing(name())),
+                None if self.scope.awaits_late_rows() => self.found.add(Difference::RowLate(name())),
+                None => self.found.rows_since += RowCount(1),
             }
         }
         Ok(self)
@@ -169,10 +172,10 @@ impl Round {
             let Some(hash) = self.hash(keys.trace_id(row), keys.id(row)) else { continue };
             let Some(exported) = self.exported.get_mut(&hash) else { continue };
             exported.seen = true;
-            if ingested.since(row, self.exported_at) {
-                self.superseded += 1;
+            if ingested.since(row, self.scope.exported_at) {
+                self.found.rows_superseded += RowCount(1);
             } else {
-                self.differences.push(Difference::RowExtra(stored_row(&keys, &ingested, row)));
+                self.found.add(Difference::RowExtra(stored_row(&keys, &ingested, row)));
             }
         }
         Ok(self)
@@ -184,7 +187,7 @@ impl Round {
             if let Some(hash) = self.hash(&name.trace_id, &name.id)
                 && self.exported.remove(&hash).is_some()
             {
-                self.differences.push(Difference::RowGone(name));
+                self.found.add(Difference::RowGone(name));
             }
         }
         Ok(self)

@@ -20,6 +20,7 @@ pub use difference::{Difference, RowName};
 
 use crate::retry::Retrying;
 use crate::{Budget, Waits};
+use keys::KeyColumns;
 use source::Stored;
 
 /// What is to be verified, and how.
@@ -33,6 +34,9 @@ pub struct Verification {
     pub format: &'static dyn Format,
     /// What of the files is read.
     pub files: FilesRead,
+    /// Columns whose cells may differ from what is stored, because they are masked or made safe for
+    /// spreadsheets: keys are not read from them.
+    pub altered: Vec<String>,
     /// The source, where it is to be compared too.
     pub against: Option<Against>,
     /// Raised when the verification should end early.
@@ -75,16 +79,48 @@ pub struct VerifyReport {
     pub rows_in_files: RowCount,
     /// Rows that the source has now; `None` where it was not compared.
     pub rows_in_source: Option<RowCount>,
-    /// Exported rows that have a newer version by now: not a difference, a later window has them.
+    /// Exported rows that have a newer version by now, or were deleted: not a difference, a later window has them.
     pub rows_superseded: RowCount,
-    /// Everything that is not as it should be.
+    /// Rows that were stored after an export whose window has no end: not a difference, another export has them.
+    pub rows_since: RowCount,
+    /// What is not as it should be; of very many differences the first ones.
     pub differences: Vec<Difference>,
+    /// Differences beyond those.
+    pub differences_more: u64,
+}
+
+/// Differences that are named. Of a manifest that has little to do with its source every row differs.
+const DIFFERENCES_MAX: usize = 10_000;
+
+impl VerifyReport {
+    /// Adds a difference, by name as long as there are not too many.
+    fn add(&mut self, difference: Difference) {
+        if self.differences.len() < DIFFERENCES_MAX {
+            self.differences.push(difference);
+        } else {
+            self.differences_more += 1;
+        }
+    }
+
+    /// Adds what was found of another table of the same window.
+    pub fn merge(&mut self, other: Self) {
+        self.files_read += other.files_read;
+        self.rows_in_files += other.rows_in_files;
+        self.rows_in_source = match (self.rows_in_source, other.rows_in_source) {
+            (Some(before), Some(rows)) => Some(before + rows),
+            (before, rows) => before.or(rows),
+        };
+        self.rows_superseded += other.rows_superseded;
+        self.rows_since += other.rows_since;
+        self.differences_more += other.differences_more;
+        other.differences.into_iter().for_each(|difference| self.add(difference));
+    }
 }
 
 /// Compares a finished run with its files and, where given, its source. Differences are not faults:
 /// a fault means that the comparison itself could not be made.
 pub async fn verify(verification: Verification) -> Result<VerifyReport, Fault> {
-    let Verification { manifest, destination, format, files, against, stop, waits, budget } = verification;
+    let Verification { manifest, destination, format, files, altered, against, stop, waits, budget } = verification;
     let retrying = Retrying::new(waits, stop.clone(), &budget);
     let work = async {
         let mut report = VerifyReport { differences: manifest::contradictions(&manifest), ..VerifyReport::default() };
@@ -94,7 +130,8 @@ pub async fn verify(verification: Verification) -> Result<VerifyReport, Fault> {
         }
         if let Some(against) = against {
             let stored = Stored { against, budget, stop: stop.clone(), retrying: retrying.clone() };
-            source::compare(&manifest, &stored, &*destination, format, &mut report).await?;
+            let columns = KeyColumns::of(&manifest, &stored.against.request.table, &altered);
+            source::compare(&manifest, columns, &stored, &*destination, format, &mut report).await?;
         }
         Ok(report)
     };

@@ -7,7 +7,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
     ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format, KeyDigest, Manifest, Micros,
-    ReadRequest, Relation, RowCount, Stop, TimestampStyle, VersionScope,
+    OrderKey, ReadRequest, Relation, RowCount, Stop, TimestampStyle, VersionScope,
 };
 
 use super::keys::{self, KeyColumns};
@@ -29,41 +29,83 @@ pub(super) struct Stored {
     pub(super) retrying: Retrying,
 }
 
+/// Which rows of the source are looked at, and how they stand to the export.
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub(super) exported_at: Micros,
+    /// Where the export was cut by a limit, rows behind its last one are not looked at.
+    cut_after: Option<OrderKey>,
+    /// Without an end, a window goes on: what is stored later is no part of the export.
+    ends: bool,
+}
+
+/// How a row of the source stands to the export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Behind the last row of an export that a limit cut.
+    Behind,
+    /// Stored when the export was made.
+    Before,
+    /// Stored since.
+    Since,
+}
+
+impl Scope {
+    fn of(manifest: &Manifest) -> Self {
+        let Manifest { exported_at, cut_after, window, .. } = manifest;
+        Self { exported_at: *exported_at, cut_after: cut_after.clone(), ends: window.to.is_some() }
+    }
+
+    /// Where a row of a batch stands.
+    pub(super) fn place(&self, keys: &Keys<'_>, ingested: &Ingested<'_>, row: usize) -> Place {
+        match &self.cut_after {
+            Some(last) if keys.order_key(row) > *last => Place::Behind,
+            _ if ingested.since(row, self.exported_at) => Place::Since,
+            _ => Place::Before,
+        }
+    }
+
+    /// Whether a row that was stored since, and is not in the export, should be.
+    pub(super) fn awaits_late_rows(&self) -> bool {
+        self.ends
+    }
+}
+
 /// Rows of the source that were there when the export was made, and those stored since.
 struct Split {
-    exported_at: Micros,
-    /// Where the export was cut by a limit, rows behind its last one are not looked at.
-    rows_left: Option<u64>,
+    scope: Scope,
     before: KeyDigest,
     since: KeyDigest,
 }
 
 /// Rows of buckets that differ, when files cannot tell.
 struct Suspects {
-    exported_at: Micros,
+    scope: Scope,
     buckets: Vec<u8>,
+    /// At most [`NAMES_MAX`].
     before: Vec<(u64, RowName)>,
+    before_more: bool,
     since: Vec<RowName>,
+    since_more: u64,
 }
+
+/// Rows whose names are kept while nothing but a digest tells which of them are missing.
+const NAMES_MAX: usize = 100_000;
 
 /// Adds everything in which the source differs from the manifest to `report`.
 pub(super) async fn compare(
     manifest: &Manifest,
+    columns: Option<KeyColumns>,
     stored: &Stored,
     destination: &dyn Destination,
     format: &dyn Format,
     report: &mut VerifyReport,
 ) -> Result<(), Fault> {
+    let scope = Scope::of(manifest);
     let mut exported = KeyDigest::default();
     manifest.files.iter().for_each(|file| exported.merge(&file.key_digest));
     let request = stored.request();
-    let rows_left = manifest.truncated.then(|| manifest.rows.get());
-    let split = Split {
-        exported_at: manifest.exported_at,
-        rows_left,
-        before: KeyDigest::default(),
-        since: KeyDigest::default(),
-    };
+    let split = Split { scope: scope.clone(), before: KeyDigest::default(), since: KeyDigest::default() };
     let split = stored.fold(request.clone(), split, Split::add).await?;
     report.rows_in_source = Some(RowCount(split.before.rows() + split.since.rows()));
     let buckets = split.before.differing_buckets(&exported);
@@ -71,17 +113,16 @@ pub(super) async fn compare(
     if buckets.is_empty() && split.since.rows() == 0 && !full {
         return Ok(());
     }
-    match KeyColumns::of(manifest, &request.table) {
+    match columns {
         Some(columns) if format.scanner(model::Compression::None, &columns.names()).is_ok() => {
             let known = report.differences.len();
-            keys::compare(manifest, &columns, stored, destination, format, report).await?;
+            keys::compare(manifest, &columns, &scope, stored, destination, format, report).await?;
             // Where all keys agree only versions can differ, which these files do not hold.
             if report.differences.len() == known && report.rows_superseded == RowCount::ZERO {
-                report.differences.extend(buckets.into_iter().map(|bucket| Difference::Bucket {
-                    bucket,
-                    exported: RowCount(exported.bucket(bucket).0),
-                    stored: RowCount(split.before.bucket(bucket).0),
-                }));
+                for bucket in buckets {
+                    let (exported, stored) = (exported.bucket(bucket).0, split.before.bucket(bucket).0);
+                    report.add(Difference::Bucket { bucket, exported: RowCount(exported), stored: RowCount(stored) });
+                }
             }
             Ok(())
         }
@@ -90,7 +131,8 @@ pub(super) async fn compare(
         )
         .hint("verify without --full, which compares the key digest")),
         _ => {
-            let suspects = Suspects { exported_at: manifest.exported_at, buckets, before: vec![], since: vec![] };
+            let suspects =
+                Suspects { scope, buckets, before: vec![], before_more: false, since: vec![], since_more: 0 };
             let suspects = stored.fold(request, suspects, Suspects::add).await?;
             suspects.name(&exported, &split.before, report);
             Ok(())
@@ -178,15 +220,10 @@ impl Split {
         let (keys, ingested) = (Keys::of(batch)?, Ingested::of(batch));
         let mut scratch = Vec::new();
         for row in 0..keys.len() {
-            let digest = if ingested.since(row, self.exported_at) {
-                &mut self.since
-            } else {
-                match &mut self.rows_left {
-                    Some(0) => continue,
-                    Some(left) => *left -= 1,
-                    None => {}
-                }
-                &mut self.before
+            let digest = match self.scope.place(&keys, &ingested, row) {
+                Place::Behind => continue,
+                Place::Since => &mut self.since,
+                Place::Before => &mut self.before,
             };
             digest.add(keys.trace_id(row), keys.id(row), keys.version(row), &mut scratch);
         }
@@ -205,10 +242,13 @@ impl Suspects {
                 id: keys.id(row).to_owned(),
                 ingested: ingested.at(row),
             };
-            if ingested.since(row, self.exported_at) {
-                self.since.push(name());
-            } else if self.buckets.contains(&KeyDigest::bucket_of(hash)) {
-                self.before.push((hash, name()));
+            match self.scope.place(&keys, &ingested, row) {
+                Place::Behind => {}
+                Place::Since if self.since.len() == NAMES_MAX => self.since_more += 1,
+                Place::Since => self.since.push(name()),
+                Place::Before if !self.buckets.contains(&KeyDigest::bucket_of(hash)) => {}
+                Place::Before if self.before.len() == NAMES_MAX => self.before_more = true,
+                Place::Before => self.before.push((hash, name())),
             }
         }
         Ok(self)
@@ -216,13 +256,20 @@ impl Suspects {
 
     /// Names what the digest alone tells: one row too many in a bucket is the row whose hash is the difference.
     fn name(self, exported: &KeyDigest, before: &KeyDigest, report: &mut VerifyReport) {
-        report.differences.extend(self.since.into_iter().map(Difference::RowLate));
+        if self.scope.awaits_late_rows() {
+            self.since.into_iter().for_each(|row| report.add(Difference::RowLate(row)));
+            report.differences_more += self.since_more;
+        } else {
+            report.rows_since += RowCount(self.since.len() as u64 + self.since_more);
+        }
         for bucket in self.buckets {
             let ((rows_exported, sum_exported), (rows_stored, sum_stored)) =
                 (exported.bucket(bucket), before.bucket(bucket));
             let surplus = sum_stored.wrapping_sub(sum_exported);
-            let missing = self.before.iter().find(|(hash, _)| *hash == surplus && rows_stored == rows_exported + 1);
-            report.differences.push(match missing {
+            // Of too many rows some have no name here, and another could take the blame.
+            let named = rows_stored == rows_exported + 1 && !self.before_more;
+            let missing = self.before.iter().find(|(hash, _)| named && *hash == surplus);
+            report.add(match missing {
                 Some((_, row)) => Difference::RowMissing(row.clone()),
                 None => Difference::Bucket { bucket, exported: RowCount(rows_exported), stored: RowCount(rows_stored) },
             });

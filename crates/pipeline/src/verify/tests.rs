@@ -30,6 +30,7 @@ async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyRepo
     let request = bench.spec.request.clone();
     let verification = Verification {
         files: FilesRead::All,
+        altered: vec![],
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,
