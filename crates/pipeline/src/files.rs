@@ -354,16 +354,25 @@ impl Files {
         if let (true, Some(manifest)) = (self.publishing, &self.spec.files.manifest) {
             self.destination.remove(manifest).await?;
         }
-        let file = self.spec.files.under_way(&self.checkpoint)?;
-        let done = std::mem::take(&mut self.checkpoint.done);
-        self.checkpoint.done_after = None;
-        self.remove_open(file).await?;
-        for file in done {
-            if !self.destination.remove(&file.key).await? {
-                tracing::warn!(file = %file.key, "the file of a cancelled run cannot be removed");
+        let under_way = self.spec.files.under_way(&self.checkpoint)?;
+        // The checkpoint names files until they are gone: a successor finds what this run could not remove.
+        let (mut left, mut failure) = (Vec::new(), None);
+        for file in std::mem::take(&mut self.checkpoint.done) {
+            match self.destination.remove(&file.key).await {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!(file = %file.key, "the file of a cancelled run cannot be removed"),
+                Err(fault) => {
+                    left.push(file);
+                    failure.get_or_insert(fault);
+                }
             }
         }
-        Ok(())
+        if left.is_empty() {
+            self.checkpoint.done_after = None;
+        }
+        self.checkpoint.done = left;
+        self.remove_open(under_way).await?;
+        failure.map_or(Ok(()), Err)
     }
 
     fn report(&mut self, watch: &Watch) {

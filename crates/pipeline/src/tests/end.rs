@@ -111,6 +111,22 @@ async fn a_cancelled_successor_removes_what_its_predecessor_uploaded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_a_cancelled_run_cannot_remove_is_left_to_its_successor() {
+    let bench = Bench::new(60).rolled(200);
+    assert!(matches!(bench.attempt(Some((60, Trouble::CrashBefore))).await, Ended::Crashed));
+    let first = bench.files().into_keys().next().unwrap();
+    assert!(bench.files().len() > 1);
+
+    *bench.shelf.stuck.lock().unwrap() = Some(first.clone());
+    assert!(matches!(bench.attempt(Some((0, Trouble::Stop(StopReason::Cancelled)))).await, Ended::Failed(_)));
+    assert_eq!(bench.files().into_keys().collect::<Vec<_>>(), [first]);
+
+    *bench.shelf.stuck.lock().unwrap() = None;
+    assert!(matches!(bench.attempt(Some((0, Trouble::Stop(StopReason::Cancelled)))).await, Ended::Failed(_)));
+    assert!(bench.files().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_lease_stops_every_write_and_touches_nothing() {
     let whole = Bench::new(60).rolled(200);
     whole.attempt(None).await;

@@ -25,6 +25,8 @@ pub(crate) struct Shelf {
     /// The file of every upload that was ever begun.
     names: Mutex<BTreeMap<u64, String>>,
     next_upload: AtomicUsize,
+    /// A file that cannot be removed.
+    pub(crate) stuck: Mutex<Option<String>>,
 }
 
 struct ShelfWriter {
@@ -51,6 +53,7 @@ impl Shelf {
             uploads: Arc::default(),
             names: Mutex::default(),
             next_upload: AtomicUsize::new(0),
+            stuck: Mutex::default(),
         }
     }
 
@@ -148,6 +151,9 @@ impl Destination for Shelf {
 
     async fn remove(&self, file: &FileName) -> Result<bool, Fault> {
         let trouble = self.calls.before("remove").await?;
+        if self.stuck.lock().unwrap().as_deref() == Some(file.as_str()) {
+            return Err(Fault::new(FaultKind::Credentials, format!("{file} may not be removed")));
+        }
         self.visible.lock().unwrap().remove(file.as_str());
         self.calls.after(trouble).await.map(|()| true)
     }
