@@ -192,14 +192,21 @@ impl Destination for LocalDestination {
         blocking("write", target.clone(), move || {
             create_parents(&target)?;
             let partial = partial_of(&target);
-            let mut written = File::create(&partial)?;
-            written.write_all(&text)?;
-            written.sync_all()?;
-            fs::rename(&partial, &target)?;
-            sync_directory(&target)
+            let written = write_synced(&partial, &text).and_then(|()| fs::rename(&partial, &target));
+            if written.is_err() {
+                // The first failure is what the user must see; on a full disk the removal succeeds.
+                fs::remove_file(&partial).ok();
+            }
+            written.and_then(|()| sync_directory(&target))
         })
         .await
     }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// What `target` is called until it is complete.

@@ -151,6 +151,17 @@ async fn a_directory_that_cannot_be_written_names_the_path_and_what_to_do() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+#[tokio::test]
+async fn a_manifest_that_cannot_be_written_leaves_nothing_half_written() {
+    let directory = tempfile::tempdir().unwrap();
+    // Nothing can be renamed to a directory, so the last step fails after everything was written.
+    fs::create_dir(directory.path().join("a.json")).unwrap();
+    let local = LocalDestination::new(directory.path());
+    let manifest = Published { text: Bytes::from_static(b"{}"), files: vec![] };
+    local.publish(&manifest, &name("a.json")).await.unwrap_err();
+    assert!(!directory.path().join("a.json.partial").exists());
+}
+
 #[test]
 fn a_full_disk_is_not_waited_for() {
     let fault = classify("write", Path::new("/x/a.csv.partial"), ErrorKind::StorageFull.into());

@@ -58,6 +58,17 @@ impl OutputName {
         self.text == "-"
     }
 
+    /// The path of an output on this machine, however it is written.
+    fn local(&self) -> Option<&Path> {
+        match self.place.split_once("://") {
+            None => (!self.is_stdout()).then_some(Path::new(&self.place)),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
+                rest.find('/').map(|at| Path::new(&rest[at..]))
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Connects the destination and fixes the names of files. Nothing is sent.
     ///
     /// A place that ends in `/`, and a folder that exists, get a file named after project and table.
@@ -71,8 +82,8 @@ impl OutputName {
         let connected = destinations::connect(&self.text, &RawOptions::default(), &config::environment)?;
         let shown = connected.to.to_string();
         let mut place = shown.clone();
-        if !self.text.contains("://") && !self.is_stdout() {
-            refuse_inside("--output", Path::new(&self.place), data)?;
+        if let Some(local) = self.local() {
+            refuse_inside("--output", local, data)?;
             place = absolute(Path::new(&shown)).map_or(place, |path| path.display().to_string());
         }
         if self.is_stdout() && args.roll_size.is_some() {
@@ -133,6 +144,10 @@ impl Output {
     /// attempt at it made.
     pub async fn refuse_existing(&self, unfinished: &[FileReceipt]) -> Result<(), Fault> {
         let mut names = vec![self.layout.file(1)?];
+        // The parts of an earlier export follow one another, so the second one tells of all.
+        if self.layout.roll_bytes.is_some() {
+            names.push(self.layout.file(2)?);
+        }
         names.extend(self.layout.manifest.clone());
         for name in names {
             let Some(found) = self.destination.head(&name).await? else { continue };

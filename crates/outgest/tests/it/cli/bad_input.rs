@@ -152,9 +152,20 @@ fn an_existing_output_is_refused_unless_overwritten() {
 }
 
 #[test]
+fn a_part_of_an_earlier_export_is_refused_unless_overwritten() {
+    let bench = Bench::with_reference_rows();
+    bench.write("out-part-00002.csv", "mine");
+    let rolled = ["export", "--project", "proj-e2e", "--roll-size", "1MB", "-o", "out.csv"];
+    bench.refused(rolled, &["out-part-00002.csv", "--overwrite"]);
+    assert_eq!(bench.listing(), ["out-part-00002.csv"]);
+}
+
+#[test]
 fn an_output_inside_the_data_directory_is_refused() {
     let bench = Bench::with_reference_rows();
-    bench.refused(["export", "--project", "proj-e2e", "-o", "data/out.csv"], &["data directory"]);
+    for output in ["data/out.csv".to_owned(), format!("file://{}/outgest.db", bench.file("data").display())] {
+        bench.refused(["export", "--project", "proj-e2e", "--overwrite", "-o", &output], &["data directory"]);
+    }
 }
 
 #[test]
