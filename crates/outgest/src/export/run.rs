@@ -89,7 +89,10 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
     stopping.abort();
     match outcome {
         Ok(outcome) => {
-            attempt.settle(RunState::Completed, None, config::now()).await?;
+            // Files and manifest are there: the user must see the receipt, whatever happens to the note.
+            if let Err(unsettled) = attempt.settle(RunState::Completed, None, config::now()).await {
+                tracing::warn!(cause = %unsettled, "the end of the run could not be noted");
+            }
             let took = began.elapsed();
             let text = if args.json {
                 format!("{}\n", receipt::to_json(&outcome.receipt, took))

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use enrich::{Comments, Prices, Scores, resolve_comments};
 use model::{
-    ByteCount, CommentLookup, CompareOp, DeletedRows, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal, Micros,
-    ReadRequest, Relation, RunId, VersionScope,
+    ByteCount, CommentLookup, CompareOp, Cursor, DeletedRows, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal,
+    Micros, ReadRequest, Relation, RunId, VersionScope,
 };
 use pipeline::{Budget, Earlier, FileLayout, RunSpec};
 use sha2::{Digest, Sha256};
@@ -63,7 +63,9 @@ pub async fn read_request(
         (filter, _) => filter,
     };
     let starts_from = starts_from(filter.as_ref(), request.table.order.time);
-    let since = [request.window.from, starts_from].into_iter().flatten().max();
+    // A window of ingestion times holds rows of any age, and scores are as old as their rows.
+    let window_from = request.window.from.filter(|_| request.cursor == Cursor::StartTime);
+    let since = [window_from, starts_from].into_iter().flatten().max();
     Ok(ReadRequest {
         run: run.clone(),
         project: request.project.clone(),

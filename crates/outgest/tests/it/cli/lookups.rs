@@ -35,6 +35,23 @@ fn an_observation_shows_the_prices_of_its_model() {
     assert_eq!((&of("e-unknown")["modelId"], &of("e-")["modelId"]), (&json!("unknown"), &Value::Null));
 }
 
+/// A window of ingestion times holds rows of any age, which have scores of any age.
+#[test]
+fn a_row_that_was_corrected_late_keeps_its_old_scores() {
+    let bench = Bench::new();
+    let old = event("old", json!({"start_time": "2026-01-01 00:00:00", "updated_at": "2026-06-10 00:00:00"}));
+    bench.ok(["import", &bench.write("events.jsonl", old)]);
+    let score = json!({"project_id": "p", "id": "s", "timestamp": "2026-01-02 00:00:00", "name": "quality",
+        "data_type": "NUMERIC", "value": 1, "trace_id": "t1", "observation_id": "old"});
+    bench.ok(["import", "--table", "scores", &bench.write("scores.jsonl", score.to_string())]);
+
+    let window = ["--project", "p", "--cursor", "ingested", "--since", "2026-06-09"];
+    let expected = [json!({"id": "old", "quality": [1]})];
+    assert_eq!(bench.rows(&[&window[..], &["--columns", "id"]].concat()), expected);
+    let filter = r#"[{"type":"numberObject","column":"scores_avg","key":"quality","operator":">","value":0}]"#;
+    assert_eq!(bench.rows(&[&window[..], &["--columns", "id", "--filter", filter]].concat()), expected);
+}
+
 #[test]
 fn a_score_shows_and_filters_by_name_user_and_tags_of_its_trace() {
     let bench = Bench::new();
