@@ -49,6 +49,7 @@ impl TraceIndex {
                 .ok_or_else(|| Fault::bad_request("the store has more than 2^32 scores of one project"))?;
         }
         entries.sort_unstable();
+        entries.shrink_to_fit();
         Ok(Self { entries, starts })
     }
 

@@ -18,6 +18,7 @@ mod holds;
 mod integrations;
 mod jobs;
 mod json;
+mod lookup;
 mod migrations;
 mod notices;
 mod paging;

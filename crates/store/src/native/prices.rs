@@ -8,13 +8,11 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Set};
 
 use super::entities::model_price;
+use super::lookup::lookup_ids;
 use super::{NativeStore, statement_failed};
 
 /// Rows per INSERT: SQLite takes 32,766 values, a row has five.
 const ROWS_PER_INSERT: usize = 1_000;
-
-/// Most ids one look-up may name (promised by [`PriceLookup`]).
-const IDS_PER_LOOKUP: usize = 1_000;
 
 /// Prices to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +58,10 @@ impl NativeStore {
 impl PriceLookup for NativeStore {
     async fn prices(&self, project: &ProjectId, models: &[&str]) -> Result<Vec<ModelPrices>, Fault> {
         use model_price::Column;
-        if models.len() > IDS_PER_LOOKUP {
-            let message = format!("a price look-up named {} ids, the limit is {IDS_PER_LOOKUP}", models.len());
-            return Err(Fault::bug(message));
-        }
+        let models = lookup_ids("price", models)?;
         let visible = Condition::any().add(Column::ProjectId.is_null()).add(Column::ProjectId.eq(project.as_str()));
         let rows = model_price::Entity::find()
-            .filter(Column::ModelId.is_in(models.iter().copied()))
+            .filter(Column::ModelId.is_in(models))
             .filter(visible)
             .all(&self.database)
             .await
