@@ -15,9 +15,7 @@ mod scores;
 #[cfg(test)]
 mod test_rows;
 
-pub use comments::{
-    COMMENT_FILTERS_LEFT_OUT, Comments, NoComments, resolve_comments, tests_comments, without_comment_tests,
-};
+pub use comments::{Comments, resolve_comments};
 pub use links::Links;
 pub use mask::Mask;
 pub use prices::Prices;

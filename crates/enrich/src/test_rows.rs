@@ -186,13 +186,7 @@ impl CommentLookup for NoComments {
         Ok(vec![])
     }
 
-    async fn commented(
-        &self,
-        _: &ProjectId,
-        _: ObjectKind,
-        _: &model::CommentTest,
-        _: usize,
-    ) -> Result<Vec<String>, Fault> {
+    async fn commented(&self, _: &model::CommentScope, _: &model::CommentTest, _: usize) -> Result<Vec<String>, Fault> {
         Ok(vec![])
     }
 

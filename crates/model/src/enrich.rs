@@ -130,6 +130,17 @@ impl ObjectKind {
     }
 }
 
+/// Which comments a test looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommentScope {
+    /// The project.
+    pub project: ProjectId,
+    /// On this kind of object.
+    pub kind: ObjectKind,
+    /// Written until then: a run that is continued finds what it found when it began.
+    pub as_of: Micros,
+}
+
 /// Comments by object.
 #[async_trait]
 pub trait CommentLookup: Send + Sync {
@@ -138,13 +149,7 @@ pub trait CommentLookup: Send + Sync {
     async fn comments(&self, project: &ProjectId, kind: ObjectKind, ids: &[&str]) -> Result<Vec<Comment>, Fault>;
 
     /// Ids of the objects *with comments* that pass the test, at most `limit` + 1 of them, sorted.
-    async fn commented(
-        &self,
-        project: &ProjectId,
-        kind: ObjectKind,
-        test: &CommentTest,
-        limit: usize,
-    ) -> Result<Vec<String>, Fault>;
+    async fn commented(&self, scope: &CommentScope, test: &CommentTest, limit: usize) -> Result<Vec<String>, Fault>;
 
     /// Whether the project has any comment on this kind of object.
     async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault>;

@@ -69,8 +69,8 @@ pub use destination::{
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
 pub use download::Downloads;
 pub use enrich::{
-    Comment, CommentLookup, Enricher, Enrichment, Lookups, ModelPrices, ObjectKind, PriceLookup, ScoreLookup,
-    ScoreName, ScoreRow, ScoreScope,
+    Comment, CommentLookup, CommentScope, Enricher, Enrichment, Lookups, ModelPrices, ObjectKind, PriceLookup,
+    ScoreLookup, ScoreName, ScoreRow, ScoreScope,
 };
 pub use export::{
     CheckedExport, CreatedExport, Export, ExportAsk, ExportDesk, ExportEstimate, ExportFile, ExportJob, ExportPreview,

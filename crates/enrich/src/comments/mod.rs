@@ -1,9 +1,9 @@
 //! The comments column: what people wrote about a row, oldest first.
 //!
 //! Comments hang on an id alone, so rows of different traces with one id show the same comments.
-//! They are looked up for at most 1,000 ids at a time, and not at all where the project has none.
+//! They are looked up for at most 1,000 ids at a time, and not at all where the project has none. What was
+//! written after the run's "now" is left out, so that a run which is continued shows what it began with.
 
-mod absent;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -17,11 +17,10 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use model::{
-    ColumnType, Comment, CommentLookup, Enricher, Enrichment, Fault, Lookups, ObjectKind, ProjectId, ReadRequest,
-    Reading, key_column,
+    ColumnType, Comment, CommentLookup, CommentScope, Enricher, Enrichment, Fault, Lookups, ReadRequest, Reading,
+    key_column,
 };
 
-pub use absent::{COMMENT_FILTERS_LEFT_OUT, NoComments, tests_comments, without_comment_tests};
 pub use resolve::resolve_comments;
 
 /// Ids of one look-up: the contract of [`CommentLookup`].
@@ -57,7 +56,8 @@ impl Enrichment for Comments {
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         let any = lookups.comments.any(&request.project, kind).await?;
         let lookup = any.then(|| Arc::clone(&lookups.comments));
-        Ok(Arc::new(CommentColumn { project: request.project.clone(), kind, lookup, place: asked, given, schema }))
+        let scope = CommentScope { project: request.project.clone(), kind, as_of: request.as_of };
+        Ok(Arc::new(CommentColumn { scope, lookup, place: asked, given, schema }))
     }
 }
 
@@ -78,8 +78,7 @@ impl Enricher for Unchanged {
 }
 
 struct CommentColumn {
-    project: ProjectId,
-    kind: ObjectKind,
+    scope: CommentScope,
     /// `None` where the project has no comment on this kind of object.
     lookup: Option<Arc<dyn CommentLookup>>,
     /// Where the column stands.
@@ -98,7 +97,8 @@ impl CommentColumn {
         wanted.sort_unstable();
         wanted.dedup();
         for ids in wanted.chunks(IDS_MAX) {
-            for comment in lookup.comments(&self.project, self.kind, ids).await? {
+            let found = lookup.comments(&self.scope.project, self.scope.kind, ids).await?;
+            for comment in found.into_iter().filter(|comment| comment.created_at <= self.scope.as_of) {
                 by_object.entry(comment.object_id.clone()).or_default().push(comment);
             }
         }

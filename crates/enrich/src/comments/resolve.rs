@@ -1,6 +1,6 @@
 //! Comment filters as filters on ids: sources do not know comments, the metadata store does.
 
-use model::{CommentLookup, CommentTest, Expr, Fault, ObjectKind, ProjectId};
+use model::{CommentLookup, CommentScope, CommentTest, Expr, Fault, ObjectKind};
 
 /// Most objects that one comment filter may match: what a predicate on ids can carry.
 const MATCHES_MAX: usize = 50_000;
@@ -12,8 +12,7 @@ const MATCHES_MAX: usize = 50_000;
 /// More than 50,000 matching objects are an error.
 pub async fn resolve_comments(
     expr: Expr,
-    project: &ProjectId,
-    kind: ObjectKind,
+    scope: &CommentScope,
     lookup: &dyn CommentLookup,
     id_column: &str,
 ) -> Result<Expr, Fault> {
@@ -21,9 +20,9 @@ pub async fn resolve_comments(
     collect(&expr, &mut tests);
     let mut resolved: Vec<(CommentTest, Vec<String>)> = Vec::with_capacity(tests.len());
     for test in tests {
-        let ids = lookup.commented(project, kind, &test, MATCHES_MAX).await?;
+        let ids = lookup.commented(scope, &test, MATCHES_MAX).await?;
         if ids.len() > MATCHES_MAX {
-            return Err(too_many(kind, ids.len()));
+            return Err(too_many(scope.kind, ids.len()));
         }
         resolved.push((test, ids));
     }

@@ -6,8 +6,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 use model::{
-    ColumnType, Comment, CommentLookup, CommentTest, CompareOp, Enricher, Enrichment, Expr, Fault, Micros, ObjectKind,
-    ProjectId, TextOp,
+    ColumnType, Comment, CommentLookup, CommentScope, CommentTest, CompareOp, Enricher, Enrichment, Expr, Fault,
+    Micros, ObjectKind, ProjectId, TextOp,
 };
 
 use super::{Comments, resolve_comments};
@@ -33,13 +33,7 @@ impl CommentLookup for Given {
         Ok(self.comments.iter().filter(|comment| ids.contains(&&*comment.object_id)).cloned().collect())
     }
 
-    async fn commented(
-        &self,
-        _: &ProjectId,
-        _: ObjectKind,
-        test: &CommentTest,
-        limit: usize,
-    ) -> Result<Vec<String>, Fault> {
+    async fn commented(&self, _: &CommentScope, test: &CommentTest, limit: usize) -> Result<Vec<String>, Fault> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let prefix = match test {
             CommentTest::Count { .. } => "counted",
@@ -135,8 +129,8 @@ fn content() -> Expr {
 
 async fn resolved(expr: Expr, matches: usize) -> (Result<Expr, Fault>, usize) {
     let given = Given { matches, ..Given::default() };
-    let project = ProjectId::new("p");
-    let result = resolve_comments(expr, &project, ObjectKind::Observation, &given, "span_id").await;
+    let scope = CommentScope { project: ProjectId::new("p"), kind: ObjectKind::Observation, as_of: Micros(0) };
+    let result = resolve_comments(expr, &scope, &given, "span_id").await;
     (result, given.asked.into_inner())
 }
 

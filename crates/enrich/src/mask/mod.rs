@@ -28,11 +28,6 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Columns that are masked, whole or in part, by their names in files; one may come several times.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| &*rule.column)
-    }
-
     /// Reads `--mask` options; `None` where there are none. Reports every problem at once.
     ///
     /// An option is a list `column[.key][:action]`, separated by commas, where the action is `redact`

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use enrich::resolve_comments;
 use model::filter::{SearchType, WireFilter, compile, compile_search, parse_where};
 use model::{
-    ByteCount, ColumnSpec, Cursor, DeletedRows, Expr, Fault, FieldProblem, Micros, ProjectId, ReadRequest, RowsAsk,
-    RunId, TableSpec, VersionScope, Window, nearest,
+    ByteCount, ColumnSpec, CommentScope, Cursor, DeletedRows, Expr, Fault, FieldProblem, Micros, ProjectId,
+    ReadRequest, RowsAsk, RunId, TableSpec, VersionScope, Window, nearest,
 };
 use serde_json::Value;
 
@@ -75,7 +75,8 @@ impl Asked {
         let filter = match (filter, table.comments) {
             (Some(filter), Some(kind)) => {
                 let id = table.order.id;
-                Some(resolve_comments(filter, project, kind, browse.looked_up.comments.as_ref(), id).await?)
+                let scope = CommentScope { project: project.clone(), kind, as_of: now };
+                Some(resolve_comments(filter, &scope, browse.looked_up.comments.as_ref(), id).await?)
             }
             (filter, _) => filter,
         };

@@ -1,7 +1,7 @@
 //! The comments of a source that has none.
 
 use async_trait::async_trait;
-use model::{Comment, CommentLookup, CommentTest, Fault, ObjectKind, ProjectId};
+use model::{Comment, CommentLookup, CommentScope, CommentTest, Fault, ObjectKind, ProjectId};
 
 /// No row has a comment, and nobody can ask which rows have.
 pub struct NoComments;
@@ -14,7 +14,7 @@ impl CommentLookup for NoComments {
 
     /// Requests with such a test are refused when they are checked. One that was checked while there were
     /// comments must not select all rows, or none, now that there are not.
-    async fn commented(&self, _: &ProjectId, _: ObjectKind, _: &CommentTest, _: usize) -> Result<Vec<String>, Fault> {
+    async fn commented(&self, _: &CommentScope, _: &CommentTest, _: usize) -> Result<Vec<String>, Fault> {
         Err(Fault::bad_request("the source has no comments, so a filter on them cannot be honoured")
             .hint("set source.comments to own where the metadata store holds the comments on these rows"))
     }

@@ -4,8 +4,8 @@
 use enrich::{Mask, resolve_comments};
 use model::filter::{WireFilter, compile, parse_where};
 use model::{
-    CommentLookup, Expr, Fault, FieldProblem, IntegrationSettings, IntegrationTable, ProjectId, TableSpec, Window,
-    event_column, nearest,
+    CommentLookup, CommentScope, Expr, Fault, FieldProblem, IntegrationSettings, IntegrationTable, Micros, ProjectId,
+    TableSpec, Window, event_column, nearest,
 };
 use tables::analytics::{EVENT_TABLES, EventFacts, EventTable, event_table};
 
@@ -73,14 +73,14 @@ impl Scheduled {
         self
     }
 
-    /// Replaces comment tests by the ids that pass them as of now.
-    pub async fn resolved(mut self, comments: &dyn CommentLookup) -> Result<Self, Fault> {
+    /// Replaces comment tests by the ids that pass them as of then.
+    pub async fn resolved(mut self, comments: &dyn CommentLookup, as_of: Micros) -> Result<Self, Fault> {
         // Of tables that nobody comments on, filters stay as they are.
         let Some(kind) = self.of.table.comments else { return Ok(self) };
         if let Some(filter) = self.of.keep.take() {
-            let project = &self.delivery.facts.project;
+            let scope = CommentScope { project: self.delivery.facts.project.clone(), kind, as_of };
             let id = self.of.table.order.id;
-            self.of.keep = Some(resolve_comments(filter, project, kind, comments, id).await?);
+            self.of.keep = Some(resolve_comments(filter, &scope, comments, id).await?);
         }
         Ok(self)
     }

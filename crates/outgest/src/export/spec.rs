@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use enrich::{Comments, Prices, Scores, resolve_comments};
 use model::{
-    ByteCount, CommentLookup, CompareOp, Cursor, DeletedRows, Enrichment, Expr, Fault, FieldRole, KeyRange, Literal,
-    Micros, ReadRequest, Relation, RunId, VersionScope,
+    ByteCount, CommentLookup, CommentScope, CompareOp, Cursor, DeletedRows, Enrichment, Expr, Fault, FieldRole,
+    KeyRange, Literal, Micros, ReadRequest, Relation, RunId, VersionScope,
 };
 use pipeline::{Budget, Earlier, FileLayout, RunSpec};
 use sha2::{Digest, Sha256};
@@ -58,7 +58,8 @@ pub async fn read_request(
 ) -> Result<ReadRequest, Fault> {
     let filter = match (request.filter.clone(), request.table.comments) {
         (Some(filter), Some(kind)) => {
-            Some(resolve_comments(filter, &request.project, kind, comments, request.table.order.id).await?)
+            let scope = CommentScope { project: request.project.clone(), kind, as_of };
+            Some(resolve_comments(filter, &scope, comments, request.table.order.id).await?)
         }
         (filter, _) => filter,
     };

@@ -87,7 +87,7 @@ impl WindowRunner {
                 (false, None) => continue,
             };
             scheduled.delivery.historical = historical;
-            let resolved = scheduled.resolved(&*self.comments).await;
+            let resolved = scheduled.resolved(&*self.comments, window.planned_at).await;
             tables.push(resolved.map_err(|fault| fault.during("looking comments up"))?);
         }
         Ok(tables)

@@ -16,7 +16,7 @@ pub fn check(project: &ProjectId, settings: &IntegrationSettings, table: &Integr
     }
 }
 
-/// The read of a table in a window; comments are looked up as of now.
+/// The read of a table in a window; comments are looked up as of then.
 pub async fn read_of(
     (project, settings, table): (&ProjectId, &IntegrationSettings, &IntegrationTable),
     window: Window,
@@ -31,7 +31,7 @@ pub async fn read_of(
         }
         None => {
             let Scheduled { delivery, of } =
-                Scheduled::new(project, settings, table, (window, None))?.resolved(comments).await?;
+                Scheduled::new(project, settings, table, (window, None))?.resolved(comments, as_of).await?;
             Ok(delivery.spec(&of, run, as_of, Budget::default().threads).request)
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use model::{
-    Comment, CommentLookup, CommentQuery, CommentStore, CommentTest, CommentToAdd, CompareOp, Fault, Micros,
-    ObjectKind, Page, PageRequest, PlacedComment, ProjectId, TextOp,
+    Comment, CommentLookup, CommentQuery, CommentScope, CommentStore, CommentTest, CommentToAdd, CompareOp, Fault,
+    Micros, ObjectKind, Page, PageRequest, PlacedComment, ProjectId, TextOp,
 };
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -15,15 +15,13 @@ use sea_orm::{
 };
 
 use super::entities::comment;
+use super::lookup::lookup_ids;
 use super::paging::{Position, page_of, rows_wanted};
 use super::token::new_id;
 use super::{NativeStore, statement_failed};
 
 /// Rows per INSERT: SQLite takes 32,766 values, a row has seven.
 const ROWS_PER_INSERT: usize = 1_000;
-
-/// Most ids one look-up may name (promised by [`CommentLookup`]).
-const IDS_PER_LOOKUP: usize = 1_000;
 
 /// A comment to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +74,11 @@ impl NativeStore {
 #[async_trait]
 impl CommentLookup for NativeStore {
     async fn comments(&self, project: &ProjectId, kind: ObjectKind, ids: &[&str]) -> Result<Vec<Comment>, Fault> {
-        if ids.len() > IDS_PER_LOOKUP {
-            return Err(Fault::bug(format!(
-                "a comment look-up named {} ids, the limit is {IDS_PER_LOOKUP}",
-                ids.len()
-            )));
-        }
+        let ids = lookup_ids("comment", ids)?;
         let rows = comment::Entity::find()
             .filter(comment::Column::ProjectId.eq(project.as_str()))
             .filter(comment::Column::ObjectKind.eq(kind.as_str()))
-            .filter(comment::Column::ObjectId.is_in(ids.iter().copied()))
+            .filter(comment::Column::ObjectId.is_in(ids))
             .order_by_asc(comment::Column::CreatedAt)
             .order_by_asc(comment::Column::Id)
             .all(&self.database)
@@ -94,17 +87,12 @@ impl CommentLookup for NativeStore {
         Ok(rows.into_iter().map(to_comment).collect())
     }
 
-    async fn commented(
-        &self,
-        project: &ProjectId,
-        kind: ObjectKind,
-        test: &CommentTest,
-        limit: usize,
-    ) -> Result<Vec<String>, Fault> {
+    async fn commented(&self, scope: &CommentScope, test: &CommentTest, limit: usize) -> Result<Vec<String>, Fault> {
         let failed = || statement_failed("search comments");
         let mut rows = comment::Entity::find()
-            .filter(comment::Column::ProjectId.eq(project.as_str()))
-            .filter(comment::Column::ObjectKind.eq(kind.as_str()))
+            .filter(comment::Column::ProjectId.eq(scope.project.as_str()))
+            .filter(comment::Column::ObjectKind.eq(scope.kind.as_str()))
+            .filter(comment::Column::CreatedAt.lte(scope.as_of.0))
             .order_by_asc(comment::Column::ObjectId)
             .stream(&self.database)
             .await
@@ -285,10 +273,15 @@ mod tests {
 
     #[tokio::test]
     async fn tests_select_objects_by_count_and_by_text_in_any_script() {
-        let (_data, store, project) =
-            store_with(&[comment("a", "o1", "Straße ÜBER", 1), comment("b", "o1", "x", 2), comment("c", "o2", "y", 3)])
-                .await;
-        let commented = async |test| store.commented(&project, ObjectKind::Observation, &test, 10).await.unwrap();
+        let (_data, store, project) = store_with(&[
+            comment("a", "o1", "Straße ÜBER", 1),
+            comment("b", "o1", "x", 2),
+            comment("c", "o2", "y", 3),
+            comment("d", "o2", "y", 4),
+        ])
+        .await;
+        let scope = CommentScope { project, kind: ObjectKind::Observation, as_of: Micros(3) };
+        let commented = async |test| store.commented(&scope, &test, 10).await.unwrap();
 
         assert_eq!(commented(CommentTest::Count { op: CompareOp::GreaterEq, value: 2.0 }).await, ["o1"]);
         assert_eq!(commented(CommentTest::Count { op: CompareOp::Less, value: 2.0 }).await, ["o2"]);

@@ -47,9 +47,9 @@ fn a_row_that_was_corrected_late_keeps_its_old_scores() {
 
     let window = ["--project", "p", "--cursor", "ingested", "--since", "2026-06-09"];
     let expected = [json!({"id": "old", "quality": [1]})];
-    assert_eq!(bench.rows(&[&window[..], &["--columns", "id"]].concat()), expected);
+    assert_eq!(bench.rows(&[&window[..], &["--columns", "id,scores"]].concat()), expected);
     let filter = r#"[{"type":"numberObject","column":"scores_avg","key":"quality","operator":">","value":0}]"#;
-    assert_eq!(bench.rows(&[&window[..], &["--columns", "id", "--filter", filter]].concat()), expected);
+    assert_eq!(bench.rows(&[&window[..], &["--columns", "id,scores", "--filter", filter]].concat()), expected);
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl CommentLookup for Nothing {
         Ok(vec![])
     }
 
-    async fn commented(&self, _: &ProjectId, _: ObjectKind, _: &CommentTest, _: usize) -> Result<Vec<String>, Fault> {
+    async fn commented(&self, _: &CommentScope, _: &CommentTest, _: usize) -> Result<Vec<String>, Fault> {
         Ok(vec![])
     }
 
