@@ -251,6 +251,8 @@ pub struct Integration {
     pub last_run: Option<WindowRun>,
     /// Runs that are queued or running.
     pub runs_active: u32,
+    /// Backfills, those that catch up included, of which windows are still to be exported.
+    pub backfills_active: u32,
 }
 
 impl Integration {
@@ -264,7 +266,8 @@ impl Integration {
         match &self.pause {
             Some(Pause { failure: Some(_), .. }) => IntegrationStatus::Failed,
             Some(_) => IntegrationStatus::Paused,
-            None if self.runs_active > 0 => IntegrationStatus::Running,
+            // Between two windows of a backfill there is a moment without a run.
+            None if self.runs_active > 0 || self.backfills_active > 0 => IntegrationStatus::Running,
             None if self.cursor.is_none() => IntegrationStatus::Waiting,
             None => IntegrationStatus::UpToDate,
         }
@@ -276,9 +279,9 @@ impl Integration {
 pub enum IntegrationStatus {
     /// Nothing was exported yet.
     Waiting,
-    /// A window is queued or running.
+    /// A window is queued or running, or a backfill is not through yet.
     Running,
-    /// Every window that has ended is exported.
+    /// Every window that has ended is exported, and no backfill is under way.
     UpToDate,
     /// Somebody paused it.
     Paused,

@@ -94,6 +94,7 @@ impl IntegrationStore for World {
             updated_at: now,
             last_run: None,
             runs_active: 0,
+            backfills_active: 0,
         };
         state.integrations.push(created.clone());
         Ok(created)

@@ -7,7 +7,8 @@ use futures_core::stream::BoxStream;
 
 use super::{
     Backfill, Coverage, Deletions, FileSettings, FoundLater, Integration, IntegrationSettings, IntegrationTable,
-    KeptLetter, KeyTemplate, LettersFrom, NewBackfill, RowsOfTable, RunQuery, SchemaRule, Start, WindowName, WindowRun,
+    KeptLetter, KeyTemplate, LettersFrom, NewBackfill, RowsOfTable, RunCause, RunQuery, SchemaRule, Start, WindowName,
+    WindowRun,
 };
 use crate::{
     Actor, BackfillId, ByteCount, CheckStep, Cursor, ExportEstimate, Fault, IntegrationId, IntegrationKind, JobId,
@@ -281,6 +282,8 @@ pub struct PlannedWindow {
     pub name: WindowName,
     /// Whether it is the one that has just ended.
     pub live: bool,
+    /// Why it is exported.
+    pub cause: RunCause,
 }
 
 /// What the scheduler wants stored for one integration.
@@ -313,9 +316,12 @@ impl WindowPlan {
         let few = due.settings.catch_up_max as usize;
         let missed = rest.map_or(Vec::new(), |rest| schedule.windows_within(rest, few + 1));
         let (missed, catch_up) = if missed.len() > few { (Vec::new(), rest) } else { (missed, None) };
-        let planned = |live| move |span| PlannedWindow { name: WindowName::new(&due.grid, span, 1), live };
-        let mut windows: Vec<PlannedWindow> = missed.into_iter().map(planned(false)).collect();
-        windows.push(planned(true)(live));
+        let planned = |span, live, cause| PlannedWindow { name: WindowName::new(&due.grid, span, 1), live, cause };
+        let missed = missed.into_iter().map(|span| planned(span, false, RunCause::Schedule));
+        let mut windows: Vec<PlannedWindow> = missed.collect();
+        // The schedule would have let it go on: somebody did not want to wait for its end.
+        let is_early = schedule.boundary_upto(upto) != Some(upto);
+        windows.push(planned(live, true, if is_early { RunCause::Request } else { RunCause::Schedule }));
         Some(Self {
             integration: due.integration.clone(),
             expected: Some(expected),

@@ -289,6 +289,7 @@ fn unmade(project: &ProjectId, settings: &IntegrationSettings) -> Integration {
         updated_at: Micros(0),
         last_run: None,
         runs_active: 0,
+        backfills_active: 0,
     }
 }
 

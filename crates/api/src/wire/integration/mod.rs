@@ -91,9 +91,9 @@ pub(crate) struct Integration {
 pub(crate) enum IntegrationStatus {
     /// Nothing was exported yet.
     Waiting,
-    /// A window is queued or running.
+    /// A window is queued or running, or a backfill is not through yet.
     Running,
-    /// Every window that has ended is exported.
+    /// Every window that has ended is exported, and no backfill is under way.
     UpToDate,
     /// Somebody paused it.
     Paused,

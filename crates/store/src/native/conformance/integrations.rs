@@ -153,7 +153,10 @@ pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_ol
     assert_eq!(tick(&store, NOW).await, 1);
     let live = carry_out(&store).await;
     assert_eq!(live.span.to, at("2026-08-01 11:00"));
-    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 07:00")));
+    let behind = shown(&store, &made.id).await;
+    assert_eq!((behind.cursor, behind.runs_active), (Some(at("2026-08-01 07:00")), 0));
+    // No run is under way at this moment, and yet it is not up to date.
+    assert_eq!(behind.status(), IntegrationStatus::Running);
     let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
     let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
@@ -172,7 +175,8 @@ pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_ol
 
     assert!(store.backfills_due(10).await.unwrap().is_empty());
 
-    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+    let through = shown(&store, &made.id).await;
+    assert_eq!((through.cursor, through.status()), (Some(at("2026-08-01 11:00")), IntegrationStatus::UpToDate));
     let page = store.backfills(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
     assert_eq!((page.items[0].state, page.items[0].windows.completed), (BackfillState::Completed, 3));
     let covered = store.coverage(&project(), &made.id).await.unwrap();
@@ -251,6 +255,7 @@ pub(super) async fn running_now_ends_a_window_early_and_the_next_one_follows(sto
     let runs = store.run_integration(&project(), &made.id, NOW).await.unwrap();
     let stems: Vec<_> = runs.iter().map(|run| run.name.stem()).collect();
     assert_eq!(stems, ["2026-08-01T11-00-00_2026-08-01T11-55-00"]);
+    assert_eq!(runs[0].cause, RunCause::Request);
     // Whoever asks again, or after the scheduler, is shown the run that is under way.
     let again = store.run_integration(&project(), &made.id, NOW).await.unwrap();
     assert_eq!(again.iter().map(|run| &run.id).collect::<Vec<_>>(), [&runs[0].id]);
@@ -258,6 +263,8 @@ pub(super) async fn running_now_ends_a_window_early_and_the_next_one_follows(sto
     assert!(store.run_integration(&project(), &made.id, NOW).await.unwrap().is_empty());
     assert_eq!(tick(&store, at("2026-08-01 12:06")).await, 1);
     assert_eq!(carry_out(&store).await.span, Span { from: at("2026-08-01 11:55"), to: NOW });
+    let causes = self::runs(&store, &made.id).await.into_iter().map(|run| run.cause);
+    assert_eq!(causes.collect::<Vec<_>>(), [RunCause::Schedule, RunCause::Request]);
 }
 
 pub(super) async fn a_change_names_its_version_and_keys_belong_to_one_integration(store: NativeStore) {

@@ -100,7 +100,7 @@ impl NativeStore {
                     integration: plan.integration.clone(),
                     project: project.clone(),
                     name: window.name,
-                    cause: RunCause::Schedule,
+                    cause: window.cause,
                     lane: if window.live { Lane::Live } else { Lane::Backfill },
                     backfill: None,
                     holds_cursor: true,

@@ -1,13 +1,13 @@
 //! Integrations as they are shown.
 
-use model::{Fault, Integration, IntegrationId, Page, PageRequest, ProjectId, RunState, SecretStore};
+use model::{BackfillState, Fault, Integration, IntegrationId, Page, PageRequest, ProjectId, RunState, SecretStore};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::no_such_integration;
 use super::rows::{ACTIVE, to_integration, to_run};
-use crate::native::entities::{integration, window_run};
+use crate::native::entities::{backfill, integration, window_run};
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, statement_failed};
 
@@ -88,7 +88,13 @@ impl NativeStore {
             .await
             .map_err(failed())?;
         let last_run = last.map(|last| to_run(last, None)).transpose()?;
-        let runs_active = u32::try_from(active).unwrap_or(u32::MAX);
-        Ok(Integration { secrets, last_run, runs_active, ..to_integration(row)? })
+        let backfills = backfill::Entity::find()
+            .filter(backfill::Column::IntegrationId.eq(row.id.as_str()))
+            .filter(backfill::Column::State.eq(BackfillState::Running.as_str()))
+            .count(&self.database)
+            .await
+            .map_err(failed())?;
+        let [runs_active, backfills_active] = [active, backfills].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        Ok(Integration { secrets, last_run, runs_active, backfills_active, ..to_integration(row)? })
     }
 }

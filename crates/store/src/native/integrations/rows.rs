@@ -58,6 +58,7 @@ pub(super) fn to_integration(row: integration::Model) -> Result<Integration, Fau
         updated_at: Micros(row.updated_at),
         last_run: None,
         runs_active: 0,
+        backfills_active: 0,
     })
 }
 
