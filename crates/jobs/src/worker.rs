@@ -147,7 +147,8 @@ impl Rates {
     fn tell(&self, change: impl FnOnce(&mut BTreeMap<JobId, f64>) -> Option<f64>) {
         let mut rates = self.bytes_per_second.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut rates);
-        metrics::running(rates.len(), rates.values().sum());
+        // An empty sum is −0, which looks like a defect.
+        metrics::running(rates.len(), rates.values().fold(0.0, |sum, rate| sum + rate));
     }
 }
 

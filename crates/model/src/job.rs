@@ -259,12 +259,24 @@ pub struct JobProgress {
     pub rows: RowCount,
     /// Bytes written.
     pub bytes: ByteCount,
-    /// Rows per second over the last while.
+    /// Rows per second over the last while; over the whole time once it is done.
     pub rows_per_second: f64,
-    /// Bytes per second over the last while.
+    /// Bytes per second over the last while; over the whole time once it is done.
     pub bytes_per_second: f64,
     /// Seconds until the end at this rate, where that can be told.
     pub seconds_left: Option<u64>,
+}
+
+impl JobProgress {
+    /// Says that everything is written, in so much time.
+    pub fn finish(&mut self, took: Duration) {
+        // The clock of a store may be set back.
+        let seconds = took.as_secs_f64().max(0.001);
+        self.share = 1.0;
+        self.rows_per_second = self.rows.get() as f64 / seconds;
+        self.bytes_per_second = self.bytes.get() as f64 / seconds;
+        self.seconds_left = None;
+    }
 }
 
 /// Why an attempt failed, in words for people (promise 14).

@@ -258,9 +258,9 @@ pub(crate) struct Progress {
     rows: u64,
     /// Bytes written.
     bytes: u64,
-    /// Rows per second over the last while.
+    /// Rows per second over the last while; over the whole time once it is completed.
     rows_per_second: f64,
-    /// Bytes per second over the last while.
+    /// Bytes per second over the last while; over the whole time once it is completed.
     bytes_per_second: f64,
     /// Seconds until the end at this rate, where that can be told.
     #[schema(required)]

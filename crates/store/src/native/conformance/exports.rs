@@ -35,6 +35,7 @@ pub(super) async fn an_export_shows_its_life(store: NativeStore) {
     let completed = show().await;
     assert_eq!(completed.state, ExportState::Completed);
     assert_eq!((completed.progress.rows.get(), completed.progress.share, completed.truncated), (7, 1.0, true));
+    assert!(completed.progress.rows_per_second > 0.0 && completed.progress.seconds_left.is_none());
     assert_eq!(completed.files[0].sha256, "ab");
     assert_eq!(completed.manifest.unwrap().as_str(), "f.csv.manifest.json");
     assert_eq!(completed.warnings, ["cut"]);

@@ -3,6 +3,8 @@
 //! Rows are locked from the whole to its parts, so that two parts that end at the same time wait for one
 //! another instead of for ever.
 
+use std::time::Duration;
+
 use model::{Failure, Fault, JobId, JobKind, JobState, Micros};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -48,8 +50,6 @@ pub(super) async fn complete(
 ) -> Result<(), Fault> {
     let failed = || statement_failed("complete the job");
     let mut progress = progress_of(row.progress.as_deref())?;
-    progress.share = 1.0;
-    progress.seconds_left = None;
     let expires_at = match kind_of(&row.kind)? {
         JobKind::Export => Some(exports::completed(tx, &row.id, result, &mut progress, now).await?),
         JobKind::Window => {
@@ -60,6 +60,8 @@ pub(super) async fn complete(
         JobKind::Reconcile => return remove_rows(tx, &row.id).await,
         JobKind::File => None,
     };
+    let took = u64::try_from(now.0.saturating_sub(row.started_at.unwrap_or(now.0))).unwrap_or_default();
+    progress.finish(Duration::from_micros(took));
     let parent = row.parent_id.clone();
     let mut done: job::ActiveModel = row.into();
     done.state = Set(JobState::Completed.as_str().to_owned());
