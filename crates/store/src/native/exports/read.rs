@@ -1,5 +1,7 @@
 //! Exports as they are shown.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use model::{
@@ -11,6 +13,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Select,
 };
+use tokio::time::Instant;
 
 use super::no_such_export;
 use crate::native::audit::{actor_of_columns, actor_to_columns};
@@ -18,6 +21,10 @@ use crate::native::entities::{export, job};
 use crate::native::json;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, jobs, statement_failed};
+
+/// Between two looks of one watcher: every change of the store is a signal, whichever export it is about, and people
+/// see no more than a few changes a second.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// What of its job an export shows.
 #[derive(Debug, FromQueryResult)]
@@ -135,6 +142,7 @@ impl NativeStore {
             project: ProjectId,
             id: JobId,
             looks: BoxStream<'static, ()>,
+            looked: Option<Instant>,
             shown: Option<Export>,
             ended: bool,
         }
@@ -143,6 +151,7 @@ impl NativeStore {
             project: project.clone(),
             id: id.clone(),
             looks: self.signals.looks(),
+            looked: None,
             shown: None,
             ended: false,
         };
@@ -152,6 +161,10 @@ impl NativeStore {
             }
             loop {
                 following.looks.next().await?;
+                if let Some(looked) = following.looked {
+                    tokio::time::sleep_until(looked + BETWEEN_LOOKS).await;
+                }
+                following.looked = Some(Instant::now());
                 match following.store.find_export(&following.project, &following.id).await {
                     Ok(export) if following.shown.as_ref() == Some(&export) => {}
                     Ok(export) => {
