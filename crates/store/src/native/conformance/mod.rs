@@ -129,6 +129,7 @@ promises! {
     integrations::another_project_sees_nothing_of_integrations,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
+    schema::work_that_an_older_release_queued_is_carried_out,
 }
 
 /// What the workers of the tests may claim.

@@ -1,6 +1,6 @@
 //! The schema: made once, and grown from older ones.
 
-use model::{CommentLookup, Micros, ObjectKind, RunId};
+use model::{CommentLookup, ExportState, ExportStore, JobStore, Micros, ObjectKind, Outcome, RunId};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
 
@@ -67,4 +67,39 @@ pub(super) async fn a_store_of_the_first_release_opens_and_works(store: NativeSt
     queue(&upgraded, &project()).await;
     claim(&upgraded, "w").await;
     forget(&place);
+}
+
+pub(super) async fn work_that_an_older_release_queued_is_carried_out(store: NativeStore) {
+    let steps = u32::try_from(Migrator::migrations().len()).unwrap();
+    // The second step brought exports.
+    for released in 2..=steps {
+        let place = place_of(&store).await;
+        let old = bare(&place).await;
+        Migrator::up(&old, Some(released)).await.unwrap();
+        old.execute_unprepared(
+            "INSERT INTO job (id, part, project_id, kind, lane, spec, state, due_at, fence, created_at, attempts,
+                              failures, lost, durable)
+             VALUES ('e', 0, 'p', 'export', 'live', '{\"version\": 1, \"request\": {}}', 'queued', 1, 0, 1, 0, 0, 0, 0)",
+        )
+        .await
+        .unwrap();
+        old.execute_unprepared(
+            "INSERT INTO export (id, project_id, name, table_name, format, actor_kind, created_at, file_name, keep,
+                                 warnings, truncated, files, rows, bytes, deleted)
+             VALUES ('e', 'p', 'old', 'events', 'csv', 'system', 1, 'old.csv', 86400000000, '[]', FALSE, '[]', 0, 0,
+                     FALSE)",
+        )
+        .await
+        .unwrap();
+        old.close().await.unwrap();
+
+        let upgraded = NativeStore::open_at(&place, options()).await.unwrap();
+
+        let taken = claim(&upgraded, "w").await;
+        assert_eq!(taken.job.id.as_str(), "e", "step {released}");
+        upgraded.settle(taken.lease, Outcome::Completed(receipt("old.csv", 3, 30))).await.unwrap();
+        let export = upgraded.export(&project(), &taken.job.id).await.unwrap();
+        assert_eq!((export.state, export.progress.rows.get()), (ExportState::Completed, 3), "step {released}");
+        forget(&place);
+    }
 }
