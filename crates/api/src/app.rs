@@ -58,8 +58,20 @@ pub struct Integrations {
 /// Whether what the process depends on can be reached.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Fails where a request could not be answered now.
-    async fn ready(&self) -> Result<(), Fault>;
+    /// Fails where no request could be answered now, and else tells how the source is: without it rows cannot be
+    /// looked at, but exports are queued, listed, cancelled and downloaded.
+    async fn ready(&self) -> Result<SourceState, Fault>;
+}
+
+/// How the source was when it was last asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// It answers.
+    Ok,
+    /// It cannot be read, for this reason.
+    Away(String),
+    /// It has not answered yet since the process began.
+    Unknown,
 }
 
 /// What can be exported and how, as the families describe themselves.

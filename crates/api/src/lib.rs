@@ -23,7 +23,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use app::{Catalog, Integrations, Ports, Readiness, Settings};
+pub use app::{Catalog, Integrations, Ports, Readiness, Settings, SourceState};
 pub use listen::serve;
 pub use openapi::openapi_json;
 

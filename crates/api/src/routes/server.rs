@@ -8,7 +8,7 @@ use model::{Fault, FaultKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, SourceState};
 use crate::problem::{Answer, Problem};
 use crate::wire;
 
@@ -28,18 +28,66 @@ pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
+/// Whether the process can do its work.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready {
+    /// `ok`, or `degraded` while the source is away.
+    status: ReadyStatus,
+    /// How the source was when it was last asked.
+    source: ReadySource,
+    /// Why the source cannot be read, while it is away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// How much of its work a process can do.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReadyStatus {
+    /// All of it.
+    Ok,
+    /// What needs no rows.
+    Degraded,
+}
+
+/// How the source is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReadySource {
+    /// It answers.
+    Ok,
+    /// It cannot be read.
+    Away,
+    /// It has not answered yet since the process began.
+    Unknown,
+}
+
+impl From<SourceState> for Ready {
+    fn from(state: SourceState) -> Self {
+        match state {
+            SourceState::Ok => Self { status: ReadyStatus::Ok, source: ReadySource::Ok, detail: None },
+            SourceState::Unknown => Self { status: ReadyStatus::Ok, source: ReadySource::Unknown, detail: None },
+            SourceState::Away(why) => {
+                Self { status: ReadyStatus::Degraded, source: ReadySource::Away, detail: Some(why) }
+            }
+        }
+    }
+}
+
 /// Whether requests can be answered
 ///
-/// 503 while the metadata store or the source cannot be reached, or the process is about to end.
-#[utoipa::path(get, path = "/ready", tag = "server", responses((status = 200, body = Health)))]
-pub(crate) async fn readiness(State(app): State<App>) -> Answer<Json<Health>> {
+/// 503 while the metadata store cannot be reached, or the process is about to end. A source that is away is told,
+/// and no reason to send requests elsewhere: no other process reaches it either, exports are still queued, listed,
+/// cancelled and downloaded, and those under way wait for it.
+#[utoipa::path(get, path = "/ready", tag = "server", responses((status = 200, body = Ready)))]
+pub(crate) async fn readiness(State(app): State<App>) -> Answer<Json<Ready>> {
     if app.ports.closing.reason().is_some() {
         return Err(Problem::from(Fault::new(FaultKind::Unavailable, "the process is about to end")));
     }
     // Whatever it is that keeps us from working: for whoever sends requests here we are away.
     let ready = app.ports.readiness.ready().await;
-    ready.map_err(|fault| Fault::new(FaultKind::Unavailable, fault.public_message()))?;
-    Ok(Json(Health { status: "ok" }))
+    let source = ready.map_err(|fault| Fault::new(FaultKind::Unavailable, fault.public_message()))?;
+    Ok(Json(source.into()))
 }
 
 /// Figures for Prometheus

@@ -24,7 +24,7 @@ use model::{
 use serde_json::json;
 
 use super::NOW;
-use crate::app::Readiness;
+use crate::app::{Readiness, SourceState};
 use crate::{Integrations, Ports};
 
 /// Everything that the ports know.
@@ -52,6 +52,8 @@ pub(super) struct State {
     /// Message of the fault that browsing ends with.
     pub(super) browse_fails: Option<Fault>,
     pub(super) not_ready: bool,
+    /// Why the source cannot be read, if so.
+    pub(super) source_away: Option<String>,
     /// Whether files lie in an object store that makes links.
     pub(super) presigned: bool,
     /// Whether browsing never ends, and how many reads were dropped before their end.
@@ -229,10 +231,11 @@ pub(super) fn paged<T: Clone>(items: &[T], page: &PageRequest) -> Result<Page<T>
 
 #[async_trait]
 impl Readiness for World {
-    async fn ready(&self) -> Result<(), Fault> {
-        match self.state().not_ready {
+    async fn ready(&self) -> Result<SourceState, Fault> {
+        let state = self.state();
+        match state.not_ready {
             true => Err(Fault::new(FaultKind::Unavailable, "the metadata store does not answer")),
-            false => Ok(()),
+            false => Ok(state.source_away.clone().map_or(SourceState::Ok, SourceState::Away)),
         }
     }
 }

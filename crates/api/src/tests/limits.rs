@@ -95,7 +95,12 @@ async fn what_goes_wrong_inside_is_told_without_its_insides() {
 async fn health_readiness_and_metrics_answer_those_who_watch() {
     let service = Service::new();
     assert_eq!(service.get(&As::Nobody, "/health").await.ok().json(), json!({"status": "ok"}));
-    assert_eq!(service.get(&As::Nobody, "/ready").await.ok().json(), json!({"status": "ok"}));
+    assert_eq!(service.get(&As::Nobody, "/ready").await.ok().json(), json!({"status": "ok", "source": "ok"}));
+    service.world.state().source_away = Some("ch:8123 does not answer".to_owned());
+    assert_eq!(
+        service.get(&As::Nobody, "/ready").await.ok().json(),
+        json!({"status": "degraded", "source": "away", "detail": "ch:8123 does not answer"})
+    );
     service.world.state().not_ready = true;
     assert_eq!(service.get(&As::Nobody, "/ready").await.problem(503), "unavailable");
     service.get(&As::Nobody, "/health").await.ok();

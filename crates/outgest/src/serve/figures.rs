@@ -1,26 +1,11 @@
-//! What is stored, and whether it can be reached: what the API tells operators.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! What is stored: what the API tells owners and operators.
 
 use async_trait::async_trait;
 use lake::Lake;
-use model::{
-    ExportAsk, ExportDesk, Fault, FaultKind, ProjectId, Source, Stop, StopReason, StorageFigures, StoredOfProject,
-    TableStorage,
-};
-use store::NativeStore;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use model::{ExportAsk, ExportDesk, Fault, ProjectId, Stop, StopReason, StorageFigures, StoredOfProject, TableStorage};
 
 use super::desk::Desk;
 use crate::config;
-
-/// What a probe waits for at most; supervisors wait as long or longer.
-const PROBE_MAX: Duration = Duration::from_secs(4);
-
-/// How long an answer of the source is taken for its state: it is asked less often than supervisors probe.
-const SOURCE_FRESH: Duration = Duration::from_secs(5);
 
 /// Figures of the embedded store.
 pub struct LakeFigures(pub Lake);
@@ -80,54 +65,5 @@ impl StorageFigures for SourceFigures {
             self.0.source
         );
         Ok(StoredOfProject { tables, note: Some(note) })
-    }
-}
-
-/// Ready is who reaches the metadata store and the source.
-pub struct Reachable {
-    store: NativeStore,
-    source: Arc<dyn Source>,
-    /// What the source last said. Whoever asks holds it, so that probes that come together ask once.
-    seen: Mutex<Option<Seen>>,
-}
-
-/// When the source was asked, and why it could not be read, if so.
-struct Seen {
-    at: Instant,
-    trouble: Option<(FaultKind, String)>,
-}
-
-impl Reachable {
-    /// Nobody has been asked yet.
-    pub fn new(store: NativeStore, source: Arc<dyn Source>) -> Self {
-        Self { store, source, seen: Mutex::new(None) }
-    }
-
-    async fn ask_source(&self) -> Result<(), Fault> {
-        let mut seen = self.seen.lock().await;
-        if seen.as_ref().is_none_or(|seen| seen.at.elapsed() > SOURCE_FRESH) {
-            // The least that a source can be asked; no project has this name.
-            let Some(table) = tables::all().first() else { return Ok(()) };
-            let nobody = ProjectId::new("-");
-            let trouble = match timeout(PROBE_MAX, self.source.has_project(&nobody, table)).await {
-                Ok(Ok(_)) => None,
-                Ok(Err(fault)) => Some((fault.kind(), fault.public_message().to_owned())),
-                Err(_) => Some((FaultKind::Timeout, format!("{} does not answer in {PROBE_MAX:?}", self.source))),
-            };
-            *seen = Some(Seen { at: Instant::now(), trouble });
-        }
-        match seen.as_ref().and_then(|seen| seen.trouble.clone()) {
-            Some((kind, message)) => Err(Fault::new(kind, message)),
-            None => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl api::Readiness for Reachable {
-    async fn ready(&self) -> Result<(), Fault> {
-        let away = || Fault::new(FaultKind::Timeout, format!("the metadata store does not answer in {PROBE_MAX:?}"));
-        timeout(PROBE_MAX, self.store.ping()).await.unwrap_or_else(|_| Err(away()))?;
-        self.ask_source().await
     }
 }

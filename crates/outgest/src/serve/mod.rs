@@ -4,7 +4,8 @@
 //! and [`runners`] whatever else there is to do
 //! ([`parts`] cuts them into files, [`place`] is where these go, [`spec`] what a job says); [`ports`] is what
 //! the API works with: [`desk`] answers about requests, [`downloads`] hands files out, [`ingest`] takes rows in,
-//! [`figures`] counts them; [`listening`] is its socket. [`maintenance`] is what the scheduler does besides
+//! [`figures`] counts them, [`readiness`] tells whether it can
+//! answer; [`listening`] is its socket. [`maintenance`] is what the scheduler does besides
 //! planning; [`seal`] keeps the key of secrets.
 //!
 //! The roles meet in the metadata store only. When the process is asked to end, running work is handed over
@@ -19,6 +20,7 @@ mod maintenance;
 mod parts;
 mod place;
 mod ports;
+mod readiness;
 mod runner;
 mod runners;
 mod seal;

@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use store::SealingKey;
 
 use super::downloads::DestinationDownloads;
-use super::figures::{LakeFigures, Reachable, SourceFigures};
+use super::figures::{LakeFigures, SourceFigures};
 use super::ingest::LakeIngest;
 use super::wiring::Wired;
+use super::readiness::Reachable;
 use crate::browse::{LookedUp, SourceBrowse};
 use crate::config;
 use crate::export::{CommentsHere, hex};
