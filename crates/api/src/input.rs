@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use model::{PAGE_ITEMS_MAX, PageRequest, PageToken};
@@ -38,6 +39,7 @@ fn of_body(rejection: JsonRejection) -> Problem {
         }
         _ if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             Problem::new(rejection.status(), "too_large", "the body is larger than this server takes")
+                .hint("shorten it, or have the setting server.body_bytes_max raised")
         }
         // The connection broke while the body was sent; nobody will read this.
         _ => Problem::of_field("body", "it cannot be read"),
@@ -68,6 +70,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(PathRejection::FailedToDeserializePathParams(failed)) => Err(match failed.into_kind() {
+                ErrorKind::ParseErrorAtKey { key, value, .. } => {
+                    Problem::of_field(key, format!("{value:?} is not what stands here")).hint("see /api/v1/docs")
+                }
+                other => Problem::of_field("path", other.to_string()),
+            }),
             Err(rejection) => Err(Problem::of_field("path", rejection.body_text())),
         }
     }

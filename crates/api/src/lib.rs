@@ -31,12 +31,15 @@ pub use openapi::openapi_json;
 pub fn router(ports: Ports, settings: Settings) -> axum::Router {
     let app = app::App::new(ports, settings);
     let (routes, _) = routes::routes().split_for_parts();
-    layers::around(routes.merge(openapi::routes()).fallback(web::serve), &app).with_state(app)
+    let routes =
+        routes.merge(openapi::routes()).fallback(web::serve).method_not_allowed_fallback(problem::wrong_method);
+    layers::around(routes, &app).with_state(app)
 }
 
 /// Health, readiness and metrics alone, for a process that does not answer the API.
 pub fn probes(ports: Ports, settings: Settings) -> axum::Router {
     let app = app::App::new(ports, settings);
     let (routes, _) = routes::probes().split_for_parts();
+    let routes = routes.fallback(problem::no_such_call).method_not_allowed_fallback(problem::wrong_method);
     layers::around(routes, &app).with_state(app)
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{Fault, FaultKind, FieldProblem, Retry};
 use serde::Serialize;
@@ -190,6 +190,18 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Answers what no route answers.
+pub(crate) async fn no_such_call() -> Problem {
+    Problem::not_found("there is no such call").hint("GET /api/v1/openapi.json lists every call")
+}
+
+/// Answers a path that exists, called with another method than it has; the header `Allow` names those.
+pub(crate) async fn wrong_method(method: Method) -> Problem {
+    let detail = format!("this path cannot be called with {method}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .hint("the header Allow names the methods it has")
 }
 
 /// The seconds after which a wait is over for certain.

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Problem, no_such_call};
 
 /// Everything below `ui/dist`: read from disk in debug builds, embedded in release builds.
 #[derive(RustEmbed)]
@@ -27,9 +27,7 @@ const NOT_BUILT: &str = include_str!("web/not-built.html");
 pub(crate) async fn serve(State(_): State<App>, method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path == "api" || path.starts_with("api/") {
-        return Problem::not_found("there is no such call")
-            .hint("GET /api/v1/openapi.json lists every call")
-            .into_response();
+        return no_such_call().await.into_response();
     }
     if !matches!(method, Method::GET | Method::HEAD) {
         let detail = "pages can only be read";

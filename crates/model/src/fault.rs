@@ -106,6 +106,11 @@ impl Fault {
         Self::new(FaultKind::BadRequest, message)
     }
 
+    /// One field of the request is wrong.
+    pub fn of_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::of_problems(vec![FieldProblem::new(field, message)])
+    }
+
     /// Stored or received bytes contradict themselves.
     pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Corrupt, message)

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, BodyDataStream, Bytes};
@@ -9,6 +10,7 @@ use axum::extract::State;
 use futures_util::{Stream, StreamExt};
 use model::{ByteCount, Fault, FaultKind};
 use serde_json::json;
+use tokio::time::Sleep;
 
 use crate::access::InProject;
 use crate::app::App;
@@ -41,7 +43,8 @@ pub(crate) async fn import(
                 .hint("import into a server that has an embedded store"),
         ));
     };
-    let body = Limited { body: body.into_data_stream(), left: app.settings.import_bytes_max };
+    let limit = app.settings.import_bytes_max;
+    let body = Limited { body: body.into_data_stream(), limit, left: limit, silence: None };
     let rows = body.boxed();
     let ingested = ingest.ingest(&access.project, query.table.as_deref(), rows).await?;
     let stored = ingested.stored.iter().map(|(table, rows)| json!({"table": table, "rows": rows})).collect::<Vec<_>>();
@@ -49,17 +52,27 @@ pub(crate) async fn import(
     Ok(Json(ingested.into()))
 }
 
-/// A body that may not be larger than this.
+/// An import whose caller sends nothing for so long is given up: it holds a place that others wait for.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// A body that may not be larger than this, nor pause for long.
 struct Limited {
     body: BodyDataStream,
+    limit: ByteCount,
     left: ByteCount,
+    /// Ends when the pause has lasted too long; only while bytes are waited for.
+    silence: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream for Limited {
     type Item = Result<Bytes, Fault>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Poll::Ready(next) = self.body.poll_next_unpin(context) else { return Poll::Pending };
+        let Poll::Ready(next) = self.body.poll_next_unpin(context) else {
+            let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE_MAX)));
+            return silence.as_mut().poll(context).map(|()| Some(Err(silent())));
+        };
+        self.silence = None;
         Poll::Ready(match next {
             None => None,
             Some(Ok(bytes)) if bytes.len() as u64 <= self.left.get() => {
@@ -67,11 +80,15 @@ impl Stream for Limited {
                 Some(Ok(bytes))
             }
             Some(Ok(_)) => Some(Err(Fault::new(
-                FaultKind::TooLarge { limit: None },
-                "the body is larger than this server takes at once",
+                FaultKind::TooLarge { limit: Some(self.limit) },
+                format!("the body is larger than the {} that this server takes at once", self.limit.human()),
             )
-            .hint("import in several calls"))),
+            .hint("import in several calls, or have the setting server.import_bytes_max raised"))),
             Some(Err(error)) => Some(Err(Fault::bad_request("the body ended before it was complete").because(error))),
         })
     }
+}
+
+fn silent() -> Fault {
+    Fault::bad_request(format!("no byte of the body came for {SILENCE_MAX:?}")).hint("send it without long pauses")
 }

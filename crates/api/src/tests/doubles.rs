@@ -219,7 +219,7 @@ fn no_export() -> Fault {
 
 /// Items by position; a token is the number of items before it.
 pub(super) fn paged<T: Clone>(items: &[T], page: &PageRequest) -> Result<Page<T>, Fault> {
-    let forged = || Fault::bad_request("cursor: this is not the cursor of a page");
+    let forged = || Fault::of_field("cursor", "this is not the cursor of a page");
     let start = match &page.after {
         None => 0,
         Some(token) => token.0.parse::<usize>().ok().filter(|at| *at < items.len()).ok_or_else(forged)?,

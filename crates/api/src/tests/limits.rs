@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, header};
+use futures_util::{StreamExt, stream};
 use model::Role;
 use serde_json::json;
 use tower::ServiceExt;
@@ -37,6 +38,19 @@ async fn imports_have_a_limit_of_their_own() {
     let mut bad = request(&key, Method::POST, "/api/v1/projects/p1/import", None);
     *bad.body_mut() = Body::from("bad\n");
     assert_eq!(service.send(bad).await.problem(400), "bad_request");
+}
+
+#[tokio::test]
+async fn an_import_whose_caller_falls_silent_gives_its_place_back() {
+    let service = Service::new();
+    let key = service.key(Role::Member);
+    let mut call = request(&key, Method::POST, "/api/v1/projects/p1/import", None);
+    let begun = stream::once(async { Ok::<_, std::io::Error>("{}\n") });
+    *call.body_mut() = Body::from_stream(begun.chain(stream::pending()));
+    tokio::time::pause();
+    let answer = service.send(call).await;
+    assert_eq!(answer.problem(400), "bad_request");
+    assert!(answer.text().contains("no byte of the body came for 60s"), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -124,6 +138,9 @@ async fn every_answer_has_an_id_and_is_nobody_elses() {
     call.headers_mut().insert("x-request-id", "mine".parse().unwrap());
     assert_eq!(service.send(call).await.header("x-request-id"), "mine");
     assert_eq!(service.get(&As::Nobody, "/api/v1/none").await.problem(404), "not_found");
-    let wrong = service.call(&As::Nobody, Method::PUT, "/health", None).await;
-    assert_eq!(wrong.status, StatusCode::METHOD_NOT_ALLOWED);
+    for path in ["/health", "/api/v1/projects/p1/exports", "/api/v1/docs"] {
+        let wrong = service.call(&As::Nobody, Method::PUT, path, None).await;
+        assert_eq!(wrong.problem(405), "method_not_allowed", "{path}");
+        assert!(wrong.header("allow").contains("GET"), "{path}");
+    }
 }

@@ -33,7 +33,7 @@ impl From {
     /// Reads the cursor of a request.
     pub(super) fn read(ask: &RowsAsk, token: &PageToken) -> Result<Self, Fault> {
         let forged = || {
-            Fault::bad_request("cursor: this is not the cursor of a page of this request")
+            Fault::of_field("cursor", "this is not the cursor of a page of this request")
                 .hint("send the next or previous of another page with the same filters, or leave it out")
         };
         let said = decode(&token.0).ok_or_else(forged)?;

@@ -59,9 +59,7 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewComme
         }
         (None, Some(project)) => project.clone(),
         (Some(given), Some(project)) if given != project.as_str() => {
-            return Err(
-                Problem::of_column("project_id", "the comment belongs to another project than --project").value(&given)
-            );
+            return Err(Problem::of_foreign_row("project_id", &given, project.as_str()));
         }
         (Some(given), _) => ProjectId::new(given),
     };

@@ -6,7 +6,7 @@ use model::{ColumnType, Micros, ProjectId, StoredTable};
 
 use super::Importable;
 use super::layout::{Layout, Meaning, Target};
-use super::problem::{Problem, clip};
+use super::problem::Problem;
 use super::report::{Ignored, IgnoredNames};
 use crate::rows::{Cell, Filled, JsonText, Rows, Values};
 
@@ -199,10 +199,7 @@ impl Filler {
                 self.rows.set(self.project_place, cell, JsonText::Refused).map_err(|why| Problem::of_column(name, why))
             }
             (Some(given), Some(project)) if given != project.as_str() => {
-                let why = format!("the row belongs to another project than --project {}", clip(project.as_str()));
-                Err(Problem::of_column(name, why)
-                    .value(given)
-                    .hint("leave --project out where rows name their project, or give --rejects FILE"))
+                Err(Problem::of_foreign_row(name, given, project.as_str()))
             }
             (Some(_), _) => Ok(()),
         }

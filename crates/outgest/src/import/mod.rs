@@ -80,6 +80,28 @@ pub struct Options {
     pub commit_every: Option<ByteCount>,
     /// Raised when the import should end early; nothing more is committed then.
     pub stop: Stop,
+    /// What whoever asked for the import can do about bad input.
+    pub advice: Advice,
+}
+
+/// What can be done about bad input, in words of the place where the import was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Advice {
+    /// A row is bad.
+    pub bad_row: &'static str,
+    /// A row names another project than the import.
+    pub other_project: &'static str,
+    /// Nothing tells which table rows belong to.
+    pub no_table: &'static str,
+}
+
+impl Advice {
+    /// For `outgest import`.
+    pub const COMMAND_LINE: Self = Self {
+        bad_row: "correct the row, or give --rejects FILE to store the good rows",
+        other_project: "leave --project out where rows name their project, or give --rejects FILE",
+        no_table: "give --table events, scores, comments or models to learn which column is missing",
+    };
 }
 
 impl Options {
@@ -96,6 +118,7 @@ impl Options {
             row_bytes_max: Self::ROW_BYTES_MAX,
             commit_every: None,
             stop: Stop::new(),
+            advice: Advice::COMMAND_LINE,
         }
     }
 }

@@ -63,9 +63,7 @@ pub(super) fn read(bytes: &[u8], project: Option<&ProjectId>) -> Result<NewModel
     let model_id = words(&mut row, &["id"])?.ok_or_else(|| Problem::of_column("id", "the model has none"))?;
     let project = match (words(&mut row, &["project_id", "projectId"])?, project) {
         (Some(given), Some(project)) if given != project.as_str() => {
-            return Err(
-                Problem::of_column("project_id", "the model belongs to another project than --project").value(&given)
-            );
+            return Err(Problem::of_foreign_row("project_id", &given, project.as_str()));
         }
         (Some(given), _) => Some(ProjectId::new(given)),
         (None, project) => project.cloned(),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use model::Fault;
 
+use super::Advice;
+
 /// Characters of a bad value that a message shows.
 const VALUE_CHARS_MAX: usize = 80;
 
@@ -57,12 +59,20 @@ pub(super) struct Problem {
     pub(super) why: String,
     /// What to do.
     pub(super) hint: Option<String>,
+    /// Whether the row belongs to another project than the import.
+    is_foreign: bool,
 }
 
 impl Problem {
     /// The row as a whole is bad.
     pub(super) fn of_row(why: impl Into<String>) -> Self {
-        Self { column: None, value: None, why: why.into(), hint: None }
+        Self { column: None, value: None, why: why.into(), hint: None, is_foreign: false }
+    }
+
+    /// The row names the project `given`, the import is one of `project`.
+    pub(super) fn of_foreign_row(column: &str, given: &str, project: &str) -> Self {
+        let why = format!("the row belongs to another project than {}", clip(project));
+        Self { is_foreign: true, ..Self::of_column(column, why).value(given) }
     }
 
     /// A column is bad.
@@ -83,8 +93,9 @@ impl Problem {
     }
 
     /// The failure of an import that takes no bad rows; `stored` says what of it is stored.
-    pub(super) fn into_fault(self, file: &str, place: Place, stored: Stored) -> Fault {
-        let hint = self.hint.as_deref().unwrap_or("correct the row, or give --rejects FILE to store the good rows");
+    pub(super) fn into_fault(self, file: &str, place: Place, stored: Stored, advice: Advice) -> Fault {
+        let usual = if self.is_foreign { advice.other_project } else { advice.bad_row };
+        let hint = self.hint.as_deref().unwrap_or(usual);
         Fault::bad_request(format!("{file} {place}: {self}")).hint(format!("{hint}; {stored}"))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use arrow_array::RecordBatch;
-use model::{ByteCount, Fault, FaultKind, RowCount, StoredTable, nearest};
+use model::{ByteCount, Fault, FaultKind, FieldProblem, RowCount, StoredTable, nearest};
 
 use super::array::{Element, Elements};
 use super::buffer::Buffer;
@@ -210,7 +210,9 @@ impl<'a> Run<'a> {
             Ok(_) => Ok(()),
             Err(problem) => {
                 self.options.stop.check()?;
-                let Some(rejects) = &mut self.rejects else { return Err(problem.into_fault(file, place, self.stored)) };
+                let Some(rejects) = &mut self.rejects else {
+                    return Err(problem.into_fault(file, place, self.stored, self.options.advice));
+                };
                 rejects.write(file, place, &problem, raw)?;
                 self.report.rejected += RowCount(1);
                 Ok(())
@@ -295,7 +297,9 @@ impl<'a> Run<'a> {
             Some(nearest) => format!("did you mean {nearest}?"),
             None => format!("tables are {}, {COMMENTS} and {MODELS}", known.join(", ")),
         };
-        Err(Fault::bad_request(format!("cannot import into table {name}: there is none")).hint(hint))
+        let problem =
+            FieldProblem::new("table", format!("rows cannot be imported into {name}: there is no such table"));
+        Err(Fault::of_problems(vec![problem.hint(hint)]))
     }
 
     /// The table whose rows have these columns; `None` where there are no columns to tell by.
@@ -317,7 +321,7 @@ impl<'a> Run<'a> {
         match fits.max_by_key(|(fit, index)| (*fit, std::cmp::Reverse(*index))) {
             Some((_, filler)) => Ok(Some(Table::Stored(filler))),
             None => Err(Fault::bad_request(format!("cannot tell which table the rows of {file} belong to"))
-                .hint("give --table events, scores, comments or models to learn which column is missing")),
+                .hint(self.options.advice.no_table)),
         }
     }
 

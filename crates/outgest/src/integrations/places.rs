@@ -54,10 +54,10 @@ impl Places for GuardedPlaces {
         id: Option<&IntegrationId>,
     ) -> Result<Delivery, Fault> {
         let name = &settings.kind;
-        let kind = kinds::find(name).ok_or_else(|| Fault::bad_request(format!("kind: there is no kind {name:?}")))?;
+        let kind = kinds::find(name).ok_or_else(|| Fault::of_field("kind", format!("there is no kind {name:?}")))?;
         let mut options = settings.options.clone();
         if let Some(name) = options.keys().find(|name| kinds::names_a_file(name)) {
-            return Err(Fault::bad_request(format!("options.{name}: files of the server cannot be named here"))
+            return Err(Fault::of_field(format!("options.{name}"), "files of the server cannot be named here")
                 .hint("give the secret itself"));
         }
         match kind.takes {

@@ -17,13 +17,20 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::config;
 use crate::import::command::{StoreSink, importable};
-use crate::import::{self, Input, Options, Report};
+use crate::import::{self, Advice, Input, Options, Report};
 
 /// Imports at the same time; further callers wait. Each sorts up to two buffers of 64 MiB.
 const IMPORTS_AT_ONCE: usize = 2;
 
 /// Pieces of a body between the network and the parser; each is at most what was read from a socket at once.
 const PIECES_WAITING: usize = 4;
+
+/// Callers have no options of a command line.
+const ADVICE: Advice = Advice {
+    bad_row: "correct the row and send everything again",
+    other_project: "leave the project out of rows, or import them into their own project",
+    no_table: "add ?table=events, scores, comments or models to learn which column is missing",
+};
 
 /// Stores rows in the embedded store, comments and prices in the metadata store.
 pub struct LakeIngest {
@@ -53,6 +60,7 @@ impl Ingest for LakeIngest {
         let mut options = Options::at(now);
         options.project = Some(project.clone());
         options.table = table.map(str::to_owned);
+        options.advice = ADVICE;
 
         let (send, receive) = mpsc::channel(PIECES_WAITING);
         let input = Input::Stream { name: "the body".to_owned(), reader: Box::new(Arriving::new(receive)) };

@@ -133,7 +133,7 @@ impl CommentStore for NativeStore {
     async fn add_comment(&self, project: &ProjectId, new: CommentToAdd) -> Result<PlacedComment, Fault> {
         let failed = || statement_failed("store the comment");
         if new.content.trim().is_empty() {
-            return Err(Fault::bad_request("content: it is empty"));
+            return Err(Fault::of_field("content", "it is empty"));
         }
         let change = self.change().await.map_err(failed())?;
         let now = self.clock.now(&change.tx).await.map_err(failed())?;

@@ -14,7 +14,7 @@ impl Position {
     pub(super) fn of(page: &PageRequest) -> Result<Option<Self>, Fault> {
         let Some(token) = &page.after else { return Ok(None) };
         let forged = || {
-            Fault::bad_request("cursor: this is not the cursor of a page")
+            Fault::of_field("cursor", "this is not the cursor of a page")
                 .hint("send the cursor exactly as the page before named it, or leave it out")
         };
         let (at, id) = token.0.split_once('.').ok_or_else(forged)?;

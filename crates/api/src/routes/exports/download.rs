@@ -169,7 +169,8 @@ fn file_of(export: &Export, number: usize) -> Answer<&ExportFile> {
     match export.state {
         ExportState::Completed => export.files.get(number).ok_or_else(|| {
             let count = export.files.len();
-            Problem::not_found(format!("this export has {count} files, numbered from 0; there is no file {number}"))
+            let files = if count == 1 { "file" } else { "files" };
+            Problem::not_found(format!("this export has {count} {files}, numbered from 0; there is no file {number}"))
         }),
         ExportState::Expired => Err(Problem::new(StatusCode::GONE, "expired", "the files of this export are deleted")
             .hint("create the export again")),

@@ -186,7 +186,7 @@ fn required_columns_must_have_values() {
 #[test]
 fn projects_must_agree() {
     let (message, _) = refused("a", event("s", r#""project_id":"other""#));
-    assert_eq!(message, "a line 1: column project_id: the row belongs to another project than --project p (other)");
+    assert_eq!(message, "a line 1: column project_id: the row belongs to another project than p (other)");
     assert!(imported("a", event("s", r#""project_id":"p""#)).0.rejected.get() == 0);
     let fault = run(vec![stream("a", event("s", ""))], &Options::at(NOW)).0.unwrap_err();
     assert_eq!(fault.public_message(), "a line 1: column project_id: the row names no project");
@@ -245,7 +245,7 @@ fn inputs_that_cannot_be_opened_are_named() {
     let fault = run(vec![Input::File(folder.path().to_owned())], &options()).0.unwrap_err();
     assert!(fault.public_message().ends_with("it is a directory"), "{fault}");
     let fault = run(vec![], &Options { table: Some("event".into()), ..options() }).0.unwrap_err();
-    assert_eq!(fault.public_message(), "cannot import into table event: there is none");
+    assert_eq!(fault.public_message(), "table: rows cannot be imported into event: there is no such table");
     assert_eq!(fault.public_hint(), Some("did you mean events?"));
 }
 

@@ -19,6 +19,7 @@ mod twins;
 mod world;
 
 use world::World;
+mod words;
 
 /// Each test on a deployment with SQLite, and on one with a real Postgres.
 macro_rules! on_both_databases {

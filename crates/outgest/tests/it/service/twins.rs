@@ -33,7 +33,7 @@ fn the_command_line_creates_lists_watches_cancels_and_downloads(world: World) {
     // A file that exists is not replaced unasked.
     assert_ne!(run(&["download", id, "-o", "out.jsonl"]).code, 0);
     let ended = run(&["cancel", id]);
-    assert_eq!((ended.code, ended.stderr.trim()), (2, "error: it is completed already"));
+    assert_eq!((ended.code, ended.stderr.trim()), (2, format!("error: {id} is completed already").as_str()));
     assert_eq!(run(&["create", "--table", "nothing"]).code, 2);
     assert_eq!(serve.end(), 0);
 

@@ -24,9 +24,8 @@ impl NativeStore {
                 || name.chars().count() > NAME_CHARACTERS_MAX
                 || name.chars().any(char::is_control))
         {
-            return Err(Fault::bad_request(format!(
-                "name: it must have 1 to {NAME_CHARACTERS_MAX} characters and no control characters"
-            )));
+            let message = format!("it must have 1 to {NAME_CHARACTERS_MAX} characters and no control characters");
+            return Err(Fault::of_field("name", message));
         }
         // Another process can take the key or the file name between looking and inserting.
         for _ in 0..3 {

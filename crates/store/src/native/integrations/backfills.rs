@@ -67,11 +67,8 @@ impl NativeStore {
         // What lies behind is the scheduler's: exporting it here would leave out what is still to come.
         if row.planned_upto.is_none_or(|upto| new.span.to.0 > upto) {
             let upto = row.planned_upto.map_or("its first window".to_owned(), |upto| Micros(upto).to_string());
-            return Err(Fault::bad_request(format!(
-                "to: {} lies beyond {upto}, which the schedule has reached",
-                new.span.to
-            ))
-            .hint("end the backfill there, or export now to go on"));
+            let message = format!("{} lies beyond {upto}, which the schedule has reached", new.span.to);
+            return Err(Fault::of_field("to", message).hint("end the backfill there, or export now to go on"));
         }
         let clock = self.clock.now(&change.tx).await.map_err(failed())?;
         let backfill = insert_backfill(&change.tx, id, project, BackfillCause::Request, &new, clock).await?;

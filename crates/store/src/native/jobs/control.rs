@@ -61,7 +61,7 @@ pub(in crate::native) async fn cancel(tx: &impl ConnectionTrait, id: &JobId, now
     let row = lock(tx, id.as_str()).await?.filter(|row| row.parent_id.is_none()).ok_or_else(|| no_such_job(id))?;
     let state = state_of(&row.state)?;
     if !state.is_active() {
-        return Err(Fault::new(FaultKind::Conflict, format!("it is {} already", state.as_str())));
+        return Err(Fault::new(FaultKind::Conflict, format!("{id} is {} already", state.as_str())));
     }
     let active = [JobState::Queued, JobState::Running].map(JobState::as_str);
     job::Entity::update_many()
@@ -100,7 +100,7 @@ pub(in crate::native) async fn requeue(tx: &impl ConnectionTrait, id: &JobId, no
     let row = lock(tx, id.as_str()).await?.filter(|row| row.parent_id.is_none()).ok_or_else(|| no_such_job(id))?;
     let state = state_of(&row.state)?;
     if !matches!(state, JobState::Failed | JobState::Cancelled) {
-        return Err(Fault::new(FaultKind::Conflict, format!("it is {}", state.as_str()))
+        return Err(Fault::new(FaultKind::Conflict, format!("{id} is {}", state.as_str()))
             .hint("only what failed or was cancelled can be tried again"));
     }
     if row.worker.is_some() || (state == JobState::Cancelled && row.due_at.is_some()) {

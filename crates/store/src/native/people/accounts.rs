@@ -106,11 +106,11 @@ impl Checked {
             .split_once('@')
             .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
         if !sides || email.len() > EMAIL_BYTES_MAX || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Fault::bad_request(format!("email: {:?} is not an address", new.email)));
+            return Err(Fault::of_field("email", format!("{:?} is not an address", new.email)));
         }
         let name = new.name.trim().to_owned();
         if name.chars().any(char::is_control) {
-            return Err(Fault::bad_request("name: it holds a control character"));
+            return Err(Fault::of_field("name", "it holds a control character"));
         }
         let password_hash = store.options.passwords.hash(&new.password).await?;
         Ok(Self { email, name, password_hash, admin: new.admin })

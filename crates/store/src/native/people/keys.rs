@@ -29,7 +29,7 @@ impl NativeStore {
         let found = project::Entity::find_by_id(new.project.as_str()).one(&change.tx).await.map_err(failed())?;
         found.ok_or_else(|| no_such_project(&new.project))?;
         if new.expires_at.is_some_and(|at| at <= now) {
-            return Err(Fault::bad_request("expiresAt: it is in the past"));
+            return Err(Fault::of_field("expiresAt", "it is in the past"));
         }
         let (public, secret) = (random_token(), random_token());
         // Half of the random text is plenty for a name that is not secret.

@@ -30,13 +30,11 @@ impl PasswordCost {
     pub(super) async fn hash(self, password: &Secret) -> Result<String, Fault> {
         let text = password.reveal();
         if text.chars().count() < PASSWORD_CHARACTERS_MIN {
-            return Err(Fault::bad_request(format!(
-                "password: it is shorter than {PASSWORD_CHARACTERS_MIN} characters"
-            ))
-            .hint("a few words in a row are long and easy to remember"));
+            let message = format!("it is shorter than {PASSWORD_CHARACTERS_MIN} characters");
+            return Err(Fault::of_field("password", message).hint("a few words in a row are long and easy to remember"));
         }
         if text.len() > PASSWORD_BYTES_MAX {
-            return Err(Fault::bad_request(format!("password: it is longer than {PASSWORD_BYTES_MAX} bytes")));
+            return Err(Fault::of_field("password", format!("it is longer than {PASSWORD_BYTES_MAX} bytes")));
         }
         let password = password.clone();
         let hash = move || self.hasher().hash_password(password.reveal().as_bytes()).map(|hash| hash.to_string());

@@ -118,7 +118,7 @@ fn check(field: &str, text: &str) -> Result<(), Fault> {
     } else {
         return Ok(());
     };
-    Err(Fault::bad_request(format!("{field}: {why}")))
+    Err(Fault::of_field(field, why))
 }
 
 fn small_to_column(count: u32) -> i32 {
