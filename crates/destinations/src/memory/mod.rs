@@ -30,6 +30,7 @@ const KIND: &str = "memory";
 pub struct MemoryDestination {
     content: Arc<Mutex<Content>>,
     piece_bytes: usize,
+    file_bytes_max: ByteCount,
 }
 
 /// What is visible and what is under way.
@@ -66,7 +67,12 @@ impl MemoryDestination {
     /// An empty destination in which bytes become durable in pieces of `piece_bytes`, as in an object
     /// store; the rest of a file is lost with its writer.
     pub fn with_piece_bytes(piece_bytes: usize) -> Self {
-        Self { content: Arc::default(), piece_bytes: piece_bytes.max(1) }
+        Self { content: Arc::default(), piece_bytes: piece_bytes.max(1), file_bytes_max: ByteCount(u64::MAX) }
+    }
+
+    /// An empty destination that takes no file larger than this.
+    pub fn with_file_bytes_max(file_bytes_max: ByteCount) -> Self {
+        Self { file_bytes_max, ..Self::new() }
     }
 
     /// The visible files.
@@ -110,7 +116,7 @@ impl fmt::Display for MemoryDestination {
 #[async_trait]
 impl Destination for MemoryDestination {
     fn limits(&self) -> DestinationLimits {
-        DestinationLimits { file_bytes_max: ByteCount(u64::MAX), resumable: true, manifests: true }
+        DestinationLimits { file_bytes_max: self.file_bytes_max, resumable: true, manifests: true }
     }
 
     async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {

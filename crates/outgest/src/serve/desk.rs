@@ -1,35 +1,43 @@
 //! What the API may ask before an export is queued: is it right, how much is it, what does it look like.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_schema::{Field, Schema};
 use async_trait::async_trait;
 use destinations::memory::MemoryDestination;
 use futures_util::StreamExt;
 use model::{
-    ByteCount, CheckedExport, Checkpoint, CommentLookup, Compression, Destination, ExportAsk, ExportDesk,
-    ExportEstimate, ExportPreview, Fault, FileName, Format, FormatOptions, Micros, PriceLookup, ProjectId, RowCount,
-    RunId, RunLog, Source, Stop,
+    BrowseBounds, ByteCount, CheckedExport, Checkpoint, CommentLookup, Compression, Destination, ExportAsk, ExportDesk,
+    ExportEstimate, ExportPreview, Fault, FaultKind, FileName, Format, FormatOptions, Micros, PriceLookup, ProjectId,
+    RowCount, RunId, RunLog, Source, Stop,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, RealWaits, Silent};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::spec::AskedExport;
 use crate::config;
+use crate::data::RowLookups;
 use crate::export::{CommentsHere, Request, read_request, run_spec};
 
 /// Rows of a preview are read in small batches: it shows a few and must not load a server.
 const PREVIEW_PREFETCH: ByteCount = ByteCount::mebibytes(8);
 
+/// Previews at the same time: each holds at most what one call may show, as bytes and as values.
+const PREVIEWS_AT_ONCE: usize = 2;
+
+/// How long a caller waits for a place: half of what the whole call may take.
+const PREVIEW_WAIT: Duration = Duration::from_millis(2_500);
+
 /// Checks requests and looks at rows, without the queue.
 pub struct Desk {
     /// Where rows come from.
     pub source: Arc<dyn Source>,
-    /// Where comments come from.
-    pub comments: Arc<dyn CommentLookup>,
-    /// Where prices come from.
-    pub prices: Arc<dyn PriceLookup>,
+    comments: Arc<dyn CommentLookup>,
+    prices: Arc<dyn PriceLookup>,
     /// Whether there are comments to filter by.
-    pub comments_here: CommentsHere,
+    comments_here: CommentsHere,
+    previews: Semaphore,
 }
 
 #[async_trait]
@@ -52,7 +60,48 @@ impl ExportDesk for Desk {
     }
 
     async fn preview(&self, project: &ProjectId, checked: &CheckedExport, rows: u32) -> Result<ExportPreview, Fault> {
+        let _place = self.place().await?;
         let request = self.request(project, checked)?;
+        let asked = request.limit.map_or(u64::from(rows), |limit| limit.get().min(u64::from(rows)));
+        // Rows that are larger than one call may show are shown in a smaller number.
+        for most in [asked, asked / 10] {
+            match self.first_rows(&request, RowCount(most.max(1))).await {
+                Err(fault) if matches!(fault.kind(), FaultKind::TooLarge { .. }) => {}
+                preview => return preview,
+            }
+        }
+        self.first_rows(&request, RowCount(1)).await.map_err(|fault| match fault.kind() {
+            FaultKind::TooLarge { .. } => Fault::new(fault.kind(), "the first row is too large to be shown")
+                .hint("choose columns without input, output and metadata; the export itself may have it")
+                .because(fault),
+            _ => fault,
+        })
+    }
+}
+
+impl Desk {
+    /// Looks at rows of `source`.
+    pub fn new(source: Arc<dyn Source>, lookups: &RowLookups, comments_here: CommentsHere) -> Self {
+        Self {
+            source,
+            comments: Arc::clone(&lookups.comments),
+            prices: Arc::clone(&lookups.prices),
+            comments_here,
+            previews: Semaphore::new(PREVIEWS_AT_ONCE),
+        }
+    }
+
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        match tokio::time::timeout(PREVIEW_WAIT, self.previews.acquire()).await {
+            Ok(place) => place.map_err(|closed| Fault::bug("the places of previews are gone").because(closed)),
+            Err(_) => Err(Fault::new(FaultKind::Throttled, "too many people look at previews at the same time")
+                .hint("try again in a moment")
+                .retry_after(PREVIEW_WAIT)),
+        }
+    }
+
+    /// So many first rows, or a fault of the kind `TooLarge`.
+    async fn first_rows(&self, request: &Request, rows: RowCount) -> Result<ExportPreview, Fault> {
         let file = FileName::new("preview.jsonl")?;
         let layout = FileLayout {
             stem: "preview".to_owned(),
@@ -63,12 +112,11 @@ impl ExportDesk for Desk {
         };
         let budget = Budget { prefetch_bytes: PREVIEW_PREFETCH, reads_max: 1, ..Budget::for_cores(1) };
         let run = RunId::new("preview");
-        let mut spec = run_spec(&request, &run, config::now(), self.comments.as_ref(), layout, budget).await?;
-        let asked = u64::from(rows);
-        spec.limit = Some(RowCount(request.limit.map_or(asked, |limit| limit.get().min(asked))));
+        let mut spec = run_spec(request, &run, config::now(), self.comments.as_ref(), layout, budget).await?;
+        spec.limit = Some(rows);
         spec.format = lines()?;
         spec.format_options = FormatOptions { compression: Compression::None, bom: false, ..spec.format_options };
-        let shelf = Arc::new(MemoryDestination::new());
+        let shelf = Arc::new(MemoryDestination::with_file_bytes_max(BrowseBounds::DEFAULT.bytes));
         let ports = Ports {
             source: Arc::clone(&self.source),
             comments: Arc::clone(&self.comments),
@@ -95,9 +143,7 @@ impl ExportDesk for Desk {
             more: manifest.truncated,
         })
     }
-}
 
-impl Desk {
     /// The request of this project, whatever the caller made of it meanwhile.
     fn request(&self, project: &ProjectId, checked: &CheckedExport) -> Result<Request, Fault> {
         let asked: AskedExport = serde_json::from_value(checked.spec.clone())

@@ -74,12 +74,7 @@ impl Wired {
 
     /// Answers what the API asks about requests before they are queued.
     pub fn desk(&self) -> Desk {
-        Desk {
-            source: Arc::clone(&self.source),
-            comments: Arc::clone(&self.lookups.comments),
-            prices: Arc::clone(&self.lookups.prices),
-            comments_here: self.comments_here,
-        }
+        Desk::new(Arc::clone(&self.source), &self.lookups, self.comments_here)
     }
 
     /// What the API asks about integrations.

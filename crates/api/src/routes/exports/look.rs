@@ -38,7 +38,7 @@ pub(crate) async fn estimate(
 
 /// Preview an export
 ///
-/// Its first 50 rows, as JSONL would have them.
+/// Its first rows, as JSONL would have them: 50, and fewer where they are larger than 64 MiB.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/exports/preview",
