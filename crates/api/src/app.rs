@@ -1,5 +1,6 @@
 //! What every route works with: the ports behind the API, and how it is set up.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Ports {
     pub closing: Stop,
     /// Figures in Prometheus' text form; `None` where they are switched off.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Whether an address is a proxy of the deployment, whose word on who calls is taken.
+    pub is_proxy: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// The current time.
     pub now: fn() -> Micros,
 }

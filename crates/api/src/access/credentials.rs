@@ -1,6 +1,6 @@
 //! What a request shows of who sends it: a project's key, or the cookie of a session.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
@@ -14,6 +14,9 @@ use crate::problem::{Answer, Problem};
 
 /// Name of the cookie that holds a session's token.
 pub(crate) const SESSION_COOKIE: &str = "outgest_session";
+
+/// Whom proxies say that they were called by.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Longest header that is looked at: tokens have some 50 characters.
 const CREDENTIALS_BYTES_MAX: usize = 1_000;
@@ -72,9 +75,28 @@ pub(crate) fn session_cookie(app: &App, token: &str, seconds: i64) -> HeaderValu
     HeaderValue::from_str(&text).expect("tokens are made of characters that headers take")
 }
 
-/// Address of the other end of the connection.
-pub(crate) fn client_of(extensions: &Extensions) -> String {
-    extensions.get::<ConnectInfo<SocketAddr>>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string())
+/// Address that the request came from: the other end of the connection or, where that is a proxy of ours, whom the
+/// proxy names.
+pub(super) fn client_of(extensions: &Extensions, headers: &HeaderMap, is_proxy: &dyn Fn(IpAddr) -> bool) -> String {
+    let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else { return "unknown".to_owned() };
+    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let named: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    forwarded(peer.ip().to_canonical(), &named, is_proxy).to_string()
+}
+
+/// Every proxy appends whom it was called by, and whoever is no proxy of ours may have written anything before that.
+/// So the list is read from its end as long as proxies of ours wrote it.
+fn forwarded(peer: IpAddr, named: &[&str], is_proxy: &dyn Fn(IpAddr) -> bool) -> IpAddr {
+    let mut client = peer;
+    for name in named.iter().rev() {
+        if !is_proxy(client) {
+            break;
+        }
+        let address = name.parse().or_else(|_| name.parse().map(|with_port: SocketAddr| with_port.ip()));
+        let Ok(address) = address else { break };
+        client = address.to_canonical();
+    }
+    client
 }
 
 #[cfg(test)]
@@ -91,6 +113,23 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(read(&format!("Bearer {}", "x".repeat(2_000))), None);
+    }
+
+    #[test]
+    fn the_word_of_our_proxies_is_taken_and_nobody_elses() {
+        let ours: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        let client = |peer: &str, named: &[&str]| {
+            forwarded(peer.parse().unwrap(), named, &|address| ours.contains(&address)).to_string()
+        };
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        // What the caller wrote itself stands before what our proxy appended.
+        assert_eq!(client("10.0.0.1", &["198.51.100.1", "203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9", "fd00::1"]), "203.0.113.9");
+        assert_eq!(client("fd00::1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &["2001:db8::7"]), "2001:db8::7");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9", "unknown"]), "10.0.0.1");
     }
 
     #[test]

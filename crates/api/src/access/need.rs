@@ -101,7 +101,7 @@ fn document(operation: &mut Operation, need: Need) {
 async fn admit(need: Need, params: &RawPathParams, mut request: Request) -> Answer<Request> {
     let app = request.extensions().get::<App>().cloned();
     let app = app.ok_or_else(|| model::Fault::bug("this route does not know its service"))?;
-    let client = client_of(request.extensions());
+    let client = client_of(request.extensions(), request.headers(), app.ports.is_proxy.as_ref());
     let found = match need {
         Need::Nobody => Ok(None),
         _ => caller(&app, request.headers(), &client).await,

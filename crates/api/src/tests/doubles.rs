@@ -85,6 +85,7 @@ impl World {
             readiness: world(),
             closing: Stop::new(),
             metrics: Some(Arc::new(|| "outgest_up 1\n".to_owned())),
+            is_proxy: Arc::new(|_| false),
             now: || NOW,
         }
     }

@@ -1,5 +1,6 @@
 //! The ports of the API, made from what is wired.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{BrowseBounds, Ingest, Secret, Stop};
@@ -9,8 +10,8 @@ use store::SealingKey;
 use super::downloads::DestinationDownloads;
 use super::figures::{LakeFigures, SourceFigures};
 use super::ingest::LakeIngest;
-use super::wiring::Wired;
 use super::readiness::Reachable;
+use super::wiring::Wired;
 use crate::browse::{LookedUp, SourceBrowse};
 use crate::config;
 use crate::export::{CommentsHere, hex};
@@ -39,8 +40,15 @@ impl Wired {
             readiness: Arc::new(Reachable::new(store, source)),
             closing,
             metrics: metrics.map(|metrics| Arc::new(move || metrics.render()) as Arc<dyn Fn() -> String + Send + Sync>),
+            is_proxy: self.proxies(),
             now: config::now,
         }
+    }
+
+    /// Tells the deployment's own proxies from everybody else.
+    fn proxies(&self) -> Arc<dyn Fn(IpAddr) -> bool + Send + Sync> {
+        let networks = self.settings.server.trusted_proxies.clone();
+        Arc::new(move |address| networks.iter().any(|network| network.0.contains(address)))
     }
 
     /// How the API is set up.

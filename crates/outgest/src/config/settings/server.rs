@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::config::value::{Period, Size};
+use crate::config::value::{AllowedNetwork, Period, Size};
 
 /// Who serves what, and where.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -22,6 +22,11 @@ pub struct ServerSettings {
     #[schemars(with = "Option<String>", example = "https://exports.example.com")]
     #[schemars(extend("form" = "address", "flag" = "--public-url", "unset" = "`http://` and `server.listen`"))]
     pub public_url: Option<Url>,
+    /// Proxies in front of the server, whose `X-Forwarded-For` says who calls. Failed sign-ins and calls without
+    /// credentials are counted by that address, and the audit log names it; without this all callers behind a proxy
+    /// count as one.
+    #[schemars(example = ["10.20.0.0/16"])]
+    pub trusted_proxies: Vec<AllowedNetwork>,
     /// What this process does: `api` answers requests, `schedule` turns due windows into jobs, `work`
     /// carries jobs out.
     #[schemars(extend("flag" = "--roles"))]
@@ -66,6 +71,7 @@ impl Default for ServerSettings {
             // Nobody else's machine reaches a server that nobody has set up yet.
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
+            trusted_proxies: Vec::new(),
             roles: BTreeSet::from([Role::Api, Role::Schedule, Role::Work]),
             // Longer than a checkpoint takes, shorter than what supervisors wait before they kill.
             drain: Period::seconds(20),
