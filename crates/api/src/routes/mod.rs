@@ -31,7 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(session::session))
         .routes(routes!(projects::list));
     let person = OpenApiRouter::default().routes(routes!(session::sign_out)).routes(routes!(session::change_password));
-    let admin = OpenApiRouter::default().routes(routes!(projects::create));
+    let admin = OpenApiRouter::default().routes(routes!(projects::create)).routes(routes!(audit::list_of_server));
     let viewer = OpenApiRouter::default()
         .routes(routes!(projects::get))
         .routes(routes!(projects::storage))

@@ -27,7 +27,7 @@ pub(crate) use integration::{
 };
 pub(crate) use people::{
     ApiKey, AuditPage, ChangedProject, CreatedKey, Invitation, Member, NewInvitation, NewKey, NewMember, NewProject,
-    Project, ProjectPage, Session,
+    Project, ProjectPage, ServerAuditQuery, Session,
 };
 pub(crate) use rows::{Row, RowPage, RowsQuery, RowsRequest};
 pub(crate) use storage::{ImportQuery, Imported, Storage};

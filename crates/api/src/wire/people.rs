@@ -3,7 +3,7 @@
 use model::{AuditEntry, Page, Quotas};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{ActorBody, instant};
 
@@ -304,6 +304,20 @@ pub(crate) struct CreatedKey {
     pub(crate) key: ApiKey,
     /// Its secret half.
     pub(crate) secret_key: String,
+}
+
+/// Whose part of the log is wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ServerAuditQuery {
+    /// Of this project, which may be deleted by now; of no project where not given.
+    pub(crate) project: Option<String>,
+    /// At most so many items.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<u32>,
+    /// The `next` of the page before.
+    pub(crate) cursor: Option<String>,
 }
 
 /// Entries of the audit log, newest first.

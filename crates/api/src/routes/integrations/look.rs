@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use model::{Fault, FaultKind};
+use serde_json::json;
 
 use super::{IntegrationPath, ports};
 use crate::access::InProject;
@@ -34,7 +35,7 @@ pub(crate) async fn kinds(State(app): State<App>) -> Answer<Json<Vec<wire::Integ
 /// Test a destination
 ///
 /// Of an integration that is not stored yet: does what a run will do, and removes what it wrote. A step that
-/// fails is no failure of the call.
+/// fails is no failure of the call. It is in the audit log, since it writes to where it is told.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/integrations/test",
@@ -51,6 +52,7 @@ pub(crate) async fn test_new(
 ) -> Answer<Json<wire::TestReport>> {
     let desk = &ports(&app)?.desk;
     let checked = desk.check(&access.project, &request.ask()?, None, app.now()).await?;
+    access.note(&app, "integration.test", "", json!({"kind": checked.settings.kind})).await?;
     Ok(Json(in_time(desk.test(&access.project, &checked, None)).await?.into()))
 }
 
@@ -79,6 +81,8 @@ pub(crate) async fn test(
     let integrations = ports(&app)?;
     let existing = integrations.store.integration(&access.project, &path.integration).await?;
     let checked = integrations.desk.check(&access.project, &request.ask()?, Some(&existing), app.now()).await?;
+    let details = json!({"kind": checked.settings.kind});
+    access.note(&app, "integration.test", path.integration.as_str(), details).await?;
     Ok(Json(in_time(integrations.desk.test(&access.project, &checked, Some(&existing))).await?.into()))
 }
 

@@ -1,6 +1,7 @@
 //! `outgest serve` as others see it: the real binary, its API, its processes, on SQLite and on Postgres.
 
 mod analytics;
+mod audit;
 mod auth;
 mod chaos;
 mod fuzz;
