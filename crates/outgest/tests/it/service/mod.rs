@@ -14,13 +14,15 @@ mod lists;
 mod notices;
 mod parts;
 mod project;
+mod removal;
+mod retention;
 mod source;
 mod split_brain;
 mod twins;
+mod words;
 mod world;
 
 use world::World;
-mod words;
 
 /// Each test on a deployment with SQLite, and on one with a real Postgres.
 macro_rules! on_both_databases {
