@@ -4,6 +4,27 @@
  */
 
 export interface paths {
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the server's audit log
+         * @description For administrators, newest first: who signed in and out, made an account, changed a password, deleted a project.
+         *     The log of a deleted project is still there under its id.
+         */
+        get: operations["list_server_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog": {
         parameters: {
             query?: never;
@@ -229,7 +250,7 @@ export interface paths {
         put?: never;
         /**
          * Preview an export
-         * @description Its first 50 rows, as JSONL would have them.
+         * @description Its first rows, as JSONL would have them: 50, and fewer where they are larger than 64 MiB.
          */
         post: operations["preview_export"];
         delete?: never;
@@ -440,7 +461,7 @@ export interface paths {
         /**
          * Test a destination
          * @description Of an integration that is not stored yet: does what a run will do, and removes what it wrote. A step that
-         *     fails is no failure of the call.
+         *     fails is no failure of the call. It is in the audit log, since it writes to where it is told.
          */
         post: operations["test_new_integration"];
         delete?: never;
@@ -1058,7 +1079,9 @@ export interface paths {
         };
         /**
          * Whether requests can be answered
-         * @description 503 while the metadata store or the source cannot be reached, or the process is about to end.
+         * @description 503 while the metadata store cannot be reached, or the process is about to end. A source that is away is told,
+         *     and no reason to send requests elsewhere: no other process reaches it either, exports are still queued, listed,
+         *     cancelled and downloaded, and those under way wait for it.
          */
         get: operations["readiness"];
         put?: never;
@@ -2235,7 +2258,7 @@ export interface components {
             bytes: number;
             /**
              * Format: double
-             * @description Bytes per second over the last while.
+             * @description Bytes per second over the last while; over the whole time once it is completed.
              */
             bytesPerSecond: number;
             /**
@@ -2245,7 +2268,7 @@ export interface components {
             rows: number;
             /**
              * Format: double
-             * @description Rows per second over the last while.
+             * @description Rows per second over the last while; over the whole time once it is completed.
              */
             rowsPerSecond: number;
             /**
@@ -2327,6 +2350,25 @@ export interface components {
              */
             to: string;
         };
+        /** @description Whether the process can do its work. */
+        Ready: {
+            /** @description Why the source cannot be read, while it is away. */
+            detail?: string | null;
+            /** @description How the source was when it was last asked. */
+            source: components["schemas"]["ReadySource"];
+            /** @description `ok`, or `degraded` while the source is away. */
+            status: components["schemas"]["ReadyStatus"];
+        };
+        /**
+         * @description How the source is.
+         * @enum {string}
+         */
+        ReadySource: "ok" | "away" | "unknown";
+        /**
+         * @description How much of its work a process can do.
+         * @enum {string}
+         */
+        ReadyStatus: "ok" | "degraded";
         /**
          * @description What somebody may do in a project.
          * @enum {string}
@@ -2846,6 +2888,41 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_server_audit: {
+        parameters: {
+            query?: {
+                /** @description Of this project, which may be deleted by now; of no project where not given. */
+                project?: string;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     catalog: {
         parameters: {
             query?: never;
@@ -5100,7 +5177,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Ready"];
                 };
             };
             /** @description What went wrong */
