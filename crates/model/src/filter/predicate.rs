@@ -183,7 +183,8 @@ fn object_text(value: Expr, op: StringOp, text: &str) -> Result<Expr, Refusal> {
             if tokens.is_empty() {
                 return Err(no_token());
             }
-            Ok(exact(TextOp::Contains).and(Expr::HasAllTokens { value: Box::new(value.clone()), tokens }))
+            let contains = text_test(&value, TextOp::Contains, text, CaseRule::Folded);
+            Ok(contains.and(Expr::HasAllTokens { value: Box::new(value.clone()), tokens }))
         }
     }
 }

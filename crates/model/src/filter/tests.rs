@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    ColumnType, CompareOp, Expr, FieldProblem, FilterColumn, FilterKind, Micros, OrderColumns, Relation, ScoreFilters,
-    ScoreLevel, SearchColumns, StoredColumn, StoredTable, TableName, TableSpec, TracePosition,
+    CaseRule, ColumnType, CompareOp, Expr, FieldProblem, FilterColumn, FilterKind, Micros, OrderColumns, Relation,
+    ScoreFilters, ScoreLevel, SearchColumns, StoredColumn, StoredTable, TableName, TableSpec, TextOp, TracePosition,
 };
 
 mod meaning;
@@ -213,6 +213,24 @@ fn a_type_that_the_column_does_not_take_is_refused_with_those_it_takes() {
             "filter[6].value: matches needs at least one letter or digit",
         ]
     );
+}
+
+#[test]
+fn matches_ignores_case_in_a_column_and_under_a_key() {
+    for filter in [
+        json!({ "type": "string", "column": "input", "operator": "matches", "value": "Foo Bar" }),
+        json!({ "type": "stringObject", "column": "metadata", "key": "k", "operator": "matches", "value": "Foo Bar" }),
+    ] {
+        let Expr::And(parts) = compiled(json!([filter])).unwrap() else { panic!("{filter}") };
+        let [
+            Expr::Text { op: TextOp::Contains, needle, case: CaseRule::Folded, .. },
+            Expr::HasAllTokens { tokens, .. },
+        ] = &parts[..]
+        else {
+            panic!("{filter}: {parts:?}")
+        };
+        assert_eq!((&**needle, &tokens[..]), ("Foo Bar", &["foo".to_owned(), "bar".to_owned()][..]), "{filter}");
+    }
 }
 
 #[test]
