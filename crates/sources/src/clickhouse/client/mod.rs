@@ -179,7 +179,7 @@ impl Client {
 
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
         let agreed = self.agreed().await?;
-        let mut received = self.open(query, agreed, Use::LookUp, &[("wait_end_of_query", "1".to_owned())]).await?;
+        let mut received = self.open(query, &agreed, Use::LookUp, &[("wait_end_of_query", "1".to_owned())]).await?;
         let mut batches = Vec::new();
         while let Some(batch) = received.next().await? {
             batches.push(batch);
@@ -225,9 +225,9 @@ impl Client {
         Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, _permit: permit })
     }
 
-    /// What was agreed with the server; the first call asks it, without a setting and without compression,
+    /// What was agreed with the server, which is asked once a minute, without a setting and without compression,
     /// which every user may do.
-    async fn agreed(&self) -> Result<&Agreed, Fault> {
+    async fn agreed(&self) -> Result<Arc<Agreed>, Fault> {
         let server = &self.server;
         server
             .agreed(|| async {
@@ -243,10 +243,12 @@ impl Client {
                 let head = asked.map_err(|_| server.place.silent_fault(query.purpose, limit))??;
                 let address = head.response.remote_addr().map(|address| address.ip());
                 let mut answer = Answer::new(server, query.purpose, head)?;
-                let mut settings = Settings::default();
+                // A profile with small blocks cuts even this answer.
+                let mut blocks = Vec::new();
                 while let Some(batch) = answer.next(server, limit).await.map_err(|b| b.fault(server, query.purpose))? {
-                    settings = Settings::of_probe(&server.options, &batch)?;
+                    blocks.push(batch);
                 }
+                let settings = Settings::of_probe(&server.options, &blocks)?;
                 Ok(Agreed { settings, compress: server.compresses(address) })
             })
             .await
@@ -410,7 +412,7 @@ impl Phase {
             Self::New { client, query, use_of, block_rows } => {
                 let agreed = client.agreed().await?;
                 let blocks = block_rows.and_then(|rows| agreed.settings.in_blocks(rows));
-                Box::new(client.open(query, agreed, use_of, blocks.as_slice()).await?)
+                Box::new(client.open(query, &agreed, use_of, blocks.as_slice()).await?)
             }
             Self::Open(received) => received,
         };

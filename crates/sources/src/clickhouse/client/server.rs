@@ -11,7 +11,8 @@ use bytes::Bytes;
 use model::{Fault, FaultKind};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
 use reqwest::multipart::{Form, Part};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::exception::ServerError;
 use super::fault::Place;
@@ -24,6 +25,8 @@ use crate::clickhouse::query::Query;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Servers close idle connections after 10 s (30 s from 23.x on); ours go first, so that none is found dead.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What was agreed holds this long: profiles are changed under servers that run.
+const AGREED_FRESH: Duration = Duration::from_secs(60);
 /// A refusal is a text of a few hundred bytes, and never more than the server's own bound for it.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// The server's bound of one field of a form (`http_max_field_value_size`).
@@ -36,7 +39,8 @@ pub(super) struct Server {
     pub(super) place: Place,
     pub(super) limiter: Arc<Limiter>,
     http: reqwest::Client,
-    agreed: OnceCell<Agreed>,
+    /// Whoever asks holds it: queries that come together ask once.
+    agreed: Mutex<Option<(Instant, Arc<Agreed>)>>,
 }
 
 /// What one exchange with the server settles for all that follow.
@@ -102,15 +106,23 @@ impl Server {
             Fault::new(FaultKind::Configuration, "cannot set up the connection to ClickHouse").because(error)
         })?;
         let limiter = Limiter::of(&options.identity(), options.queries_max, options.bytes_per_second_max);
-        Ok(Self { place: Place::new(&options), options, limiter, http, agreed: OnceCell::new() })
+        Ok(Self { place: Place::new(&options), options, limiter, http, agreed: Mutex::new(None) })
     }
 
-    /// What was agreed with the server, or is now with `agree`.
-    pub(super) async fn agreed<F>(&self, agree: impl FnOnce() -> F) -> Result<&Agreed, Fault>
+    /// What was agreed with the server within the last minute, or is now with `agree`.
+    pub(super) async fn agreed<F>(&self, agree: impl FnOnce() -> F) -> Result<Arc<Agreed>, Fault>
     where
         F: Future<Output = Result<Agreed, Fault>>,
     {
-        self.agreed.get_or_try_init(agree).await
+        let mut agreed = self.agreed.lock().await;
+        if let Some((at, agreed)) = &*agreed
+            && at.elapsed() < AGREED_FRESH
+        {
+            return Ok(Arc::clone(agreed));
+        }
+        let fresh = Arc::new(agree().await?);
+        *agreed = Some((Instant::now(), Arc::clone(&fresh)));
+        Ok(fresh)
     }
 
     /// Whether answers from this address are to be compressed.
@@ -129,8 +141,13 @@ impl Server {
         let request = if query.parameters.is_empty() {
             request.body(text)
         } else {
-            if let Some((name, _)) = query.parameters.iter().find(|(_, value)| value.len() >= FIELD_BYTES_MAX) {
-                return Err(Fault::bug(format!("parameter {name} of the query is longer than a server takes")).into());
+            if let Some((_, value)) = query.parameters.iter().find(|(_, value)| value.len() >= FIELD_BYTES_MAX) {
+                let message = format!(
+                    "a text of {} bytes in {} is longer than ClickHouse takes in one value, {FIELD_BYTES_MAX} bytes",
+                    value.len(),
+                    query.purpose
+                );
+                return Err(Fault::bad_request(message).hint("shorten the texts of filter and search").into());
             }
             let mut form = Form::new().part("query", Part::text(text));
             for (name, value) in &query.parameters {

@@ -9,7 +9,9 @@
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::types::UInt8Type;
+use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_schema::DataType;
 
 use model::{Fault, FaultKind};
 
@@ -125,10 +127,19 @@ pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
 }
 
 impl Settings {
-    /// What can be sent, from the answer to [`PROBE`]. A setting that would cost rows and may not be
-    /// changed is a fault.
-    pub(super) fn of_probe(options: &ClickHouseOptions, answer: &RecordBatch) -> Result<Self, Fault> {
-        let known = known(answer);
+    /// What can be sent, from the blocks of the answer to [`PROBE`]. A setting that would cost rows and may not be
+    /// changed is a fault, and so is an answer that tells of none: nothing would be guarded.
+    pub(super) fn of_probe(options: &ClickHouseOptions, answer: &[RecordBatch]) -> Result<Self, Fault> {
+        let mut known = HashMap::new();
+        for block in answer {
+            known.extend(known_of(block).ok_or_else(|| {
+                Fault::corrupt(format!("the list of settings of {options} has other types than it was asked for"))
+            })?);
+        }
+        if known.is_empty() {
+            return Err(Fault::corrupt(format!("{options} tells no settings, so that none can be relied on"))
+                .hint("the user needs system.settings, which every user may read unless it was taken away"));
+        }
         let mut settings = Self::default();
         for (name, wanted) in limits_of(options) {
             let limit = Limit::of(name, wanted, known.get(name));
@@ -207,36 +218,35 @@ impl Known {
     }
 }
 
-fn known(answer: &RecordBatch) -> HashMap<String, Known> {
-    let text = |name: &str| answer.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-    let fixed = answer.column_by_name("fixed");
-    let fixed = fixed.and_then(|column| column.as_primitive_opt::<arrow_array::types::UInt8Type>());
-    let (Some(names), Some(values), Some(min), Some(max), Some(fixed)) =
-        (text("name"), text("value"), text("min"), text("max"), fixed)
-    else {
-        return HashMap::new();
-    };
-    let optional = |column: &arrow_array::StringArray, row| {
+/// The settings of a block. A profile decides how texts are sent, so these may come as bytes or as dictionaries.
+fn known_of(block: &RecordBatch) -> Option<HashMap<String, Known>> {
+    let column = |name: &str, kind: &DataType| arrow_cast::cast(block.column_by_name(name)?, kind).ok();
+    let [names, values, min, max] = ["name", "value", "min", "max"].map(|name| column(name, &DataType::Utf8));
+    let (names, values, min, max) = (names?, values?, min?, max?);
+    let fixed = column("fixed", &DataType::UInt8)?;
+    let [names, values, min, max] = [&names, &values, &min, &max].map(|column| column.as_string::<i32>());
+    let fixed = fixed.as_primitive::<UInt8Type>();
+    let optional = |column: &StringArray, row| {
         Some(column.value(row).to_owned()).filter(|bound| !column.is_null(row) && !bound.is_empty())
     };
-    (0..answer.num_rows())
-        .map(|row| {
-            let known = Known {
-                value: values.value(row).to_owned(),
-                min: optional(min, row),
-                max: optional(max, row),
-                fixed: fixed.value(row) != 0,
-            };
-            (names.value(row).to_owned(), known)
-        })
-        .collect()
+    let known = |row| {
+        let known = Known {
+            value: values.value(row).to_owned(),
+            min: optional(min, row),
+            max: optional(max, row),
+            fixed: fixed.value(row) != 0,
+        };
+        (names.value(row).to_owned(), known)
+    };
+    Some((0..block.num_rows()).map(known).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, StringArray, UInt8Array};
+    use arrow_array::{ArrayRef, BinaryArray, UInt8Array};
+    use arrow_schema::Field;
     use model::RawOptions;
 
     use super::*;
@@ -252,7 +262,10 @@ mod tests {
             ("max", text(rows.iter().map(|row| row.2).collect()), true),
             ("fixed", Arc::new(rows.iter().map(|row| row.3).collect::<UInt8Array>()) as ArrayRef, false),
         ]);
-        Settings::of_probe(&options.unwrap(), &answer.unwrap())
+        let answer = answer.unwrap();
+        // A server may send it in any number of blocks.
+        let blocks: Vec<RecordBatch> = (0..answer.num_rows()).map(|row| answer.slice(row, 1)).collect();
+        Settings::of_probe(&options.unwrap(), &blocks)
     }
 
     fn limit<'a>(settings: &'a Settings, name: &str) -> (&'a str, Option<&'static str>) {
@@ -303,5 +316,22 @@ mod tests {
         let fault = probed(&[("read_overflow_mode", "break", None, 1)]).unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Configuration);
         assert!(fault.to_string().contains("read_overflow_mode = break"), "{fault}");
+        assert_eq!(probed(&[]).unwrap_err().kind(), FaultKind::Corrupt, "nothing would be guarded");
+    }
+
+    #[test]
+    fn guards_hold_whatever_form_the_profile_gives_texts() {
+        let options = ClickHouseOptions::read("clickhouse://h/d", &RawOptions::default(), &|_| None).unwrap();
+        let bytes = |value: &str| Arc::new(BinaryArray::from(vec![value.as_bytes()])) as ArrayRef;
+        let block = |fixed: ArrayRef| {
+            let texts = [("name", "result_overflow_mode"), ("value", "break"), ("min", ""), ("max", "")];
+            let columns = texts.map(|(name, value)| (name, bytes(value))).into_iter().chain([("fixed", fixed)]);
+            RecordBatch::try_from_iter(columns).unwrap()
+        };
+        let settings = Settings::of_probe(&options, &[block(Arc::new(UInt8Array::from(vec![0])))]).unwrap();
+        assert_eq!(settings.sent, [("result_overflow_mode", "throw".to_owned())]);
+        let nested = arrow_array::ListArray::new_null(Arc::new(Field::new("item", DataType::Utf8, true)), 1);
+        let fault = Settings::of_probe(&options, &[block(Arc::new(nested))]).unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Corrupt);
     }
 }
