@@ -141,6 +141,7 @@ def main():
     path = tempfile.mkdtemp(prefix="clickhouse-") if temporary else os.path.abspath(arguments.path)
     os.makedirs(path, exist_ok=True)
     port = arguments.port or free_port()
+    tcp = free_port()
 
     def end(code=0):
         if temporary:
@@ -150,10 +151,13 @@ def main():
     config = os.path.join(path, "server.xml")
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.xml")) as template:
         text = template.read().replace("@CONFIG@", config).replace("@MEMORY@", str(arguments.memory))
+        text = text.replace("@TCP@", str(tcp))
     with open(config, "w") as file:
         file.write(text)
     words = ["clickhouse-local", "--path", os.path.join(path, "store"), "--listen_host", "127.0.0.1"]
-    words += ["--http_port", str(port), "--config-file", config, "--query", f"SYSTEM START LISTEN HTTP; {STAY}"]
+    words += ["--http_port", str(port), "--tcp_port", str(tcp), "--config-file", config]
+    # Shards speak to each other over the second one.
+    words += ["--query", f"SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; {STAY}"]
     call = entry_point()
     argv = (ctypes.c_char_p * (len(words) + 1))(*[word.encode() for word in words], None)
 
