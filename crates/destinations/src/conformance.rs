@@ -475,6 +475,7 @@ fn manifest_of(file: &FileName, head: ObjectHead) -> Manifest {
         rows: RowCount(1),
         truncated: false,
         cut_after: None,
+        changed_during_run: RowCount::ZERO,
         warnings: Vec::new(),
         revision: 1,
         supersedes: None,

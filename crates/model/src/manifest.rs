@@ -40,6 +40,10 @@ pub struct Manifest {
     /// Where a limit cut rows, the position of the last one that was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_after: Option<OrderKey>,
+    /// Rows that were changed at the source while the run read them; each is there once, as it was met. None
+    /// where the source reads one stored state.
+    #[serde(default, skip_serializing_if = "RowCount::is_zero")]
+    pub changed_during_run: RowCount,
     /// Notes for the reader: columns that were null because the source lacks them, and the like.
     pub warnings: Vec<String>,
     /// 1 for the first export of a window, counted up when it is exported again.
@@ -90,6 +94,7 @@ impl Manifest {
             whole.bytes += part.bytes;
             whole.truncated |= part.truncated;
             whole.cut_after = part.cut_after.or(whole.cut_after);
+            whole.changed_during_run += part.changed_during_run;
             whole.files.extend(part.files);
             let more = part.warnings.into_iter().filter(|warning| !whole.warnings.contains(warning));
             let more: Vec<String> = more.collect();

@@ -20,6 +20,11 @@ macro_rules! quantity {
             /// Nothing.
             pub const ZERO: Self = Self(0);
 
+            /// Whether it is nothing.
+            pub const fn is_zero(&self) -> bool {
+                self.0 == 0
+            }
+
             /// The plain number.
             pub const fn get(self) -> u64 {
                 self.0

@@ -162,6 +162,24 @@ pub trait Reading: Send + Sync {
         self.read(range, stop)
     }
 
+    /// The rows of a batch without those that came before: where nothing holds the stored state still, a row
+    /// whose start moves while it is read stands in two places. To be asked for every batch in the order of
+    /// rows, and, where it fails, again for the same batch.
+    async fn once_each(&self, batch: RecordBatch) -> Result<RecordBatch, Fault> {
+        Ok(batch)
+    }
+
+    /// What whoever gets the rows should know of the source: columns that it lacks, rows that it has elsewhere.
+    async fn warnings(&self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// How many of the rows that came through [`Reading::once_each`] have a version that was stored since the
+    /// read was planned; the version that was met is the one that came. None where one state is read.
+    async fn changed(&self) -> Result<RowCount, Fault> {
+        Ok(RowCount::ZERO)
+    }
+
     /// The scores of the same stored state.
     fn scores(&self) -> Arc<dyn ScoreLookup>;
 

@@ -91,6 +91,9 @@ pub struct TableExport {
     pub bytes: ByteCount,
     /// Whether a limit cut rows.
     pub truncated: bool,
+    /// Rows that were changed at the source while the run read them.
+    #[serde(default, skip_serializing_if = "RowCount::is_zero")]
+    pub changed_during_run: RowCount,
     /// Notes for the reader.
     pub warnings: Vec<String>,
 }
@@ -191,6 +194,7 @@ impl WindowManifest {
                 rows: table.rows,
                 bytes: table.bytes,
                 truncated: table.truncated,
+                changed_during_run: table.changed_during_run,
                 warnings: table.warnings,
             });
             files.extend(table.files.into_iter().map(WindowFile::from));
@@ -243,6 +247,7 @@ impl WindowManifest {
             bytes: export.bytes,
             truncated: export.truncated,
             cut_after: None,
+            changed_during_run: export.changed_during_run,
             warnings: export.warnings,
             revision: self.revision,
             supersedes: self.supersedes.clone(),
@@ -343,6 +348,7 @@ mod tests {
             files: vec![receipt],
             truncated: false,
             cut_after: None,
+            changed_during_run: RowCount(3),
             warnings: Vec::new(),
             revision: 1,
             supersedes: None,

@@ -150,7 +150,7 @@ impl Run {
             after: files.after().cloned(),
             watch: Arc::clone(&watch),
         };
-        let slices = Slices::start(reading, plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
+        let slices = Slices::start(Arc::clone(&reading), plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
         let batches = enrich::start(slices, Arc::new(enrich), &spec.budget);
         let mut blocks = encoding.start(batches, &spec.budget);
 
@@ -163,7 +163,10 @@ impl Run {
         };
         let receipts = files.finish(&schema, &watch).await?.to_vec();
         let cut_after = files.after().filter(|_| totals.cut > RowCount::ZERO).cloned();
-        let manifest = manifest(&spec, &request, &schema, receipts, cut_after);
+        let mut manifest = manifest(&spec, &request, &schema, receipts, cut_after);
+        manifest.changed_during_run = retrying.until_ok("counting changed rows", || reading.changed()).await?;
+        let told = retrying.until_ok("looking at the source", || reading.warnings()).await?;
+        manifest.warnings.extend(told.into_iter().filter(|told| !spec.warnings.contains(told)));
         conserved(&manifest, rows_before, totals.read.saturating_sub(totals.cut))?;
         files.publishing();
         let receipt = self.publish(manifest).await?;
@@ -252,6 +255,7 @@ fn manifest(
         files,
         truncated: cut_after.is_some(),
         cut_after,
+        changed_during_run: RowCount::ZERO,
         warnings: spec.warnings.clone(),
         revision: 1,
         supersedes: None,

@@ -51,6 +51,8 @@ impl BatchPermit {
 
 /// The slices of a plan, being read.
 pub(crate) struct Slices {
+    reading: Arc<dyn Reading>,
+    retrying: Retrying,
     opened: Feed<Reads>,
     current: Option<Reads>,
 }
@@ -69,8 +71,9 @@ impl Slices {
     ) -> Self {
         // One slice is being drained outside the channel.
         let waiting = budget.reads_max.saturating_sub(1).max(1);
-        let launcher = Launcher { reading, stop, retrying, budget: *budget };
-        Self { opened: Feed::spawn("reading ahead", waiting, |out| launcher.launch(plan, out)), current: None }
+        let launcher = Launcher { reading: Arc::clone(&reading), stop, retrying: retrying.clone(), budget: *budget };
+        let opened = Feed::spawn("reading ahead", waiting, |out| launcher.launch(plan, out));
+        Self { reading, retrying, opened, current: None }
     }
 
     /// What comes next; `None` after the last slice. Nothing follows a fault.
@@ -79,13 +82,28 @@ impl Slices {
             if let Some(current) = &mut self.current
                 && let Some(read) = current.next().await?
             {
-                return read.map(Some);
+                match self.once_each(read).await? {
+                    Some(read) => return Ok(Some(read)),
+                    None => continue,
+                }
             }
             match self.opened.next().await? {
                 Some(opened) => self.current = Some(opened),
                 None => return Ok(None),
             }
         }
+    }
+
+    /// What was read, without rows that came before; `None` where nothing is left of it.
+    async fn once_each(&self, read: Result<Read, Fault>) -> Result<Option<Read>, Fault> {
+        Ok(match read? {
+            Read::Rows(batch, permit) => {
+                let ask = || self.reading.once_each(batch.clone());
+                let batch = self.retrying.until_ok("looking for rows that moved", ask).await?;
+                (batch.num_rows() > 0).then_some(Read::Rows(batch, permit))
+            }
+            passed => Some(passed),
+        })
     }
 }
 

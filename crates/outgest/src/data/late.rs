@@ -1,31 +1,44 @@
 //! A ClickHouse that is connected when it is first read.
 //!
 //! A server starts, answers and keeps its queue while its ClickHouse is down; what is read meanwhile fails
-//! and is tried again by whoever asked.
+//! and is tried again by whoever asked. Its tables are looked at again every minute, so that a deployment may
+//! move to another layout under a server that runs.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{Fault, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, TableSpec};
 use sources::clickhouse::{ClickHouseOptions, ClickHouseSource};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// A look at the tables holds this long.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// Connects with the first read, and with the next one where that failed.
 pub struct LateSource {
     options: ClickHouseOptions,
-    connected: OnceCell<ClickHouseSource>,
+    /// The connection and when its tables were looked at. Whoever looks holds it: reads that come together look once.
+    connected: Mutex<Option<(Instant, ClickHouseSource)>>,
 }
 
 impl LateSource {
     /// Nothing is sent yet.
     pub fn new(options: ClickHouseOptions) -> Self {
-        Self { options, connected: OnceCell::new() }
+        Self { options, connected: Mutex::new(None) }
     }
 
-    async fn connected(&self) -> Result<&ClickHouseSource, Fault> {
-        let connect = || ClickHouseSource::connect(self.options.clone(), tables::clickhouse_tables());
-        self.connected.get_or_try_init(connect).await
+    async fn connected(&self) -> Result<ClickHouseSource, Fault> {
+        let mut connected = self.connected.lock().await;
+        let source = match &*connected {
+            Some((looked, source)) if looked.elapsed() < FRESH => return Ok(source.clone()),
+            Some((_, source)) => source.looking_again(tables::clickhouse_tables()).await?,
+            None => ClickHouseSource::connect(self.options.clone(), tables::clickhouse_tables()).await?,
+        };
+        *connected = Some((Instant::now(), source.clone()));
+        Ok(source)
     }
 }
 

@@ -43,6 +43,10 @@ pub fn to_text(receipt: &Receipt, destination: &str, took: Duration) -> String {
     if manifest.truncated {
         text.push_str("truncated: --limit cut rows\n");
     }
+    if manifest.changed_during_run > RowCount::ZERO {
+        let changed = manifest.changed_during_run.counted();
+        writeln!(text, "{changed} changed at the source meanwhile: each is there once, as it was met").ok();
+    }
     for warning in &manifest.warnings {
         // Langfuse's own words bring the mark along.
         let mark = if warning.starts_with("Note: ") { "" } else { "note: " };

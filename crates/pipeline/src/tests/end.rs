@@ -40,6 +40,21 @@ async fn a_run_without_rows_makes_one_empty_file() {
 }
 
 #[tokio::test]
+async fn a_row_that_moved_during_the_run_comes_once_and_is_counted() {
+    let bench = Bench::new(30);
+    // A batch of which nothing is left is among them.
+    let moved: Vec<String> = [3, 4, 5, 17].map(|index| row(index).id).to_vec();
+    *bench.source.moved.lock().unwrap() = moved.clone();
+    let manifest = bench.run().await.unwrap().receipt.manifest;
+    assert_eq!((manifest.rows, manifest.changed_during_run), (RowCount(26), RowCount(4)));
+    let ids = ids(&bench, "out.txt");
+    assert_eq!(ids.len(), 26);
+    assert!(moved.iter().all(|moved| !ids.contains(moved)));
+    let manifest = Bench::new(30).run().await.unwrap().receipt.manifest;
+    assert!(!serde_json::to_string(&manifest).unwrap().contains("changed_during_run"), "nothing changed");
+}
+
+#[tokio::test]
 async fn the_manifest_describes_every_file() {
     let bench = Bench::new(90).rolled(250);
     let manifest = bench.run().await.unwrap().receipt.manifest;

@@ -44,6 +44,8 @@ pub(super) struct Compiled {
     row_bytes: String,
     /// Selects the traces of a slice.
     pub(super) traces: String,
+    /// Names of the columns that the request asks for, stored and others.
+    pub(super) reads: BTreeSet<String>,
     /// Values of every query.
     pub(super) parameters: Vec<(String, String)>,
     /// Places of which outranked versions are left out wherever they start.
@@ -73,6 +75,7 @@ impl Compiled {
             Relation::Stored(stored) => compiler.stored(stored)?,
             Relation::Grouped(grouped) => compiler.grouped(grouped)?,
         };
+        compiled.reads = compiler.names_read(request.table.stored());
         compiled.looked_through = looked_through.into_inner();
         Ok(compiled)
     }
@@ -96,7 +99,7 @@ impl Compiled {
         let columns: String = self.columns.iter().map(|column| format!("{column}, ")).collect();
         // The other key columns say whether a row is in the range; they are not sent.
         format!(
-            "SELECT * EXCEPT (k_trace, k_id, k_version, k_cursor) FROM \
+            "SELECT * EXCEPT (k_trace, k_id, k_version, k_cursor, k_ingested) FROM \
              (SELECT {columns}{} FROM {} WHERE {IN_RANGE} AND {})",
             self.keys, self.from, self.filter,
         )
@@ -115,6 +118,11 @@ impl Compiled {
     /// rows stand before it is in the value `before`.
     pub(super) fn middle(&self) -> String {
         format!("SELECT {} FROM {} WHERE {IN_RANGE} {ORDER} LIMIT 1 OFFSET {{before:UInt64}}", self.keys, self.from)
+    }
+
+    /// The positions of the rows of a range, in any order.
+    pub(super) fn positions(&self) -> String {
+        format!("SELECT {} FROM {} WHERE {IN_RANGE} AND {}", self.keys, self.from, self.filter)
     }
 
     /// How many rows a range has, whatever the filter.
@@ -136,6 +144,7 @@ struct Rows {
     id: String,
     version: String,
     cursor: String,
+    ingested: String,
     from: String,
     sized: Vec<String>,
     counted: Counted,
@@ -164,12 +173,13 @@ impl Compiler<'_> {
         let special = [stored.time, stored.version, cursor, order.id].into_iter().chain(order.trace_id);
         let joined_on = attached.filter(|_| !wanted.is_empty());
         let special: BTreeSet<&str> = special.chain(joined_on.map(|attached| attached.on)).collect();
-        let needed: BTreeSet<&str> = stored
+        let sized: BTreeSet<&str> = stored
             .columns
             .iter()
             .map(|column| column.name)
             .filter(|name| asked.contains(*name) || special.contains(name))
             .collect();
+        let needed: BTreeSet<&str> = sized.iter().copied().chain([stored.ingested]).collect();
         let mut parameters = Parameters::default();
         let ingested = self.ingested_in_window(place, stored, &mut parameters)?;
         let among = |slice: String| [Some(slice), ingested.clone()].into_iter().flatten().collect::<Vec<_>>();
@@ -190,8 +200,9 @@ impl Compiler<'_> {
             id: column_name(order.id),
             version: column_name(stored.version),
             cursor: column_name(cursor),
+            ingested: column_name(stored.ingested),
             from,
-            sized: needed.iter().map(|name| column_name(name)).collect(),
+            sized: sized.iter().map(|name| column_name(name)).collect(),
             counted: Counted {
                 rows: "count()".to_owned(),
                 from: format!(
@@ -205,7 +216,7 @@ impl Compiler<'_> {
                             text_of(place, Some(order.id))?
                         ),
                         &counted_where,
-                        &|name| needed.contains(name)
+                        &|name| sized.contains(name)
                     )?
                 ),
                 has_keys: true,
@@ -284,6 +295,7 @@ impl Compiler<'_> {
             trace: order.trace_id.map(group_column).transpose()?.map_or_else(|| "''".to_owned(), |term| term.sql),
             id: group_column(order.id)?.sql,
             version: null(&ColumnType::Timestamp).sql,
+            ingested: INGESTED.to_owned(),
             from: format!("({}) AS m", groups.sql(&mut parameters)?),
             sized,
             counted: Counted {
@@ -330,8 +342,9 @@ impl Compiler<'_> {
         }
         let columns = columns.into_iter().enumerate().map(|(place, sql)| format!("{sql} AS o{place}")).collect();
         let keys = format!(
-            "toUnixTimestamp64Micro({}) AS k_micros, {} AS k_trace, {} AS k_id, {} AS k_version, {} AS k_cursor",
-            rows.time, rows.trace, rows.id, rows.version, rows.cursor
+            "toUnixTimestamp64Micro({}) AS k_micros, {} AS k_trace, {} AS k_id, {} AS k_version, {} AS k_cursor, \
+             toUnixTimestamp64Micro({}) AS k_ingested",
+            rows.time, rows.trace, rows.id, rows.version, rows.cursor, rows.ingested
         );
         Ok(Compiled {
             outputs,
@@ -341,6 +354,7 @@ impl Compiler<'_> {
             filter: joined("AND", "1", filters.into_iter()),
             row_bytes: format!("byteSize({})", rows.sized.join(", ")),
             traces: around.in_slice.clone(),
+            reads: BTreeSet::new(),
             parameters: parameters.into_values(),
             looked_through: BTreeSet::new(),
             counted: rows.counted,

@@ -9,12 +9,12 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use model::{ColumnType, Fault, FaultKind, PhysicalTable, Serves, Stop, StoredColumn, StoredTable};
+use model::{ColumnType, Fault, FaultKind, PhysicalTable, ProjectId, Serves, Stop, StoredColumn, StoredTable};
 use tokio::sync::OnceCell;
 
 use super::client::Client;
 use super::query::Query;
-use super::sql::{arrays_of_texts, identifier, is_composite, null, quoted, type_name, zero};
+use super::sql::{arrays_of_texts, escaped, identifier, is_composite, null, quoted, type_name, zero};
 
 /// One look at columns and tables of the current database; who may not read a table does not see it.
 const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.engine AS engine, \
@@ -27,6 +27,8 @@ const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.
 pub(super) struct Database {
     name: String,
     places: Vec<Place>,
+    /// Tables with rows that are not read, because those of a newer layout are.
+    passed_over: Vec<Place>,
     /// What was looked for, for faults.
     wanted: Vec<PhysicalTable>,
 }
@@ -60,8 +62,12 @@ pub struct SchemaDifference {
 }
 
 impl Database {
-    /// Looks at the tables. Nothing is required yet: a table may be missing that nobody reads.
+    /// Looks at the tables, those of the layout that the options name. Nothing is required yet: a table may be missing that nobody reads.
     pub(super) async fn look(client: &Client, wanted: Vec<PhysicalTable>) -> Result<Self, Fault> {
+        let mut wanted = wanted;
+        if let Some(layout) = client.options().layout {
+            wanted.retain(|table| table.layout.split(' ').any(|one| one == layout));
+        }
         let names = arrays_of_texts(wanted.iter().map(|table| table.name))?.remove(0);
         let query =
             Query { text: PROBE.to_owned(), parameters: vec![("names".into(), names)], purpose: "the list of tables" };
@@ -95,7 +101,8 @@ impl Database {
                 counts_blocks: OnceCell::new(),
             })
         });
-        let mut database = Self { name: options.to_string(), places: places.collect(), wanted };
+        let mut database =
+            Self { name: options.to_string(), places: places.collect(), passed_over: Vec::new(), wanted };
         database.choose(client).await?;
         Ok(database)
     }
@@ -104,6 +111,7 @@ impl Database {
     /// one are there, and empty, before a deployment moves to it.
     async fn choose(&mut self, client: &Client) -> Result<(), Fault> {
         let mut kept: Vec<Place> = Vec::new();
+        let mut others_with_rows = Vec::new();
         let mut left = std::mem::take(&mut self.places);
         while let Some(first) = left.first() {
             let stored = first.physical.stored;
@@ -114,17 +122,55 @@ impl Database {
             layouts.dedup();
             let mut chosen = layouts[0];
             if layouts.len() > 1 {
-                for place in &of_table {
+                let mut with_rows = Vec::new();
+                for place in of_table.iter().filter(|place| place.physical.serves != Serves::Groups) {
                     if place.holds_rows(client).await? {
-                        chosen = place.physical.layout;
-                        break;
+                        with_rows.push(place.physical.layout);
                     }
                 }
+                chosen = with_rows.first().copied().unwrap_or(chosen);
+                others_with_rows.extend(with_rows.into_iter().filter(|layout| *layout != chosen));
             }
-            kept.extend(of_table.into_iter().filter(|place| place.physical.layout == chosen));
+            for place in of_table {
+                let layout = place.physical.layout;
+                if layout == chosen {
+                    kept.push(place);
+                } else if others_with_rows.contains(&layout) && place.physical.serves != Serves::Groups {
+                    self.passed_over.push(place);
+                }
+            }
         }
         self.places = kept;
         Ok(())
+    }
+
+    /// What an export of a stored table should say of the database: rows of the project in a layout that is not
+    /// read, and columns among `asked` that are not there.
+    pub(super) async fn warnings(
+        &self,
+        client: &Client,
+        project: &ProjectId,
+        stored: &StoredTable,
+        asked: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<String>, Fault> {
+        let mut warnings = Vec::new();
+        for place in self.passed_over.iter().filter(|place| place.physical.stored == stored.name) {
+            if place.holds_rows_of(project, stored, client).await? {
+                let PhysicalTable { name, layout, .. } = place.physical;
+                let read = self.place(stored.name)?.physical.name;
+                warnings.push(format!(
+                    "table {name} (Langfuse {layout}) has rows of this project too; only those of {read} were read. \
+                     layout={layout} in the source's address reads {name}, another layout leaves this note out"
+                ));
+            }
+        }
+        let missing = self.differences(stored).into_iter().filter(|difference| asked(difference.column));
+        let missing: Vec<&str> = missing.map(|difference| difference.column).collect();
+        if !missing.is_empty() {
+            let (name, columns) = (self.place(stored.name)?.physical.name, missing.join(", "));
+            warnings.push(format!("table {name} does not have these columns, which read as empty: {columns}"));
+        }
+        Ok(warnings)
     }
 
     /// The places whose rows form the groups of a stored table.
@@ -241,6 +287,22 @@ impl Place {
     async fn holds_rows(&self, client: &Client) -> Result<bool, Fault> {
         let text = format!("SELECT 1 AS one FROM {} AS t LIMIT 1", self.from);
         let query = Query { text, parameters: Vec::new(), purpose: "the layout" };
+        Ok(client.rows(query, &Stop::new()).await?.num_rows() > 0)
+    }
+
+    /// Whether any version of any row of the project is there.
+    pub(super) async fn holds_rows_of(
+        &self,
+        project: &ProjectId,
+        stored: &StoredTable,
+        client: &Client,
+    ) -> Result<bool, Fault> {
+        let column = self.required(stored.key[0])?;
+        let query = Query {
+            text: format!("SELECT 1 AS one FROM {} AS t WHERE {column} = {{project:String}} LIMIT 1", self.from),
+            parameters: vec![("project".to_owned(), escaped(project.as_str()))],
+            purpose: "the project",
+        };
         Ok(client.rows(query, &Stop::new()).await?.num_rows() > 0)
     }
 

@@ -13,6 +13,9 @@ use super::sql::{Term, identifier};
 /// Stands in the text of a query for what leaves out outranked versions of a table.
 pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
 
+/// Leaves one version for each value of the sorting key, of the rows of a slice.
+pub(super) const FINAL_IN_SLICE: &str = "FINAL/*in the slice*/";
+
 /// The same for versions of all times of a place.
 pub(super) fn dead_of(place: &Place) -> String {
     format!("/*outranked {}*/", place.number)
@@ -46,12 +49,14 @@ impl Live<'_> {
         let conditions: String = self.conditions.iter().map(|condition| format!(" AND {condition}")).collect();
         let read = columns.iter().map(|(expression, _)| expression).chain(&self.conditions).map(String::as_str);
         let in_slice = in_slice(self.place, self.stored)?;
-        let among = (self.dead == DEAD_IN_SLICE).then_some(in_slice.as_str());
+        let is_slice = self.dead == DEAD_IN_SLICE;
+        let among = is_slice.then_some(in_slice.as_str());
+        let last = if is_slice { FINAL_IN_SLICE } else { "FINAL" };
         let join = self.place.join(self.stored, read, among)?;
         let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
         let columns = if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") };
         Ok(format!(
-            "SELECT {columns} FROM {} AS t FINAL{join} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
+            "SELECT {columns} FROM {} AS t {last}{join} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
             self.place.from(),
             self.dead,
         ))

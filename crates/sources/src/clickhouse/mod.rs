@@ -8,6 +8,7 @@
 //!
 //! It knows the physical tables as data that is handed in, and no exportable table.
 
+mod changes;
 pub(crate) mod client;
 mod columns;
 mod compile;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    DeletedRows, Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, Stop, StoredTable,
+    DeletedRows, Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, StoredTable,
     TableSpec,
 };
 
@@ -50,9 +51,7 @@ pub use write::ClickHouseWriter;
 
 use client::Client;
 use database::Database;
-use query::Query;
 use reading::ClickHouseReading;
-use sql::escaped;
 
 /// Reads from a ClickHouse database.
 #[derive(Clone, Debug)]
@@ -68,6 +67,13 @@ impl ClickHouseSource {
         let client = Client::new(options)?;
         let database = Arc::new(Database::look(&client, tables).await?);
         Ok(Self { client, database })
+    }
+
+    /// The same connection with another look at the tables: a deployment may have moved to another layout, or have
+    /// new columns.
+    pub async fn looking_again(&self, tables: Vec<PhysicalTable>) -> Result<Self, Fault> {
+        let database = Arc::new(Database::look(&self.client, tables).await?);
+        Ok(Self { client: self.client.clone(), database })
     }
 
     /// The columns of a stored table that the database lacks.
@@ -104,13 +110,6 @@ impl Source for ClickHouseSource {
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {
         let stored = table.stored();
-        let place = self.database.place(stored.name)?;
-        let column = place.required(stored.key[0])?;
-        let query = Query {
-            text: format!("SELECT 1 AS one FROM {} AS t WHERE {column} = {{project:String}} LIMIT 1", place.from()),
-            parameters: vec![("project".to_owned(), escaped(project.as_str()))],
-            purpose: "the project",
-        };
-        Ok(self.client.rows(query, &Stop::new()).await?.num_rows() > 0)
+        self.database.place(stored.name)?.holds_rows_of(project, stored, &self.client).await
     }
 }

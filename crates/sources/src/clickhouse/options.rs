@@ -35,6 +35,9 @@ struct Documented {
     /// Cluster whose shards hold the tables; they are then read through `cluster()`. Else
     /// `CLICKHOUSE_CLUSTER_NAME` where `CLICKHOUSE_CLUSTER_ENABLED` is `true`.
     cluster: Option<String>,
+    /// Layout of the tables that are read: `v4` (`events_full`), `v3` (`observations`, `traces`), or `auto`, the
+    /// newest that holds rows. Default `auto`.
+    layout: Option<String>,
     /// Compression on the wire: `none`, `zstd`, or `auto`, which is none for this machine and private
     /// networks and zstd otherwise. Default `auto`.
     compression: Option<String>,
@@ -74,6 +77,8 @@ pub struct ClickHouseOptions {
     pub(crate) user: String,
     pub(crate) password: Secret,
     pub(crate) cluster: Option<String>,
+    /// The layout that is read; `None` for the newest that holds rows.
+    pub(crate) layout: Option<&'static str>,
     pub(crate) compression: WireCompression,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) queries_max: usize,
@@ -134,6 +139,15 @@ impl ClickHouseOptions {
             let enabled = fields.variable("CLICKHOUSE_CLUSTER_ENABLED").is_some_and(|enabled| enabled == "true");
             if enabled { fields.variable("CLICKHOUSE_CLUSTER_NAME") } else { None }
         });
+        let layout = match fields.text("layout").as_deref() {
+            None | Some("auto") => None,
+            Some("v3") => Some("v3"),
+            Some("v4") => Some("v4"),
+            Some(other) => {
+                fields.problem("layout", format!("{other:?} is not known"), "write auto, v3 or v4");
+                None
+            }
+        };
         let compression = match fields.text("compression").as_deref() {
             None | Some("auto") => WireCompression::Auto,
             Some("none") => WireCompression::None,
@@ -160,6 +174,7 @@ impl ClickHouseOptions {
             user: user.unwrap_or_else(|| "default".to_owned()),
             password: Secret::new(password.unwrap_or_default()),
             cluster,
+            layout,
             compression,
             ca: fields.text("ca").map(PathBuf::from),
             // Four streams keep one exporter busy; two threads each leave the server to its own users.
@@ -352,9 +367,10 @@ mod tests {
 
     #[test]
     fn problems_are_told_together_without_secrets() {
-        let fault = read("clickhouse://u:hunter2@h/d?thread_max=2&compression=gzip&queries_max=0", &[]).unwrap_err();
+        let fault =
+            read("clickhouse://u:hunter2@h/d?thread_max=2&compression=gzip&layout=v5&queries_max=0", &[]).unwrap_err();
         let told = fault.to_string();
-        for part in ["thread_max", "compression", "queries_max"] {
+        for part in ["thread_max", "compression", "layout", "queries_max"] {
             assert!(told.contains(part), "{told}");
         }
         assert!(fault.public_hint().is_some_and(|hint| hint.contains("threads_max")));

@@ -18,6 +18,7 @@ use model::{
 };
 use tokio::sync::OnceCell;
 
+use super::changes::Changes;
 use super::client::Client;
 use super::compile::Compiled;
 use super::database::{Database, Place};
@@ -43,6 +44,8 @@ pub(super) struct ClickHouseReading {
     pub(super) compiled: Compiled,
     schema: SchemaRef,
     planned: OnceCell<Planned>,
+    /// Rows that were changed since the read was planned.
+    pub(super) changes: Changes,
     /// Outranked versions of the rows that are read, of the versions that decide.
     outranked: OnceCell<Dead>,
 }
@@ -98,6 +101,7 @@ impl ClickHouseReading {
             scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared), compiled.traces.clone(), scores_held)),
             shared,
             compiled,
+            changes: Changes::since(request.as_of),
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             request,
             planned: OnceCell::new(),
@@ -115,7 +119,7 @@ impl ClickHouseReading {
         if self.compiled.read().contains(DEAD_IN_SLICE) {
             self.outranked(stop).await?;
         }
-        self.shared.without_outranked(String::new(), &self.compiled.looked_through, stop).await.map(drop)
+        self.shared.without_outranked(String::new(), &self.compiled.looked_through, None, stop).await.map(drop)
     }
 
     /// The part of a range that the window leaves; `None` where that is nothing.
@@ -146,7 +150,7 @@ impl ClickHouseReading {
         stop: &Stop,
     ) -> Result<Option<Query>, Fault> {
         let Some((bounds, range)) = self.bounds(range).zip(self.in_window(range)) else { return Ok(None) };
-        let (text, dead) = self.shared.without_outranked(text, &self.compiled.looked_through, stop).await?;
+        let (text, dead) = self.shared.without_outranked(text, &self.compiled.looked_through, None, stop).await?;
         let mut parameters = self.common_parameters();
         parameters.extend(dead);
         let text = if text.contains(DEAD_IN_SLICE) {
@@ -222,26 +226,30 @@ impl Shared {
         Look { client: &self.client, place, stored, project: &self.project, scope, parameters }
     }
 
-    /// The text with what leaves out the outranked versions of these places, and the values for it.
+    /// The text with what leaves out the outranked versions of these places, and the values for it. Of rows that
+    /// start before `since` nothing is left out: the text does not read them.
     pub(super) async fn without_outranked(
         &self,
         mut text: String,
         places: &BTreeSet<usize>,
+        since: Option<Micros>,
         stop: &Stop,
     ) -> Result<(String, Vec<(String, String)>), Fault> {
+        let times = (since.map_or(TIMES.0, |since| since.0), TIMES.1);
         let mut parameters = Vec::new();
         for number in places {
             let place = self.database.numbered(*number)?;
             let name = place.physical.stored;
             let stored = self.stored.iter().find(|stored| stored.name == name);
             let stored = stored.ok_or_else(|| Fault::bug(format!("table {name} is read without a description")))?;
+            let (instance, prefix) = (place.instance(stored)?, format!("place{number}_"));
             let cell = {
                 let mut cells = self.outranked.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(cells.entry(*number).or_default())
             };
             let look = || self.look(place, stored, None, Parameters::default()).dead(stop);
             let dead = cell.get_or_try_init(look).await?;
-            let (condition, values) = dead.left_out(&place.instance(stored)?, &format!("place{number}_"), TIMES)?;
+            let (condition, values) = dead.left_out(&instance, &prefix, times)?;
             text = text.replace(&dead_of(place), &condition);
             parameters.extend(values);
         }
@@ -286,6 +294,20 @@ impl Reading for ClickHouseReading {
         let reader = TallyReader::new(self, range, stop);
         stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
             .boxed()
+    }
+
+    async fn once_each(&self, batch: RecordBatch) -> Result<RecordBatch, Fault> {
+        self.without_those_before(batch).await
+    }
+
+    async fn warnings(&self) -> Result<Vec<String>, Fault> {
+        let Shared { database, client, project, .. } = &*self.shared;
+        let asked = |column: &str| self.compiled.reads.contains(column);
+        database.warnings(client, project, self.request.table.stored(), &asked).await
+    }
+
+    async fn changed(&self) -> Result<RowCount, Fault> {
+        self.rows_changed().await
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {

@@ -215,7 +215,8 @@ impl ClickHouseScores {
         };
         let text = text.replacen("{live}", &live.sql()?, 1);
         let stop = Stop::new();
-        let (text, dead) = self.shared.without_outranked(text, &BTreeSet::from([place.number]), &stop).await?;
+        let places = BTreeSet::from([place.number]);
+        let (text, dead) = self.shared.without_outranked(text, &places, scope.since, &stop).await?;
         let mut parameters = parameters.into_values();
         parameters.extend(dead);
         parameters.push(("project".into(), escaped(scope.project.as_str())));

@@ -86,6 +86,7 @@ impl SliceReader {
             match self.receive(&part).await {
                 Ok(Some(block)) => {
                     self.halvings = 0;
+                    self.reading.note_changes(&block)?;
                     let block = requested(&block, &self.reading.compiled.outputs, self.reading.schema())?;
                     // Behind the last position of the range nothing is left: what ends the answer says so.
                     if let Some(left) = last_key(&block).and_then(|last| part.range.after(&last)) {

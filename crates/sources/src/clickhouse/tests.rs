@@ -388,6 +388,8 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
     LakeSource::new(lake)
 }
 
+mod changes;
 mod drift;
+mod spread;
 mod stretches;
 mod v3;

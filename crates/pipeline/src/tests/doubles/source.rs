@@ -36,6 +36,8 @@ pub(crate) struct ListSource {
     pub(crate) rows: Mutex<Vec<Row>>,
     /// Versions that were stored so long ago that only a look at all versions finds that they are the newest.
     pub(crate) old_versions: Mutex<Vec<Row>>,
+    /// Rows that came before, with another start: the source tells when it is asked for them.
+    pub(crate) moved: Mutex<Vec<String>>,
     pub(crate) slice_rows: usize,
     pub(crate) batch_rows: usize,
     calls: Arc<Calls>,
@@ -48,6 +50,7 @@ pub(crate) struct ListSource {
 struct ListReading {
     rows: Arc<Vec<Row>>,
     schema: SchemaRef,
+    moved: Vec<String>,
     slice_rows: usize,
     batch_rows: usize,
     calls: Arc<Calls>,
@@ -63,6 +66,7 @@ impl ListSource {
         Self {
             rows: Mutex::new(rows),
             old_versions: Mutex::default(),
+            moved: Mutex::default(),
             slice_rows: 7,
             batch_rows: 3,
             calls: Arc::clone(calls),
@@ -106,6 +110,7 @@ impl Source for ListSource {
         Ok(Arc::new(ListReading {
             rows: Arc::new(rows),
             schema: Arc::new(Schema::new(fields.collect::<Vec<Field>>())),
+            moved: self.moved.lock().unwrap().clone(),
             slice_rows: self.slice_rows,
             batch_rows: self.batch_rows,
             calls: Arc::clone(&self.calls),
@@ -175,6 +180,20 @@ impl Reading for ListReading {
             None
         });
         batches.map(Some).chain(ended).filter_map(|item| async { item }).boxed()
+    }
+
+    async fn once_each(&self, batch: RecordBatch) -> Result<RecordBatch, Fault> {
+        let trouble = self.calls.before("once each").await?;
+        let ids = batch.column_by_name(key_column::ID).unwrap().as_string::<i32>();
+        let comes = ids.iter().flatten().filter(|id| !self.moved.iter().any(|moved| moved == id));
+        let row = |id| self.rows.iter().find(|row| row.id == id).unwrap().clone();
+        let rows: Vec<Row> = comes.map(row).collect();
+        self.calls.after(trouble).await?;
+        Ok(batch_of(&self.schema, &rows))
+    }
+
+    async fn changed(&self) -> Result<RowCount, Fault> {
+        Ok(RowCount::from(self.moved.len()))
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {

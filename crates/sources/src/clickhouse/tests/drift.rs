@@ -31,6 +31,44 @@ async fn a_column_that_an_older_langfuse_lacks_reads_as_empty_and_is_told() {
     assert!(rows.column_by_name("usagePricingTierId").unwrap().is_null(0));
     assert_eq!(rows.column_by_name("toolDefinitions").unwrap().as_map().value_length(0), 0);
     assert_eq!(rows.column_by_name("ingestionSdkName").unwrap().as_string::<i32>().value(0), "unknown");
+    let warnings = source.prepare(request(table)).await.unwrap().warnings().await.unwrap();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.contains("events_full") && expected.iter().all(|column| warning.contains(column)), "{warning}");
+}
+
+#[tokio::test]
+async fn rows_of_a_layout_that_is_not_read_are_told_and_can_be_chosen() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let observation = json!({
+        "project_id": "p1", "trace_id": "t", "id": "old", "type": "SPAN", "start_time": at(1), "event_ts": at(1),
+        "updated_at": at(1), "created_at": at(1),
+    });
+    engine.insert(&database, "INSERT INTO observations FORMAT JSONEachRow", observation.to_string().as_bytes());
+    let asked = request(tables::find("events").unwrap());
+    let read = async |source: &ClickHouseSource, asked: &ReadRequest| {
+        let rows = read_all(source, asked).await.unwrap();
+        let ids: Vec<String> = keys(&rows).iter().map(|key| key.id.to_string()).collect();
+        let told = source.prepare(asked.clone()).await.unwrap().warnings().await.unwrap();
+        (ids.join(" "), told.into_iter().filter(|told| told.contains("layout=")).collect::<Vec<_>>())
+    };
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    assert_eq!(read(&source, &asked).await, ("old".to_owned(), vec![]), "the new table is empty");
+
+    // The deployment moves on, under a source that is connected.
+    engine.insert(&database, "INSERT INTO events_full FORMAT JSONEachRow", event("new").to_string().as_bytes());
+    let source = source.looking_again(places()).await.unwrap();
+    let (ids, told) = read(&source, &asked).await;
+    assert_eq!((&*ids, told.len()), ("new", 1));
+    assert!(told[0].contains("observations (Langfuse v3)") && told[0].contains("layout=v3"), "{}", told[0]);
+    let other = ReadRequest { project: model::ProjectId::new("p9"), ..asked.clone() };
+    assert_eq!(read(&source, &other).await, (String::new(), vec![]), "it has no rows there");
+    for (layout, id) in [("v3", "old"), ("v4", "new")] {
+        let options = engine.options("default", &database, &format!("layout={layout}"));
+        let source = ClickHouseSource::connect(options, places()).await.unwrap();
+        assert_eq!(read(&source, &asked).await, (id.to_owned(), vec![]), "{layout} was asked for");
+    }
 }
 
 #[tokio::test]

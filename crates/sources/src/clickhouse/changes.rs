@@ -1,0 +1,351 @@
+//! Rows that change while they are read.
+//!
+//! ClickHouse holds no state still. A row that is changed keeps its place as long as its start stays; where that
+//! moves, its two versions stand in two places, and a read that passes both meets both. What was stored since the
+//! read was planned is told by the time of storing: such versions are noted as they come ([`Changes`]), and of a row
+//! that has one only what comes first is passed on. Whether the version before came is asked of the server, with
+//! the very query that rows are read with.
+//!
+//! The notes hold a hash for each row that was changed meanwhile, not for those that were not. They are this
+//! attempt's: of a row that moves between two attempts of a run, each may have met a version.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow_select::filter::filter_record_batch;
+use futures_util::TryStreamExt;
+use model::{Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Relation, RowCount, Stop, StoredTable};
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+
+use super::database::Place;
+use super::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, dead_of};
+use super::query::Query;
+use super::reading::ClickHouseReading;
+use super::sql::{arrays_of_texts, joined};
+
+/// What a read has met of rows that were changed since it was planned.
+pub(super) struct Changes {
+    since: Micros,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    /// Rows with a version stored since, and whether a version of theirs was passed on.
+    rows: HashMap<u128, bool>,
+    /// Those versions, by row and start.
+    versions: HashSet<u128>,
+    /// The last row that was passed on.
+    last: Option<OrderKey>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Comes,
+    CameBefore,
+    /// It is a version stored since, and nothing is known of the one before.
+    Unknown,
+}
+
+impl Changes {
+    /// Nothing is noted yet; `since` is when the read was planned.
+    pub(super) fn since(since: Micros) -> Self {
+        Self { since, notes: Mutex::default() }
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notes {
+    /// What becomes of each row, in order, by what is known here.
+    fn fates(&self, rows: &Rows<'_>, hash: impl Fn(usize) -> u128) -> Vec<Fate> {
+        let mut came_here = HashSet::new();
+        let fate = |row: usize| {
+            let key = hash(row);
+            match self.rows.get(&key) {
+                None => Fate::Comes,
+                Some(true) => Fate::CameBefore,
+                Some(false) if !came_here.insert(key) => Fate::CameBefore,
+                Some(false) if self.versions.contains(&version(key, rows.starts.value(row))) => Fate::Unknown,
+                Some(false) => Fate::Comes,
+            }
+        };
+        (0..rows.len()).map(fate).collect()
+    }
+}
+
+/// The places of rows, column by column.
+struct Rows<'a> {
+    starts: &'a Int64Array,
+    traces: &'a StringArray,
+    ids: &'a StringArray,
+}
+
+impl<'a> Rows<'a> {
+    /// Of an answer of the server.
+    fn read(answer: &'a RecordBatch) -> Result<Self, Fault> {
+        let text = |name: &str| answer.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let starts = answer.column_by_name("k_micros").and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let (starts, traces, ids) = (starts, text("k_trace"), text("k_id"));
+        let rows = starts.zip(traces).zip(ids).map(|((starts, traces), ids)| Self { starts, traces, ids });
+        rows.ok_or_else(unreadable)
+    }
+
+    fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    fn key(&self, row: usize) -> OrderKey {
+        OrderKey {
+            time: Micros(self.starts.value(row)),
+            trace_id: self.traces.value(row).into(),
+            id: self.ids.value(row).into(),
+        }
+    }
+}
+
+/// A version of a row by its start.
+fn version(key: u128, start: i64) -> u128 {
+    xxh3_128_with_seed(&key.to_le_bytes(), start as u64)
+}
+
+fn unreadable() -> Fault {
+    Fault::corrupt("the server's positions of rows have other types than they were asked for")
+}
+
+impl ClickHouseReading {
+    /// Notes the rows of an answer that were stored since the read was planned.
+    pub(super) fn note_changes(&self, answer: &RecordBatch) -> Result<(), Fault> {
+        let ingested = answer.column_by_name("k_ingested").and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let ingested = ingested.ok_or_else(unreadable)?;
+        let since = self.changes.since.0;
+        if ingested.values().iter().all(|ingested| *ingested < since) {
+            return Ok(());
+        }
+        let rows = Rows::read(answer)?;
+        let mut notes = self.changes.notes();
+        for row in (0..answer.num_rows()).filter(|row| ingested.value(*row) >= since) {
+            let key = self.identity(&rows, row);
+            notes.versions.insert(version(key, rows.starts.value(row)));
+            notes.rows.entry(key).or_insert(false);
+        }
+        Ok(())
+    }
+
+    /// The rows of a batch of which nothing came before; batches are asked for in order.
+    pub(super) async fn without_those_before(&self, batch: RecordBatch) -> Result<RecordBatch, Fault> {
+        let Some(last_row) = batch.num_rows().checked_sub(1) else { return Ok(batch) };
+        let first_key = batch.num_columns() - <dyn Reading>::KEY_COLUMNS;
+        let starts = batch.column(first_key).as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>();
+        let [traces, ids] = [1, 2].map(|place| batch.column(first_key + place).as_string::<i32>());
+        let rows = Rows { starts: &starts, traces, ids };
+        let hash = |row: usize| self.identity(&rows, row);
+        let last = rows.key(last_row);
+        let mut fates = {
+            let mut notes = self.changes.notes();
+            if notes.rows.is_empty() {
+                notes.last = Some(last);
+                return Ok(batch);
+            }
+            notes.fates(&rows, hash)
+        };
+        let unknown: Vec<usize> = (0..fates.len()).filter(|row| fates[*row] == Fate::Unknown).collect();
+        if !unknown.is_empty() {
+            let before = self.versions_before(&rows, &unknown, &last).await?;
+            for row in unknown {
+                let came = before.get(&hash(row)).is_some_and(|before| *before < rows.key(row));
+                fates[row] = if came { Fate::CameBefore } else { Fate::Comes };
+            }
+        }
+        let mut notes = self.changes.notes();
+        for row in 0..fates.len() {
+            if let Some(came) = notes.rows.get_mut(&hash(row)) {
+                *came = true;
+            }
+        }
+        notes.last = Some(last);
+        drop(notes);
+        let comes: BooleanArray = fates.iter().map(|fate| Some(*fate == Fate::Comes)).collect();
+        if comes.true_count() == comes.len() {
+            return Ok(batch);
+        }
+        filter_record_batch(&batch, &comes).map_err(|error| Fault::bug("rows cannot be left out").because(error))
+    }
+
+    /// How many rows that were passed on have a version stored since the read was planned. Of those that came as
+    /// they were before, the server tells; that count may fail on a server that is short of time or memory, and
+    /// is then left out with a warning, since the rows themselves are complete.
+    pub(super) async fn rows_changed(&self) -> Result<RowCount, Fault> {
+        let (last, came) = {
+            let notes = self.changes.notes();
+            (notes.last.clone(), notes.rows.values().filter(|came| **came).count())
+        };
+        let Some(last) = last else { return Ok(RowCount::ZERO) };
+        match self.changed_behind(last).await {
+            Ok(behind) => Ok(RowCount::from(came + behind)),
+            Err(fault) if matches!(fault.kind(), FaultKind::TooLarge { .. } | FaultKind::Timeout) => {
+                tracing::warn!(fault = %fault, "rows that changed after they were read could not be counted");
+                Ok(RowCount::from(came))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Rows up to `last` that came as they were before the read was planned and have a newer version by now.
+    async fn changed_behind(&self, last: OrderKey) -> Result<usize, Fault> {
+        let stop = Stop::new();
+        let mut is_changed = false;
+        for Member { place, .. } in self.members()? {
+            let text = self.stored_since(place, "1 AS one")? + " LIMIT 1";
+            let parameters = self.common_parameters().into_iter().chain([self.since_value()]).collect();
+            let query = Query { text, parameters, purpose: "changed rows" };
+            is_changed |= self.shared.client.rows(query, &stop).await?.num_rows() > 0;
+        }
+        if !is_changed {
+            return Ok(0);
+        }
+        let among = |member: &Member<'_>| {
+            let key = format!("({})", member.key.join(", "));
+            let since = self.stored_since(member.place, &key)?;
+            Ok(format!("{key} {} ({since})", member.place.within()))
+        };
+        // The version that came may be replaced in its place by now, and is there until it is merged.
+        let text = self.compiled.positions().replace(FINAL_IN_SLICE, "");
+        let text = format!("SELECT DISTINCT k_micros, k_trace, k_id FROM ({text})");
+        let range = KeyRange { from: None, to: Some(last.successor()) };
+        let query = self.before(text, &range, among, &stop).await?;
+        let Some(query) = query else { return Ok(0) };
+        let mut counted = HashSet::new();
+        let mut answers = self.shared.client.stream(query, stop);
+        while let Some(answer) = answers.try_next().await? {
+            let rows = Rows::read(&answer)?;
+            let notes = self.changes.notes();
+            let keys = (0..answer.num_rows()).map(|row| self.identity(&rows, row));
+            counted.extend(keys.filter(|key| notes.rows.get(key) != Some(&true)));
+        }
+        Ok(counted.len())
+    }
+
+    /// Where the versions from before the plan stand, of some of these rows, as far as `last`; the first place of each.
+    async fn versions_before(
+        &self,
+        rows: &Rows<'_>,
+        some: &[usize],
+        last: &OrderKey,
+    ) -> Result<HashMap<u128, OrderKey>, Fault> {
+        let stop = Stop::new();
+        let ids = arrays_of_texts(some.iter().map(|row| rows.ids.value(*row)))?;
+        let names: Vec<String> = (0..ids.len()).map(|place| format!("changed{place}")).collect();
+        let among = |member: &Member<'_>| {
+            let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
+            Ok(joined("OR", "0", names.iter().map(in_list)))
+        };
+        let range = KeyRange { from: None, to: Some(last.clone()) };
+        let Some(mut query) = self.before(self.compiled.positions(), &range, among, &stop).await? else {
+            return Ok(HashMap::new());
+        };
+        query.parameters.extend(names.iter().cloned().zip(ids));
+        let mut before = HashMap::new();
+        let mut answers = self.shared.client.stream(query, stop);
+        while let Some(answer) = answers.try_next().await? {
+            let found = Rows::read(&answer)?;
+            for row in 0..answer.num_rows() {
+                let key = found.key(row);
+                let first = before.entry(self.identity(&found, row)).or_insert_with(|| key.clone());
+                if key < *first {
+                    *first = key;
+                }
+            }
+        }
+        Ok(before)
+    }
+
+    /// A query over a range, of versions from before the plan that meet a condition.
+    async fn before(
+        &self,
+        text: String,
+        range: &KeyRange,
+        among: impl Fn(&Member<'_>) -> Result<String, Fault>,
+        stop: &Stop,
+    ) -> Result<Option<Query>, Fault> {
+        let mut text = text;
+        for member in self.members()? {
+            let ingested = member.place.required(member.stored.ingested)?;
+            let condition = among(&member)?;
+            let narrowed = format!("{} AND {ingested} < {SINCE} AND {condition}", member.mark);
+            text = text.replace(&member.mark, &narrowed);
+        }
+        let query = self.query(text, range, "changed rows", stop).await?;
+        Ok(query.map(|mut query| {
+            query.parameters.push(self.since_value());
+            query
+        }))
+    }
+
+    /// Selects something of the versions that were stored since the read was planned.
+    fn stored_since(&self, place: &Place, selected: &str) -> Result<String, Fault> {
+        let stored = self.request.table.stored();
+        let [project, ingested] = [stored.key[0], stored.ingested].map(|column| place.required(column));
+        Ok(format!(
+            "SELECT {selected} FROM {} AS t WHERE {} = {{project:String}} AND {} >= {SINCE}",
+            place.from(),
+            project?,
+            ingested?
+        ))
+    }
+
+    fn since_value(&self) -> (String, String) {
+        ("since".to_owned(), self.changes.since.0.to_string())
+    }
+
+    /// The stored versions that rows are made of.
+    fn members(&self) -> Result<Vec<Member<'_>>, Fault> {
+        let (database, order) = (&self.shared.database, self.request.table.order);
+        match &self.request.table.relation {
+            Relation::Stored(stored) => {
+                let place = database.place(stored.name)?;
+                let key = place.key(stored)?;
+                Ok(vec![Member { mark: DEAD_IN_SLICE.to_owned(), place, stored, id: place.required(order.id)?, key }])
+            }
+            Relation::Grouped(grouped) => {
+                let stored = &*grouped.over;
+                let member = |place| {
+                    let by = Place::required(place, grouped.by)?;
+                    Ok(Member { mark: dead_of(place), place, stored, id: by.clone(), key: vec![by] })
+                };
+                database.places_of_groups(stored.name)?.into_iter().map(member).collect()
+            }
+        }
+    }
+
+    /// A hash of what a row is known by, wherever it stands.
+    fn identity(&self, rows: &Rows<'_>, row: usize) -> u128 {
+        let order = self.request.table.order;
+        let stored = self.request.table.stored();
+        let is_stored = matches!(self.request.table.relation, Relation::Stored(_));
+        let of_trace = order.trace_id.filter(|trace| is_stored && stored.key.contains(trace));
+        let trace = of_trace.map_or("", |_| rows.traces.value(row));
+        xxh3_128(&[trace.as_bytes(), &[0], rows.ids.value(row).as_bytes()].concat())
+    }
+}
+
+/// When the read was planned, in the text of a query.
+const SINCE: &str = "fromUnixTimestamp64Micro({since:Int64}, 'UTC')";
+
+/// Stored versions that rows are made of, and how they are narrowed.
+struct Member<'a> {
+    /// Stands at the end of their condition.
+    mark: String,
+    place: &'a Place,
+    stored: &'a StoredTable,
+    /// The column with what rows have as their id.
+    id: String,
+    /// The columns that identify a row, but for the project.
+    key: Vec<String>,
+}

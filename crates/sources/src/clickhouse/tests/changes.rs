@@ -1,0 +1,169 @@
+//! Rows that are changed while a run reads them.
+
+use model::{KeyRange, OrderKey, Reading, Stop};
+
+use super::*;
+use futures_util::TryStreamExt;
+
+/// Times of versions that were there when the read was planned, and of those stored while it runs.
+const BEFORE: i64 = 1_000;
+const DURING: i64 = 4_000;
+
+fn event(span: &str, start: i64, stored: i64) -> serde_json::Value {
+    event_of("t", span, start, stored)
+}
+
+fn event_of(trace: &str, span: &str, start: i64, stored: i64) -> serde_json::Value {
+    json!({
+        "project_id": "p1", "trace_id": trace, "span_id": span, "start_time": at(start), "event_ts": at(stored),
+        "updated_at": at(stored), "name": format!("of {stored}"),
+    })
+}
+
+/// A prepared read of which stretches are read one after the other, as a run does.
+struct Run {
+    reading: Arc<dyn Reading>,
+    rows: Vec<(String, String)>,
+}
+
+impl Run {
+    async fn begin(source: &ClickHouseSource, asked: ReadRequest) -> Self {
+        let reading = source.prepare(asked).await.unwrap();
+        reading.plan(None).await.unwrap();
+        Self { reading, rows: Vec::new() }
+    }
+
+    /// Reads what starts in `from > start >= to`, newest first.
+    async fn read(&mut self, from: Option<i64>, to: Option<i64>) {
+        let batches = self.received(from, to).await;
+        self.pass_on(batches).await;
+    }
+
+    async fn received(&self, from: Option<i64>, to: Option<i64>) -> Vec<RecordBatch> {
+        let key = |seconds: i64| OrderKey::at(Micros(EPOCH.0 + seconds * 1_000_001 - 1));
+        let range = KeyRange { from: from.map(key), to: to.map(key) };
+        Arc::clone(&self.reading).read(range, Stop::new()).try_collect().await.unwrap()
+    }
+
+    async fn pass_on(&mut self, batches: Vec<RecordBatch>) {
+        for batch in batches {
+            let batch = self.reading.once_each(batch).await.unwrap();
+            let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().iter().flatten();
+            let rows = text(model::key_column::ID).zip(text("name"));
+            self.rows.extend(rows.map(|(id, name)| (id.to_owned(), name.to_owned())));
+        }
+    }
+
+    fn rows(&self) -> Vec<(&str, &str)> {
+        self.rows.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect()
+    }
+}
+
+async fn with_events(rows: &[serde_json::Value]) -> Option<(&'static Engine, String, ClickHouseSource)> {
+    let engine = engine()?;
+    let batch = batch_from_json(&events(), rows).unwrap();
+    let (database, source) = stored(engine, &vec![(events(), vec![batch]), (scores(), Vec::new())]).await;
+    // Versions that are merged away are not counted.
+    engine.run(&database, "SYSTEM STOP MERGES events_full");
+    Some((engine, database, source))
+}
+
+fn store(engine: &Engine, database: &str, rows: &[serde_json::Value]) {
+    insert(engine, database, &events(), &batch_from_json(&events(), rows).unwrap());
+}
+
+#[tokio::test]
+async fn a_row_changed_during_the_run_appears_once_and_is_counted() {
+    let rows = [
+        event("back", 500, BEFORE),
+        event("forward", 100, BEFORE),
+        event("in place", 400, BEFORE),
+        event("later", 450, BEFORE),
+        event("same", 300, BEFORE),
+        event("twice", 480, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut run = Run::begin(&source, request(events_table())).await;
+    // Before its new place is read.
+    store(engine, &database, &[event("forward", 490, DURING), event("in place", 400, DURING)]);
+    run.read(None, Some(350)).await;
+    // Behind what was read, into what was read, and where it was; a row that is new.
+    let changed = [
+        event("back", 200, DURING),
+        event("later", 450, DURING + 1),
+        event("same", 510, DURING),
+        event("new", 50, DURING),
+        event("twice", 150, DURING),
+    ];
+    store(engine, &database, &changed);
+    store(engine, &database, &[event("twice", 120, DURING + 1)]);
+    run.read(Some(350), None).await;
+    let expected = [
+        ("back", "of 1000"),
+        ("forward", "of 4000"),
+        ("twice", "of 1000"),
+        ("later", "of 1000"),
+        ("in place", "of 4000"),
+        ("same", "of 1000"),
+        ("new", "of 4000"),
+    ];
+    assert_eq!(run.rows(), expected);
+    assert_eq!(run.reading.changed().await.unwrap().get(), 7, "each of them");
+}
+
+#[tokio::test]
+async fn what_was_read_ahead_is_passed_on_once() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE), event("b", 400, BEFORE)]).await
+    else {
+        return;
+    };
+    let mut run = Run::begin(&source, request(events_table())).await;
+    let first = run.received(None, Some(450)).await;
+    store(engine, &database, &[event("a", 300, DURING)]);
+    // The second stretch is here before the first one is passed on.
+    let second = run.received(Some(450), None).await;
+    run.pass_on(first).await;
+    run.pass_on(second).await;
+    assert_eq!(run.rows(), [("a", "of 1000"), ("b", "of 1000")]);
+    assert_eq!(run.reading.changed().await.unwrap().get(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_the_filter_had_left_out_comes_when_it_moves() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE), event("b", 400, BEFORE)]).await
+    else {
+        return;
+    };
+    let filter = Some(Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("of 4000")));
+    let mut run = Run::begin(&source, ReadRequest { filter, ..request(events_table()) }).await;
+    run.read(None, Some(450)).await;
+    store(engine, &database, &[event("a", 300, DURING)]);
+    run.read(Some(450), None).await;
+    assert_eq!(run.rows(), [("a", "of 4000")]);
+}
+
+#[tokio::test]
+async fn nothing_is_counted_where_nothing_changed_and_what_was_outranked_before_stays_out() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE), event("b", 400, BEFORE)]).await
+    else {
+        return;
+    };
+    store(engine, &database, &[event("a", 300, BEFORE + 1)]);
+    let mut run = Run::begin(&source, request(events_table())).await;
+    run.read(None, None).await;
+    assert_eq!(run.rows(), [("b", "of 1000"), ("a", "of 1001")]);
+    assert_eq!(run.reading.changed().await.unwrap().get(), 0);
+}
+
+#[tokio::test]
+async fn a_trace_that_grows_backwards_during_the_run_appears_once() {
+    let rows = [event_of("x", "a", 500, BEFORE), event_of("y", "b", 400, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut run = Run::begin(&source, request(traces_table())).await;
+    run.read(None, Some(450)).await;
+    store(engine, &database, &[event_of("x", "c", 300, DURING), event_of("z", "d", 200, DURING)]);
+    run.read(Some(450), None).await;
+    let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["x", "y", "z"]);
+    assert_eq!(run.reading.changed().await.unwrap().get(), 2, "one that came before and one that is new");
+}
