@@ -126,6 +126,7 @@ export function useLetters(id: string) {
         }),
       ),
     getNextPageParam: (page) => page.next ?? undefined,
+    refetchInterval: 15_000,
   });
 }
 

@@ -83,7 +83,8 @@ function Content({ run }: { run: WindowRun }) {
           />
         )}
       </ol>
-      {run.result && (
+      {run.result && run.result.deliveries.length > 0 && <Deliveries deliveries={run.result.deliveries} />}
+      {run.result && run.result.files.length > 0 && (
         <section>
           <h2>{text.files}</h2>
           <ul className="stack" style={{ marginTop: 8 }}>
@@ -122,6 +123,36 @@ function Content({ run }: { run: WindowRun }) {
         <dd className="mono">{run.id}</dd>
       </dl>
     </div>
+  );
+}
+
+/** What became of the events of each table. */
+function Deliveries({ deliveries }: { deliveries: NonNullable<WindowRun["result"]>["deliveries"] }) {
+  const text = words.integrations.runs.deliveries;
+  return (
+    <section>
+      <h2>{text.title}</h2>
+      <table className="list" style={{ marginTop: 8 }}>
+        <thead>
+          <tr>
+            <th>{text.table}</th>
+            <th className="end">{text.accepted}</th>
+            <th className="end">{text.rejected}</th>
+            <th className="end">{text.retried}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {deliveries.map((delivery) => (
+            <tr key={delivery.table}>
+              <td>{words.pages[delivery.table] ?? delivery.table}</td>
+              <td className="end number">{count(delivery.accepted)}</td>
+              <td className="end number">{count(delivery.rejected)}</td>
+              <td className="end number">{count(delivery.retried)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }
 

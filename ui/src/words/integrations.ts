@@ -146,6 +146,7 @@ export const integrations = {
     goneTitle: "There is no such run",
     gone: "This run is not there any more, or the link is mistyped.",
     files: "Files",
+    deliveries: { title: "Events", table: "Table", accepted: "Accepted", rejected: "Refused", retried: "Sent again" },
     manifest: "Manifest",
     planned: "Planned",
     started: "A worker took it",

@@ -147,6 +147,35 @@ describe("an integration", () => {
     expect(await page.content()).not.toContain("nobodys-secret");
   });
 
+  it("keeps what its receiver refuses, with the reason, and sends it again when it is told to", { timeout: 120_000 }, async () => {
+    const receiver = await Receiver.open("nobodys-secret");
+    onTestFinished(() => receiver.close());
+    receiver.refusal = "this event is not wanted";
+    const server = await Server.withRows(300, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const made = await server.ask<{ id: string }>("integrations", {
+      name: "Product",
+      kind: "posthog",
+      options: { host: receiver.host },
+      secrets: { api_key: "nobodys-secret" },
+      tables: [{ table: "traces" }],
+      schedule: { every: "hour", zone: "UTC" },
+      start: { from: "history" },
+    });
+    const letters = async () => (await server.ask<{ items: object[] }>(`integrations/${made.id}/dead-letters`)).items.length;
+    await expect.poll(letters, { timeout: 60_000 }).toBeGreaterThan(0);
+    const { page } = await visit(browser, server, at("integrations", made.id, "letters"));
+    await page.getByText(/this event is not wanted/).first().waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const arrived = () => receiver.events.some(({ uuid }) => uuid === receiver.unwanted);
+    expect(arrived()).toBe(false);
+    receiver.refusal = null;
+    await page.getByRole("button", { name: "Replay all" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Replay" }).click();
+    await page.getByText(/^\d+ runs? planned$/).waitFor();
+    await expect.poll(arrived, { timeout: 60_000 }).toBe(true);
+  });
+
   it("with a host that nobody may name is refused before anything is sent", async () => {
     const server = await Server.withRows(0);
     onTestFinished(() => server.close());

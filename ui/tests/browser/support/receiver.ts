@@ -11,6 +11,10 @@ interface Event {
 export class Receiver {
   /** What arrived. */
   readonly events: Event[] = [];
+  /** Says why it refuses requests that hold the first event it was ever sent; takes everything where it is null. */
+  refusal: string | null = null;
+  /** Id of the event that it refuses. */
+  unwanted: string | null = null;
 
   private constructor(
     private readonly http: Http,
@@ -48,6 +52,10 @@ export class Receiver {
     const request = JSON.parse(gunzipSync(body).toString()) as { api_key: string; batch: Event[] };
     if (request.api_key !== this.key) return [401, JSON.stringify({ detail: "the project API key is not valid" })];
     if (request.batch.length === 0) return [400, "empty batch"];
+    this.unwanted ??= request.batch[0]!.uuid;
+    if (this.refusal !== null && request.batch.some(({ uuid }) => uuid === this.unwanted)) {
+      return [400, JSON.stringify({ detail: this.refusal })];
+    }
     this.events.push(...request.batch);
     return [200, JSON.stringify({ status: "Ok" })];
   }
