@@ -103,6 +103,8 @@ pub struct Settings {
     pub body_bytes_max: ByteCount,
     /// Largest body of an import.
     pub import_bytes_max: ByteCount,
+    /// An import whose caller sends nothing for so long is given up: it holds a place that others wait for.
+    pub import_silence_max: Duration,
     /// Requests of one key or person, and of one address that shows neither, in any minute.
     pub requests_per_minute: u32,
     /// Bearer token of `/metrics`; open to everybody without it.

@@ -44,7 +44,8 @@ pub(crate) async fn import(
         ));
     };
     let limit = app.settings.import_bytes_max;
-    let body = Limited { body: body.into_data_stream(), limit, left: limit, silence: None };
+    let silence_max = app.settings.import_silence_max;
+    let body = Limited { body: body.into_data_stream(), limit, left: limit, silence_max, silence: None };
     let rows = body.boxed();
     let ingested = ingest.ingest(&access.project, query.table.as_deref(), rows).await?;
     let stored = ingested.stored.iter().map(|(table, rows)| json!({"table": table, "rows": rows})).collect::<Vec<_>>();
@@ -52,14 +53,12 @@ pub(crate) async fn import(
     Ok(Json(ingested.into()))
 }
 
-/// An import whose caller sends nothing for so long is given up: it holds a place that others wait for.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-
 /// A body that may not be larger than this, nor pause for long.
 struct Limited {
     body: BodyDataStream,
     limit: ByteCount,
     left: ByteCount,
+    silence_max: Duration,
     /// Ends when the pause has lasted too long; only while bytes are waited for.
     silence: Option<Pin<Box<Sleep>>>,
 }
@@ -69,8 +68,9 @@ impl Stream for Limited {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Poll::Ready(next) = self.body.poll_next_unpin(context) else {
-            let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE_MAX)));
-            return silence.as_mut().poll(context).map(|()| Some(Err(silent())));
+            let silence_max = self.silence_max;
+            let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence_max)));
+            return silence.as_mut().poll(context).map(|()| Some(Err(silent(silence_max))));
         };
         self.silence = None;
         Poll::Ready(match next {
@@ -89,6 +89,6 @@ impl Stream for Limited {
     }
 }
 
-fn silent() -> Fault {
-    Fault::bad_request(format!("no byte of the body came for {SILENCE_MAX:?}")).hint("send it without long pauses")
+fn silent(pause: Duration) -> Fault {
+    Fault::bad_request(format!("no byte of the body came for {pause:?}")).hint("send it without long pauses")
 }

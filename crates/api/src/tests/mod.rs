@@ -104,6 +104,7 @@ impl Service {
             },
             body_bytes_max: ByteCount(64 * 1024),
             import_bytes_max: ByteCount(256 * 1024),
+            import_silence_max: Duration::from_secs(1),
             requests_per_minute: 10_000,
             metrics_token: Some(Secret::new("scrape")),
             browse: model::BrowseBounds { time: Duration::from_millis(500), bytes: ByteCount(1_000) },

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{BrowseBounds, Ingest, Secret, Stop};
 use sha2::{Digest, Sha256};
@@ -16,6 +17,9 @@ use crate::browse::{LookedUp, SourceBrowse};
 use crate::config;
 use crate::export::{CommentsHere, hex};
 use crate::observe::metrics::Metrics;
+
+/// How long an import may send nothing.
+const IMPORT_SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl Wired {
     /// What the API asks for everything.
@@ -65,6 +69,7 @@ impl Wired {
             },
             body_bytes_max: settings.server.body_bytes_max.0,
             import_bytes_max: settings.server.import_bytes_max.0,
+            import_silence_max: IMPORT_SILENCE_MAX,
             requests_per_minute: settings.server.requests_per_minute,
             metrics_token: settings.metrics.token.as_ref().map(|token| token.0.clone()),
             browse: BrowseBounds::DEFAULT,
