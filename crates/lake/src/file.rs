@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::checksum::Checksum;
 use crate::physical;
+use crate::readers::Reader;
 
 /// An immutable Parquet file.
 ///
@@ -110,6 +111,8 @@ pub struct TableSnapshot {
     /// Its files, by project, then by their first row.
     pub files: Vec<Arc<DataFile>>,
     pub(crate) directory: Arc<Path>,
+    /// Keeps the files from maintenance, where this snapshot is for reading.
+    pub(crate) _reader: Option<Arc<Reader>>,
 }
 
 impl TableSnapshot {

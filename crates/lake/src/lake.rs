@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use model::{Fault, FaultKind, Micros, ProjectId, Stop, StoredTable};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use crate::log::Log;
 pub struct Lake {
     inner: Arc<Inner>,
     grouped_rows_kept_max: u64,
+    replaced_kept: Duration,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,9 @@ const DEAD_ROWS_KEPT: usize = 16;
 
 /// Stored rows of a project up to which its groups stay known between reads.
 const GROUPED_ROWS_KEPT_MAX: u64 = 2_000_000;
+
+/// How long files that a commit removed are kept when nobody reads them.
+const REPLACED_KEPT: Duration = Duration::from_secs(3_600);
 
 /// The name of the file that says what the directory is.
 pub(crate) const FORMAT_FILE: &str = "outgest-lake.json";
@@ -61,14 +66,16 @@ impl Lake {
     /// Opens the store in `directory` and makes what is missing of it.
     pub fn create_or_open(directory: &Path, tables: &[Arc<StoredTable>], now: Micros) -> Result<Self, Fault> {
         let path = directory.join(FORMAT_FILE);
-        if !path.exists() {
-            if let Some(table) = tables.iter().find(|table| directory.join(table.name).join("_delta_log").exists()) {
-                return Err(Fault::corrupt(format!(
-                    "cannot open the store in {}: {FORMAT_FILE} is missing beside its table {}",
-                    directory.display(),
-                    table.name
-                ))
-                .hint("restore the store from a backup"));
+        if !disk::exists(&path)? {
+            for table in tables {
+                if disk::exists(&directory.join(table.name).join("_delta_log"))? {
+                    return Err(Fault::corrupt(format!(
+                        "cannot open the store in {}: {FORMAT_FILE} is missing beside its table {}",
+                        directory.display(),
+                        table.name
+                    ))
+                    .hint("restore the store from a backup"));
+                }
             }
             disk::create_directory(directory)?;
             let text = serde_json::to_vec(&FormatFile { format: FORMAT }).expect("a number has a JSON form");
@@ -84,13 +91,23 @@ impl Lake {
     fn new(directory: &Path, tables: &[Arc<StoredTable>]) -> Self {
         let logs = tables.iter().map(|table| Log::new(Arc::clone(table), directory.join(table.name))).collect();
         let inner = Inner { directory: directory.into(), logs, dead: Mutex::default(), groups: KnownGroups::default() };
-        Self { inner: Arc::new(inner), grouped_rows_kept_max: GROUPED_ROWS_KEPT_MAX }
+        Self { inner: Arc::new(inner), grouped_rows_kept_max: GROUPED_ROWS_KEPT_MAX, replaced_kept: REPLACED_KEPT }
     }
 
     /// The same store, keeping groups of projects with at most so many stored rows. They take about 20 bytes a
     /// row; 32 MiB of all projects together are kept at most.
     pub fn keeping_groups_up_to(self, rows: u64) -> Self {
         Self { grouped_rows_kept_max: rows, ..self }
+    }
+
+    /// The same store, whose maintenance keeps files that nobody reads for so long after they were replaced. A run
+    /// that was killed can be resumed within that time.
+    pub fn keeping_replaced_files(self, time: Duration) -> Self {
+        Self { replaced_kept: time, ..self }
+    }
+
+    pub(crate) fn replaced_kept(&self) -> Duration {
+        self.replaced_kept
     }
 
     pub(crate) fn grouped_rows_kept_max(&self) -> u64 {
@@ -111,15 +128,16 @@ impl Lake {
         self.inner.logs.iter().map(|log| &log.table)
     }
 
-    /// The newest version of a table.
+    /// The newest version of a table, to look at. Its files may go when a later commit has removed them.
     pub fn snapshot(&self, table: &str) -> Result<TableSnapshot, Fault> {
         Ok(TableSnapshot::clone(&*self.log(table)?.snapshot()?))
     }
 
-    /// An earlier version of a table, for a run that goes on. Its files are kept for an hour after a
-    /// later commit removed them; then it is not found.
-    pub fn snapshot_at(&self, table: &str, version: u64) -> Result<TableSnapshot, Fault> {
-        Ok(TableSnapshot::clone(&*self.log(table)?.snapshot_at(version)?))
+    /// The newest version of a table, or an earlier one for a run that goes on, to be read: its files are kept
+    /// as long as the snapshot or a clone of it lives. Those of an earlier version that nobody reads are kept
+    /// for a while after a later commit removed them; then it is not found.
+    pub fn read_snapshot(&self, table: &str, version: Option<u64>) -> Result<TableSnapshot, Fault> {
+        self.log(table)?.read(version)
     }
 
     /// Which rows of a project are not live in this version of the table.

@@ -2,7 +2,8 @@
 //!
 //! A [`Lake`] holds one Delta table per stored table. Rows are appended as versions and never changed;
 //! the newest version of a row is the row ([`DeadRows`] says which stored rows are not). Every reader
-//! works on a [`TableSnapshot`], which later commits do not touch.
+//! works on a [`TableSnapshot`], which later commits do not touch, and announces itself, so that maintenance
+//! keeps its files.
 //!
 //! This crate knows no export, no format and no destination, and asks nobody for the time.
 
@@ -23,6 +24,7 @@ mod order;
 mod parquet_file;
 pub mod physical;
 mod read;
+mod readers;
 mod scores;
 
 pub use append::{AppendOptions, Appender, Commit};

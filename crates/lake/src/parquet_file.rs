@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
-use model::Fault;
+use model::{Fault, FaultKind};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use crate::disk;
 use crate::file::{DataFile, TableSnapshot};
+use crate::log;
 
 impl TableSnapshot {
     /// Opens a file of this table after comparing its size with the log's.
@@ -20,7 +22,12 @@ impl TableSnapshot {
         };
         let opened = match File::open(&path) {
             Ok(opened) => opened,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(missing("it is missing")),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Err(match log::replaced_by(self, file) {
+                    Some(version) => self.outlived(&path, version),
+                    None => missing("it is missing"),
+                });
+            }
             Err(cause) => return Err(disk::fault("open", &path, cause)),
         };
         let bytes = opened.metadata().map_err(|cause| disk::fault("read", &path, cause))?.len();
@@ -28,6 +35,18 @@ impl TableSnapshot {
             return Err(missing(&format!("it has {bytes} bytes where the log says {}", file.bytes)));
         }
         Ok(opened)
+    }
+
+    /// The fault of a reader whose file was replaced and has gone since: nothing is damaged.
+    fn outlived(&self, path: &Path, replaced_by: u64) -> Fault {
+        let (name, version) = (self.table.name, self.version);
+        let message = format!(
+            "cannot go on reading version {version} of {name}: version {replaced_by} replaced {}, and it was cleaned \
+             away since",
+            path.display()
+        );
+        Fault::new(FaultKind::NotFound, message)
+            .hint("start anew; where the data directory cannot be written, raise retention.replaced_files")
     }
 }
 

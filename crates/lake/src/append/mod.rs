@@ -115,7 +115,8 @@ impl Appender {
         RowCount(self.rows)
     }
 
-    /// Makes all pushed rows visible at once. Returns when they would survive a crash.
+    /// Makes all pushed rows visible at once. Returns when they would survive a crash. After a fault they
+    /// are not visible, unless it says that they may be.
     ///
     /// Without rows there is no commit. Where many files came to overlap, some are merged before
     /// this returns; failing to merge is logged and does not undo the commit.
@@ -129,8 +130,8 @@ impl Appender {
             return Ok(Commit { version, rows: RowCount(rows), superseded, bytes, files: 0 });
         }
         let info = CommitInfo { operation, now };
-        let version = log.commit(info, |_| {
-            Ok(staging.files().iter().map(|file| log::add(file, &table, None, Change::Rows, now)).collect())
+        let version = log.commit(info, &mut staging, |_, files| {
+            Ok(files.iter().map(|file| log::add(file, &table, None, Change::Rows, now)).collect())
         })?;
         let stored: u64 = staging.files().iter().map(|file| file.rows).sum();
         let commit = Commit {
@@ -140,7 +141,6 @@ impl Appender {
             bytes: staging.files().iter().map(|file| ByteCount(file.bytes)).sum(),
             files: staging.files().len(),
         };
-        staging.keep();
         drop(staging);
         if let Err(fault) = lake.compact_deep(table.name, options.overlap_max, now) {
             tracing::warn!(table.name = table.name, %fault, "cannot merge overlapping store files after a commit");

@@ -74,7 +74,8 @@ impl Staging {
         &self.files
     }
 
-    /// They were committed: dropping must not remove them.
+    /// They are committed, or may be: dropping must not remove them. Those that no commit names after all
+    /// go with maintenance.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
     }

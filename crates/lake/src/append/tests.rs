@@ -6,6 +6,7 @@ use model::{ByteCount, FaultKind};
 use tempfile::tempdir;
 
 use super::*;
+use crate::disk;
 use crate::fixture::{NOW, Row, append, batch, live, live_at, new_lake, order, row, table};
 
 #[test]
@@ -66,6 +67,41 @@ fn a_crash_before_the_commit_leaves_a_store_that_goes_on() {
 }
 
 #[test]
+fn a_commit_whose_last_step_fails_keeps_the_files_that_it_names() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    let mut appender = lake.append("events").unwrap();
+    appender.push(batch(&[row("t", "b", 2, 1, 2)])).unwrap();
+    // The commit has its name; then its directory cannot be synced.
+    disk::trouble::refuse_to_sync(Some(&directory.path().join("events/_delta_log")));
+    let fault = appender.commit(NOW, "WRITE").unwrap_err();
+    assert!(fault.public_message().contains("version 2 of events was written, but may not survive"), "{fault}");
+    let both = [row("t", "b", 2, 1, 2), row("t", "a", 1, 1, 1)];
+    assert_eq!(live(&lake), both);
+
+    // So with a compaction, whose inputs are gone from the log by then.
+    assert!(lake.compact("events", NOW).unwrap_err().public_message().contains("version 3 of events was written"));
+    assert_eq!(live(&lake), both);
+    disk::trouble::refuse_to_sync(None);
+    lake.compact("events", Micros(i64::MAX)).unwrap();
+    assert_eq!(live(&lake), both);
+    assert_eq!(data_files(directory.path()), 1);
+}
+
+#[test]
+fn a_commit_that_failed_before_it_had_its_name_leaves_nothing() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    let mut appender = lake.append("events").unwrap();
+    appender.push(batch(&[row("t", "a", 1, 1, 1)])).unwrap();
+    disk::trouble::refuse_to_sync(Some(&directory.path().join("events")));
+    appender.commit(NOW, "WRITE").unwrap_err();
+    disk::trouble::refuse_to_sync(None);
+    assert_eq!((live(&lake), data_files(directory.path())), (vec![], 0));
+}
+
+#[test]
 fn files_of_a_living_appender_survive_maintenance() {
     let directory = tempdir().unwrap();
     let lake = new_lake(directory.path());
@@ -115,7 +151,10 @@ fn a_snapshot_does_not_see_later_commits() {
     assert_eq!(live_at(&lake, &before), [row("t", "a", 1, 1, 1)]);
     assert_eq!(live(&lake), [row("t", "b", 2, 1, 3), row("t", "a", 1, 2, 2)]);
     let again = Lake::open(directory.path(), &[table()]).unwrap();
-    assert_eq!(live_at(&again, &again.snapshot_at("events", before.version).unwrap()), [row("t", "a", 1, 1, 1)]);
+    assert_eq!(
+        live_at(&again, &again.read_snapshot("events", Some(before.version)).unwrap()),
+        [row("t", "a", 1, 1, 1)]
+    );
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Appends commits to a log: whoever creates the next number first has it, the others look again.
 
-use model::{Fault, Micros};
+use model::{Fault, FaultKind, Micros};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::action::{Line, MetaData, Protocol};
 use super::replay::{Log, State};
 use super::schema::schema_string;
+use crate::append::Staging;
 use crate::disk::{self, Created};
+use crate::file::DataFile;
 
 /// What a commit says about itself, for people and other readers.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ impl CommitInfo<'_> {
 impl Log {
     /// Makes the table where there is none. Two processes may do so at once.
     pub(crate) fn create(&self, now: Micros) -> Result<(), Fault> {
-        if self.commit_path(0).exists() {
+        if disk::exists(&self.commit_path(0))? {
             return Ok(());
         }
         disk::create_directory(&self.directory())?;
@@ -51,18 +53,23 @@ impl Log {
             Line { protocol: Some(Protocol::OURS), ..Line::default() },
             Line { meta_data: Some(meta_data), ..Line::default() },
         ];
-        disk::create_new(&self.commit_path(0), text_of(&lines).as_bytes())?;
-        disk::sync_directory(&self.table_directory)
+        match disk::create_new(&self.commit_path(0), text_of(&lines).as_bytes())? {
+            Created::Yes | Created::Exists => disk::sync_directory(&self.table_directory),
+            Created::Unsure(fault) => Err(fault),
+        }
     }
 
-    /// Commits what `decide` makes of the newest state, and returns the version.
+    /// Commits what `decide` makes of the newest state and the staged files, and returns the version.
     ///
-    /// `decide` is asked again whenever another commit came first; its fault ends the attempt.
+    /// `decide` is asked again whenever another commit came first; its fault ends the attempt. The files
+    /// belong to the table as soon as a reader may see the commit, even where this fails afterwards.
     pub(crate) fn commit(
         &self,
         info: CommitInfo<'_>,
-        mut decide: impl FnMut(&State) -> Result<Vec<Line>, Fault>,
+        staging: &mut Staging,
+        mut decide: impl FnMut(&State, &[DataFile]) -> Result<Vec<Line>, Fault>,
     ) -> Result<u64, Fault> {
+        let mut taken = None;
         loop {
             let state = self.newest()?;
             if state.commits == 0 {
@@ -71,16 +78,40 @@ impl Log {
                 continue;
             }
             let mut lines = vec![info.line()];
-            lines.extend(decide(&state)?);
+            lines.extend(decide(&state, staging.files())?);
             let version = state.commits;
+            if taken == Some(version) {
+                let path = self.commit_path(version);
+                let message =
+                    format!("cannot commit to {}: {} exists and is not seen", self.table.name, path.display());
+                return Err(Fault::new(FaultKind::Unavailable, message).hint("try again"));
+            }
             // Files are durable before the commit that names them: their writers synced them, this
             // syncs their names.
             disk::sync_directory(&self.table_directory)?;
             match disk::create_new(&self.commit_path(version), text_of(&lines).as_bytes())? {
-                Created::Yes => return Ok(version),
-                Created::Exists => continue,
+                Created::Yes => {
+                    staging.keep();
+                    return Ok(version);
+                }
+                Created::Exists => taken = Some(version),
+                Created::Unsure(fault) => {
+                    staging.keep();
+                    return Err(self.unsure(version, fault));
+                }
             }
         }
+    }
+
+    fn unsure(&self, version: u64, fault: Fault) -> Fault {
+        let message = format!(
+            "version {version} of {} was written, but may not survive a crash: {}",
+            self.table.name,
+            fault.public_message()
+        );
+        Fault::new(fault.kind(), message)
+            .hint("check the disk, then do it again: it changes nothing twice")
+            .because(fault)
     }
 }
 

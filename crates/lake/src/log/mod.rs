@@ -10,7 +10,7 @@ mod schema;
 
 pub(crate) use action::{Change, Line, add, remove};
 pub(crate) use commit::CommitInfo;
-pub(crate) use replay::{Log, State};
+pub(crate) use replay::{Log, State, replaced_by};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::action::{Line, Protocol};
 use super::schema::schema_string;
 use crate::disk;
 use crate::file::{DataFile, Sequence, TableSnapshot};
+use crate::readers::Entrance;
 
 /// The log of one table. The newest state that was seen is kept; asking again reads new commits only.
 #[derive(Debug)]
@@ -26,11 +27,22 @@ pub(crate) struct Log {
 pub(crate) struct State {
     /// Number of commits that were replayed: one more than the version.
     pub commits: u64,
-    /// Files by path.
-    pub files: BTreeMap<Box<str>, Arc<DataFile>>,
-    /// Files that were removed, and when.
-    pub removed: BTreeMap<Box<str>, Micros>,
+    /// Files by path, and the version that added them.
+    pub files: BTreeMap<Box<str>, (Arc<DataFile>, u64)>,
+    /// Files that were removed.
+    pub removed: BTreeMap<Box<str>, Removed>,
     snapshot: Option<Arc<TableSnapshot>>,
+}
+
+/// A file that belongs to earlier versions only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Removed {
+    /// The version that added it.
+    pub added: u64,
+    /// The version that removed it.
+    pub removed: u64,
+    /// When.
+    pub at: Micros,
 }
 
 impl Log {
@@ -55,12 +67,10 @@ impl Log {
         if newest.commits == 0 {
             self.expect_no_gap()?;
         }
-        // Replaying into a copy keeps the cached state whole where a commit turns out to be damaged.
-        let mut next = None;
-        while self.commit_path(next.as_ref().unwrap_or(&**newest).commits).exists() {
-            self.apply_next(next.get_or_insert_with(|| State::clone(&newest)))?;
-        }
-        if let Some(mut next) = next {
+        if disk::exists(&self.commit_path(newest.commits))? {
+            // Replaying into a copy keeps the cached state whole where a commit turns out to be damaged.
+            let mut next = State::clone(&newest);
+            while self.apply_next(&mut next)? {}
             next.snapshot = Some(Arc::new(self.to_snapshot(&next)));
             *newest = Arc::new(next);
         }
@@ -81,7 +91,7 @@ impl Log {
         }
         let gone = |why: String| {
             Fault::new(FaultKind::NotFound, format!("cannot read version {version} of {}: {why}", self.table.name))
-                .hint("start the export anew; a changed store keeps the files of earlier versions for an hour")
+                .hint("start the export anew; files of earlier versions are kept for retention.replaced_files")
         };
         if version > newest.version {
             return Err(gone(format!("the newest is {}", newest.version)));
@@ -90,11 +100,22 @@ impl Log {
         while state.commits <= version && self.apply_next(&mut state)? {}
         let snapshot = self.to_snapshot(&state);
         for file in &snapshot.files {
-            if !snapshot.path(file).exists() {
+            if !disk::exists(&snapshot.path(file))? {
                 return Err(gone("its files were cleaned away".to_owned()));
             }
         }
         Ok(Arc::new(snapshot))
+    }
+
+    /// The version `version`, or the newest, for a reader: its files stay as long as a clone of it lives.
+    pub(crate) fn read(&self, version: Option<u64>) -> Result<TableSnapshot, Fault> {
+        let entrance = Entrance::open(&self.table_directory);
+        let snapshot = match version {
+            None => self.snapshot()?,
+            Some(version) => self.snapshot_at(version)?,
+        };
+        let reader = entrance.and_then(|entrance| entrance.announce(snapshot.version)).map(Arc::new);
+        Ok(TableSnapshot { _reader: reader, ..TableSnapshot::clone(&snapshot) })
     }
 
     /// Applies the commit after `state`; false where there is none.
@@ -139,13 +160,13 @@ impl Log {
                 .to_file(&self.table, sequence)
                 .ok_or_else(|| foreign(path, &format!("it adds {}, which the store did not write", add.path)))?;
             state.removed.remove(&file.path);
-            state.files.insert(file.path.clone(), Arc::new(file));
+            state.files.insert(file.path.clone(), (Arc::new(file), sequence.version));
         }
         if let Some(remove) = line.remove {
             let path: Box<str> = remove.path.into();
-            state.files.remove(&path);
-            let since = remove.deletion_timestamp.unwrap_or(0).saturating_mul(1_000);
-            state.removed.insert(path, Micros(since));
+            let added = state.files.remove(&path).map_or(0, |(_, added)| added);
+            let at = Micros(remove.deletion_timestamp.unwrap_or(0).saturating_mul(1_000));
+            state.removed.insert(path, Removed { added, removed: sequence.version, at });
         }
         Ok(())
     }
@@ -170,30 +191,61 @@ impl Log {
 
     /// A missing commit before a later one means that replaying would show half of the table.
     fn expect_no_gap(&self) -> Result<(), Fault> {
-        let mut expected = 0;
-        for (name, path) in disk::list(&self.directory())? {
-            let Some(version) = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok()) else {
-                continue;
-            };
-            if version != expected {
-                let missing = self.commit_path(expected);
-                return Err(corrupt(&missing, &format!("it is missing, though {} exists", path.display())));
+        let listed = disk::list(&self.directory())?;
+        let versions = listed.iter().filter_map(|(name, _)| name.strip_suffix(".json")?.parse().ok());
+        match first_gap(versions, |version| disk::exists(&self.commit_path(version)))? {
+            None => Ok(()),
+            Some((missing, next)) => {
+                let why = format!("it is missing, though {} exists", self.commit_path(next).display());
+                Err(corrupt(&self.commit_path(missing), &why))
             }
-            expected += 1;
         }
-        Ok(())
     }
 
     fn to_snapshot(&self, state: &State) -> TableSnapshot {
-        let mut files: Vec<_> = state.files.values().cloned().collect();
+        let mut files: Vec<_> = state.files.values().map(|(file, _)| Arc::clone(file)).collect();
         files.sort_by(|a, b| (&a.project, &a.first, a.sequence).cmp(&(&b.project, &b.first, b.sequence)));
         TableSnapshot {
             table: Arc::clone(&self.table),
             version: state.commits.saturating_sub(1),
             files,
             directory: Arc::clone(&self.table_directory),
+            _reader: None,
         }
     }
+}
+
+/// The version after a snapshot's own that removed one of its files, where a commit says so.
+pub(crate) fn replaced_by(snapshot: &TableSnapshot, file: &DataFile) -> Option<u64> {
+    let log = Log::new(Arc::clone(&snapshot.table), snapshot.directory.to_path_buf());
+    for version in snapshot.version + 1.. {
+        let text = fs::read_to_string(log.commit_path(version)).ok()?;
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        if lines.filter_map(|line| line.remove).any(|remove| *remove.path == *file.path) {
+            return Some(version);
+        }
+    }
+    None
+}
+
+/// The first version that is missing among those that were listed, ascending, and the one after it.
+///
+/// A listing may leave out what is created while it is made, and show what is created after that; so
+/// whatever seems to be missing is looked for once more.
+fn first_gap(
+    listed: impl Iterator<Item = u64>,
+    exists: impl Fn(u64) -> Result<bool, Fault>,
+) -> Result<Option<(u64, u64)>, Fault> {
+    let mut expected = 0;
+    for version in listed {
+        for missing in expected..version {
+            if !exists(missing)? {
+                return Ok(Some((missing, version)));
+            }
+        }
+        expected = version + 1;
+    }
+    Ok(None)
 }
 
 fn corrupt(path: &Path, why: &str) -> Fault {
@@ -204,4 +256,20 @@ fn corrupt(path: &Path, why: &str) -> Fault {
 fn foreign(path: &Path, why: &str) -> Fault {
     Fault::new(FaultKind::Configuration, format!("cannot read the store's commit {}: {why}", path.display()))
         .hint("another program wrote to the store; only outgest may change it, any program may read it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_gap;
+
+    #[test]
+    fn a_commit_that_a_listing_left_out_is_no_gap() {
+        let found =
+            |listed: &[u64], there: &[u64]| first_gap(listed.iter().copied(), |v| Ok(there.contains(&v))).unwrap();
+        // 2 was created before 3, and the listing showed 3 alone.
+        assert_eq!(found(&[0, 1, 3], &[0, 1, 2, 3]), None);
+        assert_eq!(found(&[0, 1, 4], &[0, 1, 2, 4]), Some((3, 4)));
+        assert_eq!(found(&[2], &[2]), Some((0, 2)));
+        assert_eq!(found(&[0, 1, 2], &[]), None);
+    }
 }

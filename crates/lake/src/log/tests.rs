@@ -63,6 +63,30 @@ fn a_missing_commit_is_named() {
     assert!(fault.public_message().contains("00000000000000000001.json: it is missing"), "{fault}");
 }
 
+/// A commit that is there and cannot be looked at, as with a disk that fails: a link to itself.
+fn put_an_unreadable_commit(directory: &std::path::Path, version: u64) {
+    let path = directory.join(format!("events/_delta_log/{version:020}.json"));
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+}
+
+#[test]
+fn a_commit_that_cannot_be_read_is_not_the_end_of_the_log() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    put_an_unreadable_commit(directory.path(), 2);
+    for lake in [lake.clone(), Lake::open(directory.path(), &[table()]).unwrap()] {
+        let fault = lake.snapshot("events").unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Unavailable);
+        assert!(fault.public_message().contains("00000000000000000002.json"), "{fault}");
+    }
+    // A writer does not wait for ever for a state that it cannot see.
+    let mut appender = lake.append("events").unwrap();
+    appender.push(crate::fixture::batch(&[row("t", "b", 1, 1, 1)])).unwrap();
+    assert_eq!(appender.commit(NOW, "WRITE").unwrap_err().kind(), FaultKind::Unavailable);
+    assert_eq!(lake.backup(&directory.path().join("backup")).unwrap_err().kind(), FaultKind::Unavailable);
+}
+
 #[test]
 fn a_file_of_another_writer_is_refused() {
     let directory = tempdir().unwrap();
@@ -92,12 +116,12 @@ fn versions_that_never_were_or_are_gone_are_not_found() {
     let lake = new_lake(directory.path());
     append(&lake, &[row("t", "a", 1, 1, 1)]);
     append(&lake, &[row("t", "b", 1, 1, 1)]);
-    assert_eq!(lake.snapshot_at("events", 9).unwrap_err().kind(), FaultKind::NotFound);
+    assert_eq!(lake.read_snapshot("events", Some(9)).unwrap_err().kind(), FaultKind::NotFound);
     lake.compact("events", NOW).unwrap();
-    assert_eq!(lake.snapshot_at("events", 1).unwrap().files.len(), 1);
+    assert_eq!(lake.read_snapshot("events", Some(1)).unwrap().files.len(), 1);
     // An hour after the compaction its inputs go.
     lake.compact("events", model::Micros(NOW.0 + 3_600_000_001)).unwrap();
-    assert_eq!(lake.snapshot_at("events", 1).unwrap_err().kind(), FaultKind::NotFound);
+    assert_eq!(lake.read_snapshot("events", Some(1)).unwrap_err().kind(), FaultKind::NotFound);
     assert_eq!(live(&lake).len(), 2);
 }
 

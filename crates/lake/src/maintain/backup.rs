@@ -52,7 +52,7 @@ fn copy_store(lake: &Lake, target: &Path) -> Result<ByteCount, Fault> {
     }
     copy_file(&lake.directory().join(FORMAT_FILE), &staging.0.join(FORMAT_FILE))?;
     disk::sync_directory(&staging.0)?;
-    if target.exists() {
+    if disk::exists(target)? {
         fs::remove_dir(target).map_err(|cause| disk::fault("replace directory", target, cause))?;
     }
     fs::rename(&staging.0, target).map_err(|cause| disk::fault("rename to", target, cause))?;
@@ -74,7 +74,7 @@ fn copy_table(log: &Log, store: &Path) -> Result<ByteCount, Fault> {
     for version in 0..=snapshot.version {
         let path = log.commit_path(version);
         // A store that was opened but never written has no table yet.
-        if path.exists() {
+        if disk::exists(&path)? {
             copy_file(&path, &target_log.commit_path(version))?;
         }
     }

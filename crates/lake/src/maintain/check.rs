@@ -23,7 +23,7 @@ impl Lake {
     pub fn check(&self) -> Result<Checked, Fault> {
         let mut checked = Checked::default();
         for table in self.tables() {
-            let snapshot = self.snapshot(table.name)?;
+            let snapshot = self.read_snapshot(table.name, None)?;
             for file in &snapshot.files {
                 checked.files += 1;
                 checked.bytes += ByteCount(file.bytes);

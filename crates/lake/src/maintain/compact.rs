@@ -102,8 +102,9 @@ impl Lake {
         let mut staging = Staging::start(&log.table_directory)?;
         merge(snapshot, parts, &mut staging)?;
         let info = CommitInfo { operation: "OPTIMIZE", now };
-        log.commit(info, |state| replacement(state, snapshot, &files, &staging, Change::Layout, now))?;
-        staging.keep();
+        log.commit(info, &mut staging, |state, merged| {
+            replacement(state, snapshot, &files, merged, Change::Layout, now)
+        })?;
         compacted.files_before += files.len();
         compacted.files_after += staging.files().len();
         compacted.bytes_before += files.iter().map(|file| ByteCount(file.bytes)).sum();
@@ -113,12 +114,12 @@ impl Lake {
     }
 }
 
-/// The actions that put the staged files in the place of `replaced`.
+/// The actions that put the files `by` in the place of `replaced`.
 pub(super) fn replacement(
     state: &State,
     snapshot: &TableSnapshot,
     replaced: &[Arc<DataFile>],
-    staging: &Staging,
+    by: &[DataFile],
     change: Change,
     now: Micros,
 ) -> Result<Vec<Line>, Fault> {
@@ -127,7 +128,7 @@ pub(super) fn replacement(
         return Err(Fault::new(FaultKind::Conflict, message).hint("try again"));
     }
     let mut lines: Vec<Line> = replaced.iter().map(|file| log::remove(file, change, now)).collect();
-    lines.extend(staging.files().iter().map(|file| log::add(file, &snapshot.table, Some(file.sequence), change, now)));
+    lines.extend(by.iter().map(|file| log::add(file, &snapshot.table, Some(file.sequence), change, now)));
     Ok(lines)
 }
 

@@ -66,8 +66,9 @@ impl Lake {
         }
         if !replaced.is_empty() {
             let info = CommitInfo { operation: "DELETE", now };
-            log.commit(info, |state| replacement(state, &snapshot, &replaced, &staging, Change::Rows, now))?;
-            staging.keep();
+            log.commit(info, &mut staging, |state, rewritten| {
+                replacement(state, &snapshot, &replaced, rewritten, Change::Rows, now)
+            })?;
         }
         drop(staging);
         self.vacuum(now)?;

@@ -1,6 +1,6 @@
 //! Keeps the store small and fast: merges files, removes what is old, copies it.
 //!
-//! One process at a time does any of this; readers and appenders never wait for it.
+//! One process at a time does any of this; readers and appenders go on meanwhile.
 
 mod backup;
 mod check;
@@ -21,10 +21,6 @@ use std::fs::{File, TryLockError};
 use model::{Fault, FaultKind};
 
 use crate::{Lake, disk};
-
-/// Files that a commit removed are kept this long, so that readers of earlier versions, and runs that
-/// are resumed, find them.
-const KEEP_SECONDS: i64 = 3_600;
 
 /// The right to maintain a store, as long as it lives.
 #[derive(Debug)]

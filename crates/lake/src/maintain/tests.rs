@@ -83,7 +83,7 @@ proptest! {
         // Every version that a reader may still hold is what it was.
         let again = Lake::open(directory.path(), &[table()]).unwrap();
         for (snapshot, expected) in seen {
-            prop_assert_eq!(live_at(&again, &again.snapshot_at("events", snapshot.version).unwrap()), expected);
+            prop_assert_eq!(live_at(&again, &again.read_snapshot("events", Some(snapshot.version)).unwrap()), expected);
         }
     }
 }
@@ -171,6 +171,71 @@ fn expiry_takes_older_versions_of_what_it_removes_with_it() {
     assert_eq!(lake.expire("events", Micros(50), NOW).unwrap().rows, RowCount(0));
     lake.expire("events", Micros(i64::MAX), NOW).unwrap();
     assert_eq!(lake.snapshot("events").unwrap().files, []);
+}
+
+/// An hour after [`NOW`] and a little more.
+const LATER: Micros = Micros(NOW.0 + 3_600_000_001);
+
+#[test]
+fn a_reader_keeps_its_files_for_as_long_as_it_reads() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 2)]);
+    // Another process reads, one more of a version that goes by.
+    let other = Lake::open(directory.path(), &[table()]).unwrap();
+    let reading = other.read_snapshot("events", None).unwrap();
+    let (at_start, clone) = (live(&lake), reading.clone());
+    lake.compact("events", NOW).unwrap();
+    let between = lake.snapshot("events").unwrap();
+    append(&lake, &[row("t", "c", 1, 1, 3)]);
+    drop(reading);
+    lake.compact("events", LATER).unwrap();
+    lake.compact("events", Micros(LATER.0 * 2)).unwrap();
+    assert_eq!(live_at(&other, &clone), at_start);
+    // What came after its version and went before now is nobody's.
+    assert!(!between.path(&between.files[0]).exists());
+    // Someone who resumes finds the version as long as somebody has it.
+    let resumed = lake.read_snapshot("events", Some(clone.version)).unwrap();
+    drop(clone);
+    lake.compact("events", Micros(LATER.0 * 2)).unwrap();
+    assert_eq!(live_at(&lake, &resumed), at_start);
+
+    drop(resumed);
+    lake.compact("events", Micros(LATER.0 * 2)).unwrap();
+    assert_eq!(lake.read_snapshot("events", Some(2)).unwrap_err().kind(), FaultKind::NotFound);
+    assert_eq!(std::fs::read_dir(directory.path().join("events/_readers")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_reader_that_died_holds_nothing() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 2)]);
+    let mut reading = lake.read_snapshot("events", None).unwrap();
+    let died = std::sync::Arc::into_inner(reading._reader.take().unwrap()).unwrap();
+    died.abandon();
+    lake.compact("events", NOW).unwrap();
+    lake.compact("events", LATER).unwrap();
+    assert!(reading.files.iter().all(|file| !reading.path(file).exists()));
+    assert_eq!(std::fs::read_dir(directory.path().join("events/_readers")).unwrap().count(), 1);
+}
+
+#[test]
+fn replaced_files_are_kept_as_long_as_is_set_and_what_is_gone_is_not_called_damage() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path()).keeping_replaced_files(std::time::Duration::from_secs(60));
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    append(&lake, &[row("t", "b", 1, 1, 2)]);
+    let looked_at = lake.snapshot("events").unwrap();
+    lake.compact("events", NOW).unwrap();
+    lake.compact("events", Micros(NOW.0 + 59_000_000)).unwrap();
+    looked_at.open(&looked_at.files[0]).unwrap();
+    lake.compact("events", Micros(NOW.0 + 60_000_000)).unwrap();
+    let fault = looked_at.open(&looked_at.files[0]).unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::NotFound);
+    assert!(fault.public_message().contains("cannot go on reading version 2 of events: version 3 replaced"), "{fault}");
 }
 
 #[test]

@@ -1,26 +1,31 @@
-//! Removes files that no reader can need: replaced ones after an hour, and what crashes left.
+//! Removes files that nobody reads: replaced ones after a while, and what crashes left.
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use model::{Fault, Micros};
 
-use super::KEEP_SECONDS;
 use super::compact::projects;
 use crate::append::{PENDING, Staging};
 use crate::log::Log;
+use crate::readers::Readers;
 use crate::{Lake, disk, keys};
 
+/// No commit that is under way takes this long after its files were written, nor a file that is written beside
+/// another.
+const ABANDONED_SECONDS: i64 = 3_600;
+
 impl Lake {
-    /// Removes files of earlier versions an hour after they were replaced, and files that were never
-    /// committed once their writer is gone and they are an hour old. Called by all maintenance.
+    /// Removes files of earlier versions that nobody reads, a while after they were replaced, and files that
+    /// were never committed once their writer is gone and they are an hour old. Called by all maintenance.
     pub(super) fn vacuum(&self, now: Micros) -> Result<(), Fault> {
-        let before = now.minus_seconds(KEEP_SECONDS);
+        let before = now.minus_seconds(ABANDONED_SECONDS);
+        let replaced_before = Micros(now.0.saturating_sub(micros(self.replaced_kept())));
         for log in self.logs() {
-            remove_data_files(log, before)?;
+            remove_data_files(log, replaced_before, before)?;
             remove_keys(log, before)?;
             remove_old(&log.table_directory.join(PENDING), before, is_unlocked)?;
             for directory in [log.directory(), log.table_directory.to_path_buf()] {
@@ -31,7 +36,14 @@ impl Lake {
     }
 }
 
-fn remove_data_files(log: &Log, before: Micros) -> Result<(), Fault> {
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn remove_data_files(log: &Log, replaced_before: Micros, before: Micros) -> Result<(), Fault> {
+    if !disk::exists(&log.table_directory)? {
+        return Ok(());
+    }
     let mut candidates = Vec::new();
     for (name, path) in disk::list(&log.table_directory)? {
         if name.ends_with(".parquet") {
@@ -42,10 +54,11 @@ fn remove_data_files(log: &Log, before: Micros) -> Result<(), Fault> {
     // Asked after the locks: a writer frees its lock after its commit, so whoever was seen to be
     // gone has either committed in this state or never will.
     let state = log.newest()?;
+    let readers = Readers::of(&log.table_directory)?;
     for (name, path, abandoned) in candidates {
         let needless = match state.removed.get(name.as_str()) {
             _ if state.files.contains_key(name.as_str()) => false,
-            Some(removed) => *removed <= before,
+            Some(file) => file.at <= replaced_before && !readers.need(file.added, file.removed),
             None => abandoned,
         };
         if needless {
@@ -63,7 +76,8 @@ fn remove_keys(log: &Log, before: Micros) -> Result<(), Fault> {
     remove_old(&keys::directory(&log.table_directory), before, |path| {
         let name = name_of(path);
         match name.strip_suffix(".keys") {
-            Some(data_file) => !log.table_directory.join(data_file).exists(),
+            // Keys of a file that cannot be looked at stay.
+            Some(data_file) => matches!(log.table_directory.join(data_file).try_exists(), Ok(false)),
             None => !current.contains(path),
         }
     })

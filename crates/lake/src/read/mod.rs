@@ -64,10 +64,7 @@ fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Re
     let table = request.table.stored().name;
     let wanted = request.snapshot.as_ref().map(Versions::parse).transpose()?;
     let at = |table: &str| -> Result<TableSnapshot, Fault> {
-        match &wanted {
-            None => lake.snapshot(table),
-            Some(versions) => lake.snapshot_at(table, versions.of(table)?),
-        }
+        lake.read_snapshot(table, wanted.as_ref().map(|versions| versions.of(table)).transpose()?)
     };
     let rows = at(table)?;
     let scores = if lake.tables().any(|table| table.name == SCORES) { Some(at(SCORES)?) } else { None };

@@ -18,7 +18,7 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
         DataCommand::Info { json } => info(settings, *json).await,
         DataCommand::Check { json } => check(&settings.data, *json),
         DataCommand::Compact => {
-            let lake = open_lake(&settings.data)?;
+            let lake = open_lake(&settings.data)?.keeping_replaced_files(settings.retention.replaced_files.0);
             for table in tables::stored() {
                 let done = lake.compact(table.name, now)?;
                 print(&format!(
@@ -39,7 +39,7 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
                     .hint("write 90d, 12h or 4w")
                     .because(fault)
             })?;
-            let lake = open_lake(&settings.data)?;
+            let lake = open_lake(&settings.data)?.keeping_replaced_files(settings.retention.replaced_files.0);
             for table in tables::stored() {
                 let done = lake.expire(table.name, limit, now)?;
                 print(&format!("{}: {} before {limit} removed\n", table.name, done.rows.counted()))?;

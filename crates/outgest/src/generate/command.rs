@@ -57,7 +57,7 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
             blocking(move || to_files(rows, events, scores)).await?
         }
         (None, None) => {
-            let lake = data::create_lake(&settings.data, now)?;
+            let lake = data::create_lake(&settings.data, now)?.keeping_replaced_files(settings.retention.replaced_files.0);
             let store = data::open_metadata(settings).await?;
             let sink = StoreSink::new(lake, store, Handle::current(), now);
             blocking(move || to_store(rows, &project, sink)).await?

@@ -33,7 +33,7 @@ pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault>
     let inputs =
         args.files.iter().map(|file| if file == Path::new("-") { Input::stdin() } else { Input::File(file.clone()) });
     let inputs: Vec<Input> = inputs.collect();
-    let lake = data::create_lake(&settings.data, now)?;
+    let lake = data::create_lake(&settings.data, now)?.keeping_replaced_files(settings.retention.replaced_files.0);
     let store = data::open_metadata(settings).await?;
 
     let stop = options.stop.clone();

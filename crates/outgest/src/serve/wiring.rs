@@ -49,7 +49,7 @@ impl Wired {
         let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
             Some(_) => (choice.open(settings)?, None),
             None => {
-                let lake = data::create_lake(&settings.data, config::now())?;
+                let lake = data::create_lake(&settings.data, config::now())?.keeping_replaced_files(settings.retention.replaced_files.0);
                 (Arc::new(LakeSource::new(lake.clone())), Some(lake))
             }
         };

@@ -98,6 +98,12 @@ pub struct RetentionSettings {
     /// Age at which rows of the embedded store are removed.
     #[schemars(example = "90d", extend("unset" = "never"))]
     pub rows: Option<Period>,
+    /// How long the embedded store keeps files that were merged into others or whose rows were removed.
+    ///
+    /// Whoever reads them keeps them for as long as that takes, so it matters in two cases: an export that was
+    /// killed can be resumed within this time, and so long may take what reads a data directory that it
+    /// cannot write to.
+    pub replaced_files: Period,
     /// Age at which ended exports leave the list. Their files are deleted at `export.expiry` already.
     pub exports: Period,
     /// Age at which entries of the audit log are removed.
@@ -107,7 +113,7 @@ pub struct RetentionSettings {
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { rows: None, exports: Period::hours(24 * 30), audit: None }
+        Self { rows: None, replaced_files: Period::hours(1), exports: Period::hours(24 * 30), audit: None }
     }
 }
 
