@@ -9,6 +9,7 @@ use model::{Micros, OrderKey, ProjectId, StoredTable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::replay::Removed;
 use crate::checksum::Checksum;
 use crate::file::{DataFile, Sequence, Span};
 
@@ -81,6 +82,8 @@ pub(crate) struct Remove {
     #[serde(default)]
     pub deletion_timestamp: Option<i64>,
     pub data_change: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +104,10 @@ const DELETIONS: &str = "outgest.deletions";
 const SPANS: &str = "outgest.spans";
 /// First and last position: microseconds, trace id, id.
 const ENDS: &str = "outgest.ends";
+
+/// The versions that added and removed a file. A commit's own place says so; a checkpoint spells it out.
+const ADDED: &str = "outgest.added";
+const REMOVED: &str = "outgest.removed";
 
 /// Whether a commit changes which rows exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,12 +180,58 @@ pub(crate) fn remove(file: &DataFile, change: Change, now: Micros) -> Line {
             path: file.path.to_string(),
             deletion_timestamp: Some(now.0.div_euclid(1_000)),
             data_change: change == Change::Rows,
+            tags: None,
         }),
         ..Line::default()
     }
 }
 
+/// The line of a checkpoint for a file that the version `added` brought.
+pub(super) fn add_of_checkpoint(file: &DataFile, table: &StoredTable, added: u64, now: Micros) -> Line {
+    let mut line = add(file, table, Some(file.sequence), Change::Layout, now);
+    if let Some(tags) = line.add.as_mut().and_then(|add| add.tags.as_mut()) {
+        tags.insert(ADDED.to_owned(), added.to_string());
+    }
+    line
+}
+
+/// The line of a checkpoint for a file that is not cleaned away yet.
+pub(super) fn remove_of_checkpoint(path: &str, file: Removed) -> Line {
+    let tag = |name: &str, version: u64| (name.to_owned(), version.to_string());
+    Line {
+        remove: Some(Remove {
+            path: path.to_owned(),
+            deletion_timestamp: Some(file.at.0.div_euclid(1_000)),
+            data_change: false,
+            tags: Some(BTreeMap::from([tag(ADDED, file.added), tag(REMOVED, file.removed)])),
+        }),
+        ..Line::default()
+    }
+}
+
+fn version_of(tags: Option<&BTreeMap<String, String>>, name: &str) -> Option<u64> {
+    tags?.get(name)?.parse().ok()
+}
+
+impl Remove {
+    /// The file that went, where the action is of a checkpoint.
+    pub(super) fn of_checkpoint(&self) -> Option<Removed> {
+        let version = |name| version_of(self.tags.as_ref(), name);
+        Some(Removed { added: version(ADDED)?, removed: version(REMOVED)?, at: self.at() })
+    }
+
+    /// When it went.
+    pub(super) fn at(&self) -> Micros {
+        Micros(self.deletion_timestamp.unwrap_or(0).saturating_mul(1_000))
+    }
+}
+
 impl Add {
+    /// The version that brought the file, where the action is of a checkpoint.
+    pub(super) fn added(&self) -> Option<u64> {
+        version_of(self.tags.as_ref(), ADDED)
+    }
+
     /// The file as the store knows it; `None` where the action is not one of ours.
     /// `default` is the sequence that the place of the action in the log implies.
     pub(crate) fn to_file(&self, table: &StoredTable, default: Sequence) -> Option<DataFile> {

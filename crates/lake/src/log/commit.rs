@@ -92,6 +92,7 @@ impl Log {
             match disk::create_new(&self.commit_path(version), text_of(&lines).as_bytes())? {
                 Created::Yes => {
                     staging.keep();
+                    self.checkpoint_if_due(version, info.now);
                     return Ok(version);
                 }
                 Created::Exists => taken = Some(version),

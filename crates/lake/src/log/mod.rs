@@ -1,9 +1,10 @@
 //! The commit log of one table, in Delta's protocol: `_delta_log/<20 digits>.json`, one action a line.
 //!
-//! A [`Log`] replays it into the set of files of a version and appends commits to it. It knows names
+//! Checkpoints, beside the commits, save reading all of them. A [`Log`] replays it into the set of files of a version and appends commits to it. It knows names
 //! and statistics of data files but never opens one.
 
 mod action;
+mod checkpoint;
 mod commit;
 mod replay;
 mod schema;

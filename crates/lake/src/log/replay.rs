@@ -1,6 +1,6 @@
 //! Replays a log into the state of a version, reading each commit once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Fault, FaultKind, Micros, StoredTable};
 
-use super::action::{Line, Protocol};
+use super::action::{Line, MetaData, Protocol};
+use super::checkpoint;
 use super::schema::schema_string;
 use crate::disk;
 use crate::file::{DataFile, Sequence, TableSnapshot};
@@ -31,7 +32,9 @@ pub(crate) struct State {
     pub files: BTreeMap<Box<str>, (Arc<DataFile>, u64)>,
     /// Files that were removed.
     pub removed: BTreeMap<Box<str>, Removed>,
-    snapshot: Option<Arc<TableSnapshot>>,
+    /// What the table is.
+    pub meta_data: Option<MetaData>,
+    pub(super) snapshot: Option<Arc<TableSnapshot>>,
 }
 
 /// A file that belongs to earlier versions only.
@@ -64,13 +67,21 @@ impl Log {
     /// The newest state.
     pub(crate) fn newest(&self) -> Result<Arc<State>, Fault> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if newest.commits == 0 {
-            self.expect_no_gap()?;
+        let known = newest.commits;
+        let mut next = None;
+        if known == 0 {
+            next = self.checkpoint_up_to(u64::MAX)?;
+            self.expect_no_gap(next.as_ref().map_or(0, |state| state.commits))?;
         }
-        if disk::exists(&self.commit_path(newest.commits))? {
+        if disk::exists(&self.commit_path(next.as_ref().map_or(known, |state| state.commits)))? {
             // Replaying into a copy keeps the cached state whole where a commit turns out to be damaged.
-            let mut next = State::clone(&newest);
-            while self.apply_next(&mut next)? {}
+            let next = next.get_or_insert_with(|| State::clone(&newest));
+            while self.apply_next(next)? {}
+        }
+        if let Some(mut next) = next {
+            if next.commits / checkpoint::EVERY > known / checkpoint::EVERY {
+                self.forget_gone(&mut next)?;
+            }
             next.snapshot = Some(Arc::new(self.to_snapshot(&next)));
             *newest = Arc::new(next);
         }
@@ -96,7 +107,7 @@ impl Log {
         if version > newest.version {
             return Err(gone(format!("the newest is {}", newest.version)));
         }
-        let mut state = State::default();
+        let mut state = self.checkpoint_up_to(version)?.unwrap_or_default();
         while state.commits <= version && self.apply_next(&mut state)? {}
         let snapshot = self.to_snapshot(&state);
         for file in &snapshot.files {
@@ -140,7 +151,7 @@ impl Log {
         Ok(true)
     }
 
-    fn apply(&self, state: &mut State, line: Line, sequence: Sequence, path: &Path) -> Result<(), Fault> {
+    pub(super) fn apply(&self, state: &mut State, line: Line, sequence: Sequence, path: &Path) -> Result<(), Fault> {
         if let Some(protocol) = line.protocol
             && protocol.min_reader_version > Protocol::OURS.min_reader_version
         {
@@ -154,19 +165,21 @@ impl Log {
             if ours != stored {
                 return Err(self.other_columns(&ours, &stored, path));
             }
+            state.meta_data = Some(meta_data);
         }
         if let Some(add) = line.add {
             let file = add
                 .to_file(&self.table, sequence)
                 .ok_or_else(|| foreign(path, &format!("it adds {}, which the store did not write", add.path)))?;
             state.removed.remove(&file.path);
-            state.files.insert(file.path.clone(), (Arc::new(file), sequence.version));
+            let added = add.added().unwrap_or(sequence.version);
+            state.files.insert(file.path.clone(), (Arc::new(file), added));
         }
         if let Some(remove) = line.remove {
-            let path: Box<str> = remove.path.into();
-            let added = state.files.remove(&path).map_or(0, |(_, added)| added);
-            let at = Micros(remove.deletion_timestamp.unwrap_or(0).saturating_mul(1_000));
-            state.removed.insert(path, Removed { added, removed: sequence.version, at });
+            let added = state.files.remove(remove.path.as_str()).map_or(0, |(_, added)| added);
+            let removed = Removed { added, removed: sequence.version, at: remove.at() };
+            let removed = remove.of_checkpoint().unwrap_or(removed);
+            state.removed.insert(remove.path.into(), removed);
         }
         Ok(())
     }
@@ -190,16 +203,23 @@ impl Log {
     }
 
     /// A missing commit before a later one means that replaying would show half of the table.
-    fn expect_no_gap(&self) -> Result<(), Fault> {
+    fn expect_no_gap(&self, from: u64) -> Result<(), Fault> {
         let listed = disk::list(&self.directory())?;
         let versions = listed.iter().filter_map(|(name, _)| name.strip_suffix(".json")?.parse().ok());
-        match first_gap(versions, |version| disk::exists(&self.commit_path(version)))? {
+        match first_gap(from, versions, |version| disk::exists(&self.commit_path(version)))? {
             None => Ok(()),
             Some((missing, next)) => {
                 let why = format!("it is missing, though {} exists", self.commit_path(next).display());
                 Err(corrupt(&self.commit_path(missing), &why))
             }
         }
+    }
+
+    /// Keeps of the removed files those that are still there: nobody asks for others, and they become many.
+    fn forget_gone(&self, state: &mut State) -> Result<(), Fault> {
+        let there: HashSet<String> = disk::list(&self.table_directory)?.into_iter().map(|(name, _)| name).collect();
+        state.removed.retain(|path, _| there.contains(&**path));
+        Ok(())
     }
 
     fn to_snapshot(&self, state: &State) -> TableSnapshot {
@@ -228,16 +248,18 @@ pub(crate) fn replaced_by(snapshot: &TableSnapshot, file: &DataFile) -> Option<u
     None
 }
 
-/// The first version that is missing among those that were listed, ascending, and the one after it.
+/// The first version from `from` on that is missing among those that were listed, ascending, and the one after
+/// it.
 ///
 /// A listing may leave out what is created while it is made, and show what is created after that; so
 /// whatever seems to be missing is looked for once more.
 fn first_gap(
+    from: u64,
     listed: impl Iterator<Item = u64>,
     exists: impl Fn(u64) -> Result<bool, Fault>,
 ) -> Result<Option<(u64, u64)>, Fault> {
-    let mut expected = 0;
-    for version in listed {
+    let mut expected = from;
+    for version in listed.filter(|version| *version >= from) {
         for missing in expected..version {
             if !exists(missing)? {
                 return Ok(Some((missing, version)));
@@ -265,7 +287,7 @@ mod tests {
     #[test]
     fn a_commit_that_a_listing_left_out_is_no_gap() {
         let found =
-            |listed: &[u64], there: &[u64]| first_gap(listed.iter().copied(), |v| Ok(there.contains(&v))).unwrap();
+            |listed: &[u64], there: &[u64]| first_gap(0, listed.iter().copied(), |v| Ok(there.contains(&v))).unwrap();
         // 2 was created before 3, and the listing showed 3 alone.
         assert_eq!(found(&[0, 1, 3], &[0, 1, 2, 3]), None);
         assert_eq!(found(&[0, 1, 4], &[0, 1, 2, 4]), Some((3, 4)));

@@ -137,3 +137,80 @@ fn statistics_of_a_file_survive_the_log() {
     assert_eq!((&*file.first.id, &*file.last.id, file.sequence.version), ("b", "a", 1));
     assert_eq!(file.bytes, fs::metadata(snapshot.path(file)).unwrap().len());
 }
+
+fn log_names(directory: &std::path::Path, ending: &str) -> Vec<String> {
+    let names = fs::read_dir(directory.join("events/_delta_log")).unwrap();
+    let mut names: Vec<String> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(ending));
+    names.sort();
+    names
+}
+
+#[test]
+fn a_long_log_is_read_from_its_newest_checkpoint() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    // Files that overlap are merged now and then: each import removes some.
+    for n in 0..70 {
+        append(&lake, &[row("t", &format!("{:02}", n % 20), n % 20, n, n)]);
+    }
+    let (expected, snapshot) = (live(&lake), lake.snapshot("events").unwrap());
+    let checkpoints = log_names(directory.path(), ".checkpoint.parquet");
+    assert_eq!(checkpoints, ["00000000000000000063.checkpoint.parquet"]);
+    let last = fs::read_to_string(directory.path().join("events/_delta_log/_last_checkpoint")).unwrap();
+    assert!(last.contains("\"version\":63"), "{last}");
+    // Nobody reads the commits before it.
+    let old = directory.path().join("events/_delta_log/00000000000000000007.json");
+    let text = fs::read_to_string(&old).unwrap();
+    fs::write(&old, "damaged").unwrap();
+    let again = Lake::open(directory.path(), &[table()]).unwrap();
+    assert_eq!(live(&again), expected);
+    assert_eq!(again.snapshot("events").unwrap().files, snapshot.files);
+    assert_eq!(again.read_snapshot("events", Some(66)).unwrap().version, 66);
+
+    // Files that were replaced before the checkpoint are known to be, by whom and when.
+    let newest = |lake: &Lake| lake.log("events").unwrap().newest().unwrap();
+    let known = newest(&again);
+    assert!(known.removed.len() > 40, "{}", known.removed.len());
+    assert!(known.removed.iter().all(|(path, file)| newest(&lake).removed[path] == *file));
+    again.compact("events", model::Micros(NOW.0 + 3_600_000_001)).unwrap();
+    let parquet = fs::read_dir(directory.path().join("events")).unwrap();
+    let parquet = parquet.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "parquet"));
+    let (there, state) = (parquet.count(), newest(&again));
+    assert!(there < 15 && live(&again) == expected, "{there} files");
+
+    // And when they are gone, they are forgotten.
+    fs::write(&old, text).unwrap();
+    for n in state.commits as i64..128 {
+        append(&again, &[row("t", &format!("{:02}", n % 20), n % 20, n, n)]);
+    }
+    let state = newest(&again);
+    assert!(state.removed.len() < 70, "{} removed files are remembered", state.removed.len());
+}
+
+#[test]
+fn a_damaged_checkpoint_costs_time_only() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    for n in 0..66 {
+        append(&lake, &[row("t", "a", 1, n, n)]);
+    }
+    let path = directory.path().join("events/_delta_log/00000000000000000063.checkpoint.parquet");
+    let whole = fs::read(&path).unwrap();
+    for damage in [&b""[..], &whole[..whole.len() / 2], b"PAR1 and no more"] {
+        fs::write(&path, damage).unwrap();
+        let again = Lake::open(directory.path(), &[table()]).unwrap();
+        assert_eq!(live(&again), live(&lake));
+    }
+}
+
+#[test]
+fn old_checkpoints_go() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    for n in 0..300 {
+        append(&lake, &[row("t", "a", 1, n, n)]);
+    }
+    let checkpoints = log_names(directory.path(), ".checkpoint.parquet");
+    assert!((1..=3).contains(&checkpoints.len()), "{checkpoints:?}");
+}
