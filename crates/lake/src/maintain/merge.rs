@@ -16,8 +16,11 @@ use crate::cells::row_bytes;
 use crate::file::{DataFile, Sequence, TableSnapshot};
 use crate::order::{OrderValues, RowOrder};
 use crate::parquet_file;
+use crate::physical::logical_schema;
+use crate::read::OpenFile;
 
-/// Cells that all inputs together hold decoded.
+/// Cells that all inputs together hold decoded, and as much of earlier batches whose rows are not written yet:
+/// where most rows are left out, a few that stay would keep many batches.
 const INPUT_BYTES: u64 = 48 << 20;
 
 /// A file to merge and the rows of it to leave out.
@@ -101,11 +104,15 @@ impl Output<'_> {
     }
 }
 
-/// A file that is read batch by batch.
+/// A file that is read batch by batch, one row group after the other: what the log says of the whole file is
+/// an average, and the next row may be as large as all the others.
 struct Input {
     file: Arc<DataFile>,
+    opened: OpenFile,
     dropped: RoaringBitmap,
-    reader: ParquetRecordBatchReader,
+    batch_bytes: u64,
+    next_group: usize,
+    reader: Option<ParquetRecordBatchReader>,
     order: RowOrder,
     batch: RecordBatch,
     order_values: Option<OrderValues>,
@@ -118,20 +125,18 @@ struct Input {
 }
 
 impl Input {
-    fn open(snapshot: &TableSnapshot, part: Part, bytes: u64) -> Result<Self, Fault> {
+    fn open(snapshot: &TableSnapshot, part: Part, batch_bytes: u64) -> Result<Self, Fault> {
         let Part { file, dropped } = part;
         // Damage that still decodes would get a checksum of its own here, and never be found again.
         snapshot.prove(&file)?;
-        let row_bytes = (file.cell_bytes / file.rows.max(1)).max(1);
-        let batch_rows = (bytes / row_bytes).clamp(1, CHUNK_ROWS as u64) as usize;
-        let reader = parquet_file::open(snapshot, &file)?
-            .with_batch_size(batch_rows)
-            .build()
-            .map_err(|cause| parquet_file::damaged(snapshot, &file, cause))?;
+        let opened = OpenFile::open(snapshot, &file, &logical_schema(&snapshot.table))?;
         Ok(Self {
             file,
+            opened,
             dropped,
-            reader,
+            batch_bytes,
+            next_group: 0,
+            reader: None,
             order: RowOrder::of(&snapshot.table),
             batch: RecordBatch::new_empty(snapshot.physical_schema()),
             order_values: None,
@@ -147,8 +152,8 @@ impl Input {
         let mut row = if self.next_row == 0 { 0 } else { self.row + 1 };
         loop {
             while row == self.batch.num_rows() {
-                let Some(batch) = self.reader.next() else { return Ok(false) };
-                self.batch = batch.map_err(|cause| parquet_file::damaged(snapshot, &self.file, cause))?;
+                let Some(batch) = self.next_batch(snapshot)? else { return Ok(false) };
+                self.batch = batch;
                 self.order_values = Some(self.order.values(&self.batch)?);
                 self.sizes = row_bytes(&self.batch);
                 self.next_row += self.batch.num_rows() as u32;
@@ -161,6 +166,19 @@ impl Input {
                 return Ok(true);
             }
             row += 1;
+        }
+    }
+
+    fn next_batch(&mut self, snapshot: &TableSnapshot) -> Result<Option<RecordBatch>, Fault> {
+        loop {
+            if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+                return batch.map(Some).map_err(|cause| parquet_file::damaged(snapshot, &self.file, cause));
+            }
+            if self.next_group == self.opened.footer().num_row_groups() {
+                return Ok(None);
+            }
+            self.reader = Some(self.opened.decode_stored(self.next_group, self.batch_bytes)?);
+            self.next_group += 1;
         }
     }
 
@@ -186,6 +204,7 @@ struct Gathered {
     sources: Vec<RecordBatch>,
     picks: Vec<(usize, usize)>,
     bytes: u64,
+    source_bytes: u64,
     /// How often it was emptied.
     generation: u64,
 }
@@ -196,6 +215,7 @@ impl Gathered {
             Some((generation, source)) if generation == self.generation => source,
             _ => {
                 self.sources.push(input.batch.clone());
+                self.source_bytes += input.sizes.iter().sum::<u64>();
                 self.sources.len() - 1
             }
         };
@@ -205,13 +225,62 @@ impl Gathered {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= CHUNK_BYTES || self.picks.len() >= CHUNK_ROWS
+        self.bytes >= CHUNK_BYTES || self.picks.len() >= CHUNK_ROWS || self.source_bytes >= 2 * INPUT_BYTES
     }
 
     fn clear(&mut self) {
         self.sources.clear();
         self.picks.clear();
         self.bytes = 0;
+        self.source_bytes = 0;
         self.generation += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, StringArray};
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::fixture::{NOW, Row, batch, new_lake, row};
+
+    const HUGE_BYTES: usize = 13 << 20;
+
+    /// Appends rows, those with a payload of 6 with a huge text.
+    fn append(lake: &crate::Lake, rows: &[Row]) {
+        let rows: Vec<(RecordBatch, bool)> =
+            rows.iter().map(|row| (batch(std::slice::from_ref(row)), row.payload == 6)).collect();
+        let mut appender = lake.append("events").unwrap();
+        for (batch, huge) in rows {
+            let place = batch.schema().index_of("input").unwrap();
+            let mut columns = batch.columns().to_vec();
+            if huge {
+                columns[place] = Arc::new(StringArray::from(vec!["x".repeat(HUGE_BYTES)])) as ArrayRef;
+            }
+            appender.push(RecordBatch::try_new(batch.schema(), columns).unwrap()).unwrap();
+        }
+        appender.commit(NOW, "WRITE").unwrap();
+    }
+
+    #[test]
+    fn rows_that_are_huge_beside_small_ones_are_read_one_by_one() {
+        let directory = tempdir().unwrap();
+        let lake = new_lake(directory.path());
+        // The small ones make the average small; the huge ones stand in a row.
+        let small = (0..600).map(|n| row("t", &format!("{n:04}"), 10_000 - n, 1, 1));
+        let huge = (0..4).map(|n| row("u", &format!("{n}"), n, 1, 6));
+        append(&lake, &small.chain(huge).collect::<Vec<_>>());
+        let snapshot = lake.snapshot("events").unwrap();
+        assert_eq!((snapshot.files.len(), snapshot.files[0].rows), (1, 604));
+        let part = Part { file: Arc::clone(&snapshot.files[0]), dropped: RoaringBitmap::new() };
+        let mut input = Input::open(&snapshot, part, INPUT_BYTES / 2).unwrap();
+        let (mut rows, mut bytes_max) = (0, 0);
+        while input.advance(&snapshot).unwrap() {
+            rows += 1;
+            bytes_max = bytes_max.max(input.sizes.iter().sum::<u64>());
+        }
+        assert_eq!(rows, 604);
+        assert!(bytes_max < 2 * HUGE_BYTES as u64, "{bytes_max} bytes were decoded at once");
     }
 }

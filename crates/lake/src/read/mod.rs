@@ -37,6 +37,7 @@ pub(crate) use files::ProjectFiles;
 pub(crate) use filter::{Answers, Filter, Step, score_column};
 pub(crate) use fragment::too_large;
 pub(crate) use keys::{Keys, key_columns};
+pub(crate) use open::OpenFile;
 pub(crate) use projection::{Projection, read_schema, tally_schema};
 pub(crate) use rows::{Rows, batch};
 pub(crate) use sizes::{bytes_of, rows_within, trimmed};

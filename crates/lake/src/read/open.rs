@@ -160,6 +160,17 @@ impl OpenFile {
         weight
     }
 
+    /// Decodes all columns of a row group as they are stored, at most `batch_bytes` at once or one row.
+    pub(crate) fn decode_stored(&self, group: usize, batch_bytes: u64) -> Result<ParquetRecordBatchReader, Fault> {
+        let rows = usize::try_from(self.group(group).num_rows()).unwrap_or(usize::MAX);
+        let batch_rows = self.weight(group, 0..self.leaves.len()).batch_rows(rows, batch_bytes);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.handle.clone(), self.metadata.clone())
+            .with_row_groups(vec![group])
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(|cause| self.damaged(cause))
+    }
+
     /// Decodes columns of the selected rows of a row group; `columns` are ascending places in the table.
     pub(crate) fn decode(
         self: &Arc<Self>,
