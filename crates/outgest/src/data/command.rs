@@ -4,9 +4,10 @@ use std::path::Path;
 
 use model::{Fault, FaultKind, Micros, RowCount};
 use serde_json::json;
-use store::{HeldRun, NativeStore};
+use store::HeldRun;
 
-use super::{lake_directory, open_lake, open_metadata, refuse_inside};
+use super::restore::restore;
+use super::{cannot_write, lake_directory, open_lake, open_metadata, refuse_inside};
 use crate::cli::{DataArgs, DataCommand};
 use crate::config::{self, Settings};
 use crate::report::print;
@@ -155,33 +156,9 @@ async fn backup(settings: &Settings, folder: &Path) -> Result<(), Fault> {
     }
 }
 
-fn restore(data: &Path, folder: &Path, now: Micros) -> Result<(), Fault> {
-    let metadata = folder.join(NativeStore::FILE_NAME);
-    if !lake_directory(folder).is_dir() || !metadata.is_file() {
-        return Err(Fault::new(FaultKind::NotFound, format!("{} is not a backup", folder.display()))
-            .hint("name a folder that outgest data backup made"));
-    }
-    if lake_directory(data).exists() || data.join(NativeStore::FILE_NAME).exists() {
-        return Err(Fault::new(FaultKind::Conflict, format!("{} holds a store already", data.display()))
-            .hint("name a data directory that does not exist yet with --data"));
-    }
-    std::fs::create_dir_all(data).map_err(|error| cannot_write(data, &error))?;
-    lake::Lake::restore(&lake_directory(folder), &lake_directory(data), &tables::stored(), now)?;
-    if let Err(error) = std::fs::copy(&metadata, data.join(NativeStore::FILE_NAME)) {
-        remove_half(&lake_directory(data));
-        return Err(cannot_write(data, &error));
-    }
-    print(&format!("restored to {}\n", data.display()))
-}
-
 /// Removes a copy that was not completed, so that it is not taken for one and the command can be repeated.
 fn remove_half(folder: &Path) {
     if let Err(cause) = std::fs::remove_dir_all(folder) {
         tracing::warn!(folder = %folder.display(), %cause, "an incomplete copy could not be removed");
     }
-}
-
-fn cannot_write(folder: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(FaultKind::Configuration, format!("cannot write to {}: {error}", folder.display()))
-        .hint("the folder must be writable and have room")
 }

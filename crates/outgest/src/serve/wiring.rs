@@ -49,10 +49,12 @@ impl Wired {
         let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
             Some(_) => (choice.open(settings)?, None),
             None => {
-                let lake = data::create_lake(&settings.data, config::now())?.keeping_replaced_files(settings.retention.replaced_files.0);
+                let lake = data::create_lake(&settings.data, config::now())?
+                    .keeping_replaced_files(settings.retention.replaced_files.0);
                 (Arc::new(LakeSource::new(lake.clone())), Some(lake))
             }
         };
+        data::refuse_unfinished(&settings.data)?;
         data::create_directory(&settings.data)?;
         let keys = seal::keys(&settings.seal, &settings.data)?;
         let sealing = keys.current.clone();
