@@ -78,6 +78,13 @@ impl Micros {
         Some(Self(midnight.and_utc().timestamp_micros()))
     }
 
+    /// Whether its texts have four digits of a year, as every reader of them expects: years 0 to 9999.
+    pub const fn has_text(self) -> bool {
+        const YEAR_0: i64 = -62_167_219_200 * Micros::PER_SECOND;
+        const YEAR_10000: i64 = 253_402_300_800 * Micros::PER_SECOND;
+        YEAR_0 <= self.0 && self.0 < YEAR_10000
+    }
+
     /// `YYYY-MM-DD HH:MM:SS.ffffff`, UTC: how ClickHouse prints a `DateTime64(6)`.
     pub fn to_sql_text(self) -> String {
         self.to_utc().format("%Y-%m-%d %H:%M:%S%.6f").to_string()
@@ -139,6 +146,18 @@ mod tests {
         assert_eq!(Micros::parse("--since", "-12h", noon).unwrap(), Micros(noon.0 - 12 * 3_600_000_000));
         assert_eq!(Micros::parse("--since", "2026-08-01", noon).unwrap(), Micros(noon.0 - 12 * 3_600_000_000));
         assert_eq!(noon.to_sql_text(), "2026-08-01 12:00:00.000000");
+    }
+
+    #[test]
+    fn every_time_that_has_a_text_is_read_from_it() {
+        let first = Micros::parse_text("0000-01-01T00:00:00Z").unwrap();
+        let last = Micros::parse_text("9999-12-31T23:59:59.999999Z").unwrap();
+        for time in [first, last] {
+            assert!(time.has_text());
+            assert_eq!(Micros::parse_text(&time.to_rfc3339()), Some(time));
+            assert_eq!(Micros::parse_text(&time.to_sql_text()), Some(time));
+        }
+        assert!(!Micros(first.0 - 1).has_text() && !Micros(last.0 + 1).has_text());
     }
 
     #[test]

@@ -11,14 +11,14 @@ use model::{Fault, Micros, ProjectId, Stop, StoredTable};
 use store::{NativeStore, NewPrices};
 use tokio::runtime::Handle;
 
-use super::{Importable, Input, NewComment, NewModel, Options, Sink, import as import_files};
+use super::{Committing, Importable, Input, NewComment, NewModel, Options, Sink, import as import_files};
 use crate::cli::ImportArgs;
 use crate::config::{self, Settings};
 use crate::report::print;
 use crate::{data, signals};
 
-/// How long an import that was cancelled may finish what it is doing. One that waits for input does not
-/// notice at all.
+/// How long an import that was cancelled may finish what it is doing, commits aside. One that waits for input
+/// does not notice at all.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Carries out `outgest import`.
@@ -37,21 +37,30 @@ pub async fn import(settings: &Settings, args: &ImportArgs) -> Result<(), Fault>
     let store = data::open_metadata(settings).await?;
 
     let stop = options.stop.clone();
-    let stopping = signals::stop_on_signal(stop.clone(), "nothing more is stored");
+    let committing = options.committing.clone();
+    let stopping = signals::stop_on_signal(stop.clone(), "a commit that has begun is finished, nothing more is stored");
     let mut sink = StoreSink::new(lake, store, Handle::current(), now);
     let work = tokio::task::spawn_blocking(move || import_files(inputs, &importable(), &options, &mut sink));
     let report = tokio::select! {
+        biased;
         ended = work => ended.map_err(|error| Fault::bug("the import ended without an answer").because(error))?,
-        fault = given_up(&stop) => Err(fault),
+        fault = given_up(&stop, &committing, GRACE) => Err(fault),
     }?;
     stopping.abort();
     print(&if args.json { format!("{}\n", serde_json::json!(report)) } else { format!("{report}\n") })
 }
 
-/// Resolves when a cancelled import has had its time.
-async fn given_up(stop: &Stop) -> Fault {
+/// Resolves when a cancelled import has had its time and commits nothing.
+async fn given_up(stop: &Stop, committing: &Committing, grace: Duration) -> Fault {
     let reason = stop.raised().await;
-    tokio::time::sleep(GRACE).await;
+    tokio::time::sleep(grace).await;
+    while committing.is_under_way() {
+        while committing.is_under_way() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Now it can say that it has ended, and how.
+        tokio::time::sleep(grace).await;
+    }
     reason.fault()
 }
 
@@ -121,5 +130,71 @@ impl Sink for StoreSink {
             self.runtime.block_on(self.store.put_prices(&prices))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use model::StopReason;
+
+    use super::*;
+
+    /// A sink that tells when its commit begins and takes for it as long as the test wants.
+    struct Slow {
+        begun: Sender<()>,
+        go: Receiver<()>,
+    }
+
+    impl Sink for Slow {
+        fn rows(&mut self, _: &Arc<StoredTable>, _: RecordBatch) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn comments(&mut self, _: Vec<NewComment>) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn models(&mut self, _: Vec<NewModel>) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn commit(&mut self) -> Result<(), Fault> {
+            self.begun.send(()).unwrap();
+            self.go.recv().map_err(|_| Fault::bug("the test has ended"))
+        }
+    }
+
+    fn no_rows() -> Vec<Input> {
+        vec![Input::Stream { name: "empty.jsonl".to_owned(), reader: Box::new(std::io::empty()) }]
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_has_begun_is_waited_for() {
+        let options = Options::at(Micros(0));
+        let (stop, committing) = (options.stop.clone(), options.committing.clone());
+        let ((begun, begins), (ends, go)) = (channel(), channel());
+        let mut sink = Slow { begun, go };
+        let import = std::thread::spawn(move || import_files(no_rows(), &importable(), &options, &mut sink));
+        begins.recv().unwrap();
+        stop.raise(StopReason::Cancelled);
+        let grace = Duration::from_millis(10);
+        let waited = tokio::time::timeout(30 * grace, given_up(&stop, &committing, grace)).await;
+        assert!(waited.is_err(), "the process would have left during a commit");
+        ends.send(()).unwrap();
+        import.join().unwrap().unwrap();
+        given_up(&stop, &committing, grace).await;
+    }
+
+    #[test]
+    fn no_commit_begins_after_the_stop() {
+        let options = Options::at(Micros(0));
+        options.stop.raise(StopReason::Cancelled);
+        let ((begun, begins), (_ends, go)) = (channel(), channel());
+        let committed = options.committing.commit(&options.stop, &mut Slow { begun, go });
+        assert!(begins.try_recv().is_err());
+        assert_eq!(committed.unwrap_err().kind(), model::FaultKind::Cancelled);
+        assert!(!options.committing.is_under_way());
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct CsvRows {
 impl CsvRows {
     /// Reads the header; there is none in an empty file, which is an empty export.
     pub(super) fn new(name: String, buffer: Buffer, row_bytes_max: u64) -> Result<Self, Fault> {
-        let watch = Rc::new(Watch { row_bytes_max, row_bytes: Counter::new(0), quotes_odd: Counter::new(false) });
+        let watch = Rc::new(Watch { row_bytes_max, row_bytes: Counter::new(0), at: Counter::new(At::CellStart) });
         let watched = Watched { buffer, watch: Rc::clone(&watch) };
         let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(watched);
         let mut rows = Self { name, reader, watch, record: ByteRecord::new(), header: Vec::new() };
@@ -68,7 +68,7 @@ impl CsvRows {
             kind => Fault::bug(format!("cannot read {}", self.name))
                 .because(csv::Error::from(io::Error::other(format!("{kind:?}")))),
         })?;
-        if !read && self.watch.quotes_odd.get() {
+        if !read && self.watch.at.get() == At::Quoted {
             return Err(Fault::corrupt(format!("{}: the file ends inside a quoted cell", self.name))
                 .hint("the file is cut off, or a quote is not closed"));
         }
@@ -136,8 +136,41 @@ struct Watch {
     row_bytes_max: u64,
     /// Bytes read since the last record ended; a buffer's worth of them may belong to later records.
     row_bytes: Counter<u64>,
-    /// Whether a quote is open: the CSV reader itself takes the end of the file for its end.
-    quotes_odd: Counter<bool>,
+    /// Where the bytes that passed end: the CSV reader itself takes the end of the file for the end of a cell.
+    at: Counter<At>,
+}
+
+/// A place in CSV text. Quotes mean something at the start of a cell and within a quoted one only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    CellStart,
+    Unquoted,
+    Quoted,
+    /// Behind a quote in a quoted cell: the first of two, or the end of the cell.
+    Quote,
+}
+
+impl At {
+    /// The place behind these bytes.
+    fn after(self, bytes: &[u8]) -> Self {
+        let mut at = self;
+        let mut rest = bytes;
+        while let Some((byte, tail)) = rest.split_first() {
+            rest = tail;
+            at = match (at, byte) {
+                (Self::CellStart | Self::Quote, b'"') => Self::Quoted,
+                (Self::Quoted, b'"') => Self::Quote,
+                (Self::Quoted, _) => {
+                    // Long texts are passed at once.
+                    rest = &rest[memchr::memchr(b'"', rest).unwrap_or(rest.len())..];
+                    Self::Quoted
+                }
+                (_, b',' | b'\n' | b'\r') => Self::CellStart,
+                _ => Self::Unquoted,
+            };
+        }
+        at
+    }
 }
 
 impl Watch {
@@ -163,9 +196,8 @@ impl Read for Watched {
         let count = self.buffer.unread().len().min(into.len());
         let bytes = self.buffer.take(count);
         into[..count].copy_from_slice(bytes);
-        let quotes = memchr::memchr_iter(b'"', bytes).count();
         self.watch.row_bytes.set(self.watch.row_bytes.get() + count as u64);
-        self.watch.quotes_odd.set(self.watch.quotes_odd.get() ^ (quotes % 2 == 1));
+        self.watch.at.set(self.watch.at.get().after(bytes));
         Ok(count)
     }
 }

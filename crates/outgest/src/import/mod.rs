@@ -32,6 +32,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use arrow_array::RecordBatch;
@@ -78,10 +79,12 @@ pub struct Options {
     pub row_bytes_max: ByteCount,
     /// Commit whenever this many bytes were handed to the sink, for input that does not end.
     pub commit_every: Option<ByteCount>,
-    /// Raised when the import should end early; nothing more is committed then.
+    /// Raised when the import should end early; no commit begins after that.
     pub stop: Stop,
     /// What whoever asked for the import can do about bad input.
     pub advice: Advice,
+    /// Tells whether a commit is under way.
+    pub committing: Committing,
 }
 
 /// What can be done about bad input, in words of the place where the import was asked for.
@@ -104,6 +107,26 @@ impl Advice {
     };
 }
 
+/// Whether a commit is under way. One that began before the import was stopped is made to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Committing(Arc<AtomicBool>);
+
+impl Committing {
+    /// Whether it is at this moment.
+    pub fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Commits, unless the import was stopped before. Whoever stopped it and then sees no commit under way can
+    /// rely on there being none.
+    fn commit(&self, stop: &Stop, sink: &mut dyn Sink) -> Result<(), Fault> {
+        self.0.store(true, Ordering::SeqCst);
+        let committed = stop.check().and_then(|()| sink.commit());
+        self.0.store(false, Ordering::SeqCst);
+        committed
+    }
+}
+
 impl Options {
     /// Largest row unless told otherwise: promise 12's `row_bytes_max`.
     pub const ROW_BYTES_MAX: ByteCount = ByteCount::mebibytes(100);
@@ -119,6 +142,7 @@ impl Options {
             commit_every: None,
             stop: Stop::new(),
             advice: Advice::COMMAND_LINE,
+            committing: Committing::default(),
         }
     }
 }
@@ -154,13 +178,21 @@ pub fn import(
             .name("import".to_owned())
             .spawn_scoped(scope, move || run.carry_out(inputs))
             .map_err(|error| Fault::bug("cannot start the import thread").because(error))?;
+        let mut committed = false;
         let stored = receive.into_iter().try_for_each(|parcel| match parcel {
             Parcel::Rows(table, batch) => sink.rows(&table, batch),
             Parcel::Comments(comments) => sink.comments(comments),
             Parcel::Models(models) => sink.models(models),
-            Parcel::Commit => sink.commit(),
+            Parcel::Commit => {
+                options.committing.commit(&options.stop, sink)?;
+                committed = true;
+                Ok(())
+            }
         });
-        let parsed = parsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (parsed, rejects) = parsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if committed && let Some(rejects) = rejects {
+            rejects.keep();
+        }
         // The sink's failure comes first: the parsing thread then only saw its reader gone.
         stored.and(parsed)
     })

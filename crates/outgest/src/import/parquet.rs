@@ -1,5 +1,6 @@
 //! Rows of Parquet files, whose columns are checked against the stored types before any row is read.
 
+use std::error::Error;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -10,11 +11,15 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use model::{ColumnType, Fault, FieldRole, Micros, StoredTable, field};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
 use super::filler::{Filler, Look};
+use super::input::read_fault;
 use super::layout::{Meaning, Target};
 use super::problem::{Problem, clip};
 use super::report::IgnoredNames;
@@ -22,12 +27,19 @@ use crate::rows::{BATCH_BYTES, Cell, Filled, JsonText, Values};
 
 /// Rows read at once where they are small.
 const READ_ROWS_MAX: usize = 1_024;
+/// Rows read at once of a large row group that does not say how large its pages are: the next ones may be of
+/// any size.
+const READ_ROWS_UNKNOWN: usize = 32;
 
-/// A Parquet file being read.
+/// A Parquet file being read, one row group after the other: how many rows are read at once follows from the
+/// group's own sizes, for one group may hold small rows and the next huge ones.
 pub(super) struct ParquetRows {
     name: String,
+    file: File,
     schema: SchemaRef,
-    reader: ParquetRecordBatchReader,
+    metadata: ArrowReaderMetadata,
+    next_group: usize,
+    reader: Option<ParquetRecordBatchReader>,
 }
 
 impl ParquetRows {
@@ -38,14 +50,15 @@ impl ParquetRows {
                 .hint("the file is damaged, or cut off before its footer: get it once more from where it came from")
                 .because(error)
         };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
-        let metadata = builder.metadata();
-        let bytes: i64 = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
-        let row_bytes = bytes.max(0) as usize / (metadata.file_metadata().num_rows().max(1) as usize) + 1;
-        let schema = Arc::clone(builder.schema());
-        let rows_at_once = (BATCH_BYTES / row_bytes).clamp(1, READ_ROWS_MAX);
-        let reader = builder.with_batch_size(rows_at_once).build().map_err(unreadable)?;
-        Ok(Self { name, schema, reader })
+        let options = || ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+        let stored = ArrowReaderMetadata::load(&file, options()).map_err(unreadable)?;
+        let schema = Arc::clone(stored.schema());
+        // Texts are views of the pages they stand in: a value that repeats is in memory once. A file whose columns
+        // have no such form is read as it is.
+        let views = Schema::new(schema.fields().iter().map(viewed).collect::<Fields>());
+        let viewed = ArrowReaderMetadata::try_new(Arc::clone(stored.metadata()), options().with_schema(views.into()));
+        let metadata = viewed.unwrap_or(stored);
+        Ok(Self { name, file, schema, metadata, next_group: 0, reader: None })
     }
 
     /// Column names.
@@ -80,16 +93,64 @@ impl ParquetRows {
 
     /// The next rows.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
-        let damaged = |error| {
-            Fault::corrupt(format!("cannot read {}: its Parquet data is damaged", self.name))
+        let name = &self.name;
+        let damaged = |error: Box<dyn Error + Send + Sync>| {
+            Fault::corrupt(format!("cannot read {name}: its Parquet data is damaged"))
                 .hint("get the file once more from where it came from")
                 .because(error)
         };
-        self.reader.next().transpose().map_err(damaged)
+        loop {
+            if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+                return batch.map(Some).map_err(|error| damaged(error.into()));
+            }
+            if self.next_group == self.metadata.metadata().num_row_groups() {
+                return Ok(None);
+            }
+            let file = self.file.try_clone().map_err(|error| read_fault(&self.name, error))?;
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_row_groups(vec![self.next_group])
+                .with_batch_size(rows_at_once(self.metadata.metadata(), self.next_group));
+            self.reader = Some(builder.build().map_err(|error| damaged(error.into()))?);
+            self.next_group += 1;
+        }
     }
 }
 
-/// Bytes that a row of the batch takes at least, over its texts.
+/// How many rows of a row group to read at once, so that their pages are few. One at a time where a page is
+/// larger than a batch, because an average says nothing about the next row then.
+fn rows_at_once(metadata: &ParquetMetaData, group: usize) -> usize {
+    let (bytes, rows) = (metadata.row_group(group).total_byte_size(), metadata.row_group(group).num_rows());
+    let bytes = usize::try_from(bytes).unwrap_or(0);
+    if bytes <= 4 * BATCH_BYTES {
+        return READ_ROWS_MAX;
+    }
+    let average = bytes / usize::try_from(rows).unwrap_or(0).max(1) + 1;
+    let most = match metadata.offset_index().and_then(|index| index.get(group)) {
+        None => READ_ROWS_UNKNOWN,
+        Some(columns) => {
+            let mut pages = columns.iter().flat_map(|column| column.page_locations());
+            let huge = pages.any(|page| usize::try_from(page.compressed_page_size).unwrap_or(0) > BATCH_BYTES);
+            if huge { 1 } else { READ_ROWS_MAX }
+        }
+    };
+    (BATCH_BYTES / average).clamp(1, most)
+}
+
+/// The column with views instead of texts, at any depth.
+fn viewed(field: &FieldRef) -> FieldRef {
+    let kind = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::List(item) => DataType::List(viewed(item)),
+        DataType::LargeList(item) => DataType::LargeList(viewed(item)),
+        DataType::Map(entries, sorted) => DataType::Map(viewed(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(kind))
+}
+
+/// Bytes that a row of the batch takes at least, over its texts, those in lists and maps included.
 pub(super) fn row_bytes(batch: &RecordBatch, row: usize) -> usize {
     batch.columns().iter().map(|column| text_bytes(column, row)).sum()
 }
@@ -294,6 +355,7 @@ fn instant(array: &dyn Array, unit: TimeUnit, row: usize) -> Result<Micros, Stri
 }
 
 fn text_bytes(array: &dyn Array, row: usize) -> usize {
+    let all = |items: &dyn Array, range: std::ops::Range<usize>| range.map(|item| text_bytes(items, item)).sum();
     match array.data_type() {
         _ if array.is_null(row) => 0,
         DataType::Utf8 => array.as_string::<i32>().value_length(row) as usize,
@@ -301,6 +363,85 @@ fn text_bytes(array: &dyn Array, row: usize) -> usize {
         DataType::Utf8View => array.as_string_view().value(row).len(),
         DataType::Binary => array.as_binary::<i32>().value_length(row) as usize,
         DataType::LargeBinary => array.as_binary::<i64>().value_length(row) as usize,
+        DataType::BinaryView => array.as_binary_view().value(row).len(),
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            all(list.values(), list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize)
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            all(list.values(), list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize)
+        }
+        DataType::Map(_, _) => {
+            let map = array.as_map();
+            let entries = map.value_offsets()[row] as usize..map.value_offsets()[row + 1] as usize;
+            all(map.keys(), entries.clone()) + all(map.values(), entries)
+        }
+        DataType::Dictionary(_, _) => {
+            let dictionary = array.as_any_dictionary();
+            match scalar(dictionary.keys(), row) {
+                Ok(Cell::Int(key)) => text_bytes(dictionary.values(), usize::try_from(key).unwrap_or(0)),
+                Ok(Cell::UInt(key)) => text_bytes(dictionary.values(), key as usize),
+                _ => 0,
+            }
+        }
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, StringArray};
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    /// A file with a column of these texts, a row group for each slice; the most that a batch of it holds.
+    fn most_at_once(groups: &[Vec<String>], pages: usize) -> (usize, usize) {
+        let file = tempfile::tempfile().unwrap();
+        let batch = |texts: &Vec<String>| {
+            RecordBatch::try_from_iter([("input", Arc::new(StringArray::from(texts.clone())) as ArrayRef)]).unwrap()
+        };
+        let properties = WriterProperties::builder().set_data_page_row_count_limit(pages).set_write_batch_size(pages);
+        let schema = batch(&groups[0]).schema();
+        let mut writer = ArrowWriter::try_new(file.try_clone().unwrap(), schema, Some(properties.build())).unwrap();
+        for texts in groups {
+            writer.write(&batch(texts)).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        let mut rows = ParquetRows::new("a.parquet".to_owned(), file).unwrap();
+        let (mut read, mut most) = (0, 0);
+        while let Some(batch) = rows.next().unwrap() {
+            read += batch.num_rows();
+            most = most.max(batch.get_array_memory_size());
+        }
+        (read, most)
+    }
+
+    #[test]
+    fn a_text_that_repeats_is_in_memory_once() {
+        let (read, most) = most_at_once(&[vec!["x".repeat(20_000); 2_000]], 1_000);
+        assert_eq!(read, 2_000);
+        assert!(most < 1_000_000, "{most} bytes at once");
+    }
+
+    #[test]
+    fn huge_rows_behind_small_ones_are_read_few_at_once() {
+        let small = (0..20_000).map(|row| row.to_string()).collect();
+        let huge = (0..6).map(|row| row.to_string().repeat(9_000_000)).collect();
+        let (read, most) = most_at_once(&[small, huge], 1);
+        assert_eq!(read, 20_006);
+        assert!(most < 20_000_000, "{most} bytes at once");
+    }
+
+    #[test]
+    fn texts_in_lists_count_for_the_size_of_a_row() {
+        let mut list = arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
+        list.append_value([Some("abc"), Some("de")]);
+        list.append_value([None::<&str>; 0]);
+        let batch = RecordBatch::try_from_iter([("tags", Arc::new(list.finish()) as ArrayRef)]).unwrap();
+        assert_eq!([row_bytes(&batch, 0), row_bytes(&batch, 1)], [5, 0]);
     }
 }

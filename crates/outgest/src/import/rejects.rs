@@ -1,7 +1,7 @@
 //! The file of bad rows: one JSON object per row, with what is wrong and the row as it was read.
 //!
-//! It belongs to the rows that were stored: of an import that committed nothing it is removed, so that
-//! the import can be repeated as it was.
+//! It belongs to the rows that were stored: of an import that committed nothing it is removed, whatever made
+//! it fail, so that the import can be repeated as it was.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -16,7 +16,7 @@ use super::problem::{Place, Problem};
 pub(super) struct Rejects {
     path: PathBuf,
     file: BufWriter<File>,
-    /// Whether a commit relies on what was written.
+    /// Whether a commit that was made relies on what was written.
     kept: bool,
 }
 
@@ -91,8 +91,12 @@ impl Rejects {
 
     /// Makes what was written durable, for a commit that follows.
     pub(super) fn sync(&mut self) -> Result<(), Fault> {
-        self.kept = true;
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(|error| self.fault(error))
+    }
+
+    /// Rows were committed: the file stays.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
     }
 
     fn fault(&self, error: std::io::Error) -> Fault {

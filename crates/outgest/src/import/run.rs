@@ -74,8 +74,16 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Imports every file, then commits.
-    pub(super) fn carry_out(mut self, inputs: Vec<Input>) -> Result<Report, Fault> {
+    /// Imports every file, then asks for a commit. The rejects are for whoever knows whether it was made.
+    pub(super) fn carry_out(mut self, inputs: Vec<Input>) -> (Result<Report, Fault>, Option<Rejects>) {
+        let imported = self.import(inputs).and_then(|()| {
+            self.report.ignored = std::mem::take(&mut self.ignored).into_columns();
+            self.report.check()
+        });
+        (imported.map(|()| self.report), self.rejects)
+    }
+
+    fn import(&mut self, inputs: Vec<Input>) -> Result<(), Fault> {
         for input in inputs {
             self.file(input)?;
         }
@@ -84,10 +92,7 @@ impl<'a> Run<'a> {
         }
         self.send_comments()?;
         self.send_models()?;
-        self.commit()?;
-        self.report.ignored = self.ignored.into_columns();
-        self.report.check()?;
-        Ok(self.report)
+        self.commit()
     }
 
     fn file(&mut self, input: Input) -> Result<(), Fault> {

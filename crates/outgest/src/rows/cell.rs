@@ -41,6 +41,14 @@ pub enum JsonText {
     Kept,
 }
 
+/// A time that can be written down and read again, in files, manifests and checkpoints alike.
+fn writable(time: Micros) -> Result<Micros, String> {
+    match time.has_text() {
+        true => Ok(time),
+        false => Err("expected a time from year 0 to year 9999".to_owned()),
+    }
+}
+
 impl Values {
     /// Appends the value of `cell`, unless it is null. On failure an unfinished value may be left,
     /// which [`Values::truncate`] removes.
@@ -52,9 +60,9 @@ impl Values {
             (Self::Text(texts), Cell::Text(text)) => texts.push(text),
             (Self::Text(_), _) => return misfit(self, cell.found()),
             (Self::List { .. } | Self::Map { .. }, _) => return misfit(self, cell.found()),
-            (Self::Time(times), Cell::Time(time)) => times.push(time.0),
+            (Self::Time(times), Cell::Time(time)) => times.push(writable(time)?.0),
             (Self::Time(times), Cell::Text(text)) => match number::timestamp(text) {
-                Some(time) => times.push(time.0),
+                Some(time) => times.push(writable(time)?.0),
                 None => return Err("expected a time such as 2026-08-01 12:00:00.000000".to_owned()),
             },
             (_, Cell::Time(_)) | (Self::Time(_), _) => return misfit(self, cell.found()),

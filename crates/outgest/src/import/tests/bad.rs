@@ -74,7 +74,7 @@ fn an_endless_line_is_refused_without_holding_it() {
                 into[..count].fill(b'x');
                 self.left -= count as u64;
             }
-            self.given.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+            self.given.fetch_add(count as u64, Ordering::Relaxed);
             Ok(count)
         }
     }
@@ -88,7 +88,7 @@ fn an_endless_line_is_refused_without_holding_it() {
         let input = Input::Stream { name: name.into(), reader: Box::new(reader) };
         let fault = run(vec![input], &limited).0.unwrap_err();
         assert!(fault.public_message().contains("the row is longer than 4194304 bytes"), "{fault}");
-        assert!(given.load(std::sync::atomic::Ordering::Relaxed) < 10 * 1024 * 1024, "{name}");
+        assert!(given.load(Ordering::Relaxed) < 10 * 1024 * 1024, "{name}");
     }
 }
 
@@ -298,4 +298,52 @@ fn bad_comments_are_named_too() {
     // Postgres could not store it.
     let comment = r#"{"id":"c","object_id":"o","content":"x\u0000","object_type":"TRACE","created_at":"2026-06-01"}"#;
     assert_eq!(refused("a", comment).0, "a line 1: column content: a comment cannot hold the character U+0000");
+}
+
+#[test]
+fn rejects_of_an_import_that_committed_nothing_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rejects.jsonl");
+    let options = Options { rejects: Some(path.clone()), commit_every: Some(ByteCount(1)), ..options() };
+    let text = [event("a", ""), "nonsense".to_owned(), event("b", "")].join("\n");
+    for fails in [0, 1] {
+        let mut memory = Memory { fail_commit: Some(fails), ..Memory::default() };
+        let fault = import(vec![stream("a.jsonl", text.clone())], &importable(), &options, &mut memory).unwrap_err();
+        assert_eq!(fault.public_message(), "the disk is full");
+        // With one commit made, rows are missing from the input that only the rejects have.
+        assert_eq!(path.exists(), fails == 1, "the commit that failed: {fails}");
+    }
+}
+
+#[test]
+fn times_beyond_four_digits_of_a_year_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let time = arrow_array::TimestampMicrosecondArray::from(vec![253_402_300_800_000_000]).with_timezone("UTC");
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let columns = [("trace_id", text("t")), ("span_id", text("s")), ("start_time", Arc::new(time) as ArrayRef)];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let fault = run(vec![Input::File(path.clone())], &options()).0.unwrap_err();
+    let expected = format!("{} row 1: column start_time: expected a time from year 0 to year 9999", path.display());
+    assert!(fault.public_message().starts_with(&expected), "{fault}");
+
+    let (message, _) = refused("a.jsonl", event("a", r#""end_time":"+10000-01-01T00:00:00Z""#));
+    assert!(message.starts_with("a.jsonl line 1: column end_time: expected a time"), "{message}");
+}
+
+#[test]
+fn quotes_within_cells_that_are_not_quoted_are_text() {
+    let header = "trace_id,span_id,start_time,name";
+    let (report, memory) =
+        imported("a.csv", format!("{header}\nt,s,2026-06-01,5\" disk\nt,u,2026-06-01,\"a \"\"b\"\n"));
+    assert_eq!(report.read.get(), 2);
+    let names: Vec<Value> = memory.rows("events").iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names, ["5\" disk", "a \"b"]);
+    for cut in ["\"open", "\"open \"\"", "5\" disk\nt,u,2026-06-01,\""] {
+        let (message, _) = refused("a.csv", format!("{header}\nt,s,2026-06-01,{cut}"));
+        assert_eq!(message, "a.csv: the file ends inside a quoted cell", "{cut}");
+    }
 }

@@ -28,6 +28,8 @@ struct Memory {
     models: Vec<NewModel>,
     commits: usize,
     fail_at: Option<usize>,
+    /// The commit that fails, counted from 0.
+    fail_commit: Option<usize>,
 }
 
 impl Sink for Memory {
@@ -51,6 +53,9 @@ impl Sink for Memory {
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
+        if self.fail_commit == Some(self.commits) {
+            return Err(Fault::corrupt("the disk is full"));
+        }
         self.commits += 1;
         Ok(())
     }
