@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use model::{Fault, FaultKind, FieldProblem, Micros, ObjectKind, ProjectId, RowCount, StoredTable};
+use model::{Fault, FaultKind, FieldProblem, Micros, ObjectKind, ProjectId, RowCount, Stop, StoredTable};
 use sources::clickhouse::ClickHouseWriter;
 use tokio::runtime::Handle;
 
@@ -19,6 +19,7 @@ use crate::export::CommentsHere;
 use crate::import::command::StoreSink;
 use crate::import::{NewComment, Sink};
 use crate::report::print;
+use crate::signals;
 
 /// Carries out `outgest generate`.
 pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fault> {
@@ -52,15 +53,17 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
         (Some(events), _) => {
             let scores = args.scores_output.as_deref();
             check_outputs(args, events, scores, &settings.data)?;
-            let events = Output::create(events, &tables::stored_events())?;
-            let scores = scores.map(|path| Output::create(path, &tables::stored_scores())).transpose()?;
-            blocking(move || to_files(rows, events, scores)).await?
+            let create = |path: &Path, table: &StoredTable| Output::create(path, table, args.overwrite);
+            let events = create(events, &tables::stored_events())?;
+            let scores = scores.map(|path| create(path, &tables::stored_scores())).transpose()?;
+            until_stopped(move |stop| to_files(rows, events, scores, stop)).await?
         }
         (None, None) => {
-            let lake = data::create_lake(&settings.data, now)?.keeping_replaced_files(settings.retention.replaced_files.0);
+            let lake =
+                data::create_lake(&settings.data, now)?.keeping_replaced_files(settings.retention.replaced_files.0);
             let store = data::open_metadata(settings).await?;
             let sink = StoreSink::new(lake, store, Handle::current(), now);
-            blocking(move || to_store(rows, &project, sink)).await?
+            until_stopped(move |stop| to_store(rows, &project, sink, stop)).await?
         }
     };
     if args.json {
@@ -102,10 +105,20 @@ pub(super) async fn blocking<T: Send + 'static>(
     done.map_err(|error| Fault::bug("generating ended without an answer").because(error))?
 }
 
-fn to_store(rows: Batches, project: &ProjectId, mut sink: StoreSink) -> Result<Counts, Fault> {
+/// Work that a signal ends, which removes what was written.
+async fn until_stopped(work: impl FnOnce(&Stop) -> Result<Counts, Fault> + Send + 'static) -> Result<Counts, Fault> {
+    let stop = Stop::new();
+    let stopping = signals::stop_on_signal(stop.clone(), "nothing is kept");
+    let counts = blocking(move || work(&stop)).await;
+    stopping.abort();
+    counts
+}
+
+fn to_store(rows: Batches, project: &ProjectId, mut sink: StoreSink, stop: &Stop) -> Result<Counts, Fault> {
     let (events, scores) = (tables::stored_events(), tables::stored_scores());
     let mut counts = Counts::new();
     for generated in rows {
+        stop.check()?;
         let Generated { events: event_rows, scores: score_rows, comments } = generated;
         *counts.entry("versions of events").or_default() += RowCount::from(event_rows.num_rows());
         *counts.entry("scores").or_default() += RowCount::from(score_rows.num_rows());
@@ -119,9 +132,10 @@ fn to_store(rows: Batches, project: &ProjectId, mut sink: StoreSink) -> Result<C
     Ok(counts)
 }
 
-fn to_files(rows: Batches, mut events: Output, mut scores: Option<Output>) -> Result<Counts, Fault> {
+fn to_files(rows: Batches, mut events: Output, mut scores: Option<Output>, stop: &Stop) -> Result<Counts, Fault> {
     let mut counts = Counts::new();
     for generated in rows {
+        stop.check()?;
         let Generated { events: event_rows, scores: score_rows, .. } = generated;
         *counts.entry("versions of events").or_default() += RowCount::from(event_rows.num_rows());
         events.write(&event_rows)?;
@@ -156,7 +170,7 @@ struct Partial {
 }
 
 impl Output {
-    fn create(path: &Path, table: &StoredTable) -> Result<Self, Fault> {
+    fn create(path: &Path, table: &StoredTable, overwrite: bool) -> Result<Self, Fault> {
         let ends_in = |extension: &str| path.extension().is_some_and(|found| found == extension);
         let parquet = ends_in("parquet");
         if !parquet && !ends_in("jsonl") {
@@ -165,8 +179,17 @@ impl Output {
         }
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
-        let partial = Partial { path: path.to_owned(), partial: PathBuf::from(name), complete: false };
-        let file = File::create(&partial.partial).map_err(|error| cannot_write(path, &error))?;
+        let partial = PathBuf::from(name);
+        // Without --overwrite nothing is replaced, not even what another command may be writing.
+        let created = if overwrite { File::create(&partial) } else { File::create_new(&partial) };
+        let file = created.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Fault::new(FaultKind::Conflict, format!("{} exists already", partial.display()))
+                    .hint("another command writes it, or was killed: remove it, or give --overwrite")
+            }
+            _ => cannot_write(path, &error),
+        })?;
+        let partial = Partial { path: path.to_owned(), partial, complete: false };
         let file = BufWriter::new(file);
         let form = if parquet { Form::Parquet(Box::new(ParquetFile::create(table, file)?)) } else { Form::Jsonl(file) };
         Ok(Self { form, partial })
@@ -194,9 +217,10 @@ impl Output {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Not there where it could not be created.
-        if !self.complete && self.partial.exists() && std::fs::remove_file(&self.partial).is_err() {
-            tracing::warn!(file = %self.partial.display(), "cannot remove an unfinished file");
+        if !self.complete
+            && let Err(cause) = std::fs::remove_file(&self.partial)
+        {
+            tracing::warn!(file = %self.partial.display(), %cause, "cannot remove an unfinished file");
         }
     }
 }
