@@ -84,10 +84,12 @@ fn stored(name: &'static str, table: TableSpec) -> Scheduled {
     }
 }
 
+/// Columns of other groups that hold what a row said.
+const PAYLOADS: [&str; 3] = ["comment", "string_value", "model_parameters"];
+
 /// What a deleted row said is gone: its payload is null.
 fn hide_payload(column: &mut ColumnSpec) {
-    let payload =
-        matches!(column.group, "io" | "metadata") || matches!(column.name.as_str(), "comment" | "string_value");
+    let payload = matches!(column.group, "io" | "metadata" | "tools") || PAYLOADS.contains(&column.name.as_str());
     if payload {
         let stored = std::mem::replace(&mut column.expr, null());
         column.expr = match stored {

@@ -69,18 +69,26 @@ async fn a_window_has_langfuses_files_and_a_manifest_that_proves_them() {
 #[tokio::test]
 async fn deletions_are_rows_without_payload_or_are_counted() {
     let world = World::new().await;
-    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
-    world.append("events", &[event("a", 10, 30, json!({"is_deleted": true}))], EPOCH);
+    let said = json!({
+        "model_parameters": "{\"stop\":[]}", "tool_definitions": {"search": "{}"}, "tool_calls": ["{\"city\":\"Z\"}"],
+        "tool_call_names": ["search"],
+    });
+    world.append("events", &[event("a", 10, 20, said.clone()), event("b", 9, 20, said.clone())], EPOCH);
+    let mut deletion = event("a", 10, 30, said.clone());
+    deletion["is_deleted"] = json!(true);
+    world.append("events", &[deletion], EPOCH);
     world.integration("rows", |_| {}).await;
     world.integration("counted", |settings| settings.deletions = Deletions::Count).await;
     world.work(minute(70)).await;
     let rows = world.shelf.lines(&name("rows/p/observations_v2/2026-08-01T01-00-00.jsonl"));
-    assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (&rows[0]["is_deleted"], &rows[0]["input"], &rows[0]["metadata"]),
-        (&json!(true), &Value::Null, &Value::Null)
-    );
-    assert!(world.shelf.lines(&name("counted/p/observations_v2/2026-08-01T01-00-00.jsonl")).is_empty());
+    assert_eq!(rows.len(), 2);
+    assert_eq!((&rows[0]["is_deleted"], &rows[1]["is_deleted"]), (&json!(true), &json!(false)));
+    for payload in ["input", "output", "metadata"].into_iter().chain(said.as_object().unwrap().keys().map(|key| &**key))
+    {
+        assert_eq!(rows[0][payload], Value::Null, "{payload}");
+        assert_ne!(rows[1][payload], Value::Null, "{payload}");
+    }
+    assert_eq!(world.shelf.lines(&name("counted/p/observations_v2/2026-08-01T01-00-00.jsonl")).len(), 1);
     for place in ["rows", "counted"] {
         let manifest = manifest(&world, &format!("{place}/p/manifests/2026-08-01T01-00-00.json"));
         assert_eq!(manifest.deleted_rows, RowCount(1), "{place}");
