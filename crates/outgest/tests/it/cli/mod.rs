@@ -1,5 +1,6 @@
 //! The command line, black box.
 
+mod agent_traces;
 mod bad_files;
 mod bad_input;
 mod config;
