@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use model::{Fault, FaultKind, Micros};
 use store::NativeStore;
@@ -94,7 +94,7 @@ fn remove_halves(data: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_there(path: &PathBuf) -> Result<bool, Fault> {
+fn is_there(path: &Path) -> Result<bool, Fault> {
     path.try_exists().map_err(|error| {
         Fault::new(FaultKind::Unavailable, format!("cannot look at {}: {error}", path.display())).because(error)
     })

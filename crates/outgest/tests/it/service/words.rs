@@ -94,7 +94,7 @@ fn a_preview_of_large_rows_shows_as_many_as_one_call_may() {
         json!({"id": format!("s{n:02}"), "traceId": "t", "startTime": start, "input": "x".repeat(LARGE)}).to_string()
     };
     let rows: Vec<String> = (0..24).map(row).collect();
-    world.bench.write("rows.jsonl", &rows.join("\n"));
+    world.bench.write("rows.jsonl", rows.join("\n"));
     world.ok(&["import", "--project", "p", "rows.jsonl"]);
     let serve = world.serve_with(&["--roles", "api"]);
     let p = serve.project("p", &secret);
