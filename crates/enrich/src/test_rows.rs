@@ -76,7 +76,7 @@ pub(crate) fn request(table: TableSpec, columns: &[(&str, ColumnType)]) -> ReadR
         filter: None,
         window: Window::default(),
         cursor: Cursor::StartTime,
-        as_of: Micros(0),
+        as_of: Micros(i64::MAX),
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),
