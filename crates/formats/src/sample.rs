@@ -46,7 +46,7 @@ pub(crate) struct CommentValue {
 }
 
 /// A random row: one value of every column type.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub(crate) text: Option<String>,
     pub(crate) payload: Option<String>,

@@ -1,6 +1,7 @@
 //! How rows become bytes: blocks are pure and parallel, framing is sequential and resumable.
 
 use std::any::Any;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -40,7 +41,16 @@ pub trait Format: Send + Sync {
 
 /// Reads the rows of one file as its bytes arrive. Bytes that no encoder of the format can have
 /// written are a corrupt fault.
+///
+/// A scanner without columns takes a whole file in order. One with columns is asked before each stretch.
 pub trait RowScanner: Send {
+    /// The stretch that it takes next, in order and to its last byte, of a file of `size` bytes of which `pushed`
+    /// were pushed; `None` where it needs nothing more. A format whose rows do not follow each other reads no
+    /// more of a file than where the columns are.
+    fn next_stretch(&mut self, size: u64, pushed: u64) -> Result<Option<Range<u64>>, Fault> {
+        Ok((pushed < size).then_some(pushed..size))
+    }
+
     /// Takes the next bytes; `found` gets every row that they complete.
     fn push(&mut self, bytes: &[u8], found: &mut ScannedRows) -> Result<(), Fault>;
 

@@ -5,6 +5,7 @@
 //! file and has `footer` keep the list of them. A file cannot be continued in the middle, because its
 //! footer lists everything before it: [`Encoder::state`] is `None` and a resumed run writes the file again.
 
+mod columns;
 mod footer;
 mod properties;
 mod rows;
@@ -30,6 +31,7 @@ use model::{
 
 use crate::options::Honoured;
 use crate::text::check_columns;
+use columns::Columns;
 use footer::Footer;
 use properties::Layout;
 
@@ -92,10 +94,10 @@ impl Format for Parquet {
         if compression != Compression::None {
             return Err(Fault::corrupt("a parquet file compresses inside, not as a whole"));
         }
-        if !columns.is_empty() {
-            return Err(Fault::bad_request("cells of a parquet file cannot be read as its bytes arrive"));
+        if columns.is_empty() {
+            return Ok(Box::new(scanner::Footer::default()));
         }
-        Ok(Box::new(scanner::Footer::default()))
+        Ok(Box::new(Columns::new(columns)))
     }
 }
 

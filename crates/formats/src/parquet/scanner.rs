@@ -1,7 +1,7 @@
 //! Counts the rows of a Parquet file by its footer.
 //!
-//! The footer stands at the end and everything before it is only hashed by the caller, so cells
-//! cannot be read as bytes arrive: a file of any size would have to be held.
+//! The footer stands at the end and everything before it is only hashed by the caller. Cells are read by
+//! [`super::columns`].
 
 use ::parquet::file::metadata::ParquetMetaDataReader;
 use model::{Fault, FaultKind, RowCount, RowScanner, ScannedRows};

@@ -18,6 +18,6 @@ mod unicode;
 pub(crate) use cells::{Cells, Kind, TextRules};
 pub(crate) use file::{Frame, Rows, TextBlocks, check_columns};
 pub(crate) use object::ObjectFormat;
-pub(crate) use scanner::{FindRows, TextScanner, found_object};
+pub(crate) use scanner::{FindRows, TextScanner, found_object, text_of};
 pub(crate) use strings::{Bare, InCsv, write_csv_text};
 pub(crate) use unicode::decode;

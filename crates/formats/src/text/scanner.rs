@@ -48,15 +48,15 @@ pub(crate) fn found_object(object: &[u8], columns: &[String], found: &mut Scanne
         .map_err(|error| Fault::corrupt(format!("row {} is not a JSON object", found.rows.get() + 1)).because(error))?;
     found.rows += RowCount(1);
     if !columns.is_empty() {
-        let texts = columns.iter().map(|column| cells.get(column).and_then(|cell| text_of(cell)));
+        let texts = columns.iter().map(|column| cells.get(column).and_then(|cell| text_of(cell.get())));
         found.texts.push(texts.collect());
     }
     Ok(())
 }
 
 /// Text as it is, null as nothing, everything else as JSON.
-fn text_of(cell: &RawValue) -> Option<String> {
-    match cell.get() {
+pub(crate) fn text_of(json: &str) -> Option<String> {
+    match json {
         "null" => None,
         json if json.starts_with('"') => serde_json::from_str(json).ok(),
         json => Some(json.to_owned()),

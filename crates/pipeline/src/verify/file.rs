@@ -118,15 +118,28 @@ pub(super) async fn scan<S: Send + 'static>(
     step: fn(S, Vec<RowTexts>) -> Result<S, Fault>,
 ) -> Result<S, Fault> {
     let mut scanner = format.scanner(receipt.compression.parse()?, columns)?;
-    let mut chunks = destination.read(&receipt.key).await?;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        let work = move || {
-            let mut rows = ScannedRows::default();
-            scanner.push(&chunk, &mut rows)?;
-            Ok::<_, Fault>((scanner, step(state, rows.texts)?))
+    let (size, mut pushed) = (receipt.head.bytes.get(), 0);
+    while let Some(stretch) = scanner.next_stretch(size, pushed)? {
+        let whole = stretch == (0..size);
+        let end = pushed + (stretch.end - stretch.start);
+        let mut chunks = match whole {
+            true => destination.read(&receipt.key).await?,
+            false => destination.read_range(&receipt.key, stretch).await?,
         };
-        (scanner, state) = Task::blocking("reading keys of a file", work).join().await??;
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
+            pushed += chunk.len() as u64;
+            let work = move || {
+                let mut rows = ScannedRows::default();
+                scanner.push(&chunk, &mut rows)?;
+                Ok::<_, Fault>((scanner, step(state, rows.texts)?))
+            };
+            (scanner, state) = Task::blocking("reading keys of a file", work).join().await??;
+        }
+        if pushed < end {
+            // The file is shorter than its receipt says; what its rows are has been told.
+            break;
+        }
     }
     let work = move || {
         let mut rows = ScannedRows::default();

@@ -126,10 +126,10 @@ pub(super) async fn compare(
             }
             Ok(())
         }
-        _ if full => Err(Fault::bad_request(
-            "the files do not hold the columns that identify a row, or cannot be read row by row",
-        )
-        .hint("verify without --full, which compares the key digest")),
+        _ if full => {
+            Err(Fault::bad_request("the files do not hold, as they are stored, the columns that identify a row")
+                .hint("verify without --full, which compares the key digest"))
+        }
         _ => {
             let suspects =
                 Suspects { scope, buckets, before: vec![], before_more: false, since: vec![], since_more: 0 };

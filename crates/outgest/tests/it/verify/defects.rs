@@ -139,6 +139,31 @@ fn a_row_removed_from_file_and_manifest_alike() {
 }
 
 #[test]
+fn a_row_removed_from_a_parquet_file_and_its_manifest_alike() {
+    let bench = exported();
+    let id = first_row(&bench)["id"].as_str().unwrap().to_owned();
+    let without = format!("id != \"{id}\"");
+    bench.ok(["export", "--project", "p", "-o", "all.parquet"]);
+    bench.ok(["export", "--project", "p", "-o", "less.parquet", "--where", &without]);
+    let manifest = |file: &str| serde_json::from_str::<Value>(&bench.read(&format!("{file}.manifest.json"))).unwrap();
+    let (mut all, less) = (manifest("all.parquet"), manifest("less.parquet"));
+    for field in ["bytes", "sha256", "rows", "tag"] {
+        all["files"][0][field] = less["files"][0][field].clone();
+    }
+    for field in ["bytes", "rows"] {
+        all[field] = less[field].clone();
+    }
+    assert_eq!(bench.run(["verify", "--full", "all.parquet.manifest.json"]).code, 0);
+    bench.write("all.parquet.manifest.json", all.to_string());
+    fs::rename(bench.file("less.parquet"), bench.file("all.parquet")).unwrap();
+
+    let Ended { code, stdout, .. } = bench.run(["verify", "--full", "all.parquet.manifest.json"]);
+
+    assert_eq!(code, 3, "{stdout}");
+    assert!(stdout.contains(&id), "{stdout}");
+}
+
+#[test]
 fn a_row_doubled_in_file_and_manifest_alike() {
     let bench = exported();
     edit_file(&bench, |lines| lines.push(lines[0].clone()));
