@@ -1,11 +1,12 @@
 //! Who is told that something changed, so that nobody polls in a hurry.
 //!
 //! Inside a process a counter is raised; between processes Postgres carries notifications. Processes
-//! that share a SQLite file find out at their next look, which is never far away. A signal says only
-//! that looking is worth while, never what is to be seen.
+//! that share a SQLite file watch when it was last written. A signal says only that looking is worth
+//! while, never what is to be seen.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
@@ -18,9 +19,11 @@ use tokio::task::JoinHandle;
 /// Channel of notifications.
 const CHANNEL: &str = "outgest";
 
-/// Between two looks without a signal on SQLite, whose other processes send none. Half of the two
-/// seconds in which a cancel must arrive.
+/// Between two looks without a signal on SQLite. Half of the two seconds in which a cancel must arrive.
 const SQLITE_LOOK: Duration = Duration::from_millis(1_000);
+
+/// How often the operating system is asked when a SQLite file was last written: a few microseconds each time.
+const SQLITE_GLANCE: Duration = Duration::from_millis(100);
 
 /// Between two looks without a signal on Postgres: for waits that end by the clock, and for signals that
 /// were lost with a connection.
@@ -37,16 +40,17 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen where the database notifies.
+    /// Starts to listen to other processes.
     pub(super) fn start(database: &DatabaseConnection) -> Arc<Self> {
-        let postgres = database.get_database_backend() == DbBackend::Postgres;
         let changes = watch::Sender::new(0);
-        let listener = postgres.then(|| {
+        let (look, listener) = if database.get_database_backend() == DbBackend::Postgres {
             let pool = database.get_postgres_connection_pool().clone();
-            tokio::spawn(listen(pool, changes.clone()))
-        });
-        let look = if postgres { POSTGRES_LOOK } else { SQLITE_LOOK };
-        Arc::new(Self { changes, look, listener: Mutex::new(listener) })
+            (POSTGRES_LOOK, tokio::spawn(listen(pool, changes.clone())))
+        } else {
+            let file = database.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
+            (SQLITE_LOOK, tokio::spawn(glance(log_of(&file), changes.clone())))
+        };
+        Arc::new(Self { changes, look, listener: Mutex::new(Some(listener)) })
     }
 
     /// Tells this process.
@@ -105,5 +109,47 @@ async fn listen(pool: PgPool, changes: watch::Sender<u64>) {
             tracing::warn!(cause = %error, "notifications of the metadata store are interrupted");
         }
         tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+/// Where SQLite writes what is committed before it goes into the file itself.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// Raises a signal whenever a SQLite log was written, whichever process did it. Ends with the store.
+async fn glance(log: PathBuf, changes: watch::Sender<u64>) {
+    let mut known: Option<SystemTime> = None;
+    loop {
+        // A log that is not there, because the last process that left has removed it, is no news.
+        let written = tokio::fs::metadata(&log).await.and_then(|found| found.modified()).ok();
+        if written.is_some() && written != known {
+            known = written;
+            changes.send_modify(|changes| *changes += 1);
+        }
+        tokio::time::sleep(SQLITE_GLANCE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_process_writes_is_a_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_of(&folder.path().join("outgest.db"));
+        let changes = watch::Sender::new(0);
+        let mut seen = changes.subscribe();
+        let watching = tokio::spawn(glance(log.clone(), changes));
+
+        for text in ["first", "second"] {
+            std::fs::write(&log, text).unwrap();
+
+            tokio::time::timeout(Duration::from_secs(10), seen.changed()).await.unwrap().unwrap();
+        }
+        watching.abort();
     }
 }
