@@ -70,6 +70,32 @@ fn the_store_opens_as_a_delta_table() {
 }
 
 #[test]
+fn the_store_opens_as_a_delta_table_where_only_a_checkpoint_tells_of_old_commits() {
+    // A checkpoint is due after 64 commits.
+    const COMMITS: usize = 66;
+    let bench = Bench::new();
+    for commit in 0..COMMITS {
+        let event = serde_json::json!({
+            "project_id": "p", "trace_id": "t", "span_id": format!("s{commit}"), "name": "checkpointed", "type": "SPAN",
+            "start_time": format!("2026-06-01 10:00:{:02}.000000", commit % 60),
+        });
+        let file = bench.write("row.jsonl", format!("{event}\n"));
+        bench.ok(["import", &file]);
+    }
+    let log = bench.file("data/lake/events/_delta_log");
+    let last: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(log.join("_last_checkpoint")).unwrap()).unwrap();
+    let version = last["version"].as_u64().unwrap();
+    for old in 0..=version {
+        std::fs::remove_file(log.join(format!("{old:020}.json"))).unwrap();
+    }
+
+    let found = run(&bench, DELTA, &["data/lake/events"]);
+
+    assert!(found.is_none_or(|found| found == format!("{COMMITS} {COMMITS}")));
+}
+
+#[test]
 fn every_stored_column_comes_back_through_every_format() {
     let bench = Bench::with_generated(500);
     for format in ["jsonl", "parquet", "json", "csv"] {
