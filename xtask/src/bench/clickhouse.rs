@@ -6,7 +6,7 @@
 //! that a second run measures at once; written files are removed, so that the largest of them is all the
 //! room that a run needs besides: 13 GB for 4,000,000 events, and 8 GB for their server.
 
-mod engine;
+pub(super) mod engine;
 mod figures;
 mod goals;
 

@@ -1,23 +1,32 @@
 //! `bench deliver`: events per processor second to a receiver that answers at once, beside posthog-node.
 //!
 //! The receiver stands in this process, so its time is nobody's. Ours is the whole command: start, reading
-//! the store, encoding, compressing, sending. PostHog's own client is given the same events, made of what ours
-//! sent and held in memory before its time begins; it captures 1,000, awaits their flush, and goes on without
+//! a real ClickHouse, encoding, compressing, sending. PostHog's own client is given the same events, made of what
+//! ours sent and held in memory before its time begins; it captures 1,000, awaits their flush, and goes on without
 //! delay, as Langfuse uses it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::clickhouse::engine::Engine;
 use super::sink::Sink;
 use crate::command::{cargo, output, run as run_command, target};
 use crate::servers;
 
 /// Pairs per comparison; odd, so that the median is a measurement.
 const PAIRS: usize = 3;
+
+/// Events per processor second, how many times those of posthog-node, and memory that are aimed at.
+const POSTHOG_MIN: f64 = 60_000.0;
+const MIXPANEL_MIN: f64 = 80_000.0;
+const TIMES_MIN: f64 = 5.0;
+const PEAK_BYTES_MAX: f64 = 128.0 * 1_048_576.0;
+
+const USAGE: &str = "usage: cargo xtask bench deliver [--events N] [--binary FILE]";
 
 struct Figures {
     events: f64,
@@ -32,56 +41,65 @@ impl Figures {
     }
 }
 
-/// `[--events N]` sets the number of events [200,000].
+/// `[--events N]`: how many events [200,000], `[--binary FILE]`: a release binary that was built already.
 pub fn run(words: &[&str]) -> Result<()> {
-    let events: u64 = match words {
-        [] => 200_000,
-        ["--events", count] => count.parse().context("--events takes a number")?,
-        _ => bail!("usage: cargo xtask bench deliver [--events N]"),
-    };
+    let (mut events, mut binary) = (200_000, None);
+    let mut rest = words;
+    while let [option, value, more @ ..] = rest {
+        match *option {
+            "--events" => events = value.parse().context("--events takes a number")?,
+            "--binary" => binary = Some(fs::canonicalize(value).with_context(|| format!("--binary {value}"))?),
+            _ => bail!(USAGE),
+        }
+        rest = more;
+    }
+    if !rest.is_empty() {
+        bail!(USAGE);
+    }
     let node = servers::posthog_node()?;
-    run_command(cargo().args(["build", "--release", "--locked", "--package", "outgest"]))?;
-    let outgest = target().join("release/outgest");
+    let outgest = match binary {
+        Some(binary) => binary,
+        None => {
+            run_command(cargo().args(["build", "--release", "--locked", "--package", "outgest"]))?;
+            target().join("release/outgest")
+        }
+    };
     let folder = target().join("bench/deliver");
-    let data = prepare(&outgest, &folder, events)?;
     let kept = folder.join("requests");
+    fs::create_dir_all(&folder)?;
+    let engine = Engine::with_events(&servers::python()?, &outgest, &target().join("bench/clickhouse"), events)?;
     let sink = Sink::keeping(&kept)?;
-    deliver(&outgest, &data, &sink, "posthog")?;
+    deliver(&outgest, &folder, &engine, &sink, "posthog")?;
 
     let sink = Sink::start()?;
     println!("{events} events, {} cores, load {}", std::thread::available_parallelism()?, super::load()?);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
-        ours.push(deliver(&outgest, &data, &sink, "posthog")?);
+        ours.push(deliver(&outgest, &folder, &engine, &sink, "posthog")?);
         theirs.push(posthog_node(&node, &folder, &kept, &sink)?);
     }
     let mut mixpanel = Vec::new();
     for _ in 0..PAIRS {
-        mixpanel.push(deliver(&outgest, &data, &sink, "mixpanel")?);
+        mixpanel.push(deliver(&outgest, &folder, &engine, &sink, "mixpanel")?);
     }
     println!("{:<16}{:>22}{:>12}{:>10}{:>12}", "", "events/CPU second", "CPU s", "wall s", "peak MiB");
-    let (ours, theirs) = (report("posthog", &mut ours), report("posthog-node", &mut theirs));
-    report("mixpanel", &mut mixpanel);
-    println!("posthog: {:.1} times posthog-node; load {}", ours / theirs, super::load()?);
+    let ours = report("posthog", &mut ours);
+    let theirs = report("posthog-node", &mut theirs);
+    let mixpanel = report("mixpanel", &mut mixpanel);
+    let times = ours.per_cpu_second() / theirs.per_cpu_second();
+    goal("posthog, events per CPU second", ours.per_cpu_second(), POSTHOG_MIN);
+    goal("mixpanel, events per CPU second", mixpanel.per_cpu_second(), MIXPANEL_MIN);
+    goal("posthog, times posthog-node", times, TIMES_MIN);
+    let peak = ours.peak_bytes.max(mixpanel.peak_bytes);
+    println!("{}  {:.0} MiB of ours at most, 128 at most", met(peak <= PEAK_BYTES_MAX), peak / 1_048_576.0);
+    println!("load {}", super::load()?);
     Ok(())
 }
 
-/// A store of generated events; made once.
-fn prepare(outgest: &Path, folder: &Path, events: u64) -> Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let data = folder.join(format!("data-{events}"));
-    if !data.join("ready").exists() {
-        let mut generate = Command::new(outgest);
-        generate.arg("--data").arg(&data).args(["generate", "--project", "bench", "--seed", "7"]);
-        run_command(generate.args(["--events", &events.to_string()]))?;
-        fs::write(data.join("ready"), "")?;
-    }
-    Ok(data)
-}
-
-fn deliver(outgest: &Path, data: &Path, sink: &Sink, receiver: &str) -> Result<Figures> {
+fn deliver(outgest: &Path, folder: &Path, engine: &Engine, sink: &Sink, receiver: &str) -> Result<Figures> {
     let mut command = Command::new(outgest);
-    command.arg("--data").arg(data).args(["deliver", receiver, "--project", "bench", "--tables", "events", "--json"]);
+    command.arg("--data").arg(folder.join("data")).args(["deliver", receiver, "--source", &engine.address()]);
+    command.args(["--project", "bench", "--tables", "events", "--json"]);
     command.args(["--host", &sink.url(), "--key-env", "KEY", "--allow-network", "127.0.0.1"]);
     command.args(["--base-url", "https://tracing.example.com", "--project-name", "Bench"]).env("KEY", "phc_bench");
     let printed = output(&mut command)?;
@@ -109,8 +127,8 @@ fn figures(events: &Value, process: &Value, seconds: &Value) -> Result<Figures> 
     })
 }
 
-/// Prints the median and returns its events per processor second.
-fn report(name: &str, figures: &mut [Figures]) -> f64 {
+/// Prints and returns the median.
+fn report<'a>(name: &str, figures: &'a mut [Figures]) -> &'a Figures {
     figures.sort_by(|a, b| a.per_cpu_second().total_cmp(&b.per_cpu_second()));
     let median = &figures[figures.len() / 2];
     println!(
@@ -120,5 +138,13 @@ fn report(name: &str, figures: &mut [Figures]) -> f64 {
         median.seconds,
         median.peak_bytes / 1_048_576.0,
     );
-    median.per_cpu_second()
+    median
+}
+
+fn goal(name: &str, figure: f64, least: f64) {
+    println!("{}  {name}: {figure:.1}, at least {least}", met(figure >= least));
+}
+
+fn met(holds: bool) -> &'static str {
+    if holds { "met   " } else { "missed" }
 }
