@@ -1,7 +1,7 @@
 //! Rows as lines of quoted cells.
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{FieldRef, Schema, SchemaRef};
 use model::{Fault, FieldRole, FormatOptions, field};
 
 use crate::text::{Cells, InCsv, Kind, Rows, TextRules, check_columns, write_csv_text};
@@ -20,19 +20,27 @@ impl Lines {
         let rules = TextRules { parse_payloads: false, ..TextRules::of(options) };
         Self { schema: SchemaRef::clone(schema), rules, neutralise: options.neutralise_formulas }
     }
+
+    /// Cells of the columns, and whether they are written in lines.
+    fn columns<'a>(&self, batch: &'a RecordBatch) -> Result<Vec<(Cells<'a>, bool)>, Fault> {
+        check_columns(&self.schema, batch)?;
+        let bind = |(field, array): (&FieldRef, &'a ArrayRef)| {
+            let in_lines = field::role(field) == FieldRole::Comments;
+            Ok((Cells::bind::<InCsv>(field, array, self.rules)?, in_lines))
+        };
+        self.schema.fields().iter().zip(batch.columns()).map(bind).collect()
+    }
 }
 
 impl Rows for Lines {
-    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault> {
-        check_columns(&self.schema, batch)?;
-        let mut columns = Vec::with_capacity(batch.num_columns());
-        for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
-            let in_lines = field::role(field) == FieldRole::Comments;
-            columns.push((Cells::bind::<InCsv>(field, array, self.rules)?, in_lines));
-        }
+    fn size_hint(&self, batch: &RecordBatch) -> Result<usize, Fault> {
         let rows = batch.num_rows();
-        out.reserve(columns.iter().map(|(cells, _)| cells.size_hint(0..rows) + 3 * rows).sum());
-        for row in 0..rows {
+        Ok(self.columns(batch)?.iter().map(|(cells, _)| cells.size_hint(0..rows) + 3 * rows).sum())
+    }
+
+    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut columns = self.columns(batch)?;
+        for row in 0..batch.num_rows() {
             for (index, (cells, in_lines)) in columns.iter_mut().enumerate() {
                 out.extend_from_slice(if index == 0 { b"\"" } else { b"\",\"" });
                 match cells.kind(row) {

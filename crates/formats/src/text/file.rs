@@ -12,6 +12,9 @@ use crate::compression::{compress, compress_last, compress_whole};
 
 /// Appends the rows of a batch as text.
 pub(crate) trait Rows: Send + Sync {
+    /// About how many bytes the rows take, but for what escapes add.
+    fn size_hint(&self, batch: &RecordBatch) -> Result<usize, Fault>;
+
     /// Appends every row, each complete with what separates it from its neighbours.
     fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault>;
 }
@@ -38,7 +41,10 @@ impl<R: Rows> TextBlocks<R> {
 
 impl<R: Rows> BlockEncoder for TextBlocks<R> {
     fn encode(&self, rows: &[RecordBatch]) -> Result<EncodedBlock, Fault> {
-        let mut bytes = Vec::new();
+        let hints = rows.iter().map(|batch| self.rows.size_hint(batch)).collect::<Result<Vec<_>, Fault>>()?;
+        let hint: usize = hints.iter().sum();
+        // All of it at once, and room for escapes: a buffer that grows is copied, or faults in every page anew.
+        let mut bytes = Vec::with_capacity(hint + hint / 8);
         for batch in rows {
             self.rows.append(batch, &mut bytes)?;
         }

@@ -102,19 +102,26 @@ impl Objects {
         let names = schema.fields().iter().map(|field| field.name()).enumerate().map(name).collect();
         Self { schema: SchemaRef::clone(schema), rules, names, before, after }
     }
+
+    /// Names and cells of the columns.
+    fn columns<'a>(&'a self, batch: &'a RecordBatch) -> Result<Vec<(&'a [u8], Cells<'a>)>, Fault> {
+        check_columns(&self.schema, batch)?;
+        let columns = self.schema.fields().iter().zip(batch.columns()).zip(&self.names);
+        columns.map(|((field, array), name)| Ok((&name[..], Cells::bind::<Bare>(field, array, self.rules)?))).collect()
+    }
 }
 
 impl Rows for Objects {
-    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault> {
-        check_columns(&self.schema, batch)?;
-        let mut columns = Vec::with_capacity(self.names.len());
-        for ((field, array), name) in self.schema.fields().iter().zip(batch.columns()).zip(&self.names) {
-            columns.push((name.as_slice(), Cells::bind::<Bare>(field, array, self.rules)?));
-        }
+    fn size_hint(&self, batch: &RecordBatch) -> Result<usize, Fault> {
         let rows = batch.num_rows();
-        let hint: usize = columns.iter().map(|(name, cells)| name.len() * rows + cells.size_hint(0..rows)).sum();
-        out.reserve(hint + 4 * rows);
-        for row in 0..rows {
+        let columns = self.columns(batch)?;
+        let cells = columns.iter().map(|(name, cells)| name.len() * rows + cells.size_hint(0..rows));
+        Ok(cells.sum::<usize>() + 4 * rows)
+    }
+
+    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut columns = self.columns(batch)?;
+        for row in 0..batch.num_rows() {
             out.extend_from_slice(self.before);
             for (name, cells) in &mut columns {
                 out.extend_from_slice(name);
