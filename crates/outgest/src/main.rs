@@ -38,6 +38,9 @@ use cli::{Cli, Command, exit_code};
 use config::{Inputs, Loaded, Settings};
 use observe::traces::Traces;
 
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
+
 fn main() -> ExitCode {
     allocator::bound();
     let cli = Cli::parse();
