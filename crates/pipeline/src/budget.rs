@@ -1,7 +1,7 @@
 //! Every bound of a run in one place.
 //!
 //! The default is to keep a whole process under 256 MiB (promise 12): what is listed here adds up to
-//! 64 MiB and the block being cut, at most 8 MiB; the rest is for the program, its threads and what
+//! 52 MiB and the block being cut, at most 8 MiB; the rest is for the program, its threads and what
 //! source and destination hold themselves. Bytes are counted where a queue could grow; queues that are bounded by a number of
 //! items say so. A row larger than a bound passes alone: a bound delays, it never refuses.
 
@@ -45,9 +45,9 @@ impl Budget {
     /// The bounds for a machine with so many cores.
     pub fn for_cores(cores: usize) -> Self {
         Self {
-            prefetch_bytes: ByteCount::mebibytes(24),
+            prefetch_bytes: ByteCount::mebibytes(20),
             batch_bytes: ByteCount::mebibytes(4),
-            block_bytes: ByteCount::mebibytes(40),
+            block_bytes: ByteCount::mebibytes(32),
             reads_max: 4,
             threads: cores.max(1),
             checkpoint_bytes: ByteCount::mebibytes(16),
