@@ -52,6 +52,7 @@ pub struct Scheduler {
     rows: Arc<dyn FirstRows>,
     waits: Arc<dyn Waits>,
     now: fn() -> Micros,
+    compare_after: Duration,
 }
 
 /// What a tick has planned.
@@ -66,14 +67,16 @@ pub struct Ticked {
 }
 
 impl Scheduler {
-    /// A scheduler; it does nothing before [`Scheduler::schedule`].
+    /// A scheduler that has windows compared with their source so long after their export; it does nothing before
+    /// [`Scheduler::schedule`].
     pub fn new(
         store: Arc<dyn SchedulerStore>,
         rows: Arc<dyn FirstRows>,
         waits: Arc<dyn Waits>,
         now: fn() -> Micros,
+        compare_after: Duration,
     ) -> Self {
-        Self { store, rows, waits, now }
+        Self { store, rows, waits, now, compare_after }
     }
 
     /// Plans until `stop` is raised.
@@ -122,7 +125,9 @@ impl Scheduler {
             let names = spans.into_iter().map(|span| WindowName::new(&due.grid, span, 1)).collect();
             ticked.backfill_windows += self.store.plan_backfill(&backfill, names, left, now).await?;
         }
-        ticked.reconciliations = self.store.plan_reconciliations(now, RECONCILIATIONS_PER_TICK).await?;
+        let patience = i64::try_from(self.compare_after.as_micros()).unwrap_or(i64::MAX);
+        let exported_upto = Micros(now.0.saturating_sub(patience));
+        ticked.reconciliations = self.store.plan_reconciliations(exported_upto, RECONCILIATIONS_PER_TICK).await?;
         Ok(ticked)
     }
 }

@@ -219,6 +219,15 @@ pub trait DeadLetters: Send + Sync {
     async fn keep(&self, number: u64, letters: &[DeadLetter]) -> Result<(), Fault>;
 }
 
+/// Where it is kept which rows were sent, so that they can be compared with their source later: receivers of events
+/// cannot be asked what they have.
+#[async_trait]
+pub trait SentKeys: Send + Sync {
+    /// Makes the [key hashes](crate::KeyDigest::hash) of rows durable, in any order. `number` rows come before them;
+    /// what an earlier attempt kept behind those is replaced, so that a resumed run never keeps a row twice.
+    async fn keep(&self, number: u64, hashes: &[u64]) -> Result<(), Fault>;
+}
+
 /// How far a delivery has come: every row up to `after` is accounted for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryProgress {

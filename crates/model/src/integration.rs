@@ -13,7 +13,6 @@ mod run;
 mod store;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,8 +22,8 @@ use crate::{Actor, ByteCount, Cursor, Failure, IntegrationId, Micros, ProjectId,
 pub use backfill::{Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, NewBackfill};
 pub use name::{KeyTemplate, WindowName};
 pub use run::{
-    Coverage, FoundLater, KeptLetter, LettersFrom, RowsOfTable, RunCause, RunQuery, RunState, SchemaChange,
-    TableColumns, WindowJob, WindowResult, WindowRun,
+    AskedRows, Comparison, Coverage, FoundLater, KeptFrom, KeptLetter, RowsOfTable, RunCause, RunQuery, RunState,
+    SchemaChange, TableColumns, WindowJob, WindowResult, WindowRun,
 };
 pub use store::{
     ChangedIntegration, CheckedIntegration, DuePlan, IntegrationAsk, IntegrationDesk, IntegrationStore, NewIntegration,
@@ -313,9 +312,6 @@ pub struct Pause {
     /// What has to be changed, where a fault paused it.
     pub failure: Option<Failure>,
 }
-
-/// How long a window is looked at again after it was exported.
-pub const RECONCILE_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
 pub use delivery::{
     Answer, DeadLetter, DeadLetters, Delivery, DeliveryCounts, DeliveryProgress, DeliveryReceipt, Dialect,
     EncodedEvent, EncodedEvents, EventDestination, EventEncoder, EventKind, EventRun, EventStream, RequestLimits,
-    TableDelivery, event_column,
+    SentKeys, TableDelivery, event_column,
 };
 pub use destination::{
     CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead, Unrecorded,
@@ -88,12 +88,12 @@ pub use format::{
 pub use id::{ApiKeyId, BackfillId, IntegrationId, JobId, NoticeId, ProjectId, RunId, UserId};
 pub use ingest::{Ingest, IngestIgnored, Ingested, StorageFigures, StoredOfProject, TableStorage};
 pub use integration::{
-    Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, ChangedIntegration, CheckedIntegration,
-    Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration, IntegrationAsk, IntegrationDesk,
-    IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, KeptLetter, KeyTemplate, LettersFrom,
-    NewBackfill, NewIntegration, NextWindow, Pause, PlannedWindow, RECONCILE_AFTER, RowsOfTable, RunCause, RunQuery,
-    RunState, SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns, WindowJob, WindowName,
-    WindowPlan, WindowResult, WindowRun,
+    AskedRows, Backfill, BackfillCause, BackfillOrder, BackfillState, BackfillWindows, ChangedIntegration,
+    CheckedIntegration, Comparison, Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration,
+    IntegrationAsk, IntegrationDesk, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable,
+    KeptFrom, KeptLetter, KeyTemplate, NewBackfill, NewIntegration, NextWindow, Pause, PlannedWindow, RowsOfTable,
+    RunCause, RunQuery, RunState, SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns,
+    WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
 };
 pub use job::{
     Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,

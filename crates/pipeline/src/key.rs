@@ -66,6 +66,13 @@ impl<'a> Keys<'a> {
         Micros(self.cursor.value(row))
     }
 
+    /// The hash of each row's key and version, as a [`KeyDigest`] sums them.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let mut scratch = Vec::new();
+        let hash = |row| KeyDigest::hash(self.trace_id(row), self.id(row), self.version(row), &mut scratch);
+        (0..self.len()).map(hash).collect()
+    }
+
     /// The position of a row in the total order.
     pub(crate) fn order_key(&self, row: usize) -> OrderKey {
         OrderKey { time: Micros(self.time.value(row)), trace_id: self.trace_id(row).into(), id: self.id(row).into() }

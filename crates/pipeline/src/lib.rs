@@ -43,7 +43,10 @@ pub use replace::Earlier;
 pub use retry::{RealWaits, Waits};
 pub use run::{Ports, RunOutcome, run};
 pub use spec::{EmptyRun, FileLayout, RunSpec};
-pub use verify::{Against, Difference, FilesRead, RowName, Verification, VerifyReport, verify};
+pub use verify::{
+    Against, Difference, FilesRead, RowName, SentHashes, SentVerification, Verification, VerifyReport, verify,
+    verify_sent,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1843,14 +1843,14 @@ export interface components {
             at: string;
             /**
              * Format: int64
-             * @description Rows that were in no file, or in an older version; a revision has them.
+             * @description Rows that were not exported, or in an older version; a revision has them.
              */
             missingRows: number;
             /** @description Id of the revision's run. */
             revision: string | null;
             /**
              * Format: int64
-             * @description Exported rows that a later window has in a newer version.
+             * @description Exported rows that have changed since or are gone: a later window, or the revision, has them as they are now.
              */
             supersededRows: number;
         };

@@ -33,7 +33,13 @@ impl FirstRows for Rows {
 }
 
 fn scheduler(store: &NativeStore, rows: fn(&DuePlan) -> FirstRow) -> Scheduler {
-    Scheduler::new(Arc::new(store.clone()), Arc::new(Rows(rows)), Arc::new(RealWaits), || NOON)
+    Scheduler::new(
+        Arc::new(store.clone()),
+        Arc::new(Rows(rows)),
+        Arc::new(RealWaits),
+        || NOON,
+        Duration::from_secs(24 * 3_600),
+    )
 }
 
 async fn store() -> (NativeStore, tempfile::TempDir) {

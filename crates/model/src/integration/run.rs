@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackfillId, ByteCount, Failure, FileName, FileReceipt, IntegrationId, JobId, JobProgress, Lane, ManifestColumn,
-    Micros, ProjectId, RowCount, Span, TableDelivery, WindowName,
+    BackfillId, ByteCount, Cursor, Failure, FileName, FileReceipt, IntegrationId, IntegrationTable, JobId, JobProgress,
+    Lane, ManifestColumn, Micros, ProjectId, RowCount, Span, TableDelivery, WindowName,
 };
 
 /// Why a window is exported.
@@ -110,7 +110,7 @@ pub struct WindowJob {
     pub supersedes: Option<FileName>,
 }
 
-/// Rows of one table by their ids.
+/// Rows of one table by their ids; all of them where no id is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowsOfTable {
     /// Table.
@@ -150,12 +150,25 @@ pub struct WindowResult {
     pub rejected_rows: RowCount,
     /// What became of each table's events, where the destination takes events.
     pub deliveries: Vec<TableDelivery>,
+    /// What was asked of the source, where the keys of all events were kept: what the source is compared with later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedRows>,
     /// Columns by table, for the next run to compare with.
     pub columns: Vec<TableColumns>,
     /// What differs from the columns of the window before.
     pub schema_changed: Vec<SchemaChange>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+/// Which rows a window of events was made of. Settings may have changed by the time it is compared with its source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedRows {
+    /// The timestamp that the window was measured on.
+    pub cursor: Cursor,
+    /// Its tables and their filters.
+    pub tables: Vec<IntegrationTable>,
 }
 
 /// The columns of one table's files.
@@ -187,12 +200,22 @@ pub struct SchemaChange {
 pub struct FoundLater {
     /// When it was compared with the source.
     pub at: Micros,
-    /// Rows of the source that were in no file, or in an older version; a revision has them now.
+    /// Rows of the source that were not exported, or in an older version; a revision has them now.
     pub missing_rows: RowCount,
-    /// Exported rows that a later window has in a newer version.
+    /// Exported rows that have changed since or are gone: a later window, or the revision, has them as they are now.
     pub superseded_rows: RowCount,
     /// The run of the revision.
     pub revision: Option<JobId>,
+}
+
+/// What comparing a window with its source came to: the result of its job. Whoever completes the job notes it and plans
+/// the revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What was found out; the revision is not known yet.
+    pub found: FoundLater,
+    /// The rows that a revision is to have.
+    pub missing: Vec<RowsOfTable>,
 }
 
 /// The run of a window, over all its attempts.
@@ -274,9 +297,10 @@ pub struct KeptLetter {
     pub event: serde_json::Value,
 }
 
-/// The letters of one table of a run, from a number on. Letters are numbered over all attempts of the run.
+/// What is kept of one table of a run, from a number on: its dead letters, or the keys of what it sent. Numbers go on
+/// over all attempts of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LettersFrom {
+pub struct KeptFrom {
     /// The run.
     pub run: JobId,
     /// The table.
@@ -287,7 +311,7 @@ pub struct LettersFrom {
     pub token: u64,
 }
 
-impl LettersFrom {
+impl KeptFrom {
     /// The id of the letter `later` numbers behind the first. Ids sort as the numbers do.
     pub fn id(&self, later: u64) -> String {
         format!("{}.{}.{:010}", self.run, self.table, self.number.saturating_add(later))

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 
 use super::{
-    Backfill, Coverage, Deletions, FileSettings, FoundLater, Integration, IntegrationSettings, IntegrationTable,
-    KeptLetter, KeyTemplate, LettersFrom, NewBackfill, RowsOfTable, RunCause, RunQuery, SchemaRule, Start, WindowName,
-    WindowRun,
+    Backfill, Coverage, Deletions, FileSettings, Integration, IntegrationSettings, IntegrationTable, KeptFrom,
+    KeptLetter, KeyTemplate, NewBackfill, RunCause, RunQuery, SchemaRule, Start, WindowName, WindowRun,
 };
 use crate::{
     Actor, BackfillId, ByteCount, CheckStep, Cursor, ExportEstimate, Fault, IntegrationId, IntegrationKind, JobId,
@@ -366,8 +365,9 @@ pub trait SchedulerStore: Send + Sync {
         now: Micros,
     ) -> Result<u64, Fault>;
 
-    /// Queues the comparison of windows that were exported long enough ago, and returns how many.
-    async fn plan_reconciliations(&self, now: Micros, most: usize) -> Result<u64, Fault>;
+    /// Queues the comparison of windows that were exported, or could not be compared, at this instant or before,
+    /// and returns how many. Those of paused integrations wait.
+    async fn plan_reconciliations(&self, upto: Micros, most: usize) -> Result<u64, Fault>;
 
     /// The newest completed run before a window, for its columns; `None` where it is the first.
     async fn run_before(&self, integration: &IntegrationId, span: Span) -> Result<Option<WindowRun>, Fault>;
@@ -378,24 +378,22 @@ pub trait SchedulerStore: Send + Sync {
     /// A run, whoever asks.
     async fn run_of_job(&self, id: &JobId) -> Result<Option<WindowRun>, Fault>;
 
-    /// Notes what was found out about a window, and plans a revision with the rows that were missing.
-    async fn note_found_later(
-        &self,
-        run: &JobId,
-        found: FoundLater,
-        missing: Vec<RowsOfTable>,
-        now: Micros,
-    ) -> Result<(), Fault>;
-
     /// Keeps rows that a receiver refused, numbered from `from` on. What an earlier attempt of the run kept
     /// under these and later numbers is replaced, so a row is never kept twice. Fails where the run belongs to
     /// another worker: its letters are not touched.
     async fn keep_dead_letters(
         &self,
         integration: &IntegrationId,
-        from: &LettersFrom,
+        from: &KeptFrom,
         letters: Vec<KeptLetter>,
     ) -> Result<(), Fault>;
+
+    /// Keeps hashes of the keys of rows that a run has sent; `from.number` rows of the table come before them. What an
+    /// earlier attempt kept behind those is replaced. Fails where the run belongs to another worker.
+    async fn keep_sent_keys(&self, from: &KeptFrom, hashes: &[u64]) -> Result<(), Fault>;
+
+    /// The hashes that were kept of one table of a run, in pieces of bounded size.
+    fn sent_keys(&self, run: &JobId, table: &str) -> BoxStream<'static, Result<Vec<u64>, Fault>>;
 
     /// Yields at once, whenever something may have become due, and at least every few seconds.
     fn changes(&self) -> BoxStream<'static, ()>;

@@ -105,6 +105,7 @@ async fn deliver_table(
         prices: Arc::clone(&parts.lookups.prices),
         destination: Arc::clone(&parts.destination),
         letters: Arc::new(letters.clone()),
+        sent: None,
         log: Arc::new(log.clone()),
         progress: Arc::<dyn Progress>::from(watcher(args.progress)),
         waits: Arc::new(RealWaits),

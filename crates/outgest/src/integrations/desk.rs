@@ -305,7 +305,9 @@ fn target(project: &ProjectId, settings: &IntegrationSettings) -> Option<String>
 fn warnings(settings: &IntegrationSettings, now: Micros) -> Vec<String> {
     let mut warnings = Vec::new();
     if settings.cursor == Cursor::StartTime {
-        warnings.push("Rows that arrive after their window was exported are counted, not exported.".to_owned());
+        warnings.push(
+            "Rows that arrive after their window was compared with its source are counted, not exported.".to_owned(),
+        );
     }
     if let Start::Date { at } = settings.start
         && at > now

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jobs::{Context, Done};
 use model::{
-    EventDestination, Fault, Integration, Job, ReadRequest, RunCause, RunId, TableName, WindowJob, WindowResult,
+    AskedRows, EventDestination, Fault, Integration, Job, ReadRequest, RunCause, RunId, TableName, WindowJob,
+    WindowResult,
 };
 use pipeline::{DeliveryPorts, DeliverySpec};
 
 use super::events_log::{EventsLog, Left};
 use super::letters::RunLetters;
+use super::sent::RunSentKeys;
 use super::window::{WindowRunner, completed};
 use crate::deliver::Scheduled;
 
@@ -45,10 +47,15 @@ impl WindowRunner {
                 Left::Something(checkpoint) => Some(*checkpoint),
                 Left::Nothing => None,
             };
-            let ports = self.delivery_ports((job, token), integration, &spec, &log, &destination);
+            let mut ports = self.delivery_ports((job, token), integration, &spec, &log, &destination);
+            // A revision has only some rows of its window; the comparison that made it has seen the others.
+            ports.sent = ports.sent.filter(|_| window.rows.is_empty());
             if job.checkpoint.is_some() && resume.is_none() {
-                // What another receiver refused is no letter of this one.
+                // What another receiver refused is no letter of this one, and what it was sent this one lacks.
                 ports.letters.keep(0, &[]).await?;
+                if let Some(sent) = &ports.sent {
+                    sent.keep(0, &[]).await?;
+                }
             }
             let receipt = pipeline::deliver(spec, ports, resume).await?;
             log.finished(table, receipt.counts);
@@ -57,6 +64,8 @@ impl WindowRunner {
         let (late_rows, deleted_rows) = self.count(integration, window, &reads, &stop).await?;
         stop.check()?;
         let counts = log.counts();
+        let settings = &integration.settings;
+        let asked = AskedRows { cursor: settings.cursor, tables: settings.tables.clone() };
         completed(&WindowResult {
             rows: counts.accepted,
             bytes: counts.bytes,
@@ -64,6 +73,7 @@ impl WindowRunner {
             deleted_rows,
             rejected_rows: counts.rejected,
             deliveries: log.into_tables(),
+            asked: window.rows.is_empty().then_some(asked),
             ..WindowResult::default()
         })
     }
@@ -83,6 +93,7 @@ impl WindowRunner {
             let named = |name: &TableName| window.rows.iter().find(|rows| rows.table == name.as_str());
             scheduled = match (window.rows.is_empty(), named(&scheduled.of.table.name)) {
                 (true, _) => scheduled,
+                (false, Some(rows)) if rows.ids.is_empty() => scheduled,
                 (false, Some(rows)) => scheduled.only(&rows.ids),
                 (false, None) => continue,
             };
@@ -102,6 +113,7 @@ impl WindowRunner {
         destination: &Arc<dyn EventDestination>,
     ) -> DeliveryPorts {
         let table = spec.request.table.name.clone();
+        let sent = RunSentKeys { store: Arc::clone(&self.store), run: job.id.clone(), table: table.clone(), token };
         DeliveryPorts {
             source: Arc::clone(&self.source),
             comments: Arc::clone(&self.comments),
@@ -116,6 +128,7 @@ impl WindowRunner {
                 token,
                 now: self.now,
             }),
+            sent: Some(Arc::new(sent)),
             progress: log.progress(),
             waits: Arc::clone(&self.waits),
         }

@@ -1,22 +1,24 @@
-//! A window a day afterwards: are the rows that its source has now in its files?
+//! A window a day afterwards: were the rows that its source has now exported?
 //!
-//! The source's keys are compared with the digests of the manifest; files are read only where the two differ.
+//! Of files, the source's keys are compared with the digests of the manifest; files are read only where the two
+//! differ. Of events, they are compared with the keys that were kept while sending, since receivers cannot be asked.
 //! Rows that are missing, or were exported in an older version although nothing changed since, are exported as
-//! a revision beside the files that are there. Exported rows that changed since are in a later window: they are
-//! counted.
+//! a revision beside what is there. Exported rows that changed since are in a later window: they are counted.
 
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use jobs::{Context, Done};
 use model::{
-    CommentLookup, Destination, Fault, FileName, FoundLater, Integration, Job, Micros, RowCount, RowsOfTable, RunId,
-    SchedulerStore, Source, Stop, WindowManifest, WindowRun,
+    AskedRows, CommentLookup, Comparison, Destination, Fault, FileName, FoundLater, Integration, IntegrationSettings,
+    Job, Micros, ReadRequest, RowCount, RowsOfTable, RunId, SchedulerStore, Source, Stop, TableDelivery,
+    WindowManifest, WindowRun,
 };
-use pipeline::{Against, Budget, Difference, FilesRead, Verification, VerifyReport, Waits};
+use pipeline::{Against, Budget, Difference, FilesRead, SentVerification, Verification, VerifyReport, Waits};
 use serde::Deserialize;
 
 use super::places::Places;
+use super::reads::read_of;
 use crate::export::{Request, read_request};
 
 /// Largest manifest that is read.
@@ -51,57 +53,111 @@ struct Compared {
 }
 
 impl Reconciler {
-    /// Compares the window of a run with its source, and notes what was found.
+    /// Compares the window of a run with its source. What was found is the result of the job: it is noted, and the
+    /// revision planned, when the job is completed.
     pub async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
         let spec: Compared = serde_json::from_value(job.spec.clone())
             .map_err(|error| Fault::corrupt("the job of a comparison cannot be read").because(error))?;
-        let done = Ok(Done::Completed(().into()));
         // A run or an integration that is gone meanwhile needs no comparison.
-        let Some(run) = self.store.run_of_job(&spec.run).await? else { return done };
-        let Some(integration) = self.store.integration_of_job(&run.integration).await? else { return done };
-        let (found, missing) = self.compare(&integration, &run, &context.log.stop()).await?;
-        self.store.note_found_later(&run.id, found, missing, (self.now)()).await?;
-        done
+        let nothing = Ok(Done::Completed(().into()));
+        let Some(run) = self.store.run_of_job(&spec.run).await? else { return nothing };
+        let Some(integration) = self.store.integration_of_job(&run.integration).await? else { return nothing };
+        let Some(result) = &run.result else { return nothing };
+        let stop = context.log.stop();
+        let mut tables = Vec::new();
+        if let Some(manifest) = &result.manifest {
+            tables = self.compare_files((&integration, &run), manifest, &stop).await?;
+        } else if let Some(asked) = &result.asked {
+            tables = self.compare_events((&integration, &run), asked, &result.deliveries, &stop).await?;
+        }
+        let comparison = comparison((self.now)(), tables);
+        let result = serde_json::to_value(comparison);
+        Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a comparison").because(error))?))
     }
 
-    async fn compare(
+    /// Compares each table's files with the source.
+    async fn compare_files(
         &self,
-        integration: &Integration,
-        run: &WindowRun,
+        (integration, run): (&Integration, &WindowRun),
+        manifest: &FileName,
         stop: &Stop,
-    ) -> Result<(FoundLater, Vec<RowsOfTable>), Fault> {
-        let mut found = FoundLater { at: (self.now)(), ..FoundLater::default() };
-        let mut missing = Vec::new();
-        let manifest = run.result.as_ref().and_then(|result| result.manifest.clone());
-        let Some(name) = manifest else { return Ok((found, missing)) };
+    ) -> Result<Vec<(String, VerifyReport)>, Fault> {
         let destination = self.places.connect_files(integration).await?;
-        let manifest = read_manifest(&*destination, &name).await?;
+        let manifest = read_manifest(&*destination, manifest).await?;
+        let mut reports = Vec::new();
         for table in manifest.into_tables() {
             let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };
             let request = Request::of_query(&table.query)?;
-            let id = RunId::new(format!("reconcile-{}", run.id));
-            let read = read_request(&request, &id, table.exported_at, self.comments.as_ref()).await?;
+            let read = read_request(&request, &read_id(run), table.exported_at, self.comments.as_ref()).await?;
             let report = pipeline::verify(Verification {
                 manifest: table,
                 destination: Arc::clone(&destination),
                 format: request.format,
                 files: FilesRead::Suspects,
                 altered: request.altered_columns(),
-                against: Some(Against { source: Arc::clone(&self.source), request: read, full: false }),
+                against: Some(self.against(read)),
                 stop: stop.clone(),
                 waits: Arc::clone(&self.waits),
                 budget: self.budget,
-            })
-            .await?;
-            found.superseded_rows += report.rows_superseded;
-            let rows = missing_rows(&report);
-            found.missing_rows += rows.count;
-            if rows.count > RowCount::ZERO {
-                missing.push(RowsOfTable { table: name, ids: rows.ids });
-            }
+            });
+            reports.push((name, report.await?));
         }
-        Ok((found, missing))
+        Ok(reports)
     }
+
+    /// Compares the keys that were kept of each table's events with the source, by the settings of then.
+    async fn compare_events(
+        &self,
+        (integration, run): (&Integration, &WindowRun),
+        asked: &AskedRows,
+        deliveries: &[TableDelivery],
+        stop: &Stop,
+    ) -> Result<Vec<(String, VerifyReport)>, Fault> {
+        let (cursor, tables) = (asked.cursor, asked.tables.clone());
+        let settings = IntegrationSettings { cursor, tables, ..integration.settings.clone() };
+        let mut reports = Vec::new();
+        for table in &settings.tables {
+            let of = (&integration.project, &settings, table);
+            let window = run.name.span.window();
+            let read = read_of(of, window, &read_id(run), run.planned_at, self.comments.as_ref()).await?;
+            let name = read.table.name.clone();
+            let delivered = deliveries.iter().find(|delivery| delivery.table == name);
+            let hashes = || self.store.sent_keys(&run.id, name.as_str());
+            let report = pipeline::verify_sent(SentVerification {
+                rows: delivered.map(|delivery| delivery.counts.read).unwrap_or_default(),
+                hashes: &hashes,
+                against: self.against(read),
+                stop: stop.clone(),
+                waits: Arc::clone(&self.waits),
+                budget: self.budget,
+            });
+            reports.push((name.to_string(), report.await?));
+        }
+        Ok(reports)
+    }
+
+    fn against(&self, request: ReadRequest) -> Against {
+        Against { source: Arc::clone(&self.source), request, full: false }
+    }
+}
+
+/// What the reads of a comparison are called in the source's log.
+fn read_id(run: &WindowRun) -> RunId {
+    RunId::new(format!("reconcile-{}", run.id))
+}
+
+/// What the reports of all tables come to.
+fn comparison(at: Micros, tables: Vec<(String, VerifyReport)>) -> Comparison {
+    let mut comparison = Comparison { found: FoundLater { at, ..FoundLater::default() }, missing: Vec::new() };
+    for (table, report) in tables {
+        comparison.found.superseded_rows += report.rows_superseded;
+        let rows = missing_rows(&report);
+        comparison.found.missing_rows += rows.count;
+        if rows.count > RowCount::ZERO {
+            comparison.missing.push(RowsOfTable { table, ids: rows.ids });
+        }
+    }
+    comparison
 }
 
 /// Rows that a revision is to have.

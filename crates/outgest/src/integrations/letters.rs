@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    DeadLetter, DeadLetters, Fault, IntegrationId, JobId, KeptLetter, LettersFrom, Micros, SchedulerStore, TableName,
+    DeadLetter, DeadLetters, Fault, IntegrationId, JobId, KeptFrom, KeptLetter, Micros, SchedulerStore, TableName,
 };
 
 /// The letters of one table of a run.
@@ -26,7 +26,7 @@ pub struct RunLetters {
 #[async_trait]
 impl DeadLetters for RunLetters {
     async fn keep(&self, number: u64, letters: &[DeadLetter]) -> Result<(), Fault> {
-        let from = LettersFrom { run: self.run.clone(), table: self.table.to_string(), number, token: self.token };
+        let from = KeptFrom { run: self.run.clone(), table: self.table.to_string(), number, token: self.token };
         let at = (self.now)();
         let kept = (0..).zip(letters).map(|(later, letter)| {
             let event = serde_json::from_str(letter.event.get())

@@ -98,7 +98,8 @@ impl Wired {
     /// Plans the windows of integrations.
     pub fn scheduler(&self) -> Scheduler {
         let rows = SourceRows { source: Arc::clone(&self.source), comments: Arc::clone(&self.lookups.comments) };
-        Scheduler::new(Arc::new(self.store.clone()), Arc::new(rows), Arc::new(RealWaits), config::now)
+        let compare_after = self.settings.integrations.compare_after.0;
+        Scheduler::new(Arc::new(self.store.clone()), Arc::new(rows), Arc::new(RealWaits), config::now, compare_after)
     }
 
     /// A worker with this process's name.

@@ -1,5 +1,6 @@
 //! Enriches and encodes batches on several cores, in order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -31,6 +32,8 @@ pub(super) struct Chunk {
     /// One event per row.
     pub(super) encoded: Arc<EncodedEvents>,
     keys: RecordBatch,
+    /// Empty unless it was asked for.
+    hashes: Vec<u64>,
 }
 
 impl Chunk {
@@ -39,7 +42,18 @@ impl Chunk {
         if encoded.events.len() != keys.num_rows() {
             return Err(Fault::bug(format!("{} events were made of {} rows", encoded.events.len(), keys.num_rows())));
         }
-        Ok(Self { encoded: Arc::new(encoded), keys })
+        Ok(Self { encoded: Arc::new(encoded), keys, hashes: Vec::new() })
+    }
+
+    /// With the hashes of its rows' keys, for whoever keeps what was sent.
+    fn hashed(mut self) -> Result<Self, Fault> {
+        self.hashes = Keys::of(&self.keys)?.hashes();
+        Ok(self)
+    }
+
+    /// The hashes of the keys of these rows; none unless they were asked for.
+    pub(super) fn hashes(&self, rows: Range<usize>) -> &[u64] {
+        self.hashes.get(rows).unwrap_or_default()
     }
 
     pub(super) fn rows(&self) -> RowCount {
@@ -56,6 +70,8 @@ impl Chunk {
 pub(super) struct Encoding {
     pub(super) enrich: Arc<Enrich>,
     pub(super) encoder: Arc<dyn EventEncoder>,
+    /// Whether somebody keeps which rows are sent.
+    pub(super) hashes_keys: bool,
 }
 
 impl Encoding {
@@ -83,13 +99,15 @@ impl Encoding {
 
     fn encode(&self, batch: RecordBatch, permit: BatchPermit) -> Task<Result<Vec<Chunk>, Fault>> {
         let (enrich, encoder, runtime) = (Arc::clone(&self.enrich), Arc::clone(&self.encoder), Handle::current());
+        let hashes_keys = self.hashes_keys;
         Task::blocking("encoding a batch of events", move || {
             let _permit = permit;
             let (rows, keys) = enrich.part(&runtime.block_on(enrich.apply(batch))?)?;
             let cuts = (0..rows.num_rows()).step_by(CHUNK_ROWS);
             cuts.map(|from| {
                 let count = CHUNK_ROWS.min(rows.num_rows() - from);
-                Chunk::new(encoder.encode(&rows.slice(from, count))?, keys.slice(from, count))
+                let chunk = Chunk::new(encoder.encode(&rows.slice(from, count))?, keys.slice(from, count))?;
+                if hashes_keys { chunk.hashed() } else { Ok(chunk) }
             })
             .collect()
         })

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!             slice.rs          encode.rs            request.rs         send.rs             progress.rs
-//!  Reading ─► slices, read ─►  enrich, encode  ─►  cut by events  ─►  several in flight ─►  dead letters, then
-//!             ahead, in order   on any core         and bytes          until answered        the checkpoint
+//!  Reading ─► slices, read ─►  enrich, encode  ─►  cut by events  ─►  several in flight ─►  dead letters and
+//!             ahead, in order   on any core         and bytes          until answered        keys, the checkpoint
 //! ```
 //!
 //! It is the twin of a file run ([`crate::run()`]). Requests are answered in any order and accounted for in
@@ -25,7 +25,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use model::{
     Checkpoint, CommentLookup, DeadLetters, DeliveryReceipt, Enrichment, EventDestination, EventStream, Fault, Lookups,
-    ManifestWindow, PriceLookup, ReadRequest, RowCount, RunLog, Source,
+    ManifestWindow, PriceLookup, ReadRequest, RowCount, RunLog, SentKeys, Source,
 };
 use tracing::Instrument;
 
@@ -70,6 +70,8 @@ pub struct DeliveryPorts {
     pub destination: Arc<dyn EventDestination>,
     /// Where events that were not accepted are kept.
     pub letters: Arc<dyn DeadLetters>,
+    /// Where it is kept which rows were sent, where the delivery will be compared with its source.
+    pub sent: Option<Arc<dyn SentKeys>>,
     /// Where checkpoints are recorded, and who may stop the delivery.
     pub log: Arc<dyn RunLog>,
     /// Who watches.
@@ -132,7 +134,7 @@ impl Run {
         self.delivered.planned(&plan);
 
         let slices = Slices::start(reading, plan, &spec.budget, self.reads.stop.clone(), retrying.clone());
-        let encoding = Encoding { enrich: Arc::new(enrich), encoder };
+        let encoding = Encoding { enrich: Arc::new(enrich), encoder, hashes_keys: ports.sent.is_some() };
         let encoded = encoding.start(slices, &spec.budget);
         let rows_resumed = self.delivered.counts().read;
         let (table, counts) = (&spec.request.table.name, self.delivered.counts());

@@ -1,9 +1,10 @@
-//! What is accounted for: dead letters first, then the checkpoint that counts them.
+//! What is accounted for: dead letters and keys first, then the checkpoint that counts them.
 
 use std::sync::Arc;
 
 use model::{
-    ByteCount, Checkpoint, DeadLetters, DeliveryCounts, Fault, OrderKey, Plan, ReadRequest, RowCount, RunLog, Snapshot,
+    ByteCount, Checkpoint, DeadLetters, DeliveryCounts, Fault, OrderKey, Plan, ReadRequest, RowCount, RunLog, SentKeys,
+    Snapshot,
 };
 
 use super::send::SentRequest;
@@ -16,11 +17,12 @@ use crate::retry::Retrying;
 pub(super) struct Delivered {
     checkpoint: Checkpoint,
     letters: Arc<dyn DeadLetters>,
+    sent: Option<Arc<dyn SentKeys>>,
     log: Arc<dyn RunLog>,
     retrying: Retrying,
     watch: Watch,
     row_log: RowLog,
-    /// Whether an earlier attempt may have kept letters that its checkpoint does not count.
+    /// Whether an earlier attempt may have kept letters and keys that its checkpoint does not count.
     resumed: bool,
 }
 
@@ -43,8 +45,8 @@ impl Delivered {
         }
         let read = checkpoint.delivery.get_or_insert_default().counts.read;
         let row_log = RowLog::new(request.run.clone(), request.project.clone(), request.table.name.clone(), read);
-        let (letters, log) = (Arc::clone(&ports.letters), Arc::clone(&ports.log));
-        Ok(Self { checkpoint, letters, log, retrying, watch, row_log, resumed })
+        let (letters, sent, log) = (Arc::clone(&ports.letters), ports.sent.clone(), Arc::clone(&ports.log));
+        Ok(Self { checkpoint, letters, sent, log, retrying, watch, row_log, resumed })
     }
 
     /// The request as the first attempt made it.
@@ -64,6 +66,7 @@ impl Delivered {
             // What was refused then may be accepted now.
             let number = self.counts().rejected.get();
             self.retrying.until_ok("forgetting dead letters", || self.letters.keep(number, &[])).await?;
+            self.keep_sent(&[]).await?;
         }
         self.record().await
     }
@@ -95,6 +98,7 @@ impl Delivered {
             let keep = || self.letters.keep(number, &sent.letters);
             self.retrying.until_ok("keeping dead letters", keep).await?;
         }
+        self.keep_sent(&sent.hashes).await?;
         let delivery = self.checkpoint.delivery.get_or_insert_default();
         delivery.counts += sent.counts;
         delivery.after = Some(sent.last);
@@ -116,6 +120,13 @@ impl Delivered {
             "{rows_read} rows were read, but {} are accounted for: {} accepted, {} rejected",
             counts.read, counts.accepted, counts.rejected
         )))
+    }
+
+    /// Keeps the keys of rows that follow those which are accounted for, and forgets what an earlier attempt kept there.
+    async fn keep_sent(&self, hashes: &[u64]) -> Result<(), Fault> {
+        let Some(sent) = &self.sent else { return Ok(()) };
+        let number = self.counts().read.get();
+        self.retrying.until_ok("keeping the keys of what was sent", || sent.keep(number, hashes)).await
     }
 
     async fn record(&self) -> Result<(), Fault> {

@@ -140,6 +140,13 @@ impl Request {
     pub(super) fn events(&self) -> usize {
         self.events.count()
     }
+
+    /// The hashes of the keys of its rows, in no order; none unless they were asked for.
+    pub(super) fn hashes(&self) -> Vec<u64> {
+        let sent = self.events.0.iter().flat_map(|piece| piece.chunk.hashes(piece.from..piece.to));
+        let refused = self.refused.iter().flat_map(|(chunk, row, _)| chunk.hashes(*row..*row + 1));
+        sent.chain(refused).copied().collect()
+    }
 }
 
 /// Cuts events into requests, in order.

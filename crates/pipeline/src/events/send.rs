@@ -28,6 +28,8 @@ pub(super) struct SentRequest {
     pub(super) counts: DeliveryCounts,
     /// Its events that were not accepted, in order.
     pub(super) letters: Vec<DeadLetter>,
+    /// The hashes of the keys of its rows, where they were asked for.
+    pub(super) hashes: Vec<u64>,
 }
 
 /// Sends the requests of one delivery.
@@ -79,6 +81,7 @@ impl Sending {
         for (chunk, row, reason) in &request.refused {
             outcome.refused(chunk, *row, reason.clone())?;
         }
+        let hashes = request.hashes();
         let mut parts = Vec::new();
         if request.events.count() > 0 {
             parts.push(Part::new(request.events));
@@ -89,7 +92,7 @@ impl Sending {
         outcome.counts.read = outcome.counts.accepted + outcome.counts.rejected;
         let mut letters = outcome.letters;
         letters.sort_by(|a, b| a.row.cmp(&b.row));
-        Ok(SentRequest { last: chunk.key(*row)?, counts: outcome.counts, letters })
+        Ok(SentRequest { last: chunk.key(*row)?, counts: outcome.counts, letters, hashes })
     }
 
     /// Sends a part once; what is left to do of it goes back to `parts`, the first events last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::*;
 
-use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Trouble, request};
+use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Row, Sent, Trouble, request, row};
 use crate::{Budget, DeliveryPorts, DeliverySpec, deliver, replay};
 
 /// A receiver and the doubles of a [`Bench`].
@@ -13,6 +13,7 @@ struct Post {
     bench: Bench,
     inbox: Arc<Inbox>,
     letters: Arc<Letters>,
+    sent: Arc<Sent>,
     attempts_max: u32,
 }
 
@@ -32,7 +33,7 @@ impl Post {
         let bench = Bench::new(rows);
         let mut inbox = Inbox::new(&bench.calls);
         change(&mut inbox);
-        Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), attempts_max: 12 }
+        Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), sent: Arc::default(), attempts_max: 12 }
     }
 
     async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
@@ -51,6 +52,7 @@ impl Post {
             prices: Arc::new(Nothing),
             destination: Arc::clone(&self.inbox) as _,
             letters: Arc::clone(&self.letters) as _,
+            sent: Some(Arc::clone(&self.sent) as _),
             log: Arc::clone(&self.bench.notebook) as _,
             progress: Arc::clone(&self.bench.watched) as _,
             waits: Arc::new(NoWaits),
@@ -85,6 +87,14 @@ fn all(rows: usize) -> Vec<String> {
     (0..rows).map(|index| format!("s{index:03}")).collect()
 }
 
+/// The hashes of the keys of the first rows, sorted.
+fn hashes(rows: usize) -> Vec<u64> {
+    let hash = |row: Row| KeyDigest::hash(&row.trace, &row.id, Some(Micros(row.version)), &mut Vec::new());
+    let mut hashes: Vec<u64> = (0..rows).map(row).map(hash).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
 fn some(rows: &[&str]) -> BTreeSet<String> {
     rows.iter().map(|row| (*row).to_owned()).collect()
 }
@@ -106,6 +116,7 @@ async fn every_row_is_sent_once_in_requests_within_the_limits() {
     let counts = receipt.counts;
     assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(95), RowCount(95), RowCount(0)));
     assert_eq!((counts.requests, counts.retried, receipt.rows_resumed), (10, RowCount(0), RowCount(0)));
+    assert_eq!(post.sent.hashes(), hashes(95));
     assert_eq!(post.bench.watched.0.lock().unwrap().last().unwrap().rows, RowCount(95));
 }
 
@@ -161,6 +172,7 @@ async fn a_crash_sends_again_at_most_what_was_in_flight() {
             let dead: Vec<String> = post.dead().into_iter().map(|(row, _)| row).collect();
             assert_eq!(dead.len(), 2, "{trouble:?} at {call} ({name}): {dead:?}");
             assert_eq!(dead.into_iter().collect::<BTreeSet<_>>(), unwanted);
+            assert_eq!(post.sent.hashes(), hashes(60), "{trouble:?} at {call} ({name})");
         }
     }
 }
@@ -223,6 +235,7 @@ async fn events_that_are_unfit_are_never_sent() {
     assert_eq!((receipt.counts.accepted, receipt.counts.rejected), (RowCount(22), RowCount(3)));
     assert_eq!(post.inbox.rows().len(), 22);
     assert!(post.dead().iter().all(|(_, reason)| reason == "it is unfit"));
+    assert_eq!(post.sent.hashes(), hashes(25), "what is refused is told too");
 
     let nothing_fits = Post::with(5, |inbox| inbox.unfit = all(5).into_iter().collect());
     assert_eq!(nothing_fits.done().await.counts.rejected, RowCount(5));

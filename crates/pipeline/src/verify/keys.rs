@@ -208,6 +208,6 @@ impl Round {
     }
 }
 
-fn stored_row(keys: &Keys<'_>, ingested: &Ingested<'_>, row: usize) -> RowName {
+pub(super) fn stored_row(keys: &Keys<'_>, ingested: &Ingested<'_>, row: usize) -> RowName {
     RowName { trace_id: keys.trace_id(row).to_owned(), id: keys.id(row).to_owned(), ingested: ingested.at(row) }
 }

@@ -5,11 +5,14 @@
 //! digest. Where they differ, the keys in the files are compared with those in the source, so that each
 //! difference is named by its key; of files that do not hold the key columns, or cannot be read row by
 //! row, only what the digest itself tells is named, otherwise the bucket.
+//!
+//! What was sent as events cannot be read back: [`verify_sent`] compares the keys that were kept.
 
 mod difference;
 mod file;
 mod keys;
 mod manifest;
+mod sent;
 mod source;
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use model::{Destination, Fault, Format, Manifest, ReadRequest, RowCount, Source, Stop};
 
 pub use difference::{Difference, RowName};
+pub use sent::{SentHashes, SentVerification, verify_sent};
 
 use crate::retry::Retrying;
 use crate::{Budget, Waits};

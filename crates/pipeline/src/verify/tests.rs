@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{ByteCount, FileName, Manifest, Micros, RowCount, Stop, Window};
+use futures_util::StreamExt;
+use futures_util::stream;
+use model::{ByteCount, Fault, FaultKind, FileName, KeyDigest, Manifest, Micros, RowCount, Stop, Window};
 
-use super::{Against, Difference, FilesRead, Verification, VerifyReport, verify};
+use super::sent::in_rounds;
+use super::{Against, Difference, FilesRead, SentVerification, Verification, VerifyReport, verify};
 use crate::Budget;
-use crate::tests::doubles::{Bench, NoWaits, row};
+use crate::tests::doubles::{Bench, NoWaits, Row, row};
 
 /// An export of 60 rows in several files whose window ends behind all of them.
 async fn exported(columns: &[&str]) -> (Bench, Manifest) {
@@ -127,7 +130,7 @@ async fn edited_manifests_are_found() {
         ("rows of a file", |manifest| manifest.files[0].rows = RowCount(1), "rows, the manifest says 1"),
         ("size of a file", |manifest| manifest.files[0].head.bytes = ByteCount(7), "bytes, the manifest says 7"),
         ("hash of a file", |manifest| manifest.files[0].sha256 = "00".into(), "the manifest says 00"),
-        ("digest", |manifest| manifest.files[0].key_digest = model::KeyDigest::default(), "its key digest counts 0"),
+        ("digest", |manifest| manifest.files[0].key_digest = KeyDigest::default(), "its key digest counts 0"),
         ("a file twice", |manifest| manifest.files.push(manifest.files[0].clone()), "listed twice"),
         ("window", |manifest| manifest.window.to = Some(Micros(5_000)), "do not lie in the window"),
         ("format", |manifest| manifest.files[0].format = "csv".into(), "cannot be read back"),
@@ -204,7 +207,7 @@ async fn a_wrong_version_is_named_where_files_hold_it_and_found_where_not() {
 #[tokio::test]
 async fn only_a_full_verification_looks_at_versions_that_were_stored_long_before() {
     let (bench, manifest) = exported(WITH_VERSION).await;
-    let outranking = crate::tests::doubles::Row { version: 999, ..row(20) };
+    let outranking = Row { version: 999, ..row(20) };
     bench.source.old_versions.lock().unwrap().push(outranking);
     assert_eq!(report_of(&bench, &manifest, false).await.differences, []);
     let found = report_of(&bench, &manifest, true).await.differences;
@@ -257,4 +260,63 @@ async fn an_export_that_a_limit_cut_is_compared_up_to_its_last_row() {
     assert_eq!(differences(&bench, &manifest).await, Vec::<String>::new());
     bench.source.rows.lock().unwrap()[50].version = 7;
     assert_eq!(differences(&bench, &manifest).await.len(), 1);
+}
+
+/// The first 60 rows were sent, and the keys of so many of them kept.
+async fn report_of_sent(bench: &Bench, kept: usize, rounds: u64) -> Result<VerifyReport, Fault> {
+    let hash = |row: Row| KeyDigest::hash(&row.trace, &row.id, Some(Micros(row.version)), &mut Vec::new());
+    let hashes: Vec<u64> = (0..kept).map(row).map(hash).collect();
+    let pieces = || {
+        let pieces: Vec<Result<Vec<u64>, Fault>> = hashes.chunks(7).map(|piece| Ok(piece.to_vec())).collect();
+        stream::iter(pieces).boxed()
+    };
+    let verification = SentVerification {
+        rows: RowCount(60),
+        hashes: &pieces,
+        against: Against { source: Arc::clone(&bench.source) as _, request: bench.spec.request.clone(), full: false },
+        stop: Stop::new(),
+        waits: Arc::new(NoWaits),
+        budget: Budget::for_cores(2),
+    };
+    in_rounds(verification, rounds).await
+}
+
+#[tokio::test]
+async fn rows_that_were_not_sent_are_named_and_those_that_changed_since_counted() {
+    for rounds in [1, 2, 7] {
+        let bench = Bench::new(60);
+        let report = report_of_sent(&bench, 60, rounds).await.unwrap();
+        let expected = VerifyReport { rows_in_source: Some(RowCount(60)), ..VerifyReport::default() };
+        assert_eq!(report, expected, "{rounds} rounds");
+        {
+            let mut rows = bench.source.rows.lock().unwrap();
+            // One is gone, one was sent in an older version, and two were seen too late.
+            rows.retain(|row| row.id != "s020");
+            rows.iter_mut().find(|row| row.id == "s030").unwrap().version = 999;
+            rows.extend([row(77), row(78)]);
+        }
+        let report = report_of_sent(&bench, 60, rounds).await.unwrap();
+        let mut missing: Vec<String> = report
+            .differences
+            .iter()
+            .map(|difference| match difference {
+                Difference::RowMissing(row) => row.id.clone(),
+                other => panic!("{other}"),
+            })
+            .collect();
+        missing.sort();
+        assert_eq!(missing, ["s030", "s077", "s078"], "{rounds} rounds");
+        assert_eq!(
+            (report.rows_superseded, report.rows_in_source),
+            (RowCount(2), Some(RowCount(61))),
+            "{rounds} rounds"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_of_other_rows_than_were_sent_prove_nothing() {
+    let fault = report_of_sent(&Bench::new(60), 59, 2).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Corrupt);
+    assert!(fault.public_message().contains("59 rows were kept, but 60"), "{fault}");
 }

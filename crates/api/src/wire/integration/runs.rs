@@ -189,9 +189,9 @@ pub(crate) struct FoundLater {
     /// When it was compared with the source.
     #[schema(format = DateTime)]
     at: String,
-    /// Rows that were in no file, or in an older version; a revision has them.
+    /// Rows that were not exported, or in an older version; a revision has them.
     missing_rows: u64,
-    /// Exported rows that a later window has in a newer version.
+    /// Exported rows that have changed since or are gone: a later window, or the revision, has them as they are now.
     superseded_rows: u64,
     /// Id of the revision's run.
     #[schema(required)]

@@ -23,7 +23,7 @@ pub use data::{CommentsOf, RetentionSettings, SealSettings, SourceSettings};
 pub use notify::{EgressSettings, SmtpSettings, WebhookSettings};
 pub use observe::{LogForm, LogLevel, LogSettings, MetricsSettings, OtlpSettings};
 pub use server::{Role, ServerSettings};
-pub use work::{ExportSettings, QuotaSettings, WorkerSettings};
+pub use work::{ExportSettings, IntegrationsSettings, QuotaSettings, WorkerSettings};
 
 use super::value::Place;
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub quota: QuotaSettings,
     /// Exports that are asked for through the API.
     pub export: ExportSettings,
+    /// Integrations, which export by themselves.
+    pub integrations: IntegrationsSettings,
     /// Where rows are read.
     ///
     /// What the address of a ClickHouse says itself, or its options say (`?threads_max=4`), wins over the settings
@@ -87,6 +89,7 @@ impl Default for Settings {
             worker: WorkerSettings::default(),
             quota: QuotaSettings::default(),
             export: ExportSettings::default(),
+            integrations: IntegrationsSettings::default(),
             source: SourceSettings::default(),
             retention: RetentionSettings::default(),
             seal: SealSettings::default(),

@@ -1,4 +1,4 @@
-//! Settings of the work itself: workers, quotas, exports.
+//! Settings of the work itself: workers, quotas, exports, integrations.
 
 use std::num::NonZeroUsize;
 
@@ -102,5 +102,22 @@ impl ExportSettings {
 impl Default for ExportSettings {
     fn default() -> Self {
         Self { expiry: Period::hours(24), file_name: FileNamePattern::DEFAULT.to_owned(), destination: None }
+    }
+}
+
+/// Integrations, which export by themselves.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegrationsSettings {
+    /// How long after its export a window is compared with its source.
+    ///
+    /// Rows that became visible by then are exported as a revision. What becomes visible later is not found: set it
+    /// longer where rows arrive later than that under a time that has passed.
+    pub compare_after: Period,
+}
+
+impl Default for IntegrationsSettings {
+    fn default() -> Self {
+        Self { compare_after: Period::hours(24) }
     }
 }

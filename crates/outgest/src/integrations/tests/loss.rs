@@ -3,7 +3,8 @@
 //! Rows arrive minutes to days after they began, are corrected and deleted; clocks of clients and of the
 //! nodes that store are wrong; workers are killed and the receivers fail. The same data goes to files and to
 //! PostHog, each by the cursor of ingestion and, beside it, as Langfuse does: windows of the start time, twenty
-//! minutes behind for files and thirty for events. What each of them lost is counted.
+//! minutes behind for files and thirty for events. What each of them lost is counted, before and after windows are
+//! compared with their source.
 
 mod ingestion;
 
@@ -17,7 +18,7 @@ use model::{
 
 use self::ingestion::{Arrivals, Dice, Ingestion, Row, STEP_MINUTES, STUCK_ONE_IN, Truth};
 use super::ledger::{Arrived, Ledger, SendTrouble};
-use super::world::{EPOCH, World, minute, project};
+use super::world::{EPOCH, World, minute, project, to_events};
 
 const DATA_SEED: u64 = 42;
 const TROUBLE_SEED: u64 = 7;
@@ -138,16 +139,28 @@ fn like_langfuse(settings: &mut IntegrationSettings, minutes: u32) {
     settings.deletions = Deletions::Count;
 }
 
-fn to_events(settings: &mut IntegrationSettings, host: &str) {
-    settings.kind = "posthog".to_owned();
-    settings.options = BTreeMap::from([("host".to_owned(), host.to_owned())]);
-    settings.files = None;
-    settings.deletions = Deletions::Count;
-}
-
 fn append(world: &World, arrivals: Arrivals, now: Micros) {
     for (table, rows) in arrivals {
         world.append(table, &rows, now);
+    }
+}
+
+/// How often events arrived.
+fn arrivals(of: &BTreeMap<Row, Arrived>) -> u64 {
+    of.values().map(|row| row.times).sum()
+}
+
+/// Compares every window with its source, as a day later, while workers are killed and receivers fail.
+async fn compare(world: &World, now: Micros, ledger: &Ledger, dice: &mut Dice) -> u64 {
+    let queued = world.queue_reconciliations().await;
+    loop {
+        world.tick(now).await;
+        let Some(claim) = world.claim().await else { return queued };
+        if dice.one_in(6) {
+            ledger.trouble(trouble_of_events(dice));
+        }
+        let killed_after = dice.one_in(5).then(|| 1 + dice.roll(3) as u32);
+        drop(world.carry_out(claim, killed_after).await);
     }
 }
 
@@ -207,34 +220,42 @@ async fn every_rows_last_version_is_delivered_whatever_happens() {
     let theirs = delivered(&world, &their_files).await;
     let lost_before = lost(&ingestion, &before.newest, every).len() as u64;
     let lost_theirs = lost(&ingestion, &theirs.newest, begun_since).len();
-    let [here, like_langfuse] = ledgers.map(|ledger| arrived(&ledger));
+    let [here, like_langfuse] = ledgers.each_ref().map(|ledger| arrived(ledger));
     let lost_events = lost(&ingestion, &newest_of(&here), existing);
     let never_arrived = lost_events.iter().filter(|row| !here.contains_key(*row)).count();
     let lost_events_theirs = lost(&ingestion, &newest_of(&like_langfuse), begun_since).len();
+
+    for theirs in [&their_files, &their_events] {
+        world.store.delete_integration(&project(), &theirs.id).await.unwrap();
+    }
+    let compared = compare(&world, minute(steps * STEP_MINUTES + 12 * 60), &ledgers[0], &mut dice).await;
+    let after = delivered(&world, &files).await;
+    let lost_after = lost(&ingestion, &after.newest, every);
+    let arrivals_before = arrivals(&here);
+    let here = arrived(&ledgers[0]);
     let overtaken = here.values().filter(|row| row.last < row.newest).count();
+    let lost_events_after = lost(&ingestion, &newest_of(&here), existing);
+    let (mut found, mut revisions_of_events) = (0, 0);
     for run in [world.runs(&events).await, world.runs(&their_events).await].concat() {
         assert_eq!(run.state, RunState::Completed, "{run:?}");
         let deliveries = run.result.unwrap().deliveries;
         assert!(deliveries.iter().all(|table| table.counts.conserved()), "{deliveries:?}");
+        found += run.found_later.map_or(0, |found| found.missing_rows.get());
+        revisions_of_events += u64::from(run.name.revision > 1);
     }
-
-    world.store.delete_integration(&project(), &their_files.id).await.unwrap();
-    let compared = world.reconcile(minute(steps * STEP_MINUTES + 12 * 60)).await;
-    let after = delivered(&world, &files).await;
-    let lost_after = lost(&ingestion, &after.newest, every);
 
     let rows = ingestion.rows.len();
     let share = |lost: usize| 100.0 * lost as f64 / rows as f64;
-    let arrivals = |of: &BTreeMap<Row, Arrived>| of.values().map(|row| row.times).sum::<u64>();
     println!(
         "{} days, seeds {DATA_SEED} and {TROUBLE_SEED}: {rows} rows in {} versions, {} of them more than an hour late; \
          {} windows of files, {} of events, {kills} kills, {faults} faults\n\
          files by ingestion: {} rows, {} late ones caught, {} deletions delivered; \
-         {lost_before} rows missing until {compared} comparisons made {} revisions, then {}\n\
+         {lost_before} rows missing until comparisons made {} revisions, then {}\n\
          files by start_time, 20 minutes behind: {lost_theirs} rows lost ({:.1} %), {} late rows reported\n\
-         events by ingestion: {} events of {} rows, each under one id; {} rows not in their newest version, \
-         {never_arrived} of them not at all, all of which became visible hours after the time they say; \
-         {overtaken} whose newest version was overtaken by an older one\n\
+         events by ingestion: {arrivals_before} events; {} rows not in their newest version, {never_arrived} of them not \
+         at all, until comparisons made {revisions_of_events} revisions with {found} rows, then {}; {} events of {} rows, \
+         each under one id; {overtaken} whose newest version was overtaken by an older one\n\
+         {compared} comparisons\n\
          events by start_time, 30 minutes behind: {} events; {lost_events_theirs} rows lost ({:.1} %)",
         days(),
         ingestion.versions,
@@ -248,13 +269,16 @@ async fn every_rows_last_version_is_delivered_whatever_happens() {
         lost_after.len(),
         share(lost_theirs),
         theirs.late,
+        lost_events.len(),
+        lost_events_after.len(),
         arrivals(&here),
         here.len(),
-        lost_events.len(),
         arrivals(&like_langfuse),
         share(lost_events_theirs),
     );
     assert_eq!(lost_after, BTreeSet::new());
+    assert_eq!(lost_events_after, BTreeSet::new());
+    assert!(found >= lost_events.len() as u64, "{found} rows were found");
     // What was missing were rows that became visible after the lag, and nothing else.
     assert!(lost_before <= ingestion.versions / STUCK_ONE_IN * 2, "{lost_before} rows were missing");
     let unexplained: Vec<&Row> = lost_events.difference(&ingestion.once_stuck).collect();

@@ -1,12 +1,15 @@
 //! Single windows: what lies at the destination, and what becomes of faults.
 
 use destinations::{Call, Trouble};
+use futures_util::StreamExt;
 use model::{
     ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationStatus,
-    IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchemaRule, Start, WindowManifest,
+    IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchedulerStore, SchemaRule, Start,
+    WindowManifest,
 };
 use serde_json::{Value, json};
 
+use super::ledger::Ledger;
 use super::world::{EPOCH, World, minute, project};
 
 fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
@@ -269,6 +272,92 @@ async fn rows_that_became_visible_too_late_are_a_revision_and_nothing_is_overwri
     assert_eq!((run.name.revision, run.found_later.unwrap().missing_rows), (1, RowCount(0)));
 }
 
+/// An event whose version its receiver sees.
+fn seen(id: &str, started: i64, stored: i64) -> Value {
+    event(id, started, stored, json!({"version": minute(stored).0.to_string()}))
+}
+
+fn times(ledger: &Ledger) -> Vec<(String, u64)> {
+    ledger.arrived().into_iter().map(|((_, id), row)| (id, row.times)).collect()
+}
+
+#[tokio::test]
+async fn events_of_rows_that_became_visible_too_late_are_sent_as_a_revision_and_no_others() {
+    let world = World::new().await;
+    world.append("events", &["a", "b", "c"].map(|id| seen(id, 10, 20)), EPOCH);
+    let (ledger, made) = world.receiver("https://ours.example").await;
+    world.work(minute(70)).await;
+    // One row was stored in the window and is seen only now, another one was corrected in it; a third was changed since.
+    world.append("events", &[seen("stuck", 12, 30), seen("b", 10, 31), seen("c", 10, 90)], EPOCH);
+    // Nobody sends anything while the integration is paused.
+    let by = model::Actor::System;
+    world.store.pause_integration(&project(), &made.id, &by).await.unwrap();
+    assert_eq!(world.reconcile(minute(70)).await, 0);
+    // What is asked for by now is no matter: the window is compared with what was asked for then.
+    let mut shown = world.shown(&made).await;
+    shown.settings.tables.retain(|table| table.table != "scores");
+    world.change(&shown).await;
+    world.store.resume_integration(&project(), &made.id).await.unwrap();
+    assert_eq!(world.reconcile(minute(70)).await, 1);
+
+    let runs = world.runs(&made).await;
+    assert_eq!((runs.len(), runs[0].cause, runs[0].name.revision), (2, RunCause::Reconcile, 2));
+    let found = runs[1].found_later.clone().unwrap();
+    assert_eq!((found.missing_rows, found.superseded_rows), (RowCount(2), RowCount(2)));
+    assert_eq!(found.revision.as_ref(), Some(&runs[0].id));
+    assert_eq!(runs[0].result.as_ref().unwrap().rows, RowCount(2));
+    assert_eq!(times(&ledger), [("a", 1), ("b", 2), ("c", 1), ("stuck", 1)].map(|(id, times)| (id.to_owned(), times)));
+    // What was kept for the comparison is forgotten, and a revision is not compared.
+    assert_eq!(world.reconcile(minute(70)).await, 0);
+    for run in &runs {
+        let kept: Vec<_> = world.store.sent_keys(&run.id, "events").collect().await;
+        assert!(kept.is_empty(), "{kept:?}");
+    }
+    // A window without differences makes no revision.
+    world.work(minute(130)).await;
+    world.reconcile(minute(130)).await;
+    let run = world.runs(&made).await.remove(0);
+    assert_eq!((run.name.span.to, run.name.revision), (minute(120), 1));
+    assert_eq!(run.found_later.unwrap().missing_rows, RowCount(0));
+}
+
+#[tokio::test]
+async fn a_window_whose_missing_events_are_too_many_to_be_named_is_sent_again() {
+    let world = World::new().await;
+    world.append("events", &[seen("a", 10, 20)], EPOCH);
+    let (ledger, made) = world.receiver("https://ours.example").await;
+    world.work(minute(70)).await;
+    let stuck: Vec<Value> = (0..10_001).map(|number| seen(&format!("s{number:05}"), 12, 30)).collect();
+    world.append("events", &stuck, EPOCH);
+    world.reconcile(minute(70)).await;
+    let runs = world.runs(&made).await;
+    assert_eq!(runs[1].found_later.as_ref().unwrap().missing_rows, RowCount(10_001));
+    assert_eq!(runs[0].result.as_ref().unwrap().rows, RowCount(10_002));
+    let arrived = ledger.arrived();
+    assert_eq!(arrived.len(), 10_002);
+    assert!(arrived.values().all(|row| row.ids.len() == 1));
+}
+
+#[tokio::test]
+async fn a_window_is_compared_with_what_its_last_receiver_was_sent() {
+    let world = World::new().await;
+    let rows: Vec<Value> = (0..200).map(|number| seen(&format!("s{number:03}"), 10, 20)).collect();
+    world.append("events", &rows, EPOCH);
+    let (first, made) = world.receiver("https://ours.example").await;
+    world.tick(minute(70)).await;
+    world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
+    assert!(!first.arrived().is_empty());
+    let mut shown = world.shown(&made).await;
+    shown.settings.options.insert("host".to_owned(), "https://other.example".to_owned());
+    world.change(&shown).await;
+    world.work(minute(70)).await;
+    assert_eq!(world.shelf.ledger("https://other.example").arrived().len(), 200);
+    world.reconcile(minute(70)).await;
+    let run = world.runs(&made).await.remove(0);
+    let found = run.found_later.unwrap();
+    assert_eq!((found.missing_rows, found.superseded_rows), (RowCount(0), RowCount(0)));
+}
+
 #[tokio::test]
 async fn two_windows_less_than_a_second_apart_share_no_key() {
     let world = World::new().await;
@@ -298,15 +387,7 @@ async fn new_columns_are_followed_or_left_out_and_both_are_told() {
     for made in [&made, &frozen] {
         let mut shown = world.shown(made).await;
         shown.settings.tables[0].groups.push("io".to_owned());
-        let checked = model::CheckedIntegration {
-            target: Some(shown.name.clone()),
-            name: shown.name,
-            settings: shown.settings,
-            secrets: Default::default(),
-            warnings: Vec::new(),
-        };
-        let change = model::ChangedIntegration { version: 1, checked };
-        world.store.change_integration(&project(), &made.id, change).await.unwrap();
+        world.change(&shown).await;
     }
     world.work(minute(130)).await;
     let changes = |run: &model::WindowRun| run.result.as_ref().unwrap().schema_changed.clone();

@@ -11,11 +11,11 @@ use destinations::{Trouble, flaky};
 use jobs::{Context, Done, LookUps, Scheduler};
 use lake::Lake;
 use model::{
-    Actor, ApiKeyId, Cadence, CheckedIntegration, Checkpoint, Claim, ClaimLimits, CommentLookup, Cursor, Deletions,
-    Delivery, Fault, FaultKind, FileName, FileSettings, Integration, IntegrationId, IntegrationSettings,
-    IntegrationStore, IntegrationTable, JobKind, JobStore, Lane, Micros, NewIntegration, Outcome, PageRequest,
-    ProjectId, RawSchedule, RunLog, RunQuery, Schedule, SchedulerStore, Secret, Source, Stop, StopReason, Task,
-    WindowRun,
+    Actor, ApiKeyId, Cadence, ChangedIntegration, CheckedIntegration, Checkpoint, Claim, ClaimLimits, CommentLookup,
+    Cursor, Deletions, Delivery, Fault, FaultKind, FileName, FileSettings, Integration, IntegrationId,
+    IntegrationSettings, IntegrationStore, IntegrationTable, JobKind, JobStore, Lane, Micros, NewIntegration, Outcome,
+    PageRequest, ProjectId, RawSchedule, RunLog, RunQuery, Schedule, SchedulerStore, Secret, Source, Stop, StopReason,
+    Task, WindowRun,
 };
 use pipeline::{Budget, Silent, Waits};
 use serde_json::Value;
@@ -31,6 +31,8 @@ use super::ledger::Ledger;
 pub const EPOCH: Micros = Micros(1_785_542_400_000_000);
 
 pub const LEASE: Duration = Duration::from_secs(30);
+
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// An instant so many minutes after the beginning.
 pub fn minute(minutes: i64) -> Micros {
@@ -115,6 +117,14 @@ impl Places for Shelf {
     }
 }
 
+/// Sends everything to a receiver of events.
+pub fn to_events(settings: &mut IntegrationSettings, host: &str) {
+    settings.kind = "posthog".to_owned();
+    settings.options = BTreeMap::from([("host".to_owned(), host.to_owned())]);
+    settings.files = None;
+    settings.deletions = Deletions::Count;
+}
+
 /// Everything.
 pub struct World {
     pub lake: Lake,
@@ -165,7 +175,7 @@ impl World {
             budget,
         };
         let rows = SourceRows { source, comments: nothing(&store) };
-        let scheduler = Scheduler::new(Arc::new(store.clone()), Arc::new(rows), Arc::new(NoWaits), || EPOCH);
+        let scheduler = Scheduler::new(Arc::new(store.clone()), Arc::new(rows), Arc::new(NoWaits), || EPOCH, A_DAY);
         Self { lake, store, shelf, scheduler, windows, reconciler, _folder: folder }
     }
 
@@ -207,6 +217,25 @@ impl World {
         let by = Actor::ApiKey(ApiKeyId::new("k"));
         let new = NewIntegration { project: project(), checked, by, paused: false };
         self.store.create_integration(new, EPOCH).await.unwrap()
+    }
+
+    /// A receiver of events, and an hourly integration that sends it everything.
+    pub async fn receiver(&self, host: &str) -> (Arc<Ledger>, Integration) {
+        let made = self.integration("events", |settings| to_events(settings, host)).await;
+        (self.shelf.ledger(host), made)
+    }
+
+    /// Stores an integration as it is shown here.
+    pub async fn change(&self, shown: &Integration) {
+        let checked = CheckedIntegration {
+            name: shown.name.clone(),
+            settings: shown.settings.clone(),
+            secrets: BTreeMap::new(),
+            target: Some(shown.name.clone()),
+            warnings: Vec::new(),
+        };
+        let change = ChangedIntegration { version: shown.version, checked };
+        self.store.change_integration(&project(), &shown.id, change).await.unwrap();
     }
 
     /// Plans what is due, first rows included.
@@ -292,9 +321,14 @@ impl World {
 
     /// Compares every window with its source, as a day later, and carries out what follows.
     pub async fn reconcile(&self, now: Micros) -> u64 {
-        let queued = self.store.plan_reconciliations(Micros(i64::MAX), 10_000).await.unwrap();
+        let queued = self.queue_reconciliations().await;
         self.work(now).await;
         queued
+    }
+
+    /// Queues the comparison of every window.
+    pub async fn queue_reconciliations(&self) -> u64 {
+        self.store.plan_reconciliations(Micros(i64::MAX), 10_000).await.unwrap()
     }
 }
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::World;
 use super::integration::{Integration, sum};
 use super::project::{Project, text};
-use super::world::Serve;
+use super::world::{PATIENCE, Serve};
 use crate::deliver::Kind;
 use crate::servers::analytics::{FakePostHog, Receiver, Trouble};
 use crate::servers::receiver::Receiver as WebHook;
@@ -23,6 +23,7 @@ super::on_both_databases!(
     a_receiver_that_is_away_is_waited_for_and_no_other_waits,
     a_backfill_says_that_its_events_happened_long_ago,
     filters_and_masks_hold_for_events,
+    rows_that_are_seen_too_late_are_sent_as_a_revision_and_no_others,
 );
 
 const EVENTS: &str = "1500";
@@ -31,14 +32,19 @@ const TABLES: [&str; 4] = ["events", "generations", "scores", "traces"];
 /// A server that may reach this machine, with a project whose rows were stored within the last days. Corrections come a
 /// day late, and every row is to be stored by now.
 fn serve(world: &mut World) -> (Serve, Project) {
+    let secret = rows(world);
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    (serve, project)
+}
+
+/// The project and its rows; returns the secret of a key.
+fn rows(world: &mut World) -> String {
     world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
     world.project("p", 0);
     let recent = ["--seed", "5", "--events", EVENTS, "--days", "1", "--end=-48h"];
     world.ok(&[&["generate", "--project", "p"][..], &recent].concat());
-    let (_, secret) = world.key("p", "owner");
-    let serve = world.serve();
-    let project = serve.project("p", &secret);
-    (serve, project)
+    world.key("p", "owner").1
 }
 
 /// The settings of an integration of everything, in requests of 200 events. Its windows end on the leap days of years,
@@ -251,4 +257,75 @@ fn filters_and_masks_hold_for_events(mut world: World) {
         text(&event["properties"]["langfuse_url"]).starts_with("https://tracing.example.com/project/p/")
     };
     assert!(sent.iter().all(link), "{:#}", sent[0]);
+}
+
+fn rows_that_are_seen_too_late_are_sent_as_a_revision_and_no_others(mut world: World) {
+    let secret = rows(&mut world);
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    let sending: Vec<(Kind, Receiver, Integration)> = Kind::BOTH
+        .into_iter()
+        .map(|kind| {
+            let receiver = kind.receiver(&BTreeSet::new(), None);
+            let made = Integration::create(&project, &settings(kind, &receiver, kind.key()));
+            made.run_now();
+            let runs = made.completed();
+            assert!(runs.iter().all(|run| run["foundLater"].is_null()), "{runs:#?}");
+            (kind, receiver, made)
+        })
+        .collect();
+    assert_eq!(serve.end(), 0);
+    import_late(&world);
+
+    // A day has passed, as far as this server is concerned.
+    world.set("OUTGEST_INTEGRATIONS_COMPARE_AFTER", "1s");
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    for (kind, receiver, made) in sending {
+        let made = made.at(&project);
+        let deadline = Instant::now() + PATIENCE;
+        while !made.runs().iter().any(|run| run["revision"] == 2 && run["state"] == "completed") {
+            assert!(Instant::now() < deadline, "{kind:?}: {:#?}", made.runs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let runs = made.completed();
+        let [revision, first] = &runs[..] else { panic!("{kind:?}: {runs:#?}") };
+        // An event, which is a generation, its trace, and a score.
+        assert_eq!((&revision["cause"], &revision["result"]["rows"]), (&json!("reconcile"), &json!(4)), "{kind:?}");
+        let found = &first["foundLater"];
+        assert_eq!((&found["missingRows"], &found["supersededRows"]), (&json!(4), &json!(0)), "{kind:?}");
+        assert_eq!(found["revision"], revision["id"], "{kind:?}");
+
+        let expected = delivered(&world, kind);
+        let (state, expected) = (receiver.state(), expected.state());
+        for table in TABLES {
+            let name = kind.event(table);
+            assert_eq!(state.ledger.rows(name), expected.ledger.rows(name), "{kind:?}, {table}");
+        }
+        assert!(state.ledger.rows(kind.event("events")).contains("late"), "{kind:?}");
+        assert_eq!(state.ledger.arrivals(), state.ledger.len(), "{kind:?}: an event was sent again");
+    }
+}
+
+/// Stores rows that say they were stored a day ago: windows of then have been delivered.
+fn import_late(world: &World) {
+    let stored = (chrono::Utc::now() - chrono::TimeDelta::days(1)).format("%Y-%m-%d %H:%M:%S%.6f").to_string();
+    let times = json!({"updated_at": stored, "created_at": stored, "event_ts": stored});
+    let rows = [
+        (
+            "events",
+            json!({"trace_id": "late", "span_id": "late", "name": "chat", "type": "GENERATION",
+            "start_time": stored}),
+        ),
+        (
+            "scores",
+            json!({"id": "late", "trace_id": "late", "name": "quality", "value": 0.5, "data_type": "NUMERIC",
+            "timestamp": stored}),
+        ),
+    ];
+    for (table, mut row) in rows {
+        row.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+        let file = world.bench.write(&format!("late-{table}.jsonl"), row.to_string());
+        world.ok(&["import", "--project", "p", "--table", table, &file]);
+    }
 }

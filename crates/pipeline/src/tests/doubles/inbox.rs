@@ -1,6 +1,6 @@
 //! A receiver of events in memory, which refuses what it is told to refuse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -148,6 +148,29 @@ impl DeadLetters for Letters {
         let mut kept = self.0.lock().unwrap();
         kept.truncate(number as usize);
         kept.extend_from_slice(letters);
+        Ok(())
+    }
+}
+
+/// Hashes of the keys of rows that were sent, by how many rows came before them.
+#[derive(Default)]
+pub(crate) struct Sent(pub(crate) Mutex<BTreeMap<u64, Vec<u64>>>);
+
+impl Sent {
+    /// All of them, sorted, with repetitions.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let mut all: Vec<u64> = self.0.lock().unwrap().values().flatten().copied().collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+#[async_trait]
+impl SentKeys for Sent {
+    async fn keep(&self, number: u64, hashes: &[u64]) -> Result<(), Fault> {
+        let mut kept = self.0.lock().unwrap();
+        kept.split_off(&number);
+        kept.insert(number, hashes.to_vec());
         Ok(())
     }
 }

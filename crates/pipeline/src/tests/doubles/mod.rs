@@ -19,7 +19,7 @@ use crate::{Budget, Earlier, EmptyRun, FileLayout, Ports, Progress, ProgressStat
 
 pub(crate) use destination::Shelf;
 pub(crate) use format::{LINES, STATELESS_LINES};
-pub(crate) use inbox::{Inbox, Letters};
+pub(crate) use inbox::{Inbox, Letters, Sent};
 pub(crate) use source::{ListSource, Nothing, Row, Shout, batch_of, row};
 pub(crate) use trouble::{Calls, NoWaits, Trouble};
 

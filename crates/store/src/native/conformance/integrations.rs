@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt;
 use model::{
-    Actor, BackfillOrder, BackfillState, Cadence, ChangedIntegration, CheckedIntegration, Cursor, Deletions, DuePlan,
-    Failure, FaultKind, FileName, FileSettings, FoundLater, Integration, IntegrationId, IntegrationSettings,
-    IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, KeptLetter, LettersFrom, Micros, NewBackfill,
-    NewIntegration, Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause, RunQuery,
-    RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
+    Actor, AskedRows, BackfillOrder, BackfillState, Cadence, ChangedIntegration, CheckedIntegration, Comparison,
+    Cursor, Deletions, DuePlan, Failure, FaultKind, FileName, FileSettings, FoundLater, Integration, IntegrationId,
+    IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, KeptFrom, KeptLetter, Micros,
+    NewBackfill, NewIntegration, Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause,
+    RunQuery, RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
     WindowResult, WindowRun,
 };
 
@@ -323,17 +324,17 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     tick(&store, NOW).await;
     carry_out(&store).await;
     let run = runs(&store, &made.id).await.remove(0);
-    // A day later by the store's clock, which is what completed it.
-    let tomorrow = Micros(run.finished_at.unwrap().0 + 25 * 3_600 * 1_000_000);
-    assert_eq!(store.plan_reconciliations(run.finished_at.unwrap(), 10).await.unwrap(), 0);
-    assert_eq!(store.plan_reconciliations(tomorrow, 10).await.unwrap(), 1);
-    assert_eq!(store.plan_reconciliations(tomorrow, 10).await.unwrap(), 0);
+    // By the store's clock, which is what completed it.
+    let exported = run.finished_at.unwrap();
+    let tomorrow = Micros(exported.0 + 24 * 3_600 * 1_000_000);
+    assert_eq!(store.plan_reconciliations(Micros(exported.0 - 1), 10).await.unwrap(), 0);
+    assert_eq!(store.plan_reconciliations(exported, 10).await.unwrap(), 1);
+    assert_eq!(store.plan_reconciliations(exported, 10).await.unwrap(), 0);
     let compare = claim(&store, "w").await;
     assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
     let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
     let missing = vec![RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
-    store.note_found_later(&run.id, found, missing.clone(), tomorrow).await.unwrap();
-    store.settle(compare.lease, Outcome::Completed(().into())).await.unwrap();
+    store.settle(compare.lease, compared(found, &missing)).await.unwrap();
 
     let revision = carry_out(&store).await;
 
@@ -345,13 +346,109 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
 }
 
+/// What comparing a window came to.
+fn compared(found: FoundLater, missing: &[RowsOfTable]) -> Outcome {
+    Outcome::Completed(serde_json::to_value(Comparison { found, missing: missing.to_vec() }).unwrap())
+}
+
+/// The hashes that are kept of the events of a run.
+async fn sent(store: &NativeStore, run: &JobId) -> Vec<u64> {
+    store.sent_keys(run, "events").try_collect::<Vec<_>>().await.unwrap().concat()
+}
+
+/// The result of a window of events.
+fn result_of_events() -> serde_json::Value {
+    let asked = Some(AskedRows { cursor: Cursor::Ingested, tables: Vec::new() });
+    serde_json::to_value(WindowResult { asked, ..WindowResult::default() }).unwrap()
+}
+
+pub(super) async fn sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    let run = runs(&store, &made.id).await.remove(0);
+    let asleep = claim(&store, "asleep").await;
+    let from = |table: &str, number, token| KeptFrom { run: run.id.clone(), table: table.to_owned(), number, token };
+    let of_asleep = asleep.lease.token;
+    for number in 0..40 {
+        store.keep_sent_keys(&from("events", number, of_asleep), &[u64::MAX - number]).await.unwrap();
+    }
+    store.keep_sent_keys(&from("scores", 0, of_asleep), &[7]).await.unwrap();
+    assert_eq!(sent(&store, &run.id).await, (0..40).map(|number| u64::MAX - number).collect::<Vec<_>>());
+    store.set_clock_ahead(LEASE + Duration::from_secs(1));
+    let successor = claim(&store, "successor").await;
+    let token = successor.lease.token;
+    // It goes on behind the second row.
+    store.keep_sent_keys(&from("events", 2, token), &[]).await.unwrap();
+    store.keep_sent_keys(&from("events", 2, token), &[1, 2, 3]).await.unwrap();
+    for hashes in [&[9][..], &[]] {
+        let refused = store.keep_sent_keys(&from("events", 0, of_asleep), hashes).await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Conflict, "{refused}");
+    }
+    assert_eq!(sent(&store, &run.id).await, [u64::MAX, u64::MAX - 1, 1, 2, 3]);
+    store.settle(successor.lease, Outcome::Completed(result_of_events())).await.unwrap();
+
+    // Somebody has it exported once more while it is compared: then nothing is planned, and it is compared again.
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 1);
+    let compare = claim(&store, "w").await;
+    assert_eq!(compare.job.kind, JobKind::Reconcile);
+    let backfill =
+        NewBackfill { span: run.name.span, order: BackfillOrder::OldestFirst, parallel_max: 1, by: Actor::System };
+    store.create_backfill(&project(), &made.id, backfill).await.unwrap();
+    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
+    let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
+    assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 1);
+    let missing = [RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    let found = FoundLater { missing_rows: RowCount(1), ..FoundLater::default() };
+    store.settle(compare.lease, compared(found.clone(), &missing)).await.unwrap();
+    assert_eq!(sent(&store, &run.id).await.len(), 5);
+    assert_eq!(carry_out(&store).await.revision, 2);
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 2);
+    let mut revisions = 0;
+    for _ in 0..2 {
+        let compare = claim(&store, "w").await;
+        let is_first = compare.job.spec["run"].as_str() == Some(run.id.as_str());
+        let missing = if is_first { &missing[..] } else { &[] };
+        store.settle(compare.lease, compared(found.clone(), missing)).await.unwrap();
+        revisions += u32::from(is_first);
+    }
+    assert_eq!((revisions, carry_out(&store).await.revision), (1, 3));
+    assert_eq!(sent(&store, &run.id).await, [0; 0]);
+}
+
+pub(super) async fn what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    let compared_later = runs(&store, &made.id).await.remove(0).id;
+    let first = claim(&store, "w").await;
+    let keep = async |run: &JobId, token| {
+        let from = KeptFrom { run: run.clone(), table: "events".to_owned(), number: 0, token };
+        store.keep_sent_keys(&from, &[1]).await
+    };
+    keep(&compared_later, first.lease.token).await.unwrap();
+    store.settle(first.lease, Outcome::Completed(result_of_events())).await.unwrap();
+    tick(&store, at("2026-08-01 13:30")).await;
+    let under_way = claim(&store, "w").await;
+    let (cancelled, token) = (under_way.job.id.clone(), under_way.lease.token);
+    keep(&cancelled, token).await.unwrap();
+
+    store.pause_integration(&project(), &made.id, &Actor::System).await.unwrap();
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 0);
+    assert_eq!((sent(&store, &compared_later).await, sent(&store, &cancelled).await), (vec![1], vec![1]));
+    store.delete_integration(&project(), &made.id).await.unwrap();
+    assert_eq!((sent(&store, &compared_later).await, sent(&store, &cancelled).await), (vec![], vec![]));
+    // The worker has not heard of it yet.
+    assert_eq!(keep(&cancelled, token).await.unwrap_err().kind(), FaultKind::Cancelled);
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 0);
+}
+
 pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_window(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 10:00").await;
     tick(&store, NOW).await;
     let run = runs(&store, &made.id).await.remove(0);
     let claimed = claim(&store, "w").await;
     let token = claimed.lease.token;
-    let from = |number| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number, token };
+    let from = |number| KeptFrom { run: run.id.clone(), table: "events".to_owned(), number, token };
     let letter = |number, id: &str| KeptLetter {
         id: from(number).id(0),
         run: run.id.clone(),
@@ -362,7 +459,7 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
         at: NOW,
         event: serde_json::json!({"event": id}),
     };
-    let scores = LettersFrom { table: "scores".to_owned(), ..from(0) };
+    let scores = KeptFrom { table: "scores".to_owned(), ..from(0) };
     let of_scores = KeptLetter { id: scores.id(0), table: "scores".to_owned(), ..letter(0, "s") };
     store.keep_dead_letters(&made.id, &scores, vec![of_scores]).await.unwrap();
     let many = (0..12).map(|number| letter(number, &number.to_string())).collect();
@@ -391,7 +488,7 @@ pub(super) async fn a_worker_that_lost_a_run_touches_no_dead_letter(store: Nativ
     let made = make(&store, "a", "2026-08-01 10:00").await;
     tick(&store, NOW).await;
     let run = runs(&store, &made.id).await.remove(0);
-    let letter = |from: &LettersFrom, row: &str| KeptLetter {
+    let letter = |from: &KeptFrom, row: &str| KeptLetter {
         id: from.id(0),
         run: run.id.clone(),
         table: from.table.clone(),
@@ -401,7 +498,7 @@ pub(super) async fn a_worker_that_lost_a_run_touches_no_dead_letter(store: Nativ
         at: NOW,
         event: serde_json::json!({}),
     };
-    let from = |token| LettersFrom { run: run.id.clone(), table: "events".to_owned(), number: 0, token };
+    let from = |token| KeptFrom { run: run.id.clone(), table: "events".to_owned(), number: 0, token };
     let asleep = claim(&store, "asleep").await;
     let of_asleep = from(asleep.lease.token);
     store.keep_dead_letters(&made.id, &of_asleep, vec![letter(&of_asleep, "early")]).await.unwrap();

@@ -16,6 +16,7 @@ pub(super) mod notice;
 pub(super) mod project;
 pub(super) mod run;
 pub(super) mod secret;
+pub(super) mod sent_keys;
 pub(super) mod session;
 pub(super) mod sign_in_failure;
 pub(super) mod turn;

@@ -32,7 +32,7 @@ pub struct Model {
     pub found_later: Option<String>,
     /// JSON of why it failed.
     pub failure: Option<String>,
-    /// When it is compared with its source.
+    /// Since when it waits to be compared with its source.
     pub reconcile_at: Option<i64>,
 }
 

@@ -2,11 +2,14 @@
 
 use model::{Actor, Fault, Integration, IntegrationId, JobId, Micros, Pause, ProjectId, RunState};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
+};
 
 use super::ends::cancel_runs;
 use super::read::locked;
 use super::rows::ACTIVE;
+use super::sent;
 use crate::native::entities::{backfill, integration, secret, window_run};
 use crate::native::{NativeStore, jobs, json, statement_failed};
 
@@ -98,6 +101,11 @@ pub(in crate::native) async fn abandon(tx: &impl ConnectionTrait, which: Conditi
             .exec(tx)
             .await
             .map_err(failed())?;
+        let runs = window_run::Entity::find()
+            .select_only()
+            .column(window_run::Column::Id)
+            .filter(window_run::Column::IntegrationId.eq(id.as_str()));
+        sent::forget_all(tx, runs.into_query()).await?;
         let mut gone: integration::ActiveModel = row.into();
         gone.deleted = Set(true);
         gone.live_run = Set(None);

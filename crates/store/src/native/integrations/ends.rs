@@ -1,13 +1,13 @@
 //! What the end of a job means for its window, and for how far the integration has come.
 
 use model::{
-    Actor, BackfillCause, BackfillState, Failure, Fault, JobId, Micros, Pause, RECONCILE_AFTER, RunState, WindowJob,
-    WindowResult,
+    Actor, BackfillCause, BackfillState, Failure, Fault, JobId, Micros, Pause, RunState, WindowJob, WindowResult,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::rows::ACTIVE;
+use super::sent;
 use crate::native::entities::{backfill, integration, job, window_run};
 use crate::native::{NativeStore, jobs, json, statement_failed};
 
@@ -23,10 +23,10 @@ pub(in crate::native) async fn completed(
         .map_err(|error| Fault::bug(format!("the result of run {} is none of a window", job.id)).because(error))?;
     let row = row(tx, &job.id).await?;
     let integration = row.integration_id.clone();
-    let again = i64::try_from(RECONCILE_AFTER.as_micros()).unwrap_or(i64::MAX);
     let window: WindowJob = json::of_text("the spec of a job", &job.spec)?;
     // A revision has only some rows of its window; the comparison that made it has seen the others.
-    let compared = result.manifest.is_some() && window.rows.is_empty();
+    let tells_its_rows = result.manifest.is_some() || result.asked.is_some();
+    let compared = tells_its_rows && window.rows.is_empty();
     let mut done: window_run::ActiveModel = row.into();
     done.state = Set(RunState::Completed.as_str().to_owned());
     done.result = Set(Some(json::to_text(&result)?));
@@ -34,7 +34,7 @@ pub(in crate::native) async fn completed(
     done.finished_at = Set(Some(now.0));
     done.attempts = Set(job.attempts);
     done.failure = Set(None);
-    done.reconcile_at = Set(compared.then(|| now.0.saturating_add(again)));
+    done.reconcile_at = Set(compared.then_some(now.0));
     done.update(tx).await.map_err(failed())?;
     integration::Entity::update_many()
         .col_expr(integration::Column::LiveRun, Expr::value(None::<String>))
@@ -85,19 +85,18 @@ pub(in crate::native) async fn cancelled(tx: &impl ConnectionTrait, job: &str, n
         ..Default::default()
     };
     ended.update(tx).await.map_err(statement_failed("cancel the run"))?;
-    Ok(())
+    sent::forget(tx, job).await
 }
 
-/// A window could not be compared with its source: it is tried again tomorrow.
+/// A window could not be compared with its source: it waits as long as after its export.
 pub(in crate::native) async fn reconciliation_failed(
     tx: &impl ConnectionTrait,
     job: &job::Model,
     now: Micros,
 ) -> Result<(), Fault> {
     let run: super::later::ReconcileJob = json::of_text("the spec of a job", &job.spec)?;
-    let again = i64::try_from(RECONCILE_AFTER.as_micros()).unwrap_or(i64::MAX);
     window_run::Entity::update_many()
-        .col_expr(window_run::Column::ReconcileAt, Expr::value(Some(now.0.saturating_add(again))))
+        .col_expr(window_run::Column::ReconcileAt, Expr::value(Some(now.0)))
         .filter(window_run::Column::Id.eq(run.run.as_str()))
         .exec(tx)
         .await

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Fault, FaultKind, IntegrationId, JobId, KeptLetter, Lane, LettersFrom, Micros, Page, PageRequest, ProjectId,
+    Fault, FaultKind, IntegrationId, JobId, KeptFrom, KeptLetter, Lane, Micros, Page, PageRequest, ProjectId,
     RowsOfTable, RunCause, WindowName, WindowRun,
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
@@ -24,7 +24,7 @@ impl NativeStore {
     pub(super) async fn put_letters(
         &self,
         integration: &IntegrationId,
-        from: &LettersFrom,
+        from: &KeptFrom,
         letters: Vec<KeptLetter>,
     ) -> Result<(), Fault> {
         let failed = || statement_failed("keep dead letters");

@@ -7,7 +7,8 @@
 //!
 //! A window is a row of `window_run` beside a job with the same id; they are made and end in one
 //! transaction, and the cursor moves in it too, forward only. A completed run needs its job no more.
-//! [`plan`] is for the scheduler, [`later`] for comparing what was exported, the others for people.
+//! [`plan`] is for the scheduler, [`later`] for comparing what was exported, with what [`sent`] keeps of events, the
+//! others for people.
 
 mod backfills;
 mod change;
@@ -20,19 +21,21 @@ mod read;
 mod request;
 mod rows;
 mod runs;
+mod sent;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
-    Actor, Backfill, BackfillId, ChangedIntegration, Coverage, DuePlan, Fault, FaultKind, FoundLater, Integration,
-    IntegrationId, IntegrationStore, JobId, KeptLetter, LettersFrom, Micros, NewBackfill, NewIntegration, Page,
-    PageRequest, ProjectId, RowsOfTable, RunQuery, SchedulerStore, Span, WindowName, WindowPlan, WindowRun,
+    Actor, Backfill, BackfillId, ChangedIntegration, Coverage, DuePlan, Fault, FaultKind, Integration, IntegrationId,
+    IntegrationStore, JobId, KeptFrom, KeptLetter, Micros, NewBackfill, NewIntegration, Page, PageRequest, ProjectId,
+    RunQuery, SchedulerStore, Span, WindowName, WindowPlan, WindowRun,
 };
 
 use super::NativeStore;
 
 pub(super) use change::abandon;
 pub(super) use ends::{cancelled, completed, reconciliation_failed};
+pub(super) use later::compared;
 
 #[async_trait]
 impl IntegrationStore for NativeStore {
@@ -171,8 +174,8 @@ impl SchedulerStore for NativeStore {
         self.store_backfill_windows(backfill, windows, left, now).await
     }
 
-    async fn plan_reconciliations(&self, now: Micros, most: usize) -> Result<u64, Fault> {
-        self.queue_reconciliations(now, most).await
+    async fn plan_reconciliations(&self, upto: Micros, most: usize) -> Result<u64, Fault> {
+        self.queue_reconciliations(upto, most).await
     }
 
     async fn run_before(&self, integration: &IntegrationId, span: Span) -> Result<Option<WindowRun>, Fault> {
@@ -187,23 +190,21 @@ impl SchedulerStore for NativeStore {
         self.any_run(id).await
     }
 
-    async fn note_found_later(
-        &self,
-        run: &JobId,
-        found: FoundLater,
-        missing: Vec<RowsOfTable>,
-        now: Micros,
-    ) -> Result<(), Fault> {
-        self.keep_found_later(run, found, missing, now).await
-    }
-
     async fn keep_dead_letters(
         &self,
         integration: &IntegrationId,
-        from: &LettersFrom,
+        from: &KeptFrom,
         letters: Vec<KeptLetter>,
     ) -> Result<(), Fault> {
         self.put_letters(integration, from, letters).await
+    }
+
+    async fn keep_sent_keys(&self, from: &KeptFrom, hashes: &[u64]) -> Result<(), Fault> {
+        self.put_sent_keys(from, hashes).await
+    }
+
+    fn sent_keys(&self, run: &JobId, table: &str) -> BoxStream<'static, Result<Vec<u64>, Fault>> {
+        self.read_sent_keys(run, table)
     }
 
     fn changes(&self) -> BoxStream<'static, ()> {

@@ -57,7 +57,10 @@ pub(super) async fn complete(
             // What is to be known of a window is in its run.
             return remove_rows(tx, &row.id).await;
         }
-        JobKind::Reconcile => return remove_rows(tx, &row.id).await,
+        JobKind::Reconcile => {
+            integrations::compared(tx, &row, result, now).await?;
+            return remove_rows(tx, &row.id).await;
+        }
         JobKind::File => None,
     };
     let took = u64::try_from(now.0.saturating_sub(row.started_at.unwrap_or(now.0))).unwrap_or_default();

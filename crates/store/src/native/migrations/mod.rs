@@ -5,6 +5,7 @@ mod m0002_service;
 mod m0003_prices;
 mod m0004_notices;
 mod m0005_integrations;
+mod m0006_sent_keys;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_prices::Step),
             Box::new(m0004_notices::Step),
             Box::new(m0005_integrations::Step),
+            Box::new(m0006_sent_keys::Step),
         ]
     }
 }
