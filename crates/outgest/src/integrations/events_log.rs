@@ -151,21 +151,8 @@ mod tests {
     use model::{DeliveryProgress, OrderKey};
     use pipeline::Silent;
 
+    use super::super::tests::kept::Kept;
     use super::*;
-
-    struct Kept(Mutex<Vec<Checkpoint>>);
-
-    #[async_trait]
-    impl RunLog for Kept {
-        async fn record(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
-            self.0.lock().unwrap().push(checkpoint.clone());
-            Ok(())
-        }
-
-        fn stop(&self) -> Stop {
-            Stop::new()
-        }
-    }
 
     fn counts(read: u64) -> DeliveryCounts {
         DeliveryCounts { read: RowCount(read), accepted: RowCount(read), ..DeliveryCounts::default() }
@@ -173,7 +160,7 @@ mod tests {
 
     /// What an attempt recorded that delivered some tables to `there` and came so far in the last one.
     async fn recorded(tables: &[(&str, u64)]) -> Checkpoint {
-        let kept = Arc::new(Kept(Mutex::default()));
+        let kept = Arc::new(Kept::default());
         let log = Arc::<Kept>::clone(&kept);
         let mut events = EventsLog::new(log, Arc::new(Silent), ("there".to_owned(), 3), None);
         for (table, read) in tables {
@@ -186,11 +173,11 @@ mod tests {
             events.finished(table, counts(*read));
         }
         assert_eq!(events.snapshot(), Some(Snapshot("events=3".to_owned())));
-        kept.0.lock().unwrap().last().unwrap().clone()
+        kept.last()
     }
 
     fn left_of(checkpoint: &Checkpoint, table: &str, destination: &str) -> Left {
-        let (log, watch) = (Arc::new(Kept(Mutex::default())), Arc::new(Silent));
+        let (log, watch) = (Arc::new(Kept::default()), Arc::new(Silent));
         let log = EventsLog::new(log, watch, (destination.to_owned(), 3), Some(checkpoint.clone()));
         log.left_of(&TableName::new(table))
     }

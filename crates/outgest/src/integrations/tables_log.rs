@@ -133,21 +133,8 @@ mod tests {
     use model::{ByteCount, FileName, HashState, KeyDigest, Micros, ObjectHead, OpenFile, RowCount, UploadState};
     use pipeline::{EmptyRun, Silent};
 
+    use super::super::tests::kept::Kept;
     use super::*;
-
-    struct Kept(Mutex<Vec<Checkpoint>>);
-
-    #[async_trait]
-    impl RunLog for Kept {
-        async fn record(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
-            self.0.lock().unwrap().push(checkpoint.clone());
-            Ok(())
-        }
-
-        fn stop(&self) -> Stop {
-            Stop::new()
-        }
-    }
 
     fn receipt(table: &str) -> FileReceipt {
         FileReceipt {
@@ -191,7 +178,7 @@ mod tests {
             open: under_way.map(open),
             ..Checkpoint::default()
         };
-        let log = TablesLog::new(Arc::new(Kept(Mutex::default())), Arc::new(Silent), 3, Some(checkpoint));
+        let log = TablesLog::new(Arc::new(Kept::default()), Arc::new(Silent), 3, Some(checkpoint));
         let tables = ["scores", "traces", "observations_v2"].map(TableName::new);
         (0..3)
             .map(|at| {
@@ -227,13 +214,13 @@ mod tests {
 
     #[tokio::test]
     async fn checkpoints_of_later_tables_hold_the_files_of_earlier_ones() {
-        let kept = Arc::new(Kept(Mutex::default()));
+        let kept = Arc::new(Kept::default());
         let mut log = TablesLog::new(Arc::<Kept>::clone(&kept), Arc::new(Silent), 2, None);
         log.finished(&[receipt("scores")]);
         let snapshot = Some(Snapshot("events=3".to_owned()));
         let checkpoint = Checkpoint { snapshot, done: vec![receipt("traces")], ..Checkpoint::default() };
         log.table().record(&checkpoint).await.unwrap();
-        let recorded = kept.0.lock().unwrap()[0].clone();
+        let recorded = kept.last();
         let tables: Vec<&str> = recorded.done.iter().map(|file| file.table.as_str()).collect();
         assert_eq!(tables, ["scores", "traces"]);
         assert_eq!(log.snapshot(), Some(Snapshot("events=3".to_owned())));
