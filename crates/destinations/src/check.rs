@@ -27,12 +27,21 @@ pub(crate) async fn write_and_remove(
     read.and(removed.map(drop))
 }
 
-async fn step<T>(
+/// Takes a step and reports how it ended.
+pub(crate) async fn step<T>(
     name: &'static str,
     report: &mut (dyn FnMut(CheckStep) + Send),
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let result = work.await;
+    report_step(name, report, work.await)
+}
+
+/// Reports how a step ended.
+pub(crate) fn report_step<T>(
+    name: &'static str,
+    report: &mut (dyn FnMut(CheckStep) + Send),
+    result: Result<T, Fault>,
+) -> Result<T, Fault> {
     report(CheckStep { name, failure: result.as_ref().err().map(|fault| fault.public_message().to_owned()) });
     result
 }

@@ -5,6 +5,7 @@ use reqwest::{Method, Request};
 use url::Url;
 
 use super::Exchange;
+use crate::check::step;
 use crate::guard::Guard;
 
 /// Looks at an address, step by step.
@@ -42,15 +43,4 @@ impl Probe<'_> {
         })
         .await
     }
-}
-
-/// Reports how a step ended.
-async fn step<T>(
-    name: &'static str,
-    report: &mut (dyn FnMut(CheckStep) + Send),
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let result = work.await;
-    report(CheckStep { name, failure: result.as_ref().err().map(|fault| fault.public_message().to_owned()) });
-    result
 }

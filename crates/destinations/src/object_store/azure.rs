@@ -18,6 +18,7 @@ use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBo
 use object_store::path::Path;
 use object_store::signer::Signer;
 use schemars::JsonSchema;
+use url::Url;
 
 use super::vendor::{Client, Place, Vendor, url_of, without_retries};
 use super::{ObjectDestination, options};
@@ -84,7 +85,7 @@ struct Identity {
     account: Option<String>,
     account_key: Option<Secret>,
     sas_token: Option<Secret>,
-    endpoint: Option<url::Url>,
+    endpoint: Option<Url>,
     tenant_id: Option<String>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
@@ -116,7 +117,7 @@ impl Identity {
         };
         let endpoint = match (fields.endpoint("endpoint", &[], allow_http), part("BlobEndpoint")) {
             (Some(endpoint), _) => Some(endpoint),
-            (None, Some(text)) => url::Url::parse(&text).ok(),
+            (None, Some(text)) => Url::parse(&text).ok(),
             (None, None) => fields.endpoint("endpoint", &["AZURE_STORAGE_ENDPOINT"], allow_http),
         };
         if let Some(key) = &account_key
@@ -213,8 +214,12 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         let message = format!("cannot set up {place}: the credentials are not of the right form");
         Fault::new(FaultKind::Credentials, message).hint(HINT).because(error)
     })?;
-    let container_url = url_of(&base, &Path::from(place.root.as_str()));
-    let azure = Azure { store, http, account, container_url };
+    let url = url_of(&base, &Path::from(place.root.as_str()));
+    let url = Url::parse(&url).map_err(|error| {
+        Fault::new(FaultKind::Configuration, format!("cannot set up {place}: account and endpoint make no address"))
+            .because(error)
+    })?;
+    let azure = Azure { store, http, account, url };
     Ok(ObjectDestination::connect(place, Box::new(azure), &address.path))
 }
 
@@ -222,7 +227,8 @@ struct Azure {
     store: MicrosoftAzure,
     http: HttpClient,
     account: String,
-    container_url: String,
+    /// Of the container.
+    url: Url,
 }
 
 impl Azure {
@@ -239,7 +245,7 @@ impl Azure {
         let length = body.len();
         let mut request = HttpRequest::new(HttpRequestBody::from(body));
         *request.method_mut() = method.parse().expect("methods are given as literals");
-        let url = format!("{}?{query}", url_of(&self.container_url, path));
+        let url = format!("{}?{query}", url_of(self.url.as_str(), path));
         *request.uri_mut() = url.parse().expect("an encoded path and query make a URI");
         let headers = request.headers_mut();
         headers.insert("content-length", HeaderValue::from(length));
@@ -262,6 +268,14 @@ impl Azure {
 impl Vendor for Azure {
     fn client(&self) -> &dyn Client {
         &self.store
+    }
+
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn http(&self) -> &HttpClient {
+        &self.http
     }
 
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {

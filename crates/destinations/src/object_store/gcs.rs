@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{HeaderValue, StaticCredentialProvider};
 use schemars::JsonSchema;
+use url::Url;
 
 use super::uploads::Query;
 use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
@@ -125,20 +126,30 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
     let http = egress
         .connect(&client_options)
         .map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
-    let bucket_url = url_of(&base, &Path::from(place.root.as_str()));
-    Ok(ObjectDestination::connect(place, Box::new(Gcs { store, http, bucket_url }), &address.path))
+    let url = Url::parse(&url_of(&base, &Path::from(place.root.as_str())))
+        .map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
+    Ok(ObjectDestination::connect(place, Box::new(Gcs { store, http, url }), &address.path))
 }
 
 struct Gcs {
     store: GoogleCloudStorage,
     http: HttpClient,
-    bucket_url: String,
+    /// Of the bucket.
+    url: Url,
 }
 
 #[async_trait]
 impl Vendor for Gcs {
     fn client(&self) -> &dyn Client {
         &self.store
+    }
+
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn http(&self) -> &HttpClient {
+        &self.http
     }
 
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {
@@ -151,12 +162,12 @@ impl Vendor for Gcs {
     }
 
     async fn look_up(&self, path: &Path, id: &str, tags: &[String]) -> object_store::Result<()> {
-        let answer = self.get(url_of(&self.bucket_url, path), list_parts(id, tags).into()).await?;
+        let answer = self.get(url_of(self.url.as_str(), path), list_parts(id, tags).into()).await?;
         expect_last_part(answer, path, tags).await
     }
 
     async fn uploads(&self, path: &Path) -> object_store::Result<Option<Vec<String>>> {
-        uploads::of_key(path, |query| self.get(self.bucket_url.clone(), query).boxed()).await
+        uploads::of_key(path, |query| self.get(self.url.to_string(), query).boxed()).await
     }
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod gcs;
 mod options;
 mod pieces;
+mod probe;
 mod s3;
 mod uploads;
 mod vendor;
@@ -102,15 +103,19 @@ impl Session {
         limit: Duration,
         work: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, Fault> {
-        let place = &self.place;
-        match tokio::time::timeout(CREDENTIALS_TIME, self.vendor.authenticate()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(place.without_credentials(error)),
-            Err(_) => return Err(place.timeout("get credentials to write", CREDENTIALS_TIME)),
-        }
+        self.authenticate().await?;
         match tokio::time::timeout(limit, work).await {
-            Ok(result) => result.map_err(|error| place.fault(doing, error)),
-            Err(_) => Err(place.timeout(doing, limit)),
+            Ok(result) => result.map_err(|error| self.place.fault(doing, error)),
+            Err(_) => Err(self.place.timeout(doing, limit)),
+        }
+    }
+
+    /// Gets credentials, from memory where they are still good.
+    async fn authenticate(&self) -> Result<(), Fault> {
+        match tokio::time::timeout(CREDENTIALS_TIME, self.vendor.authenticate()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.place.without_credentials(error)),
+            Err(_) => Err(self.place.timeout("get credentials to write", CREDENTIALS_TIME)),
         }
     }
 
@@ -188,6 +193,7 @@ impl Destination for ObjectDestination {
             "" => FileName::new("outgest-check")?,
             directory => FileName::new(format!("{directory}/outgest-check"))?,
         };
+        probe::probe(&self.session, &file, report).await?;
         check::write_and_remove(self, &file, report).await
     }
 

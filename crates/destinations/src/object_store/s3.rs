@@ -11,6 +11,7 @@ use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBo
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use schemars::JsonSchema;
+use url::Url;
 
 use super::uploads::Query;
 use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, without_retries};
@@ -89,21 +90,31 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
     let virtual_hosted = fields.flag_or("virtual_hosted", &[]);
     let pieces = options::piece_sizes(fields);
 
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&bucket)
-        .with_region(region.unwrap_or_else(|| "us-east-1".to_owned()))
+        .with_region(&region)
         .with_retry(without_retries())
         .with_http_connector(egress.clone());
-    builder = match endpoint {
+    let (url, is_hosted) = match endpoint {
         Some(url) => {
-            builder = builder.with_client_options(Egress::options(url.scheme() == "http"));
-            at_endpoint(builder, url, &bucket, virtual_hosted)
+            let (url, is_hosted) = with_bucket(url, &bucket, virtual_hosted);
+            builder = builder
+                .with_client_options(Egress::options(url.scheme() == "http"))
+                .with_endpoint(url.as_str().trim_end_matches('/'));
+            (Some(url), is_hosted)
         }
-        // A dot in the bucket's name would not match the certificate of the host that it is a part of.
         None => {
-            builder.with_client_options(Egress::options(false)).with_virtual_hosted_style_request(!bucket.contains('.'))
+            builder = builder.with_client_options(Egress::options(false));
+            // A dot in the bucket's name would not match the certificate of the host that it is a part of.
+            let hosted = amazon(&region).map(|url| with_bucket(url, &bucket, !bucket.contains('.')));
+            if hosted.is_none() {
+                fields.problem("region", "it is not a region", "write one such as eu-central-1");
+            }
+            hosted.map_or((None, false), |(url, is_hosted)| (Some(url), is_hosted))
         }
     };
+    builder = builder.with_virtual_hosted_style_request(is_hosted);
     builder = encrypted(builder, fields);
     let (builder, credentials) = with_credentials(builder, fields);
     fields.check()?;
@@ -125,17 +136,24 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
             }
         },
     };
+    let url = url.expect("its problem was reported");
     let built = builder.build().and_then(|store| Ok((store, egress.connect(&Egress::options(true))?)));
     let (store, http) =
         built.map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
-    Ok(ObjectDestination::connect(place, Box::new(S3 { store, http }), &address.path))
+    Ok(ObjectDestination::connect(place, Box::new(S3 { store, http, url }), &address.path))
 }
 
-fn at_endpoint(builder: AmazonS3Builder, mut url: url::Url, bucket: &str, virtual_hosted: bool) -> AmazonS3Builder {
+/// Amazon's own endpoint in a region; `None` where that makes no address.
+fn amazon(region: &str) -> Option<Url> {
+    Url::parse(&format!("https://s3.{region}.amazonaws.com")).ok().filter(|url| url.path() == "/")
+}
+
+/// The address of an endpoint, and whether the bucket is a part of its host.
+fn with_bucket(mut url: Url, bucket: &str, virtual_hosted: bool) -> (Url, bool) {
     let host = url.host_str().unwrap_or_default().to_owned();
     // A host that cannot have a bucket in front of it is an IP address: those take the bucket in the path.
     let is_hosted = virtual_hosted && url.set_host(Some(&format!("{bucket}.{host}"))).is_ok();
-    builder.with_endpoint(url.as_str().trim_end_matches('/')).with_virtual_hosted_style_request(is_hosted)
+    (url, is_hosted)
 }
 
 fn encrypted(builder: AmazonS3Builder, fields: &mut Fields<'_>) -> AmazonS3Builder {
@@ -250,12 +268,22 @@ fn set(builder: AmazonS3Builder, key: &str, value: impl Into<String>) -> AmazonS
 struct S3 {
     store: AmazonS3,
     http: HttpClient,
+    /// Of the endpoint.
+    url: Url,
 }
 
 #[async_trait]
 impl Vendor for S3 {
     fn client(&self) -> &dyn Client {
         &self.store
+    }
+
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn http(&self) -> &HttpClient {
+        &self.http
     }
 
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use model::{FileAttributes, Secret};
-use object_store::client::HttpResponse;
+use object_store::client::{HttpClient, HttpResponse};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions, RetryConfig};
+use url::Url;
 
 use super::pieces::PieceSizes;
 
@@ -50,6 +51,12 @@ impl<C: ObjectStore + MultipartStore> Client for C {}
 pub(super) trait Vendor: Send + Sync {
     /// The client.
     fn client(&self) -> &dyn Client;
+
+    /// The address of the bucket, the container, or the server that has them.
+    fn url(&self) -> &Url;
+
+    /// The client for requests of our own.
+    fn http(&self) -> &HttpClient;
 
     /// Gets credentials, from memory where they are still good.
     fn authenticate(&self) -> BoxFuture<'_, object_store::Result<()>>;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use destinations::Guard;
+use futures_util::TryStreamExt;
 use model::{
     Cadence, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk, IntegrationStatus,
-    IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule, RunState, Secret,
-    SecretStore,
+    IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule, RunState,
+    SchedulerStore, Secret, SecretStore,
 };
 use sources::lake::LakeSource;
 use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
@@ -92,6 +93,7 @@ async fn every_problem_names_its_field() {
         ("options.endpoint", IntegrationAsk { options: option("endpoint", "http://169.254.169.254/"), ..ask() }),
         ("options.secret_access_key", IntegrationAsk { options: option("secret_access_key", "hunter2"), ..ask() }),
         ("options.bucket", IntegrationAsk { options: option("bucket", "b/../c"), ..ask() }),
+        ("region", IntegrationAsk { options: option("region", "no where"), ..ask() }),
         ("regoin", IntegrationAsk { options: option("regoin", "eu-central-1"), ..ask() }),
     ];
     for (field, wrong) in cases {
@@ -107,20 +109,69 @@ async fn every_problem_names_its_field() {
     assert!(check(&world, IntegrationAsk { schedule: often, lag_seconds: Some(300), ..ask() }).await.is_ok());
 }
 
-/// A region that does not exist is found out by the test of the destination, whose message is the network's.
+/// The steps of a test with another option, and what the last one said.
+async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, String) {
+    let mut asked = ask();
+    asked.options.as_mut().unwrap().insert(option.0.to_owned(), option.1.to_owned());
+    let desk = desk(world, &["127.0.0.0/8"]).await;
+    let checked = desk.check(&project(), &asked, None, EPOCH).await.unwrap();
+    let steps = desk.test(&project(), &checked, None).await.unwrap();
+    let (last, before) = steps.split_last().unwrap();
+    assert!(before.iter().all(|step| step.failure.is_none()), "{steps:?}");
+    let said = last.failure.clone().unwrap_or_default();
+    assert!(!said.contains("hunter2"), "{said}");
+    (steps.iter().map(|step| step.name).collect(), said)
+}
+
 #[tokio::test]
 async fn a_test_says_which_step_failed() {
     let world = World::new().await;
-    let mut asked = ask();
-    asked.options.as_mut().unwrap().insert("endpoint".to_owned(), "http://127.0.0.1:9".to_owned());
-    let desk = desk(&world, &["127.0.0.0/8"]).await;
-    let checked = desk.check(&project(), &asked, None, EPOCH).await.unwrap();
-    let steps = desk.test(&project(), &checked, None).await.unwrap();
-    assert_eq!((steps[0].name, &steps[0].failure), ("address policy", &None));
-    let failed = steps.last().unwrap();
-    assert_eq!(failed.name, "open");
-    let said = failed.failure.as_deref().unwrap();
-    assert!(said.contains("b") && !said.contains("hunter2"), "{said}");
+    let (steps, said) = tested(&world, ("endpoint", "http://127.0.0.1:9")).await;
+    assert_eq!(steps, ["address policy", "dns", "connection"]);
+    assert_eq!(said, "cannot ask for a connection in s3://b: the server cannot be reached");
+    let (steps, said) = tested(&world, ("endpoint", "https://no-such-host.invalid")).await;
+    assert_eq!(steps, ["address policy", "dns"]);
+    assert!(said.contains("no-such-host.invalid"), "{said}");
+    // Somebody is there, who does not speak TLS.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            drop(tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+        }
+    });
+    let (steps, said) = tested(&world, ("endpoint", &endpoint)).await;
+    server.abort();
+    assert_eq!(steps, ["address policy", "dns", "tls"]);
+    assert!(said.contains("s3://b"), "{said}");
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_exist_is_named_by_the_test() {
+    let world = World::new().await;
+    let (steps, said) = tested(&world, ("region", "nowhere-1.invalid")).await;
+    assert_eq!(steps, ["address policy", "dns"]);
+    assert!(said.contains("b.s3.nowhere-1.invalid.amazonaws.com"), "{said}");
+}
+
+#[tokio::test]
+async fn a_lag_that_is_longer_than_the_period_only_delays_windows() {
+    let world = World::new().await;
+    let made = world
+        .integration("out", |settings| {
+            settings.schedule = model::Schedule::new(RawSchedule::utc(Cadence::Minutes { minutes: 1 })).unwrap();
+            settings.lag_seconds = 600;
+        })
+        .await;
+    assert_eq!(world.work(minute(10)).await, 0);
+    for now in 11..=20 {
+        world.work(minute(now)).await;
+    }
+    let mut spans: Vec<_> = world.runs(&made).await.into_iter().map(|run| run.name.span).collect();
+    spans.reverse();
+    let expected: Vec<_> = (0..10).map(|from| model::Span { from: minute(from), to: minute(from + 1) }).collect();
+    assert_eq!(spans, expected);
+    assert_eq!(world.shown(&made).await.cursor, Some(minute(10)));
 }
 
 #[tokio::test]
@@ -143,6 +194,34 @@ async fn a_project_that_is_renamed_or_deleted_in_the_middle_of_a_run() {
     assert!(world.store.integration(&project(), &made.id).await.is_err());
     let states: Vec<RunState> = world.runs(&made).await.into_iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Cancelled, RunState::Completed]);
+}
+
+#[tokio::test]
+async fn a_project_that_is_deleted_amid_a_window_of_events_sends_no_more_and_leaves_no_keys() {
+    let world = World::new().await;
+    world.store.create_project(&project(), "p").await.unwrap();
+    let rows: Vec<_> = (0..200)
+        .map(|number| {
+            serde_json::json!({
+                "project_id": project(), "trace_id": "t", "span_id": format!("s{number:03}"), "name": "chat", "type": "SPAN",
+                "start_time": minute(10), "updated_at": minute(20), "created_at": minute(20), "event_ts": minute(20),
+                "is_deleted": false, "version": minute(20).0.to_string(),
+            })
+        })
+        .collect();
+    world.append("events", &rows, EPOCH);
+    let (ledger, made) = world.receiver("https://ours.example").await;
+    world.tick(minute(70)).await;
+    // The worker dies after its third checkpoint, and the project is deleted before another one takes over.
+    world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
+    let run = world.runs(&made).await.remove(0);
+    let sent = ledger.arrived().len();
+    assert!(sent > 0 && sent < 200, "{sent}");
+    world.store.delete_project(&project()).await.unwrap();
+    world.work(minute(200)).await;
+    assert_eq!(ledger.arrived().len(), sent);
+    assert_eq!(world.runs(&made).await[0].state, RunState::Cancelled);
+    assert!(world.store.sent_keys(&run.id, "events").try_next().await.unwrap().is_none());
 }
 
 #[tokio::test]

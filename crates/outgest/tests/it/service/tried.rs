@@ -1,0 +1,77 @@
+//! The test of a destination, step by step: what works, and who says what is wrong.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::project::{Project, text};
+use crate::servers::s3::S3Server;
+
+/// The names of the steps up to the first that failed, and what it said.
+fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (Vec<String>, Option<String>) {
+    let (options, secrets) = s3.integration("tested");
+    let mut settings = json!({
+        "name": "b", "kind": "s3", "tables": [{"table": "events"}], "options": options, "secrets": secrets,
+    });
+    change(&mut settings);
+    let tested = project.post("integrations/test", &settings).expect(200);
+    assert!(!tested.to_string().contains("hunter2"), "{tested:#}");
+    let mut names = Vec::new();
+    for step in tested["steps"].as_array().unwrap() {
+        names.push(text(&step["name"]).to_owned());
+        if let Some(said) = step["failure"].as_str() {
+            assert_eq!(tested["ok"], false, "{tested:#}");
+            return (names, Some(said.to_owned()));
+        }
+    }
+    assert_eq!(tested["ok"], true, "{tested:#}");
+    (names, None)
+}
+
+const STEPS: [&str; 9] =
+    ["address policy", "dns", "connection", "credentials", "open", "write", "commit", "read back", "delete"];
+
+#[test]
+fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
+    let mut world = World::on_sqlite();
+    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
+    world.project("p", 0);
+    let (_, secret) = world.key("p", "owner");
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    let server = |s3: S3Server| {
+        s3.create_bucket("tested");
+        s3
+    };
+    let upto = |step: &str| &STEPS[..=STEPS.iter().position(|name| *name == step).unwrap()];
+
+    let s3 = server(S3Server::start());
+    assert_eq!(tried(&project, &s3, |_| {}), (STEPS.map(str::to_owned).to_vec(), None));
+    assert_eq!((s3.objects("tested"), s3.uploads("tested")), (vec![], vec![]), "a test leaves nothing");
+
+    let (steps, said) = tried(&project, &s3, |asked| asked["secrets"]["secret_access_key"] = json!("wrong-hunter2"));
+    assert_eq!(steps, upto("credentials"));
+    assert!(said.unwrap().contains("SignatureDoesNotMatch"));
+
+    // The piece of a small file is sent when the file is completed.
+    for (right, step) in [
+        ("CreateMultipartUpload", "open"),
+        ("UploadPart", "commit"),
+        ("CompleteMultipartUpload", "commit"),
+        ("GetObject", "read back"),
+        ("DeleteObjects", "delete"),
+    ] {
+        let s3 = server(S3Server::start_without(right));
+        let (steps, said) = tried(&project, &s3, |_| {});
+        assert_eq!(steps, upto(step), "{right}");
+        assert!(said.as_ref().is_some_and(|said| said.contains(right)), "{right}: {said:?}");
+    }
+    drop(serve);
+    // Nobody may be asked at all.
+    let mut guarded = World { bench: world.bench, variables: Vec::new() };
+    guarded.set("OUTGEST_EGRESS_ALLOW", "10.0.0.0/8");
+    let serve = guarded.serve();
+    let (options, secrets) = s3.integration("tested");
+    let settings = json!({"name": "b", "kind": "s3", "options": options, "secrets": secrets});
+    let refused = serve.project("p", &secret).post("integrations/test", &settings);
+    assert_ne!(refused.status, 200, "an address that may not be reached is refused before anything is tried");
+}
