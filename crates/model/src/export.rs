@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, ByteCount, Cursor, Failure, Fault, FileName, JobId, JobProgress, Micros, Page, PageRequest, ProjectId,
-    RowCount,
+    Actor, ByteCount, Cursor, FailedAttempt, Failure, Fault, FileName, JobId, JobProgress, Micros, Page, PageRequest,
+    ProjectId, RowCount,
 };
 
 /// What somebody asks for, before it is held against tables and formats.
@@ -302,6 +302,9 @@ pub struct Export {
     pub file_name: FileName,
     /// Why the last attempt failed.
     pub failure: Option<Failure>,
+    /// Attempts that failed, the oldest first, also once it is completed; of many the newest
+    /// [`FailedAttempt::KEPT`].
+    pub failed_attempts: Vec<FailedAttempt>,
 }
 
 /// Which exports are listed.

@@ -303,6 +303,22 @@ impl From<&Fault> for Failure {
     }
 }
 
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    /// Which attempt it was, from 1; of work in parts that of the part.
+    pub attempt: u32,
+    /// When it failed.
+    pub at: Micros,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl FailedAttempt {
+    /// So many are kept of a job: the newest.
+    pub const KEPT: usize = 20;
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

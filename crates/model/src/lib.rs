@@ -96,8 +96,8 @@ pub use integration::{
     WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
 };
 pub use job::{
-    Claim, ClaimLimits, Enqueued, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, Lane,
-    Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Unsettled, Wish,
+    Claim, ClaimLimits, Enqueued, FailedAttempt, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore,
+    JobSummary, Lane, Lease, NewJob, NewPart, Outcome, Part, QueueFigures, Task, Unsettled, Wish,
 };
 pub use kind::{Connected, IntegrationKind, KindDescriptor, RawOptions, Takes};
 pub use manifest::{FileReceipt, MANIFEST_VERSION, Manifest, ManifestColumn, ManifestWindow, Published, Receipt};

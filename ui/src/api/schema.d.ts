@@ -1499,6 +1499,8 @@ export interface components {
              * @description When its files are deleted.
              */
             expiresAt: string | null;
+            /** @description Attempts that failed, the oldest first, also once it is completed; of many the newest 20. */
+            failedAttempts: components["schemas"]["FailedAttempt"][];
             failure: components["schemas"]["Failure"] | null;
             /** @description Name of the (first) file. */
             fileName: string;
@@ -1674,6 +1676,21 @@ export interface components {
              */
             limit?: number | null;
             rows?: components["schemas"]["RowsRequest"] | null;
+        };
+        /** @description An attempt that failed. */
+        FailedAttempt: {
+            /**
+             * Format: date-time
+             * @description When it failed.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description Which attempt it was, from 1; of an export in parts that of the part.
+             */
+            attempt: number;
+            /** @description Why. */
+            failure: components["schemas"]["Failure"];
         };
         /** @description Why an attempt failed. */
         Failure: {
@@ -2824,6 +2841,8 @@ export interface components {
             backfill: string | null;
             /** @description Why it was exported. */
             cause: components["schemas"]["RunCause"];
+            /** @description Attempts that failed, the oldest first, also once it is completed; of many the newest 20. */
+            failedAttempts: components["schemas"]["FailedAttempt"][];
             failure: components["schemas"]["Failure"] | null;
             /**
              * Format: date-time

@@ -199,6 +199,7 @@ impl World {
             manifest: None,
             file_name: FileName::new(format!("f{number}.{format}")).unwrap(),
             failure: None,
+            failed_attempts: vec![],
         }
     }
 

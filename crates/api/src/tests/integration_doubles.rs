@@ -51,6 +51,7 @@ fn run(project: &ProjectId, id: &IntegrationId, state: RunState) -> WindowRun {
             message: "access denied".to_owned(),
             hint: None,
         }),
+        failed_attempts: vec![],
     }
 }
 

@@ -246,6 +246,8 @@ pub(crate) struct Export {
     /// Why the last attempt failed.
     #[schema(required)]
     failure: Option<Failure>,
+    /// Attempts that failed, the oldest first, also once it is completed; of many the newest 20.
+    failed_attempts: Vec<FailedAttempt>,
 }
 
 /// How far an export has come.
@@ -314,6 +316,25 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+/// An attempt that failed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FailedAttempt {
+    /// Which attempt it was, from 1; of an export in parts that of the part.
+    attempt: u32,
+    /// When it failed.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Why.
+    failure: Failure,
+}
+
+impl From<model::FailedAttempt> for FailedAttempt {
+    fn from(failed: model::FailedAttempt) -> Self {
+        Self { attempt: failed.attempt, at: instant(failed.at), failure: failed.failure.into() }
+    }
+}
+
 impl From<model::Failure> for Failure {
     fn from(failure: model::Failure) -> Self {
         Self { step: failure.step, code: failure.kind, message: failure.message, hint: failure.hint }
@@ -351,6 +372,7 @@ impl From<model::Export> for Export {
             file_name: export.file_name.last_segment().to_owned(),
             files: export.files.into_iter().enumerate().map(file).collect(),
             failure: export.failure.map(Into::into),
+            failed_attempts: export.failed_attempts.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackfillId, ByteCount, Cursor, Failure, FileName, FileReceipt, IntegrationId, IntegrationTable, JobId, JobProgress,
-    Lane, ManifestColumn, Micros, ProjectId, RowCount, Span, TableDelivery, WindowName,
+    BackfillId, ByteCount, Cursor, FailedAttempt, Failure, FileName, FileReceipt, IntegrationId, IntegrationTable,
+    JobId, JobProgress, Lane, ManifestColumn, Micros, ProjectId, RowCount, Span, TableDelivery, WindowName,
 };
 
 /// Why a window is exported.
@@ -253,6 +253,9 @@ pub struct WindowRun {
     pub found_later: Option<FoundLater>,
     /// Why the last attempt failed.
     pub failure: Option<Failure>,
+    /// Attempts that failed, the oldest first, also once it is completed; of many the newest
+    /// [`FailedAttempt::KEPT`].
+    pub failed_attempts: Vec<FailedAttempt>,
 }
 
 /// Which runs are listed.

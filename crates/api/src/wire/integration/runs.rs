@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::export::{Failure, Progress};
+use super::super::export::{FailedAttempt, Failure, Progress};
 use super::super::instant;
 use crate::problem::{Answer, Problem};
 
@@ -58,6 +58,8 @@ pub(crate) struct WindowRun {
     /// Why the last attempt failed.
     #[schema(required)]
     failure: Option<Failure>,
+    /// Attempts that failed, the oldest first, also once it is completed; of many the newest 20.
+    failed_attempts: Vec<FailedAttempt>,
 }
 
 /// Why a window was exported.
@@ -230,6 +232,7 @@ impl From<model::WindowRun> for WindowRun {
             result: run.result.map(Into::into),
             found_later: run.found_later.map(later),
             failure: run.failure.map(Into::into),
+            failed_attempts: run.failed_attempts.into_iter().map(Into::into).collect(),
         }
     }
 }

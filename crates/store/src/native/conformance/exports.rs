@@ -2,8 +2,8 @@
 
 use futures_util::StreamExt;
 use model::{
-    ExportQuery, ExportState, Failure, FaultKind, Idempotency, JobProgress, Outcome, PageRequest, PageToken, RowCount,
-    Stop, Task,
+    ExportQuery, ExportState, FailedAttempt, Failure, FaultKind, Idempotency, JobProgress, Outcome, PageRequest,
+    PageToken, RowCount, Stop, Task,
 };
 
 use super::leases::checkpoint;
@@ -205,6 +205,34 @@ pub(super) async fn watching_tells_every_change_until_the_end(store: NativeStore
     store.settle(claimed.lease, Outcome::Completed(receipt("f", 1, 1))).await.unwrap();
     assert_eq!(next().await, Some(ExportState::Completed));
     assert_eq!(next().await, None);
+}
+
+pub(super) async fn failed_attempts_are_told_to_the_end(store: NativeStore) {
+    let id = queue(&store, &project()).await;
+    let failure = |attempt: u32| Failure {
+        step: Some("writing".to_owned()),
+        kind: "unavailable".to_owned(),
+        message: format!("no answer {attempt}"),
+        hint: None,
+    };
+    let wait = Duration::from_secs(0);
+    let many = u32::try_from(FailedAttempt::KEPT).unwrap() + 2;
+    for attempt in 1..=many {
+        let claimed = claim(&store, "w").await;
+        store.settle(claimed.lease, Outcome::Retry { failure: failure(attempt), wait }).await.unwrap();
+    }
+    // An attempt that ends with its worker is none that failed.
+    let claimed = claim(&store, "leaving").await;
+    store.settle(claimed.lease, Outcome::HandedOver).await.unwrap();
+    assert_eq!(complete(&store, 10).await, id);
+
+    let told = store.export(&project(), &id).await.unwrap();
+    assert_eq!((told.state, told.failure), (ExportState::Completed, None));
+    let expected: Vec<(u32, Failure)> = (3..=many).map(|attempt| (attempt, failure(attempt))).collect();
+    let kept: Vec<(u32, Failure)> = told.failed_attempts.into_iter().map(|one| (one.attempt, one.failure)).collect();
+    assert_eq!(kept, expected);
+    let listed = store.exports(&project(), &ExportQuery::default(), &PageRequest::first(10)).await.unwrap();
+    assert_eq!(listed.items[0].failed_attempts.len(), FailedAttempt::KEPT);
 }
 
 pub(super) async fn a_failed_export_is_tried_again_from_where_it_stopped(store: NativeStore) {

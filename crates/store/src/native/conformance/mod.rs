@@ -99,6 +99,7 @@ promises! {
     exports::pages_stay_in_step_while_exports_are_added,
     exports::files_made_in_the_same_millisecond_have_names_of_their_own,
     exports::watching_tells_every_change_until_the_end,
+    exports::failed_attempts_are_told_to_the_end,
     exports::a_failed_export_is_tried_again_from_where_it_stopped,
     people::signing_in_needs_the_password_and_is_limited,
     people::sessions_end,

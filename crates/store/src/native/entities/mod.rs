@@ -7,6 +7,7 @@ pub(super) mod backfill;
 pub(super) mod comment;
 pub(super) mod dead_letter;
 pub(super) mod export;
+pub(super) mod failed_attempts;
 pub(super) mod integration;
 pub(super) mod invitation;
 pub(super) mod job;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::no_such_export;
 use crate::native::audit::{actor_of_columns, actor_to_columns};
-use crate::native::entities::{export, job};
+use crate::native::entities::{export, failed_attempts, job};
 use crate::native::json;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, jobs, statement_failed};
@@ -39,6 +39,7 @@ struct JobColumns {
     job_parts_open: Option<i32>,
     job_progress: Option<String>,
     job_failure: Option<String>,
+    job_failed_attempts: Option<String>,
 }
 
 /// An export and its job.
@@ -222,6 +223,7 @@ impl NativeStore {
             manifest: export.manifest.map(FileName::new).transpose()?,
             file_name: FileName::new(export.file_name)?,
             failure,
+            failed_attempts: jobs::read_failed_attempts(job.job_failed_attempts.as_deref())?,
         })
     }
 
@@ -264,7 +266,10 @@ pub(in crate::native) fn with_job() -> Select<export::Entity> {
 /// Visible exports with what is shown of their jobs.
 fn visible() -> Select<export::Entity> {
     use job::Column;
-    let rows = with_job().filter(export::Column::Deleted.eq(false));
+    let mut rows = with_job().filter(export::Column::Deleted.eq(false));
+    let same =
+        Expr::col((export::Entity, export::Column::Id)).equals((failed_attempts::Entity, failed_attempts::Column::Id));
+    QueryTrait::query(&mut rows).join(JoinType::LeftJoin, failed_attempts::Entity, same);
     rows.column_as(Column::State, "job_state")
         .column_as(Column::Spec, "job_spec")
         .column_as(Column::DueAt, "job_due_at")
@@ -275,6 +280,7 @@ fn visible() -> Select<export::Entity> {
         .column_as(Column::PartsOpen, "job_parts_open")
         .column_as(Column::Progress, "job_progress")
         .column_as(Column::Failure, "job_failure")
+        .column_as(failed_attempts::Column::Attempts, "job_failed_attempts")
 }
 
 fn in_state(state: ExportState, now: Micros) -> Condition {

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use super::no_such_integration;
-use super::rows::{ACTIVE, to_integration, to_run};
+use super::rows::{ACTIVE, to_integration};
 use crate::native::entities::{backfill, integration, window_run};
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, statement_failed};
@@ -87,7 +87,7 @@ impl NativeStore {
             .one(&self.database)
             .await
             .map_err(failed())?;
-        let last_run = last.map(|last| to_run(last, None)).transpose()?;
+        let last_run = self.with_jobs(last.into_iter().collect()).await?.pop();
         let backfills = backfill::Entity::find()
             .filter(backfill::Column::IntegrationId.eq(row.id.as_str()))
             .filter(backfill::Column::State.eq(BackfillState::Running.as_str()))

@@ -1,8 +1,9 @@
 //! Rows of integrations as the model knows them.
 
 use model::{
-    Backfill, BackfillCause, BackfillId, BackfillOrder, BackfillState, BackfillWindows, DuePlan, Fault, Integration,
-    IntegrationId, JobId, JobProgress, JobState, Micros, ProjectId, RunCause, RunState, Span, WindowName, WindowRun,
+    Backfill, BackfillCause, BackfillId, BackfillOrder, BackfillState, BackfillWindows, DuePlan, FailedAttempt, Fault,
+    Integration, IntegrationId, JobId, JobProgress, JobState, Micros, ProjectId, RunCause, RunState, Span, WindowName,
+    WindowRun,
 };
 use sea_orm::FromQueryResult;
 
@@ -78,7 +79,11 @@ pub(super) fn span_of(row: &window_run::Model) -> Span {
 }
 
 /// A run and, while it is active, its job.
-pub(super) fn to_run(row: window_run::Model, job: Option<&JobOfRun>) -> Result<WindowRun, Fault> {
+pub(super) fn to_run(
+    row: window_run::Model,
+    job: Option<&JobOfRun>,
+    failed_attempts: Vec<FailedAttempt>,
+) -> Result<WindowRun, Fault> {
     let name = WindowName { span: span_of(&row), on_grid: row.on_grid, revision: small(row.revision) };
     let result = json::of_text_or_none::<model::WindowResult>("the result of a run", row.result.as_deref())?;
     let mut run = WindowRun {
@@ -98,6 +103,7 @@ pub(super) fn to_run(row: window_run::Model, job: Option<&JobOfRun>) -> Result<W
         result,
         found_later: json::of_text_or_none("what was found out about a run", row.found_later.as_deref())?,
         failure: failure_of(row.failure.as_deref())?,
+        failed_attempts,
     };
     if row.state != ACTIVE {
         run.state = RunState::of_name(&row.state).ok_or_else(|| unknown("the state", &row.state))?;

@@ -12,6 +12,7 @@ use sea_orm::{
 use super::rows::{ACTIVE, JobOfRun, to_run};
 use super::{no_such_integration, no_such_run};
 use crate::native::entities::{integration, job, window_run};
+use crate::native::jobs::failed_attempts_of;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, statement_failed};
 
@@ -127,7 +128,8 @@ impl NativeStore {
         self.with_jobs(rows).await
     }
 
-    async fn with_jobs(&self, rows: Vec<window_run::Model>) -> Result<Vec<WindowRun>, Fault> {
+    /// Runs with what their jobs say while they are active, and with the attempts that failed.
+    pub(super) async fn with_jobs(&self, rows: Vec<window_run::Model>) -> Result<Vec<WindowRun>, Fault> {
         let active: Vec<&str> = rows.iter().filter(|row| row.state == ACTIVE).map(|row| row.id.as_str()).collect();
         let mut jobs = HashMap::new();
         if !active.is_empty() {
@@ -149,10 +151,12 @@ impl NativeStore {
                 .map_err(statement_failed("read the jobs of runs"))?;
             jobs.extend(found.into_iter().map(|job| (job.id.clone(), job)));
         }
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let mut failed = failed_attempts_of(&self.database, &ids).await?;
         rows.into_iter()
             .map(|row| {
-                let job = jobs.get(&row.id);
-                to_run(row, job)
+                let (job, failed) = (jobs.get(&row.id), failed.remove(&row.id));
+                to_run(row, job, failed.unwrap_or_default())
             })
             .collect()
     }
@@ -177,7 +181,7 @@ impl NativeStore {
             .one(&self.database)
             .await
             .map_err(statement_failed("read the run before"))?;
-        row.map(|row| to_run(row, None)).transpose()
+        Ok(self.with_jobs(row.into_iter().collect()).await?.pop())
     }
 
     pub(super) async fn covered(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault> {

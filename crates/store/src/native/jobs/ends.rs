@@ -11,6 +11,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Set,
 };
 
+use super::failed;
 use super::rows::{kind_of, progress_of, state_of};
 use crate::native::entities::{export, job};
 use crate::native::{NativeStore, json, statement_failed};
@@ -102,7 +103,10 @@ pub(super) async fn fail(
     now: Micros,
 ) -> Result<(), Fault> {
     let failed = || statement_failed("fail the job");
-    let Some(parent) = row.parent_id.clone() else { return fail_whole(store, tx, row, failure, now).await };
+    let Some(parent) = row.parent_id.clone() else {
+        failed::note(tx, &row, failure, now).await?;
+        return fail_whole(store, tx, row, failure, now).await;
+    };
     let text = json::to_text(failure)?;
     let mut part: job::ActiveModel = row.clone().into();
     end_as_failed(&mut part, text, now);
@@ -120,7 +124,10 @@ pub(super) async fn fail(
         .await
         .map_err(failed())?;
     match lock(tx, &parent).await? {
-        Some(whole) if state_of(&whole.state)? == JobState::Running => fail_whole(store, tx, whole, failure, now).await,
+        Some(whole) if state_of(&whole.state)? == JobState::Running => {
+            failed::note(tx, &row, failure, now).await?;
+            fail_whole(store, tx, whole, failure, now).await
+        }
         _ => Ok(()),
     }
 }
@@ -220,7 +227,11 @@ async fn hurry(tx: &impl ConnectionTrait, parent: &str, now: Micros) -> Result<(
 /// Forgets an export and its jobs.
 pub(in crate::native) async fn remove_rows(tx: &impl ConnectionTrait, id: &str) -> Result<(), Fault> {
     let failed = || statement_failed("forget the export");
-    export::Entity::delete_by_id(id).exec(tx).await.map_err(failed())?;
+    let exports = export::Entity::delete_by_id(id).exec(tx).await.map_err(failed())?;
+    // The run of a window outlives its job.
+    if exports.rows_affected > 0 {
+        failed::forget(tx, id).await?;
+    }
     job::Entity::delete_many().filter(job::Column::ParentId.eq(id)).exec(tx).await.map_err(failed())?;
     job::Entity::delete_by_id(id).exec(tx).await.map_err(failed())?;
     Ok(())

@@ -16,6 +16,7 @@ mod claim;
 mod control;
 mod ends;
 mod enqueue;
+mod failed;
 mod lease;
 mod list;
 mod rows;
@@ -35,6 +36,7 @@ use super::NativeStore;
 pub(super) use control::{cancel, discard, requeue};
 pub(super) use ends::remove_rows;
 pub(super) use enqueue::{NewRow, insert, new_row};
+pub(super) use failed::{failed_attempts_of, read as read_failed_attempts};
 pub(super) use lease::held;
 pub(super) use rows::{failure_of, progress_of, state_of};
 

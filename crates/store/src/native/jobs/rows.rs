@@ -121,6 +121,6 @@ pub(in crate::native) fn failure_of(text: Option<&str>) -> Result<Option<Failure
     json::of_text_or_none("the failure of a job", text)
 }
 
-fn small(column: i32) -> u32 {
+pub(super) fn small(column: i32) -> u32 {
     u32::try_from(column).unwrap_or_default()
 }

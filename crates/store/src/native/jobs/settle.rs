@@ -5,6 +5,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, Set};
 
 use super::ends::{clean, complete, fail, lock_with_parent};
 use super::enqueue::{NewRow, insert};
+use super::failed;
 use super::rows::state_of;
 use super::{lease_lost, no_such_job};
 use crate::native::entities::job;
@@ -35,6 +36,9 @@ impl NativeStore {
             (Outcome::Failed(failure), JobState::Running) => fail(self, &change.tx, row, &failure, now).await?,
             (Outcome::Split(parts), JobState::Running) => split(&change.tx, row, parts, now).await?,
             (Outcome::Retry { failure, wait }, _) => {
+                if state == JobState::Running {
+                    failed::note(&change.tx, &row, &failure, now).await?;
+                }
                 let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
                 again(&change.tx, row, state, Some(failure), now.0.saturating_add(wait)).await?;
             }

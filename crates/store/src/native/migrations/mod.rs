@@ -6,6 +6,7 @@ mod m0003_prices;
 mod m0004_notices;
 mod m0005_integrations;
 mod m0006_sent_keys;
+mod m0007_failed_attempts;
 
 use sea_orm_migration::prelude::*;
 
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_notices::Step),
             Box::new(m0005_integrations::Step),
             Box::new(m0006_sent_keys::Step),
+            Box::new(m0007_failed_attempts::Step),
         ]
     }
 }
