@@ -1,12 +1,13 @@
 import type { ReactNode } from "react";
 
+import type { Schemas } from "../api/client";
 import { Icon, type IconName } from "../parts/icons";
 import type { Tone } from "../parts/state";
 import { Time } from "../parts/time";
 import { words } from "../words";
 import type { Export } from "./live";
 
-interface Step {
+export interface Step {
   tone: Tone;
   icon: IconName;
   what: string;
@@ -14,12 +15,17 @@ interface Step {
   more?: ReactNode;
 }
 
-/** What happened to an export, in order: asked, taken, failed and why, done, what comes next. */
+/** What happened to an export, in order: asked, taken, every attempt that failed and why, done, what comes next. */
 export function Story({ known, who }: { known: Export; who: string }) {
+  return <Steps steps={stepsOf(known, who)} />;
+}
+
+/** What happened, in order. */
+export function Steps({ steps }: { steps: Step[] }) {
   return (
     <ol className="story">
-      {stepsOf(known, who).map((step) => (
-        <li key={step.what} data-tone={step.tone}>
+      {steps.map((step, index) => (
+        <li key={index} data-tone={step.tone}>
           <Icon name={step.icon} className={step.icon === "running" ? "spin" : ""} />
           <div>
             <div className="story-line">
@@ -41,21 +47,32 @@ export function Story({ known, who }: { known: Export; who: string }) {
 function stepsOf(known: Export, who: string): Step[] {
   const text = words.exports.sheet;
   const steps: Step[] = [{ tone: "idle", icon: "user", what: text.asked(who), at: known.createdAt }];
-  if (known.startedAt) {
-    const what = known.attempts > 1 ? text.startedAgain(known.attempts) : text.started;
-    steps.push({ tone: "idle", icon: "play", what, at: known.startedAt });
-  }
-  if (known.failure && known.state !== "completed") {
-    steps.push({
-      tone: "failed",
-      icon: "failed",
-      what: text.failedAt(known.failure.step),
-      at: known.state === "failed" ? known.finishedAt : null,
-      more: <Failure known={known} />,
-    });
-  }
-  steps.push(...endOf(known));
-  return steps;
+  if (known.startedAt) steps.push({ tone: "idle", icon: "play", what: text.started, at: known.startedAt });
+  steps.push(...failuresOf(known.failedAttempts), ...againOf(known, text.startedAgain(known.attempts)));
+  return [...steps, ...endOf(known)];
+}
+
+/** Every attempt that failed, with their words and ours. */
+export function failuresOf(attempts: readonly Schemas["FailedAttempt"][]): Step[] {
+  return attempts.map(({ attempt, at, failure }) => ({
+    tone: "failed",
+    icon: "failed",
+    what: words.exports.sheet.failedAt(attempt, failure.step),
+    at,
+    more: (
+      <div className="story-failure">
+        <p className="mono">{failure.message}</p>
+        {failure.hint && <p>{failure.hint}</p>}
+        <p className="faint mono">{failure.code}</p>
+      </div>
+    ),
+  }));
+}
+
+/** The attempt that came after those that failed, if one did. */
+export function againOf(known: Pick<Export, "attempts" | "failedAttempts">, what: string): Step[] {
+  const failed = known.failedAttempts.at(-1);
+  return failed && known.attempts > failed.attempt ? [{ tone: "idle", icon: "play", what, at: null }] : [];
 }
 
 function endOf(known: Export): Step[] {
@@ -84,16 +101,4 @@ function endOf(known: Export): Step[] {
       ];
     }
   }
-}
-
-/** Their words, then ours. */
-function Failure({ known }: { known: Export }) {
-  const failure = known.failure!;
-  return (
-    <div className="story-failure">
-      <p className="mono">{failure.message}</p>
-      {failure.hint && <p>{failure.hint}</p>}
-      <p className="faint mono">{failure.code}</p>
-    </div>
-  );
 }

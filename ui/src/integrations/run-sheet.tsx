@@ -1,13 +1,11 @@
-import type { ReactNode } from "react";
-
 import { problemOf } from "../api/problem";
+import { againOf, failuresOf, Steps, type Step } from "../exports/story";
 import { bytes, count } from "../format/numbers";
 import { Copyable } from "../parts/copy";
 import { Face, Failed, Note, SkeletonLines } from "../parts/faces";
-import { Icon, type IconName } from "../parts/icons";
 import { Sheet } from "../parts/sheet";
-import { Progress, type Tone } from "../parts/state";
-import { Time, useNow } from "../parts/time";
+import { Progress } from "../parts/state";
+import { useNow } from "../parts/time";
 import { words } from "../words";
 import type { WindowRun } from "./calls";
 import { RunStateOf, windowWords } from "./looks";
@@ -59,30 +57,7 @@ function Content({ run }: { run: WindowRun }) {
           {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}
         </Note>
       ))}
-      <ol className="story">
-        <Step icon="clock" tone="idle" what={text.planned} at={run.plannedAt} />
-        {run.startedAt && <Step icon="play" tone="idle" what={run.attempts > 1 ? text.attempt(run.attempts) : text.started} at={run.startedAt} />}
-        {run.failure && run.state !== "completed" && (
-          <Step icon="failed" tone="failed" what={text.failed(run.failure.step)} at={run.state === "failed" ? run.finishedAt : null}>
-            <div className="story-failure">
-              <p className="mono">{run.failure.message}</p>
-              {run.failure.hint && <p>{run.failure.hint}</p>}
-              <p className="faint mono">{run.failure.code}</p>
-            </div>
-          </Step>
-        )}
-        {run.retryAt && <Step icon="clock" tone="attention" what={text.retryAt} at={run.retryAt} />}
-        {run.result && <Step icon="check" tone="ok" what={text.completed(run.result.rows, run.result.bytes)} at={run.finishedAt} />}
-        {run.state === "cancelled" && <Step icon="cross" tone="idle" what={text.cancelled} at={run.finishedAt} />}
-        {run.foundLater && (
-          <Step
-            icon={run.foundLater.missingRows === 0 ? "check" : "warning"}
-            tone={run.foundLater.missingRows === 0 ? "ok" : "attention"}
-            what={text.foundLater(run.foundLater.missingRows, run.foundLater.supersededRows)}
-            at={run.foundLater.at}
-          />
-        )}
-      </ol>
+      <Steps steps={stepsOf(run)} />
       {run.result && run.result.deliveries.length > 0 && <Deliveries deliveries={run.result.deliveries} />}
       {run.result && run.result.files.length > 0 && (
         <section>
@@ -156,21 +131,26 @@ function Deliveries({ deliveries }: { deliveries: NonNullable<WindowRun["result"
   );
 }
 
-function Step({ icon, tone, what, at, children }: { icon: IconName; tone: Tone; what: string; at: string | null; children?: ReactNode }) {
-  return (
-    <li data-tone={tone}>
-      <Icon name={icon} />
-      <div>
-        <div className="story-line">
-          <span>{what}</span>
-          {at && (
-            <span className="muted">
-              <Time at={at} />
-            </span>
-          )}
-        </div>
-        {children}
-      </div>
-    </li>
-  );
+/** What happened to a window, in order: planned, taken, every attempt that failed and why, done, compared. */
+function stepsOf(run: WindowRun): Step[] {
+  const text = words.integrations.runs;
+  const { result, foundLater, failedAttempts } = run;
+  const steps: (Step | null)[] = [
+    { tone: "idle", icon: "clock", what: text.planned, at: run.plannedAt },
+    run.startedAt ? { tone: "idle", icon: "play", what: text.started, at: run.startedAt } : null,
+    ...failuresOf(failedAttempts),
+    ...againOf(run, text.attempt(run.attempts)),
+    run.retryAt ? { tone: "attention", icon: "clock", what: text.retryAt, at: run.retryAt } : null,
+    result ? { tone: "ok", icon: "check", what: text.completed(result.rows, result.bytes), at: run.finishedAt } : null,
+    run.state === "cancelled" ? { tone: "idle", icon: "cross", what: text.cancelled, at: run.finishedAt } : null,
+    foundLater
+      ? {
+          tone: foundLater.missingRows === 0 ? "ok" : "attention",
+          icon: foundLater.missingRows === 0 ? "check" : "warning",
+          what: text.foundLater(foundLater.missingRows, foundLater.supersededRows),
+          at: foundLater.at,
+        }
+      : null,
+  ];
+  return steps.filter((step) => step !== null);
 }

@@ -108,7 +108,7 @@ export const exports = {
     asked: (who: string) => `Asked by ${who}`,
     started: "A worker took it",
     startedAgain: (attempts: number) => `A worker took it, attempt ${count(attempts)}`,
-    failedAt: (step: string | null) => (step ? `Failed while ${step}` : "Failed"),
+    failedAt: (attempt: number, step: string | null) => `Attempt ${count(attempt)} failed${step ? ` while ${step}` : ""}`,
     completed: (rows: number, size: number) => `Completed: ${count(rows)} ${rows === 1 ? "row" : "rows"}, ${bytes(size)}`,
     cancelled: "Cancelled; no further byte was written",
     cleanup: "What was written is being removed",

@@ -152,7 +152,6 @@ export const integrations = {
     started: "A worker took it",
     attempt: (attempts: number) => `A worker took it, attempt ${count(attempts)}`,
     retryAt: "It is tried again",
-    failed: (step: string | null) => (step ? `Failed while ${step}` : "Failed"),
     completed: (rows: number, size: number) => `Exported: ${count(rows)} ${rows === 1 ? "row" : "rows"}, ${bytes(size)}`,
     cancelled: "Cancelled",
     foundLater: (missing: number, superseded: number) =>

@@ -197,8 +197,11 @@ describe("an export that fails", () => {
     const story = sheet.locator(".story-failure");
     await story.getByText("User outgest-test may not write here").waitFor();
     expect(await story.locator("p").count()).toBe(3);
-    await sheet.getByText(/^Failed while /).waitFor();
+    await sheet.getByText(/^Attempt 1 failed while /).waitFor();
     await sheet.getByRole("button", { name: "Retry" }).click();
-    await sheet.getByText(/attempt 2/).waitFor();
+    // The story keeps what failed before.
+    await sheet.getByText(/^Attempt 2 failed while /).waitFor();
+    await sheet.getByText(/^Attempt 1 failed while /).waitFor();
+    expect(await story.count()).toBe(2);
   });
 });
