@@ -114,7 +114,7 @@ pub use schedule::{Cadence, RawSchedule, Schedule, Span};
 pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};
 pub use source::{
-    DeletedRows, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column,
+    DeletedRows, End, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column,
 };
 pub use stop::{Stop, StopReason};
 pub use table::{

@@ -145,15 +145,32 @@ pub trait Reading: Send + Sync {
     /// Cuts what is left after `after` into slices, first rows first, without reading payloads.
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault>;
 
-    /// The time of the row behind the first `rows`, of stored versions and whatever the filter: a read of a
-    /// window that begins there finds about so many. `None` where there are not so many, or where this source
-    /// reads the first rows of a long window for as little as those of a short one.
-    async fn time_after(&self, _rows: RowCount) -> Result<Option<Micros>, Fault> {
+    /// A part at an end of a range that this source looks through at once for so many rows: the longer, the more
+    /// such parts were looked through `before`, and the whole range where no part of it is worth while. `None` where
+    /// it finds a few rows of a slice for no less than by reading the slice until there are enough.
+    async fn part(
+        &self,
+        _range: &KeyRange,
+        _end: End,
+        _rows: RowCount,
+        _before: u32,
+    ) -> Result<Option<KeyRange>, Fault> {
         Ok(None)
     }
 
     /// Reads the rows of a range in order. The stream ends with the first fault, and soon after `stop`.
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>>;
+
+    /// Reads so many rows at an end of a range, in order. It may read others of the range too.
+    fn few(
+        self: Arc<Self>,
+        range: KeyRange,
+        _end: End,
+        _rows: RowCount,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.read(range, stop)
+    }
 
     /// Reads the rows of a range for counting: in any order, and of the key columns only the time is
     /// certain to be there, behind the requested columns. Cheaper than [`Reading::read`] where a source
@@ -185,6 +202,15 @@ pub trait Reading: Send + Sync {
 
     /// Ends the reading on the source's side and waits for it. Dropping alone cannot.
     async fn close(&self) -> Result<(), Fault>;
+}
+
+/// An end of a range of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where the first rows of the order are: the newest.
+    First,
+    /// Where the last ones are.
+    Last,
 }
 
 /// Columns that every batch carries behind the requested ones; the pipeline removes them before

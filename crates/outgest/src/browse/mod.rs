@@ -12,6 +12,7 @@ mod counts;
 mod open;
 mod over_time;
 mod page;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod token;

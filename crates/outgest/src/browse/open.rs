@@ -6,8 +6,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use model::{
-    Bound, BrowseBounds, ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Plan, ReadRequest, Reading, RowCount,
-    Source, Stop, StopReason, Window,
+    Bound, BrowseBounds, ByteCount, End, Fault, FaultKind, KeyRange, OrderKey, Plan, ReadRequest, Reading, RowCount,
+    Source, Stop, StopReason,
 };
 use tokio::time::Instant;
 
@@ -48,34 +48,26 @@ impl Open {
         in_time(self.until, self.reading.plan(after)).await
     }
 
-    /// The time of the row behind so many first ones, where the source reads a window that begins there for less.
-    pub(super) async fn time_after(&self, rows: RowCount) -> Result<Option<Micros>, Fault> {
-        in_time(self.until, self.reading.time_after(rows)).await
-    }
-
-    /// The same read of a shorter window, within what is left of the bounds.
-    pub(super) async fn of_window(
+    /// The part of a range that the source looks through next for so many rows at an end of it.
+    pub(super) async fn part(
         &self,
-        source: &dyn Source,
-        request: &ReadRequest,
-        window: Window,
-    ) -> Result<Self, Fault> {
-        let reading = in_time(self.until, source.prepare(ReadRequest { window, ..request.clone() })).await?;
-        Ok(Self { reading, stop: Stop::new(), until: self.until, bytes_left: self.bytes_left })
+        range: &KeyRange,
+        end: End,
+        rows: RowCount,
+        before: u32,
+    ) -> Result<Option<KeyRange>, Fault> {
+        in_time(self.until, self.reading.part(range, end, rows, before)).await
     }
 
-    /// What a read of a shorter window has taken is no longer there for others.
-    pub(super) fn spent_by(&mut self, part: &Self) {
-        self.bytes_left = part.bytes_left;
-    }
-
-    /// Hands the batches of a range to `take` until it has enough or a bound is met.
-    pub(super) async fn read(
+    /// Hands batches with so many rows at an end of a range to `take` until it has enough or a bound is met.
+    pub(super) async fn few(
         &mut self,
         range: KeyRange,
+        end: End,
+        rows: usize,
         take: impl FnMut(RecordBatch) -> Result<More, Fault>,
     ) -> Result<Ended, Fault> {
-        let batches = Arc::clone(&self.reading).read(range, self.stop.clone());
+        let batches = Arc::clone(&self.reading).few(range, end, RowCount::from(rows), self.stop.clone());
         self.follow(batches, take).await
     }
 

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 
 use arrow_array::RecordBatch;
 use model::{
-    Bound, BrowseBounds, ColumnSelection, CompareOp, Cursor, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey,
-    PAGE_ITEMS_MAX, PageRequest, ProjectId, ReadRequest, RowCount, RowKey, RowPage, RowsAsk, Selection, ShownCells,
-    ShownRow, Source, TableSpec, Window, select,
+    Bound, BrowseBounds, ColumnSelection, CompareOp, Cursor, End, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey,
+    PAGE_ITEMS_MAX, PageRequest, ProjectId, RowKey, RowPage, RowsAsk, Selection, ShownCells, ShownRow, TableSpec,
+    Window, select,
 };
 
 use super::SourceBrowse;
 use super::asked::Asked;
 use super::cells::{Cells, order_key};
 use super::open::{Ended, More, Open};
+use super::parts::Parts;
 use super::token::{From, read_row_key};
 
 /// Rows of a page before they are printed, in order.
@@ -46,8 +47,8 @@ pub(super) async fn rows(
     let cells =
         Cells::new(&request, open.reading.as_ref(), &browse.looked_up, &selection, shown.characters_max).await?;
     let found = match &from {
-        None => older(browse.source.as_ref(), &mut open, &request, None, wanted).await?,
-        Some(From::Older(key)) => older(browse.source.as_ref(), &mut open, &request, Some(key), wanted).await?,
+        None => older(&mut open, None, wanted).await?,
+        Some(From::Older(key)) => older(&mut open, Some(key), wanted).await?,
         Some(From::Newer(key)) => newer(&mut open, key, wanted).await?,
     };
     let mut rows = Vec::with_capacity(wanted);
@@ -91,121 +92,61 @@ fn narrow(window: &mut Window, cursor: Cursor, from: Option<&From>) -> bool {
     !matches!((window.from, window.to), (Some(from), Some(to)) if from >= to)
 }
 
-/// After how many stored rows a first stretch and a second one end; the third has no end. Where every row passes
-/// the first fills a page.
-const STRETCHES: [RowCount; 2] = [RowCount(500), RowCount(16_000)];
-/// The same where a filter lets some rows pass.
-const FILTERED_STRETCHES: [RowCount; 2] = [RowCount(4_000), RowCount(64_000)];
-
-/// The first rows from a position on. Where the source reads a short window for less than a long one, they are
-/// looked for in longer and longer stretches of it.
-async fn older(
-    source: &dyn Source,
-    whole: &mut Open,
-    request: &ReadRequest,
-    start: Option<&OrderKey>,
-    wanted: usize,
-) -> Result<Found, Fault> {
+/// The first rows from a position on.
+async fn older(open: &mut Open, start: Option<&OrderKey>, wanted: usize) -> Result<Found, Fault> {
     let mut found = Found { batches: VecDeque::new(), older: None, newer: start.cloned(), stopped: None };
-    let mut seen_to: Option<Micros> = None;
-    let reaches = if request.filter.is_some() { FILTERED_STRETCHES } else { STRETCHES };
-    for reach in reaches.map(Some).into_iter().chain([None]) {
-        let begin = match (reach, request.cursor) {
-            (Some(reach), Cursor::StartTime) => whole.time_after(reach).await?,
-            _ => None,
-        };
-        // So many rows start together that the stretch would be empty.
-        if begin.is_some() && seen_to.is_some_and(|seen| begin >= Some(seen)) {
-            continue;
-        }
-        let stretch = Stretch { start, seen_to, is_last: begin.is_none() };
-        let is_done = if begin.is_none() && seen_to.is_none() {
-            stretch.fill(whole, &mut found, wanted).await?
-        } else {
-            let window = Window { from: begin.or(request.window.from), to: seen_to.or(request.window.to) };
-            let mut part = whole.of_window(source, request, window).await?;
-            let is_done = stretch.fill(&mut part, &mut found, wanted).await?;
-            whole.spent_by(&part);
-            is_done
-        };
-        if is_done {
-            break;
-        }
-        seen_to = begin;
-    }
-    if start.is_none() {
-        found.newer = None;
-    }
-    Ok(found)
-}
-
-/// A part of what may be looked through for a page.
-struct Stretch<'a> {
-    /// Where the page starts.
-    start: Option<&'a OrderKey>,
-    /// Rows from this time on have been looked at before.
-    seen_to: Option<Micros>,
-    /// Whether nothing is older.
-    is_last: bool,
-}
-
-impl Stretch<'_> {
-    /// Adds the first rows of a read until the page is full. True where nothing more is to be looked at.
-    async fn fill(&self, open: &mut Open, found: &mut Found, wanted: usize) -> Result<bool, Fault> {
-        let mut rows = found.batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-        for slice in open.plan(None).await?.slices {
-            let Some(range) = from_on(slice.range, self.start) else { continue };
-            let (begin, is_last) = (range.from.clone(), range.to.is_none() && self.is_last);
-            let ended = open
-                .read(range, |batch| {
-                    // One row more than the page has says that another page follows.
-                    let batch = batch.slice(0, batch.num_rows().min(wanted + 1 - rows));
-                    rows += batch.num_rows();
-                    found.batches.push_back(batch);
-                    Ok(if rows > wanted { More::No } else { More::Yes })
-                })
-                .await?;
-            match ended {
-                // Full to the row: whether another follows is not worth looking through everything else.
-                Ended::Seen if rows == wanted && !is_last => {
-                    found.older = last_key(&found.batches)?.map(|last| last.successor());
-                    return Ok(true);
+    let mut rows = 0;
+    // One row more than the page has says that another page follows.
+    let mut parts = Parts::of(KeyRange { from: start.cloned(), to: None }, End::First, wanted + 1);
+    while let Some(part) = parts.next(open).await? {
+        let (begin, is_last) = (part.from.clone(), part.to.is_none());
+        let ended = open
+            .few(part, End::First, wanted + 1 - rows, |batch| {
+                let batch = batch.slice(0, batch.num_rows().min(wanted + 1 - rows));
+                rows += batch.num_rows();
+                found.batches.push_back(batch);
+                Ok(if rows > wanted { More::No } else { More::Yes })
+            })
+            .await?;
+        match ended {
+            // Full to the row: whether another follows is not worth looking through everything else.
+            Ended::Seen if rows == wanted && !is_last => {
+                found.older = last_key(&found.batches)?.map(|last| last.successor());
+                break;
+            }
+            Ended::Seen => {}
+            Ended::Enough => {
+                let (last, kept) = split_last(&mut found.batches)?;
+                found.batches.extend(kept);
+                found.older = Some(last);
+                break;
+            }
+            Ended::At(bound) => {
+                found.stopped = Some(bound);
+                // Rows that were found are not looked for again, parts that had none neither.
+                let last = last_key(&found.batches)?.map(|last| last.successor());
+                found.older = [last, begin].into_iter().flatten().max();
+                if found.older.is_none() || found.older.as_ref() == start {
+                    return Err(no_progress(bound));
                 }
-                Ended::Seen => {}
-                Ended::Enough => {
-                    let (last, kept) = split_last(&mut found.batches)?;
-                    found.batches.extend(kept);
-                    found.older = Some(last);
-                    return Ok(true);
-                }
-                Ended::At(bound) => {
-                    found.stopped = Some(bound);
-                    // Rows that were found are not looked for again, slices that had none neither.
-                    let last = last_key(&found.batches)?.map(|last| last.successor());
-                    let seen = self.seen_to.map(|seen| OrderKey::at(Micros(seen.0.saturating_sub(1))));
-                    found.older = [last, begin, seen].into_iter().flatten().max();
-                    if found.older.is_none() || found.older.as_ref() == self.start {
-                        return Err(no_progress(bound));
-                    }
-                    return Ok(true);
-                }
+                break;
             }
         }
-        Ok(self.is_last)
     }
+    Ok(found)
 }
 
 /// The last rows before a position.
 async fn newer(open: &mut Open, end: &OrderKey, wanted: usize) -> Result<Found, Fault> {
     let mut found = Found { batches: VecDeque::new(), older: Some(end.clone()), newer: None, stopped: None };
     let mut rows = 0;
-    for slice in open.plan(None).await?.slices.into_iter().rev() {
-        let Some(range) = before(slice.range, end) else { continue };
-        let (is_first, finish) = (range.from.is_none(), range.to.clone());
+    let mut parts = Parts::of(KeyRange { from: None, to: Some(end.clone()) }, End::Last, wanted + 1);
+    while let Some(part) = parts.next(open).await? {
+        let (is_first, finish) = (part.from.is_none(), part.to.clone());
         let mut here: VecDeque<RecordBatch> = VecDeque::new();
         let mut count = 0;
         let ended = open
-            .read(range, |batch| {
+            .few(part, End::Last, wanted + 1 - rows, |batch| {
                 count += batch.num_rows();
                 here.push_back(batch);
                 // What can no longer be among the last rows is let go.
@@ -219,7 +160,7 @@ async fn newer(open: &mut Open, end: &OrderKey, wanted: usize) -> Result<Found, 
             })
             .await?;
         if let Ended::At(bound) = ended {
-            // The last rows of this slice were not seen: the search goes on before the slices that were.
+            // The last rows of this part were not seen: the search goes on before the parts that were.
             found.stopped = Some(bound);
             found.newer = [first_key(&found.batches)?, finish].into_iter().flatten().min();
             if found.newer.as_ref().is_none_or(|position| position == end) {
@@ -251,31 +192,6 @@ fn no_progress(bound: Bound) -> Fault {
         Bound::Bytes => (FaultKind::TooLarge { limit: None }, "the rows are too large to look at"),
     };
     Fault::new(kind, message).hint("ask for a shorter time range, or for fewer columns")
-}
-
-/// The part of a range from a position on.
-fn from_on(range: KeyRange, start: Option<&OrderKey>) -> Option<KeyRange> {
-    let Some(start) = start else { return Some(range) };
-    if range.to.as_ref().is_some_and(|to| to <= start) {
-        return None;
-    }
-    let from = match range.from {
-        Some(from) if from > *start => from,
-        _ => start.clone(),
-    };
-    Some(KeyRange { from: Some(from), to: range.to })
-}
-
-/// The part of a range before a position.
-fn before(range: KeyRange, end: &OrderKey) -> Option<KeyRange> {
-    if range.from.as_ref().is_some_and(|from| from >= end) {
-        return None;
-    }
-    let to = match range.to {
-        Some(to) if to < *end => to,
-        _ => end.clone(),
-    };
-    Some(KeyRange { from: range.from, to: Some(to) })
 }
 
 /// Takes the last row away, which begins the next page: its key, and what is left of its batch.
@@ -330,7 +246,7 @@ pub(super) async fn row(
         let request = asked.request(selection.columns.clone());
         let mut open = Open::new(browse.source.as_ref(), request.clone(), bounds).await?;
         let cells = Cells::new(&request, open.reading.as_ref(), &browse.looked_up, &selection, None).await?;
-        let found = older(browse.source.as_ref(), &mut open, &request, None, 1).await?;
+        let found = older(&mut open, None, 1).await?;
         if let Some(batch) = found.batches.into_iter().find(|batch| batch.num_rows() > 0) {
             let mut rows = cells.print(batch.slice(0, 1)).await?;
             return Ok(rows.pop());

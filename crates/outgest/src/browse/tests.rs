@@ -1,15 +1,18 @@
-//! Pages over a source that reads short windows for less hold what pages over one read of everything hold.
+//! Pages over a source that looks through parts for a few rows hold what pages over one read of everything hold.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use model::{
-    Browse, BrowseBounds, Cursor, Fault, KeyRange, Micros, ModelPrices, OrderKey, PageRequest, PageToken, Plan,
+    Browse, BrowseBounds, Cursor, End, Fault, KeyRange, Micros, ModelPrices, OrderKey, PageRequest, PageToken, Plan,
     PriceLookup, ProjectId, ReadRequest, Reading, RowCount, RowsAsk, ScoreLookup, ShownCells, Snapshot, Source,
     SourceCapabilities, Stop, TableSpec,
 };
@@ -23,17 +26,20 @@ const NOW: Micros = Micros(1_800_000_000_000_000);
 /// Rows of the source, of which two each start together.
 const ROWS: i64 = 60;
 
-/// Rows in memory, of which short windows are said to be cheaper, and how many reads were prepared.
+/// Rows in memory that are looked through in short parts, and how many parts there were.
 struct Narrow {
     rows: MemorySource,
-    prepared: Arc<AtomicUsize>,
+    parts: Arc<AtomicUsize>,
 }
 
-struct NarrowReading(Arc<dyn Reading>);
+struct NarrowReading {
+    rows: Arc<dyn Reading>,
+    parts: Arc<AtomicUsize>,
+}
 
 impl fmt::Display for Narrow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a source that prefers short windows")
+        f.write_str("a source that looks through parts")
     }
 }
 
@@ -44,8 +50,7 @@ impl Source for Narrow {
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
-        self.prepared.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(NarrowReading(self.rows.prepare(request).await?)))
+        Ok(Arc::new(NarrowReading { rows: self.rows.prepare(request).await?, parts: Arc::clone(&self.parts) }))
     }
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {
@@ -56,33 +61,64 @@ impl Source for Narrow {
 #[async_trait]
 impl Reading for NarrowReading {
     fn schema(&self) -> &SchemaRef {
-        self.0.schema()
+        self.rows.schema()
     }
 
     fn snapshot(&self) -> Option<&Snapshot> {
-        self.0.snapshot()
+        self.rows.snapshot()
     }
 
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
-        self.0.plan(after).await
+        self.rows.plan(after).await
     }
 
-    /// A thousandth of the way, so that stretches are a few rows long.
-    async fn time_after(&self, rows: RowCount) -> Result<Option<Micros>, Fault> {
-        let row = i64::try_from(rows.get() / 1_000).unwrap();
-        Ok((row < ROWS).then(|| start(row)))
+    /// Three starts, then four: parts are a few rows long.
+    async fn part(&self, range: &KeyRange, end: End, _: RowCount, before: u32) -> Result<Option<KeyRange>, Fault> {
+        self.parts.fetch_add(1, Ordering::Relaxed);
+        let mut starts: Vec<Micros> = (0..ROWS).step_by(2).map(start).collect();
+        let mut part = KeyRange::ALL;
+        if end == End::Last {
+            starts.reverse();
+        }
+        let inside = starts.into_iter().filter(|time| range.contains(&OrderKey::at(*time)));
+        if let Some(last) = inside.take(3 + before as usize).last() {
+            match end {
+                End::First => part.to = Some(OrderKey::at(Micros(last.0 - 1))),
+                End::Last => part.from = Some(OrderKey::at(last)),
+            }
+        }
+        Ok(Some(range.and(&part).unwrap_or_else(|| range.clone())))
+    }
+
+    /// No row more than is asked for.
+    fn few(
+        self: Arc<Self>,
+        range: KeyRange,
+        end: End,
+        rows: RowCount,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        let most = usize::try_from(rows.get()).unwrap();
+        let schema = Arc::clone(self.schema());
+        let all = Arc::clone(&self.rows).read(range, stop).try_collect::<Vec<RecordBatch>>();
+        let some = async move {
+            let all = concat_batches(&schema, &all.await?).unwrap();
+            let count = all.num_rows().min(most);
+            Ok(all.slice(if end == End::First { 0 } else { all.num_rows() - count }, count))
+        };
+        futures_util::stream::once(some).boxed()
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        Arc::clone(&self.0).read(range, stop)
+        Arc::clone(&self.rows).read(range, stop)
     }
 
     fn scores(&self) -> Arc<dyn ScoreLookup> {
-        self.0.scores()
+        self.rows.scores()
     }
 
     async fn close(&self) -> Result<(), Fault> {
-        self.0.close().await
+        self.rows.close().await
     }
 }
 
@@ -119,23 +155,32 @@ fn browse(source: impl Source + 'static) -> SourceBrowse {
     SourceBrowse::new(Arc::new(source), looked_up, || NOW)
 }
 
-/// The rows of all pages together.
-async fn every_row(browse: &SourceBrowse, ask: &RowsAsk, items_max: u32) -> Vec<String> {
+/// The rows of all pages together, forwards, and on the way back.
+async fn every_row(browse: &SourceBrowse, ask: &RowsAsk, items_max: u32) -> (Vec<String>, Vec<String>) {
     let shown = ShownCells { columns: vec!["id".to_owned(), "name".to_owned()], characters_max: None };
-    let mut rows = Vec::new();
+    let (mut forwards, mut back) = (Vec::new(), VecDeque::new());
     let mut after: Option<PageToken> = None;
+    let mut is_way_back = false;
     loop {
         let page = PageRequest { after, items_max };
         let found = browse.rows(&ProjectId::new("p"), ask, &shown, &page, &BrowseBounds::DEFAULT).await.unwrap();
         assert_eq!(found.stopped, None);
-        rows.extend(found.rows.into_iter().map(|row| row.cells));
-        let Some(next) = found.next else { return rows };
+        let rows = found.rows.into_iter().map(|row| row.cells);
+        if is_way_back {
+            rows.rev().for_each(|row| back.push_front(row));
+        } else {
+            forwards.extend(rows);
+            is_way_back = found.next.is_none();
+        }
+        let Some(next) = (if is_way_back { found.previous } else { found.next }) else {
+            return (forwards, back.into());
+        };
         after = Some(next);
     }
 }
 
 #[tokio::test]
-async fn pages_found_in_stretches_are_the_pages_of_one_read() {
+async fn pages_found_in_parts_are_the_pages_of_one_read() {
     let asks = [
         (RowsAsk::default(), 60),
         (RowsAsk { wheres: vec!["name = 'rare'".to_owned()], ..RowsAsk::default() }, 9),
@@ -145,14 +190,21 @@ async fn pages_found_in_stretches_are_the_pages_of_one_read() {
     for (ask, count) in asks {
         let ask = RowsAsk { table: "events".to_owned(), ..ask };
         for items_max in [1, 4, 5, 9, 60, 100] {
-            let prepared = Arc::new(AtomicUsize::new(0));
-            let narrow = browse(Narrow { rows: rows(), prepared: Arc::clone(&prepared) });
+            let parts = Arc::new(AtomicUsize::new(0));
+            let narrow = browse(Narrow { rows: rows(), parts: Arc::clone(&parts) });
             let expected = every_row(&browse(rows()), &ask, items_max).await;
-            assert_eq!(expected.len(), count);
-            assert_eq!(every_row(&narrow, &ask, items_max).await, expected, "{ask:?} by {items_max}");
-            let pages = count.div_ceil(items_max as usize).max(1);
-            let was_cut = prepared.load(Ordering::Relaxed) > pages + 1;
-            assert_eq!(was_cut, ask.cursor.is_none(), "{ask:?} by {items_max}");
+            let expected_rows = expected.0.clone();
+            assert_eq!(expected_rows.len(), count);
+            let found = every_row(&narrow, &ask, items_max).await;
+            assert_eq!(found.0, expected.0, "{ask:?} by {items_max}");
+            // The way back starts at the last page, or at an empty one behind it.
+            let last = (count.max(1) - 1) / items_max as usize * items_max as usize;
+            for (_, back) in [found, expected] {
+                let rows = &expected_rows[..back.len()];
+                assert!(back.len() >= last && back == rows, "the way back of {ask:?} by {items_max}: {back:?}");
+            }
+            let pages = count.div_ceil(items_max as usize);
+            assert!(parts.load(Ordering::Relaxed) > pages, "{ask:?} by {items_max}");
         }
     }
 }

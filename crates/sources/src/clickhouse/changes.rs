@@ -81,7 +81,7 @@ impl Notes {
 }
 
 /// The places of rows, column by column.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     starts: &'a Int64Array,
     traces: &'a StringArray,
     ids: &'a StringArray,
@@ -89,7 +89,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Of an answer of the server.
-    fn read(answer: &'a RecordBatch) -> Result<Self, Fault> {
+    pub(super) fn read(answer: &'a RecordBatch) -> Result<Self, Fault> {
         let text = |name: &str| answer.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
         let starts = answer.column_by_name("k_micros").and_then(|column| column.as_primitive_opt::<Int64Type>());
         let (starts, traces, ids) = (starts, text("k_trace"), text("k_id"));
@@ -97,11 +97,11 @@ impl<'a> Rows<'a> {
         rows.ok_or_else(unreadable)
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    fn key(&self, row: usize) -> OrderKey {
+    pub(super) fn key(&self, row: usize) -> OrderKey {
         OrderKey {
             time: Micros(self.starts.value(row)),
             trace_id: self.traces.value(row).into(),

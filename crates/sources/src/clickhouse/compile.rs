@@ -12,15 +12,16 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use model::{
-    Aggregate, Attached, ColumnSpec, ColumnType, Cursor, Expr, Fault, Grouped, ReadRequest, Relation, StoredTable,
+    Aggregate, Attached, ColumnSpec, ColumnType, Cursor, End, Expr, Fault, Grouped, ReadRequest, Relation, StoredTable,
     TracePosition,
 };
 
 use super::database::{Database, Place};
 use super::group::{FOUND, GROUP, Groups, INGESTED, attached_term, grouped_term};
 use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, in_slice, stored_term};
+use super::met::Met;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined, null};
-use super::surroundings::Around;
+use super::surroundings::{Around, LookedThrough};
 use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};
 
 /// The position of a row against the range of the slice.
@@ -49,7 +50,7 @@ pub(super) struct Compiled {
     /// Values of every query.
     pub(super) parameters: Vec<(String, String)>,
     /// Places of which outranked versions are left out wherever they start.
-    pub(super) looked_through: BTreeSet<usize>,
+    pub(super) looked_through: LookedThrough,
     /// What slices are planned from.
     pub(super) counted: Counted,
 }
@@ -69,7 +70,7 @@ pub(super) enum Output {
 impl Compiled {
     /// Compiles a request; whatever cannot be honoured is a fault.
     pub(super) fn new(request: &ReadRequest, database: &Database) -> Result<Self, Fault> {
-        let looked_through = RefCell::new(BTreeSet::new());
+        let looked_through = RefCell::new(LookedThrough::new());
         let compiler = Compiler { request, database, looked_through: &looked_through };
         let mut compiled = match &request.table.relation {
             Relation::Stored(stored) => compiler.stored(stored)?,
@@ -120,6 +121,15 @@ impl Compiled {
         format!("SELECT {} FROM {} WHERE {IN_RANGE} {ORDER} LIMIT 1 OFFSET {{before:UInt64}}", self.keys, self.from)
     }
 
+    /// The positions of so many rows at an end of a range, from that end on; how many is in the value `few`.
+    pub(super) fn positions_at(&self, end: End) -> String {
+        let order = match end {
+            End::First => ORDER,
+            End::Last => "ORDER BY k_micros, k_trace DESC, k_id DESC",
+        };
+        format!("SELECT k_micros, k_trace, k_id FROM ({}) {order} LIMIT {{few:UInt64}}", self.positions())
+    }
+
     /// The positions of the rows of a range, in any order.
     pub(super) fn positions(&self) -> String {
         format!("SELECT {} FROM {} WHERE {IN_RANGE} AND {}", self.keys, self.from, self.filter)
@@ -134,7 +144,7 @@ impl Compiled {
 struct Compiler<'a> {
     request: &'a ReadRequest,
     database: &'a Database,
-    looked_through: &'a RefCell<BTreeSet<usize>>,
+    looked_through: &'a RefCell<LookedThrough>,
 }
 
 /// What differs between the relations that rows come from.
@@ -185,7 +195,8 @@ impl Compiler<'_> {
         let among = |slice: String| [Some(slice), ingested.clone()].into_iter().flatten().collect::<Vec<_>>();
         let conditions = among(around_slice(place, stored)?);
         let counted_where = among(in_slice(place, stored)?).join(" AND ");
-        let live = Live { place, stored, columns: needed.clone(), conditions, dead: DEAD_IN_SLICE.to_owned() };
+        let dead = DEAD_IN_SLICE.to_owned();
+        let live = Live { place, stored, columns: needed.clone(), met: None, conditions, dead };
         let mut from = format!("({}) AS m", live.sql()?);
         if let Some(attached) = joined_on {
             from.push_str(&self.join(place, stored, attached, wanted, &mut parameters)?);
@@ -280,9 +291,9 @@ impl Compiler<'_> {
                 &counted_where.collect::<Vec<_>>().join(" AND "),
                 &|name| reads.contains(name),
             )?);
-            let conditions = [Some(format!("{by} {within} ({in_slice})")), touched].into_iter().flatten();
-            members.push((*place, conditions.collect()));
-            self.look_through(place);
+            let met = Met::of(place, grouped.by, &in_slice)?;
+            self.look_through(place, &met);
+            members.push((*place, met, touched));
         }
         let groups = Groups { grouped, wanted: wanted.clone(), members };
         let group_column =
@@ -356,7 +367,7 @@ impl Compiler<'_> {
             traces: around.in_slice.clone(),
             reads: BTreeSet::new(),
             parameters: parameters.into_values(),
-            looked_through: BTreeSet::new(),
+            looked_through: LookedThrough::new(),
             counted: rows.counted,
         })
     }
@@ -397,8 +408,8 @@ impl Compiler<'_> {
         Ok(Some(joined("AND", "1", bounds)))
     }
 
-    fn look_through(&self, place: &Place) {
-        self.looked_through.borrow_mut().insert(place.number);
+    fn look_through(&self, place: &Place, met: &Met) {
+        self.looked_through.borrow_mut().entry(place.number).or_default().push(met.clone());
     }
 
     /// The groups that rows take columns from.
@@ -414,9 +425,9 @@ impl Compiler<'_> {
         let named = of_slice(place, stored, attached.on)?;
         let mut members = Vec::new();
         for place in self.database.places_of_groups(grouped.over.name)? {
-            let condition = format!("{} {} ({named})", place.required(grouped.by)?, place.within());
-            members.push((place, vec![condition]));
-            self.look_through(place);
+            let met = Met::of(place, grouped.by, &named)?;
+            self.look_through(place, &met);
+            members.push((place, met, None));
         }
         let groups = Groups { grouped, wanted, members };
         Ok(format!(

@@ -47,6 +47,8 @@ pub(super) struct Place {
     joined: Option<String>,
     /// Whether its rows lie on several servers.
     is_spread: bool,
+    /// Whether it is a table itself, and no view of others.
+    is_table: bool,
     counts_blocks: OnceCell<bool>,
 }
 
@@ -98,6 +100,7 @@ impl Database {
                 from: from(physical.name),
                 joined: physical.joined.map(|joined| from(joined.name)),
                 is_spread: options.cluster.is_some() || found.engine == "Distributed",
+                is_table: found.engine.ends_with("MergeTree"),
                 counts_blocks: OnceCell::new(),
             })
         });
@@ -369,6 +372,37 @@ impl Place {
         let name = name.trim_matches('`');
         let has_zone = self.types.get(name).is_some_and(|kind| kind.contains('\''));
         self.sorting_key.contains(&format!("toDate({name})")) && !has_zone
+    }
+
+    /// Whether conditions can be looked at before a row is read: of a table of this server, and no view of others.
+    pub(super) fn reads_before(&self) -> bool {
+        self.is_table && !self.is_spread
+    }
+
+    /// Whether rows may take columns from another table.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined.is_some()
+    }
+
+    /// Whether versions that replace each other have the same value in a column, as the table has it: the table is
+    /// sorted by it, or by a hash of it.
+    pub(super) fn is_fixed(&self, column: &str) -> bool {
+        let Some(name) = column.strip_prefix("t.").map(|name| name.trim_matches('`')) else { return false };
+        self.sorting_key.split(", ").any(|key| key == name || key == format!("xxHash32({name})"))
+    }
+
+    /// The condition for every version of a row of which any meets a condition, the same for all versions that
+    /// replace each other; `None` where the table has no column that tells.
+    pub(super) fn whole_rows(&self, stored: &StoredTable, condition: &str) -> Result<Option<String>, Fault> {
+        let Some(told_by) = self.key(stored)?.into_iter().rev().find(|column| self.is_fixed(column)) else {
+            return Ok(None);
+        };
+        let (project, join) = (self.required(stored.key[0])?, self.join(stored, [condition].into_iter(), None)?);
+        Ok(Some(format!(
+            "{told_by} {} (SELECT {told_by} FROM {} AS t{join} WHERE {project} = {{project:String}} AND {condition})",
+            self.within(),
+            self.from
+        )))
     }
 
     /// Text that is the same for two versions of a row exactly where the table itself keeps one of them.

@@ -34,8 +34,16 @@ pub(super) struct Look<'a> {
     pub(super) stored: &'a StoredTable,
     pub(super) project: &'a ProjectId,
     /// Which versions are looked at, where that is not all of them.
-    pub(super) scope: Option<String>,
+    pub(super) scope: Option<Scope>,
     pub(super) parameters: Parameters,
+}
+
+/// Some versions of a table.
+pub(super) struct Scope {
+    /// Which, by a condition on the table's own columns.
+    pub(super) condition: String,
+    /// Selects about as many rows for less, where the condition takes long to look at.
+    pub(super) counted: Option<String>,
 }
 
 impl Dead {
@@ -65,7 +73,11 @@ impl Dead {
 impl Look<'_> {
     /// Finds the outranked versions.
     pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
-        let rows = self.count(&format!("SELECT count() AS n FROM {}", self.rows()), None, stop).await?;
+        let counted = match self.scope.as_ref().and_then(|scope| scope.counted.as_ref()) {
+            Some(counted) => format!("SELECT count() AS n FROM ({counted})"),
+            None => format!("SELECT count() AS n FROM {}", self.rows()),
+        };
+        let rows = self.count(&counted, None, stop).await?;
         let parts = rows.div_ceil(ROWS_TOGETHER);
         let mut dead = Dead::default();
         for part in 0..parts {
@@ -82,7 +94,7 @@ impl Look<'_> {
     /// The rows that are looked at.
     fn rows(&self) -> String {
         let project = self.place.raw(self.stored.key[0]).unwrap_or_default();
-        let scope = self.scope.as_ref().map(|scope| format!(" AND {scope}")).unwrap_or_default();
+        let scope = self.scope.as_ref().map(|scope| format!(" AND ({})", scope.condition)).unwrap_or_default();
         format!("{} AS t WHERE {project} = {{project:String}}{scope}", self.place.from())
     }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use model::{Aggregate, AggregateColumn, Expr, Fault, Grouped};
 
 use super::database::Place;
-use super::live::{Live, column_name, dead_of, stored_term};
+use super::live::{Live, column_name, dead_of, members_since, stored_term};
+use super::met::Met;
 use super::sql::{Parameters, Printer, Term, identifier, is_composite};
 
 /// A subquery with a row for each group.
@@ -13,8 +14,8 @@ pub(super) struct Groups<'a> {
     pub(super) grouped: &'a Grouped,
     /// Which of its columns are wanted.
     pub(super) wanted: BTreeSet<&'a str>,
-    /// Where the live rows are that form groups, and which, by conditions over the place's own columns.
-    pub(super) members: Vec<(&'a Place, Vec<String>)>,
+    /// Where the live rows are that form groups, which, and by what further condition.
+    pub(super) members: Vec<(&'a Place, Met, Option<String>)>,
 }
 
 /// The column with the text that a group has in common.
@@ -56,9 +57,11 @@ impl Groups<'_> {
             None => String::new(),
         };
         let mut members = Vec::with_capacity(self.members.len());
-        for (place, conditions) in &self.members {
-            let (columns, conditions) = (needed.clone(), conditions.clone());
-            members.push(Live { place, stored, columns, conditions, dead: dead_of(place) }.sql()?);
+        for (place, met, also) in &self.members {
+            let (columns, met) = (needed.clone(), Some(met.clone()));
+            let conditions = also.iter().cloned().collect();
+            let dead = members_since(place) + &dead_of(place);
+            members.push(Live { place, stored, columns, met, conditions, dead }.sql()?);
         }
         let members = members.join(" UNION ALL ");
         Ok(format!("SELECT {} FROM ({members}){keep} GROUP BY {by}", select.join(", ")))

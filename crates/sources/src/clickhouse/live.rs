@@ -8,10 +8,15 @@ use std::collections::BTreeSet;
 use model::{Fault, StoredTable};
 
 use super::database::Place;
+use super::met::Met;
 use super::sql::{Term, identifier};
 
 /// Stands in the text of a query for what leaves out outranked versions of a table.
 pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
+
+/// Stands where a condition can be put that is looked at before anything else of the rows of a slice is read. It must
+/// hold for all or for none of the versions that replace each other.
+pub(super) const BEFORE_SLICE: &str = "/*before the slice*/";
 
 /// Leaves one version for each value of the sorting key, of the rows of a slice.
 pub(super) const FINAL_IN_SLICE: &str = "FINAL/*in the slice*/";
@@ -21,12 +26,24 @@ pub(super) fn dead_of(place: &Place) -> String {
     format!("/*outranked {}*/", place.number)
 }
 
+/// Stands where members of groups can be left out that start before the slice.
+pub(super) fn members_since(place: &Place) -> String {
+    format!("/*members of {} since the slice*/", place.number)
+}
+
+/// Stands where a further condition can be put on rows of a place that start in the slice.
+pub(super) fn rows_of(place: &Place) -> String {
+    format!("/*rows of {}*/", place.number)
+}
+
 /// A live-rows subquery to be.
 pub(super) struct Live<'a> {
     pub(super) place: &'a Place,
     pub(super) stored: &'a StoredTable,
     /// Stored columns it has.
     pub(super) columns: BTreeSet<&'a str>,
+    /// Which rows are meant, where that is told by one of their columns: no more than those is read whole.
+    pub(super) met: Option<Met>,
     /// Conditions on live rows, over the table's own columns.
     pub(super) conditions: Vec<String>,
     /// What leaves out outranked versions.
@@ -46,17 +63,25 @@ impl Live<'_> {
         }
         let project = self.place.required(self.stored.key[0])?;
         let deleted = self.place.required(self.stored.deleted)?;
-        let conditions: String = self.conditions.iter().map(|condition| format!(" AND {condition}")).collect();
-        let read = columns.iter().map(|(expression, _)| expression).chain(&self.conditions).map(String::as_str);
+        let met = self.met.as_ref().map(|met| met.condition(self.place));
+        let conditions: Vec<&String> = met.iter().chain(&self.conditions).collect();
+        let read = columns.iter().map(|(expression, _)| expression).chain(conditions.iter().copied());
         let in_slice = in_slice(self.place, self.stored)?;
         let is_slice = self.dead == DEAD_IN_SLICE;
         let among = is_slice.then_some(in_slice.as_str());
-        let last = if is_slice { FINAL_IN_SLICE } else { "FINAL" };
-        let join = self.place.join(self.stored, read, among)?;
+        let join = self.place.join(self.stored, read.map(String::as_str), among)?;
+        let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
+        let (last, before) = match &self.met {
+            _ if is_slice => (FINAL_IN_SLICE, BEFORE_SLICE.to_owned()),
+            Some(met) if self.place.reads_before() && join.is_empty() => {
+                ("FINAL", met.before(self.place, self.stored)?)
+            }
+            _ => ("FINAL", String::new()),
+        };
         let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
         let columns = if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") };
         Ok(format!(
-            "SELECT {columns} FROM {} AS t {last}{join} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
+            "SELECT {columns} FROM {} AS t {last}{join}{before} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
             self.place.from(),
             self.dead,
         ))
@@ -78,7 +103,8 @@ pub(super) fn stored_term(stored: &StoredTable, name: &str) -> Option<Term> {
 pub(super) fn in_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
     let time = place.required(stored.time)?;
     Ok(format!(
-        "{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC') AND {time} <= fromUnixTimestamp64Micro({{hi:Int64}}, 'UTC')"
+        "{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC') AND {time} <= fromUnixTimestamp64Micro({{hi:Int64}}, 'UTC'){}",
+        rows_of(place)
     ))
 }
 
@@ -90,9 +116,23 @@ pub(super) fn around_slice(place: &Place, stored: &StoredTable) -> Result<String
     if !place.is_sorted_by_day(&time) {
         return in_slice(place, stored);
     }
-    // Days are numbers from 1970 on, to the year 2149.
     Ok(format!(
-        "toDate({time}) >= toDate(fromUnixTimestamp64Micro(greatest({{lo:Int64}}, toInt64(0)))) AND \
-         toDate({time}) <= toDate(fromUnixTimestamp64Micro(least({{hi:Int64}}, toInt64(5600000000000000))))"
+        "{} AND toDate({time}) <= toDate(fromUnixTimestamp64Micro(least({{hi:Int64}}, toInt64(5600000000000000)))){}",
+        from_day(&time),
+        rows_of(place)
     ))
+}
+
+/// Condition for live rows that do not start before the slice, which may let others pass, likewise.
+pub(super) fn since_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
+    let time = place.required(stored.time)?;
+    Ok(match place.is_sorted_by_day(&time) {
+        true => from_day(&time),
+        false => format!("{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC')"),
+    })
+}
+
+/// Days are numbers from 1970 on, to the year 2149.
+fn from_day(time: &str) -> String {
+    format!("toDate({time}) >= toDate(fromUnixTimestamp64Micro(greatest({{lo:Int64}}, toInt64(0))))")
 }

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
 use futures_util::TryStreamExt;
-use model::{ByteCount, Fault, KeyRange, Micros, OrderKey, RowCount, Slice, Stop};
+use model::{ByteCount, End, Fault, KeyRange, Micros, OrderKey, RowCount, Slice, Stop};
 
 use super::query::Query;
 use super::reading::{Bounds, ClickHouseReading};
@@ -66,18 +66,23 @@ impl Planned {
     }
 }
 
-/// When the stored version behind the first `rows` starts; `None` where there are not so many, and where the
-/// read looks through all times anyway: groups, and what is taken from them.
-pub(super) async fn time_after(
+/// When the stored version starts that has so many others between it and an end of a range; `None` where there are
+/// not so many.
+pub(super) async fn time_behind(
     reading: &ClickHouseReading,
-    rows: RowCount,
+    range: &KeyRange,
+    end: End,
+    versions: RowCount,
     stop: &Stop,
 ) -> Result<Option<Micros>, Fault> {
-    let bounds = reading.bounds(&KeyRange::ALL).filter(|_| reading.compiled.looked_through.is_empty());
-    let Some(bounds) = bounds else { return Ok(None) };
+    let Some(bounds) = reading.bounds(range) else { return Ok(None) };
     let counting = Counting { reading, counted: &reading.compiled.counted, stop };
-    let text = format!("SELECT m FROM {} ORDER BY m DESC LIMIT 1 OFFSET {{rows:UInt64}}", counting.counted.from);
-    let query = counting.query(text, bounds, vec![("rows".to_owned(), rows.to_string())]);
+    let order = match end {
+        End::First => "DESC",
+        End::Last => "ASC",
+    };
+    let text = format!("SELECT m FROM {} ORDER BY m {order} LIMIT 1 OFFSET {{versions:UInt64}}", counting.counted.from);
+    let query = counting.query(text, bounds, vec![("versions".to_owned(), versions.to_string())]);
     let found = reading.shared.client.rows(query, stop).await?;
     let times = found.column_by_name("m").and_then(|times| times.as_primitive_opt::<Int64Type>());
     let times = times.ok_or_else(unreadable)?;

@@ -3,7 +3,7 @@
 //! Nothing but the request's text is fixed when it is prepared: ClickHouse has no snapshots. Slices are
 //! planned, and outranked versions looked for, when they are first needed, and once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -13,7 +13,7 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use model::{
-    ColumnSpec, Cursor, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, RowCount,
+    ColumnSpec, Cursor, End, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, RowCount,
     ScoreLookup, Slice, Snapshot, Stop, StoredTable, VersionScope,
 };
 use tokio::sync::OnceCell;
@@ -22,9 +22,9 @@ use super::changes::Changes;
 use super::client::Client;
 use super::compile::Compiled;
 use super::database::{Database, Place};
-use super::dead::{Dead, Look};
+use super::dead::{Dead, Look, Scope};
 use super::live::{DEAD_IN_SLICE, dead_of};
-use super::plan::{self, Planned};
+use super::plan::Planned;
 use super::query::Query;
 use super::scores::{self, ClickHouseScores};
 use super::slice::SliceReader;
@@ -32,7 +32,7 @@ use super::sql::{Parameters, escaped, joined};
 use super::tally::TallyReader;
 
 /// The first and the last instant that a DateTime64 can be.
-const TIMES: (i64, i64) = (-2_208_988_800_000_000, 10_413_791_999_999_999);
+pub(super) const TIMES: (i64, i64) = (-2_208_988_800_000_000, 10_413_791_999_999_999);
 /// A correction that was stored so long before a window is not looked for.
 const LOOK_BACK: i64 = 86_400 * Micros::PER_SECOND;
 
@@ -85,8 +85,6 @@ impl ClickHouseReading {
         if request.snapshot.is_some() {
             return Err(Fault::bad_request(format!("{database} has no snapshots to read again")));
         }
-        let compiled = Compiled::new(&request, database)?;
-        let fields = request.columns.iter().map(ColumnSpec::to_field).chain(<dyn Reading>::key_fields());
         let attached = request.table.attached.iter().map(|attached| Arc::clone(&attached.groups.over));
         let stored = [Arc::clone(request.table.stored())].into_iter().chain(attached);
         let shared = Shared {
@@ -96,7 +94,18 @@ impl ClickHouseReading {
             stored: stored.chain([Arc::new(scores::stored().clone())]).collect(),
             outranked: Mutex::default(),
         };
-        let shared = Arc::new(shared);
+        Self::sharing(request, Arc::new(shared), scores_held)
+    }
+
+    /// A read of the same rows' positions alone.
+    pub(super) fn of_positions(&self) -> Result<Self, Fault> {
+        let request = ReadRequest { columns: Vec::new(), ..self.request.clone() };
+        Self::sharing(request, Arc::clone(&self.shared), scores::SCORES_HELD)
+    }
+
+    fn sharing(request: ReadRequest, shared: Arc<Shared>, scores_held: usize) -> Result<Self, Fault> {
+        let compiled = Compiled::new(&request, &shared.database)?;
+        let fields = request.columns.iter().map(ColumnSpec::to_field).chain(<dyn Reading>::key_fields());
         Ok(Self {
             scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared), compiled.traces.clone(), scores_held)),
             shared,
@@ -119,11 +128,12 @@ impl ClickHouseReading {
         if self.compiled.read().contains(DEAD_IN_SLICE) {
             self.outranked(stop).await?;
         }
-        self.shared.without_outranked(String::new(), &self.compiled.looked_through, None, stop).await.map(drop)
+        let places = self.compiled.looked_through.keys().copied();
+        self.shared.without_outranked(String::new(), places, None, stop).await.map(drop)
     }
 
     /// The part of a range that the window leaves; `None` where that is nothing.
-    fn in_window(&self, range: &KeyRange) -> Option<KeyRange> {
+    pub(super) fn in_window(&self, range: &KeyRange) -> Option<KeyRange> {
         match self.request.cursor {
             Cursor::StartTime => {
                 let window = self.request.window;
@@ -149,22 +159,40 @@ impl ClickHouseReading {
         purpose: &'static str,
         stop: &Stop,
     ) -> Result<Option<Query>, Fault> {
-        let Some((bounds, range)) = self.bounds(range).zip(self.in_window(range)) else { return Ok(None) };
-        let (text, dead) = self.shared.without_outranked(text, &self.compiled.looked_through, None, stop).await?;
+        let Some((range, bounds)) = self.in_window(range).zip(self.bounds(range)) else { return Ok(None) };
+        let places = self.compiled.looked_through.keys().copied();
+        let (mut text, mut dead) = self.shared.without_outranked(text, places, None, stop).await?;
+        if text.contains(DEAD_IN_SLICE) {
+            text = self.without(text, self.outranked(stop).await?, bounds, &mut dead)?;
+        }
+        Ok(Some(Query { text, parameters: self.parameters(range, bounds, dead), purpose }))
+    }
+
+    /// The text without these outranked versions of the rows themselves; the values for it go to `dead`.
+    pub(super) fn without(
+        &self,
+        text: String,
+        outranked: &Dead,
+        bounds: Bounds,
+        dead: &mut Vec<(String, String)>,
+    ) -> Result<String, Fault> {
+        let stored = self.request.table.stored();
+        let instance = self.shared.database.place(stored.name)?.instance(stored)?;
+        let (condition, values) = outranked.left_out(&instance, "slice_", (bounds.lo, bounds.hi))?;
+        dead.extend(values);
+        Ok(text.replace(DEAD_IN_SLICE, &condition))
+    }
+
+    /// The values of a query over a range.
+    pub(super) fn parameters(
+        &self,
+        range: KeyRange,
+        bounds: Bounds,
+        more: Vec<(String, String)>,
+    ) -> Vec<(String, String)> {
         let mut parameters = self.common_parameters();
-        parameters.extend(dead);
-        let text = if text.contains(DEAD_IN_SLICE) {
-            let stored = self.request.table.stored();
-            let instance = self.shared.database.place(stored.name)?.instance(stored)?;
-            let (condition, values) =
-                self.outranked(stop).await?.left_out(&instance, "slice_", (bounds.lo, bounds.hi))?;
-            parameters.extend(values);
-            text.replace(DEAD_IN_SLICE, &condition)
-        } else {
-            text
-        };
-        parameters
-            .extend([("lo", bounds.lo), ("hi", bounds.hi)].map(|(name, time)| (name.to_owned(), time.to_string())));
+        parameters.extend(more);
+        parameters.extend(bounds.named());
         parameters.push(("row_bytes_max".to_owned(), self.request.row_bytes_max.to_string()));
         // An open end is a position before or after every row.
         let ends = [("from", range.from, TIMES.1 + 1), ("to", range.to, TIMES.0 - 1)];
@@ -174,7 +202,7 @@ impl ClickHouseReading {
             parameters.push((format!("{end}_trace"), escaped(&key.trace_id)));
             parameters.push((format!("{end}_id"), escaped(&key.id)));
         }
-        Ok(Some(Query { text, parameters, purpose }))
+        parameters
     }
 
     /// Values that every query of the request has.
@@ -190,7 +218,8 @@ impl ClickHouseReading {
             .get_or_try_init(|| async {
                 let stored = self.request.table.stored();
                 let mut parameters = Parameters::default();
-                let scope = self.deciding(stored, &mut parameters)?;
+                let condition = self.deciding(stored, &mut parameters)?;
+                let scope = condition.map(|condition| Scope { condition, counted: None });
                 let place = self.shared.database.place(stored.name)?;
                 self.shared.look(place, stored, scope, parameters).dead(stop).await
             })
@@ -215,12 +244,19 @@ impl ClickHouseReading {
     }
 }
 
+impl Bounds {
+    /// The values by which queries know them.
+    pub(super) fn named(self) -> [(String, String); 2] {
+        [("lo", self.lo), ("hi", self.hi)].map(|(name, time)| (name.to_owned(), time.to_string()))
+    }
+}
+
 impl Shared {
-    fn look<'a>(
+    pub(super) fn look<'a>(
         &'a self,
         place: &'a Place,
         stored: &'a StoredTable,
-        scope: Option<String>,
+        scope: Option<Scope>,
         parameters: Parameters,
     ) -> Look<'a> {
         Look { client: &self.client, place, stored, project: &self.project, scope, parameters }
@@ -231,29 +267,47 @@ impl Shared {
     pub(super) async fn without_outranked(
         &self,
         mut text: String,
-        places: &BTreeSet<usize>,
+        places: impl Iterator<Item = usize>,
         since: Option<Micros>,
         stop: &Stop,
     ) -> Result<(String, Vec<(String, String)>), Fault> {
         let times = (since.map_or(TIMES.0, |since| since.0), TIMES.1);
         let mut parameters = Vec::new();
         for number in places {
-            let place = self.database.numbered(*number)?;
-            let name = place.physical.stored;
-            let stored = self.stored.iter().find(|stored| stored.name == name);
-            let stored = stored.ok_or_else(|| Fault::bug(format!("table {name} is read without a description")))?;
-            let (instance, prefix) = (place.instance(stored)?, format!("place{number}_"));
+            let (place, stored) = self.numbered(number)?;
             let cell = {
                 let mut cells = self.outranked.lock().unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(cells.entry(*number).or_default())
+                Arc::clone(cells.entry(number).or_default())
             };
             let look = || self.look(place, stored, None, Parameters::default()).dead(stop);
             let dead = cell.get_or_try_init(look).await?;
-            let (condition, values) = dead.left_out(&instance, &prefix, times)?;
-            text = text.replace(&dead_of(place), &condition);
-            parameters.extend(values);
+            text = self.without(text, number, dead, times, &mut parameters)?;
         }
         Ok((text, parameters))
+    }
+
+    /// The text without these outranked versions of a place, of rows that start within `times`; the values for it
+    /// go to `parameters`.
+    pub(super) fn without(
+        &self,
+        text: String,
+        number: usize,
+        outranked: &Dead,
+        times: (i64, i64),
+        parameters: &mut Vec<(String, String)>,
+    ) -> Result<String, Fault> {
+        let (place, stored) = self.numbered(number)?;
+        let (condition, values) = outranked.left_out(&place.instance(stored)?, &format!("place{number}_"), times)?;
+        parameters.extend(values);
+        Ok(text.replace(&dead_of(place), &condition))
+    }
+
+    /// A place by its number, and what its rows are.
+    pub(super) fn numbered(&self, number: usize) -> Result<(&Place, &StoredTable), Fault> {
+        let place = self.database.numbered(number)?;
+        let name = place.physical.stored;
+        let stored = self.stored.iter().find(|stored| stored.name == name);
+        Ok((place, stored.ok_or_else(|| Fault::bug(format!("table {name} is read without a description")))?))
     }
 }
 
@@ -280,8 +334,18 @@ impl Reading for ClickHouseReading {
         Ok(Plan { slices: slices.collect() })
     }
 
-    async fn time_after(&self, rows: RowCount) -> Result<Option<Micros>, Fault> {
-        plan::time_after(self, rows, &Stop::new()).await
+    async fn part(&self, range: &KeyRange, end: End, rows: RowCount, before: u32) -> Result<Option<KeyRange>, Fault> {
+        self.part_for_few(range, end, rows, before).await.map(Some)
+    }
+
+    fn few(
+        self: Arc<Self>,
+        range: KeyRange,
+        end: End,
+        rows: RowCount,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.few_rows(range, end, rows, stop)
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {

@@ -1,6 +1,5 @@
 //! The scores of a project: their names, and those of some traces.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -210,13 +209,14 @@ impl ClickHouseScores {
             place,
             stored: stored(),
             columns: columns.iter().filter_map(|name| stored().column(name)).map(|column| column.name).collect(),
+            met: None,
             conditions,
             dead: dead_of(place),
         };
         let text = text.replacen("{live}", &live.sql()?, 1);
         let stop = Stop::new();
-        let places = BTreeSet::from([place.number]);
-        let (text, dead) = self.shared.without_outranked(text, &places, scope.since, &stop).await?;
+        let places = std::iter::once(place.number);
+        let (text, dead) = self.shared.without_outranked(text, places, scope.since, &stop).await?;
         let mut parameters = parameters.into_values();
         parameters.extend(dead);
         parameters.push(("project".into(), escaped(scope.project.as_str())));

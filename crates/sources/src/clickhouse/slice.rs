@@ -15,6 +15,7 @@ use lake::sizes::{rows_within, trimmed};
 use model::{ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Slice, Stop};
 
 use super::columns::requested;
+use super::few::SomeRows;
 use super::reading::ClickHouseReading;
 
 /// How often a slice is halved without a row in between before its fault stands. Time also runs out where
@@ -34,6 +35,8 @@ pub(super) struct SliceReader {
     whole: Option<KeyRange>,
     /// What is left to read, in order.
     left: VecDeque<Part>,
+    /// Which rows are read, where that is not every one.
+    some: Option<SomeRows>,
     /// The answer for the first of it.
     answer: Option<BoxStream<'static, Result<RecordBatch, Fault>>>,
     /// What is left of the server's last block.
@@ -66,7 +69,14 @@ impl Part {
 impl SliceReader {
     /// Nothing is sent yet.
     pub(super) fn new(reading: Arc<ClickHouseReading>, range: KeyRange, stop: Stop) -> Self {
-        Self { reading, stop, whole: Some(range), left: VecDeque::new(), answer: None, rest: None, halvings: 0 }
+        let (whole, left) = (Some(range), VecDeque::new());
+        Self { reading, stop, whole, left, some: None, answer: None, rest: None, halvings: 0 }
+    }
+
+    /// The same for a few rows of a range, which is read at once.
+    pub(super) fn of_rows(reading: Arc<ClickHouseReading>, range: KeyRange, some: SomeRows, stop: Stop) -> Self {
+        let part = Part { range: range.clone(), block_rows: BATCH_ROWS_MAX as u64, slice: 0 };
+        Self { whole: None, left: VecDeque::from([part]), some: Some(some), ..Self::new(reading, range, stop) }
     }
 
     /// The next rows; `None` after the last.
@@ -110,9 +120,14 @@ impl SliceReader {
     async fn receive(&mut self, part: &Part) -> Result<Option<RecordBatch>, Fault> {
         if self.answer.is_none() {
             let reading = &self.reading;
-            let query = reading.query(reading.compiled.read(), &part.range, "rows", &self.stop).await?;
+            let query = match &self.some {
+                Some(some) => some.query(reading, reading.compiled.read(), &part.range)?,
+                None => reading.query(reading.compiled.read(), &part.range, "rows", &self.stop).await?,
+            };
             let Some(query) = query else { return Ok(None) };
-            reading.reached(part.slice, &self.stop).await?;
+            if self.some.is_none() {
+                reading.reached(part.slice, &self.stop).await?;
+            }
             let client = &reading.shared.client;
             self.answer = Some(client.stream_in_blocks(query, part.block_rows, self.stop.clone()));
         }

@@ -1,20 +1,24 @@
 //! Tests of a row that look at other rows: its scores, and its place among the events of its trace.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{CompareOp, Fault, ReadRequest, ScoreLevel, ScoreTest, ScoreValueTest, TracePosition};
 
 use super::database::{Database, Place};
 use super::live::{Live, column_name, dead_of, stored_term};
+use super::met::Met;
 use super::scores;
 use super::sql::{Parameters, Printer, Surroundings, joined, operator};
+
+/// Places that are looked through beside the rows themselves, and for which of their rows.
+pub(super) type LookedThrough = BTreeMap<usize, Vec<Met>>;
 
 /// What is around the rows of one request.
 pub(super) struct Around<'a> {
     pub(super) request: &'a ReadRequest,
     pub(super) database: &'a Database,
-    pub(super) looked_through: &'a RefCell<BTreeSet<usize>>,
+    pub(super) looked_through: &'a RefCell<LookedThrough>,
     /// The row's trace.
     pub(super) trace: String,
     /// Its id in the trace; `None` where the row is the trace.
@@ -24,8 +28,8 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    fn look_through(&self, place: &Place) -> String {
-        self.looked_through.borrow_mut().insert(place.number);
+    fn look_through(&self, place: &Place, met: &Met) -> String {
+        self.looked_through.borrow_mut().entry(place.number).or_default().push(met.clone());
         dead_of(place)
     }
 
@@ -33,11 +37,10 @@ impl Around<'_> {
     fn entries(&self, test: &ScoreTest, on: &str, parameters: &mut Parameters) -> Result<String, Fault> {
         let stored = scores::stored();
         let place = self.database.place(stored.name)?;
-        let (trace, observation) = (place.required("trace_id")?, place.required("observation_id")?);
+        let met = Met::of(place, "trace_id", &self.in_slice)?;
         let mut conditions = vec![
             format!("{} = {}", place.required("name")?, parameters.text(&test.name)),
-            format!("{trace} {} ({})", place.within(), self.in_slice),
-            format!("{on}({observation})"),
+            format!("{on}({})", place.required("observation_id")?),
         ];
         if let Some(since) = self.request.scores_since {
             conditions.push(format!("{} >= {}", place.required(stored.time)?, parameters.instant(since)));
@@ -82,8 +85,9 @@ impl Around<'_> {
             place,
             stored,
             columns: stored.columns.iter().map(|column| column.name).collect(),
+            dead: self.look_through(place, &met),
+            met: Some(met),
             conditions,
-            dead: self.look_through(place),
         };
         Ok(passing.replacen("{live}", &live.sql()?, 1))
     }
@@ -130,12 +134,14 @@ impl Surroundings for Around<'_> {
         let trace_id = order.trace_id.ok_or_else(no_place)?;
         let id = self.id.as_ref().ok_or_else(no_place)?;
         let place = self.database.place(stored.name)?;
+        let met = Met::of(place, trace_id, &self.in_slice)?;
         let live = Live {
             place,
             stored,
             columns: BTreeSet::from([trace_id, order.id, stored.time]),
-            conditions: vec![format!("{} {} ({})", place.required(trace_id)?, place.within(), self.in_slice)],
-            dead: self.look_through(place),
+            dead: self.look_through(place, &met),
+            met: Some(met),
+            conditions: Vec::new(),
         };
         let [trace_name, id_name, time_name] = [trace_id, order.id, stored.time].map(column_name);
         Ok(format!(

@@ -252,6 +252,31 @@ async fn a_score_that_was_renamed_or_moved_is_one_row() {
     }
 }
 
+#[tokio::test]
+async fn a_score_name_is_known_to_the_read_that_follows_it() {
+    let engine = need_engine!();
+    let score = |id: &str, name: &str| {
+        json!({
+            "id": id, "timestamp": at(1), "project_id": "p1", "name": name, "data_type": "NUMERIC", "value": 1,
+            "trace_id": "t0", "event_ts": at(1), "updated_at": at(1),
+        })
+    };
+    let table = scores();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let loaded = vec![(events(), Vec::new()), (Arc::clone(&table), vec![batch(&[score("a", "first")])])];
+    let (database, source) = stored(engine, &loaded).await;
+    let asked = request(events_table());
+    let scope = ScoreScope { project: asked.project.clone(), since: None };
+    // No name is remembered from one read to the next: a column that is missing is data that is lost.
+    for (number, expected) in [vec!["first"], vec!["first", "second"]].into_iter().enumerate() {
+        if number > 0 {
+            insert(engine, &database, &table, &batch(&[score("b", "second")]));
+        }
+        let names = source.prepare(asked.clone()).await.unwrap().scores().score_names(&scope).await.unwrap();
+        assert_eq!(names.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(), expected);
+    }
+}
+
 /// The rows of a batch that a table can tell the order of: of several versions of a key in one insert the
 /// newest. Inserts are ordered by the table, rows of one insert are not.
 fn one_version_an_insert(table: &StoredTable, batch: &RecordBatch) -> RecordBatch {
@@ -390,6 +415,7 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 
 mod changes;
 mod drift;
+mod few;
 mod spread;
 mod stretches;
 mod v3;

@@ -18,8 +18,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_select::concat::concat_batches;
 use futures_util::TryStreamExt;
 use model::{
-    ByteCount, ColumnSpec, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey, ProjectId, ReadRequest, Reading,
-    ScoreScope, Snapshot, Source, Stop, StopReason,
+    ByteCount, ColumnSpec, End, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey, ProjectId, ReadRequest, Reading,
+    RowCount, ScoreScope, Snapshot, Source, Stop, StopReason,
 };
 
 /// Runs every promise on a source that holds rows for the request, with a filter that some pass.
@@ -29,6 +29,7 @@ pub(crate) async fn every_promise(source: &dyn Source, request: &ReadRequest) {
     slices_are_adjacent_and_bound_their_rows(source, request).await;
     slice_by_slice_equals_all_at_once(source, request).await;
     the_rest_follows_any_key(source, request).await;
+    few_rows_are_those_at_the_end_of_a_range(source, request).await;
     a_raised_stop_ends_the_stream(source, request).await;
     no_columns_means_keys_alone(source, request).await;
     a_tally_has_the_same_rows_in_any_order(source, request).await;
@@ -56,6 +57,29 @@ pub(crate) async fn agrees(reference: &dyn Source, source: &dyn Source, request:
     assert_eq!(keys(&expected), keys(&found), "{source} returns other rows for {:?}", request.filter);
     for (column, field) in expected.schema().fields().iter().enumerate() {
         assert_eq!(expected.column(column), found.column(column), "{source}: column {}", field.name());
+    }
+}
+
+/// Asserts that pages of a source are those of the reference: some rows at both ends of everything, and on either
+/// side of a row in the middle.
+pub(crate) async fn pages_agree(reference: &dyn Source, source: &dyn Source, request: &ReadRequest) {
+    let all = read_all(reference, request).await.unwrap();
+    let reading = source.prepare(request.clone()).await.unwrap();
+    let middle = keys(&all).get(all.num_rows() / 2).cloned();
+    let half = all.num_rows() / 2;
+    for (range, rows) in [
+        (KeyRange::ALL, all.clone()),
+        (KeyRange { from: middle.clone(), to: None }, all.slice(half, all.num_rows() - half)),
+        (KeyRange { from: None, to: middle }, all.slice(0, if all.num_rows() > 0 { half } else { 0 })),
+    ] {
+        for (end, wanted) in [(End::First, 1), (End::First, 5), (End::Last, 5), (End::First, all.num_rows() + 1)] {
+            let count = wanted.min(rows.num_rows());
+            let first = if end == End::First { 0 } else { rows.num_rows() - count };
+            let found = few_rows(&reading, range.clone(), end, wanted).await;
+            let context = format!("{source}: {wanted} at {end:?} of {range:?}, {:?}", request.filter);
+            assert_eq!(keys(&found), keys(&rows.slice(first, count)), "{context}");
+            assert_eq!(found, rows.slice(first, count), "{context}");
+        }
     }
 }
 
@@ -136,6 +160,55 @@ async fn the_rest_follows_any_key(source: &dyn Source, request: &ReadRequest) {
         let rest = concat_batches(reading.schema(), &rest).unwrap();
         assert_eq!(rest, whole.slice(row + 1, whole.num_rows() - row - 1), "after {key:?}");
     }
+}
+
+async fn few_rows_are_those_at_the_end_of_a_range(source: &dyn Source, request: &ReadRequest) {
+    let whole = read_all(source, request).await.unwrap();
+    let all = keys(&whole);
+    let reading = source.prepare(request.clone()).await.unwrap();
+    for place in [None, Some(whole.num_rows() / 2)] {
+        for end in [End::First, End::Last] {
+            // From a row on, and before it.
+            let (range, rows) = match (place, end) {
+                (None, _) => (KeyRange::ALL, 0..all.len()),
+                (Some(row), End::First) => (KeyRange { from: Some(all[row].clone()), to: None }, row..all.len()),
+                (Some(row), End::Last) => (KeyRange { from: None, to: Some(all[row].clone()) }, 0..row),
+            };
+            let expected = whole.slice(rows.start, rows.len());
+            for wanted in [7, all.len() + 1] {
+                let found = few_rows(&reading, range.clone(), end, wanted).await;
+                let count = wanted.min(expected.num_rows());
+                let first = if end == End::First { 0 } else { expected.num_rows() - count };
+                assert_eq!(found, expected.slice(first, count), "{wanted} rows at {end:?} of {range:?}");
+            }
+        }
+    }
+}
+
+/// So many rows at an end of a range, found part by part as pages are.
+pub(crate) async fn few_rows(reading: &Arc<dyn Reading>, range: KeyRange, end: End, wanted: usize) -> RecordBatch {
+    let (mut left, mut before, mut found) = (Some(range), 0, Vec::new());
+    let mut rows = 0;
+    while let Some(range) = left.take() {
+        let part = reading.part(&range, end, RowCount::from(wanted), before).await.unwrap();
+        let part = part.unwrap_or_else(|| range.clone());
+        let batches = Arc::clone(reading).few(part.clone(), end, RowCount::from(wanted - rows), Stop::new());
+        let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();
+        let here = concat_batches(reading.schema(), &batches).unwrap();
+        let count = here.num_rows().min(wanted - rows);
+        rows += count;
+        match end {
+            End::First => found.push(here.slice(0, count)),
+            End::Last => found.insert(0, here.slice(here.num_rows() - count, count)),
+        }
+        let (from, to) = match end {
+            End::First => (part.to, range.to),
+            End::Last => (range.from, part.from),
+        };
+        left = (rows < wanted && from != to).then_some(KeyRange { from, to });
+        before += 1;
+    }
+    concat_batches(reading.schema(), &found).unwrap()
 }
 
 async fn a_raised_stop_ends_the_stream(source: &dyn Source, request: &ReadRequest) {

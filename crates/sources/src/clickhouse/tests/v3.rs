@@ -4,6 +4,7 @@ use model::{ProjectId, TableSpec};
 use serde_json::Value;
 
 use super::*;
+use crate::conformance::pages_agree;
 
 fn at(seconds: i64) -> String {
     Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text()
@@ -117,8 +118,11 @@ async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
         observations.iter().map(|(_, event)| merged(event, &of_trace(event["trace_id"].as_str().unwrap()))).collect();
     let table = tables::find("observations").unwrap();
     agrees(&memory(&rows), &source, &whole(Arc::clone(&table))).await;
+    pages_agree(&memory(&rows), &source, &whole(Arc::clone(&table))).await;
     let filter = Expr::compare(Expr::column("user_id"), CompareOp::Eq, Expr::text("u2"));
-    agrees(&memory(&rows), &source, &ReadRequest { filter: Some(filter), ..whole(table) }).await;
+    let filtered = ReadRequest { filter: Some(filter), ..whole(table) };
+    agrees(&memory(&rows), &source, &filtered).await;
+    pages_agree(&memory(&rows), &source, &filtered).await;
 
     // In groups the trace is the root.
     let mut members: Vec<Value> = traces.iter().map(|(_, event)| event.clone()).collect();
@@ -131,8 +135,10 @@ async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
     let memory = memory(&members);
     for name in ["traces", "sessions"] {
         let table = tables::find(name).unwrap();
-        agrees(&memory, &source, &whole(Arc::clone(&table))).await;
         let window = Window::new(Some(Micros(EPOCH.0 + 15 * Micros::PER_SECOND)), None).unwrap();
-        agrees(&memory, &source, &ReadRequest { window, ..whole(table) }).await;
+        for asked in [whole(Arc::clone(&table)), ReadRequest { window, ..whole(table) }] {
+            agrees(&memory, &source, &asked).await;
+            pages_agree(&memory, &source, &asked).await;
+        }
     }
 }

@@ -1,0 +1,190 @@
+//! A few rows at an end of a range, for pages.
+//!
+//! A slice is read with everything that its rows hold; a page needs a hundred of them. So positions are asked for
+//! first, which looks at the columns of the filter alone, and then the rows of those positions. A long range is
+//! looked through in parts, the next one much longer than the one before: most pages end with the first.
+//!
+//! What the rows of a part are does not depend on where it ends. A group stands where its first member starts, so
+//! groups are met by any member in the part and placed by all that they have.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use model::{End, Fault, KeyRange, Micros, OrderKey, Relation, RowCount, Stop};
+
+use super::changes::Rows;
+use super::live::{BEFORE_SLICE, members_since, rows_of, since_slice};
+use super::near::Near;
+use super::plan;
+use super::query::Query;
+use super::reading::ClickHouseReading;
+use super::slice::SliceReader;
+use super::sql::{arrays_of_texts, joined};
+
+/// Stored versions that the first part has for each row that is wanted, where every row passes.
+const VERSIONS_OF_ROW: u64 = 4;
+/// So many times as many where rows must pass a filter.
+const WHERE_FILTERED: u64 = 10;
+/// So many times as many where rows are groups.
+const WHERE_GROUPED: u64 = 10;
+/// How much longer each part is than the one before.
+const LONGER: u64 = 16;
+
+/// Some rows of a range, by their ids.
+pub(super) struct OnlyRows {
+    /// What stands in the text of a query for the condition, and the condition.
+    conditions: Vec<(String, String)>,
+    values: Vec<(String, String)>,
+}
+
+impl OnlyRows {
+    /// A text for these rows alone.
+    pub(super) fn narrowed(&self, text: String) -> String {
+        self.conditions.iter().fold(text, |text, (mark, condition)| text.replace(mark, condition))
+    }
+
+    /// Values that a narrowed text has.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.values.iter().cloned()
+    }
+}
+
+/// Some rows of a range, and what outranked versions of theirs there are.
+pub(super) struct SomeRows {
+    only: OnlyRows,
+    near: Near,
+}
+
+impl SomeRows {
+    /// A query for these rows.
+    pub(super) fn query(
+        &self,
+        reading: &ClickHouseReading,
+        text: String,
+        range: &KeyRange,
+    ) -> Result<Option<Query>, Fault> {
+        let query = reading.query_near(self.only.narrowed(text), range, &self.near, "rows")?;
+        Ok(query.map(|mut query| {
+            query.parameters.extend(self.only.values());
+            query
+        }))
+    }
+}
+
+enum Phase {
+    Positions(Arc<ClickHouseReading>, KeyRange, Stop),
+    Rows(SliceReader),
+}
+
+impl ClickHouseReading {
+    /// The part of a range that is looked through next for so many rows.
+    pub(super) async fn part_for_few(
+        &self,
+        range: &KeyRange,
+        end: End,
+        rows: RowCount,
+        before: u32,
+    ) -> Result<KeyRange, Fault> {
+        let mut versions = VERSIONS_OF_ROW * rows.get().max(1);
+        if self.request.filter.is_some() {
+            versions *= WHERE_FILTERED;
+        }
+        if matches!(self.request.table.relation, Relation::Grouped(_)) {
+            versions *= WHERE_GROUPED;
+        }
+        let versions = RowCount(versions.saturating_mul(LONGER.saturating_pow(before)));
+        let Some(time) = plan::time_behind(self, range, end, versions, &Stop::new()).await? else {
+            return Ok(range.clone());
+        };
+        // Whatever starts together stays together.
+        let part = match end {
+            End::First => KeyRange { from: None, to: Some(OrderKey::at(Micros(time.0.saturating_sub(1)))) },
+            End::Last => KeyRange { from: Some(OrderKey::at(time)), to: None },
+        };
+        Ok(range.and(&part).unwrap_or_else(|| range.clone()))
+    }
+
+    /// Reads so many rows at an end of a range.
+    pub(super) fn few_rows(
+        self: Arc<Self>,
+        range: KeyRange,
+        end: End,
+        rows: RowCount,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        stream::try_unfold(Phase::Positions(self, range, stop), move |phase| async move {
+            let mut reader = match phase {
+                Phase::Rows(reader) => reader,
+                Phase::Positions(reading, range, stop) => match reading.found(&range, end, rows, &stop).await? {
+                    Some((range, some)) => SliceReader::of_rows(reading, range, some, stop),
+                    None => return Ok(None),
+                },
+            };
+            Ok(reader.next().await?.map(|batch| (batch, Phase::Rows(reader))))
+        })
+        .boxed()
+    }
+
+    /// The rows at an end of a range, and where they stand; `None` where there are none.
+    async fn found(
+        &self,
+        range: &KeyRange,
+        end: End,
+        rows: RowCount,
+        stop: &Stop,
+    ) -> Result<Option<(KeyRange, SomeRows)>, Fault> {
+        let positions = self.of_positions()?;
+        let near = positions.near(range, None, Near::default(), stop).await?;
+        let text = positions.compiled.positions_at(end);
+        let Some(mut query) = positions.query_near(text, range, &near, "the positions of rows")? else {
+            return Ok(None);
+        };
+        query.parameters.push(("few".to_owned(), rows.to_string()));
+        let found = self.shared.client.rows(query, stop).await?;
+        if found.num_rows() == 0 {
+            return Ok(None);
+        }
+        let found = Rows::read(&found)?;
+        let mut keys: Vec<OrderKey> = (0..found.len()).map(|row| found.key(row)).collect();
+        if end == End::Last {
+            keys.reverse();
+        }
+        let range = KeyRange { from: keys.first().cloned(), to: keys.last().map(OrderKey::successor) };
+        let only = self.only(&keys)?;
+        // What was found of the positions holds for the rows; what these take from others is looked for now.
+        let near = self.near(&range, Some(&only), near, stop).await?;
+        Ok(Some((range, SomeRows { only, near })))
+    }
+
+    /// The rows of these positions; rows with the same id in between are those of other traces.
+    fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
+        let lists = arrays_of_texts(keys.iter().map(|key| &*key.id))?;
+        let values: Vec<(String, String)> =
+            lists.into_iter().enumerate().map(|(place, list)| (format!("only{place}"), list)).collect();
+        let database = &self.shared.database;
+        let mut conditions = Vec::new();
+        match &self.request.table.relation {
+            Relation::Stored(stored) => {
+                let place = database.place(stored.name)?;
+                let id = place.required(self.request.table.order.id)?;
+                let one_of = values.iter().map(|(name, _)| format!("{id} IN {{{name}:Array(String)}}"));
+                let one_of = joined("OR", "0", one_of);
+                conditions.push((rows_of(place), format!(" AND {one_of}")));
+                if place.reads_before() && !place.is_joined() && place.is_fixed(&id) {
+                    conditions.push((BEFORE_SLICE.to_owned(), format!(" PREWHERE {one_of}")));
+                }
+            }
+            Relation::Grouped(grouped) => {
+                let selects = values.iter().map(|(name, _)| format!("SELECT arrayJoin({{{name}:Array(String)}})"));
+                conditions.push((self.compiled.traces.clone(), selects.collect::<Vec<_>>().join(" UNION ALL ")));
+                for place in database.places_of_groups(grouped.over.name)? {
+                    let since = since_slice(place, &grouped.over)?;
+                    conditions.push((members_since(place), format!(" AND {since}")));
+                }
+            }
+        }
+        Ok(OnlyRows { conditions, values })
+    }
+}

@@ -1,0 +1,107 @@
+//! Outranked versions of the rows that one range meets.
+//!
+//! A run looks once at all rows for them. For a page that is too much: it looks at those alone that its rows are
+//! made of, whenever their versions were stored and whenever they start.
+
+use std::collections::BTreeMap;
+
+use model::{Fault, KeyRange, Relation, Stop};
+
+use super::database::Place;
+use super::dead::{Dead, Scope};
+use super::few::OnlyRows;
+use super::live::{DEAD_IN_SLICE, in_slice};
+use super::met::Met;
+use super::query::Query;
+use super::reading::{Bounds, ClickHouseReading, TIMES};
+use super::sql::{Parameters, joined};
+use super::versions::rows_where;
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Near {
+    /// Of the rows themselves.
+    own: Option<Dead>,
+    /// Of what is looked through beside them, by place.
+    places: BTreeMap<usize, Dead>,
+}
+
+impl ClickHouseReading {
+    /// Looks for outranked versions of the rows that a range, or some rows of it, meets; not again for those that
+    /// are known.
+    pub(super) async fn near(
+        &self,
+        range: &KeyRange,
+        only: Option<&OnlyRows>,
+        known: Near,
+        stop: &Stop,
+    ) -> Result<Near, Fault> {
+        let mut near = known;
+        let Some(bounds) = self.bounds(range) else { return Ok(near) };
+        let stored = self.request.table.stored();
+        if near.own.is_none() && matches!(self.request.table.relation, Relation::Stored(_)) {
+            let place = self.shared.database.place(stored.name)?;
+            let condition = place.whole_rows(stored, &in_slice(place, stored)?)?;
+            near.own = Some(self.look_near(place, condition, bounds, only, stop).await?);
+        }
+        for (number, met) in &self.compiled.looked_through {
+            if !near.places.contains_key(number) {
+                let (place, _) = self.shared.numbered(*number)?;
+                let condition = self.met(place, met)?;
+                near.places.insert(*number, self.look_near(place, condition, bounds, only, stop).await?);
+            }
+        }
+        Ok(near)
+    }
+
+    /// The condition for all versions of the rows of a place that are met; `None` where nothing tells.
+    fn met(&self, place: &Place, met: &[Met]) -> Result<Option<String>, Fault> {
+        let (_, stored) = self.shared.numbered(place.number)?;
+        let conditions: Option<Vec<String>> =
+            met.iter().map(|met| met.whole_rows(place, stored)).collect::<Result<_, _>>()?;
+        Ok(conditions.map(|conditions| joined("OR", "0", conditions.into_iter())))
+    }
+
+    async fn look_near(
+        &self,
+        place: &Place,
+        condition: Option<String>,
+        bounds: Bounds,
+        only: Option<&OnlyRows>,
+        stop: &Stop,
+    ) -> Result<Dead, Fault> {
+        let (_, stored) = self.shared.numbered(place.number)?;
+        let mut parameters = Parameters::default();
+        let scope = match condition {
+            None => None,
+            Some(condition) => {
+                let narrowed = |text: String| only.map_or(text.clone(), |only| only.narrowed(text));
+                bounds.named().into_iter().for_each(|(name, value)| parameters.name(&name, value));
+                only.iter().flat_map(|only| only.values()).for_each(|(name, value)| parameters.name(&name, value));
+                let counted = rows_where(place, stored, stored.key[0], &in_slice(place, stored)?)?;
+                Some(Scope { condition: narrowed(condition), counted: Some(narrowed(counted)) })
+            }
+        };
+        self.shared.look(place, stored, scope, parameters).dead(stop).await
+    }
+
+    /// A query over a range, without the outranked versions that were found near it; `None` where the window leaves
+    /// nothing of it.
+    pub(super) fn query_near(
+        &self,
+        text: String,
+        range: &KeyRange,
+        near: &Near,
+        purpose: &'static str,
+    ) -> Result<Option<Query>, Fault> {
+        let Some((range, bounds)) = self.in_window(range).zip(self.bounds(range)) else { return Ok(None) };
+        let (mut text, mut dead) = (text, Vec::new());
+        for (number, outranked) in &near.places {
+            text = self.shared.without(text, *number, outranked, TIMES, &mut dead)?;
+        }
+        if let Some(own) = near.own.as_ref().filter(|_| text.contains(DEAD_IN_SLICE)) {
+            text = self.without(text, own, bounds, &mut dead)?;
+        }
+        Ok(Some(Query { text, parameters: self.parameters(range, bounds, dead), purpose }))
+    }
+}
