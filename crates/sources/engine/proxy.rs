@@ -171,12 +171,13 @@ impl Shared {
                 head.extend_from_slice(&buffer[..read]);
             }
             let marked = self.marked.fetch_add(read, Ordering::Relaxed) + read;
-            let words = frame(&head, words);
             chunks.pass(&buffer[..read / 2]);
-            // Inside a chunk and not at its border, behind which bytes would be read as the size of another.
-            if chunks.left > words.len() && self.is_due(marked) {
+            // Behind the whole head; inside a chunk and not at its border, behind which bytes would be read as the
+            // size of another.
+            let frame = if chunks.has_begun { frame(&head, words) } else { String::new() };
+            if chunks.left > frame.len() && self.is_due(marked) {
                 client.write_all(&buffer[..read / 2])?;
-                client.write_all(words.as_bytes())?;
+                client.write_all(frame.as_bytes())?;
                 client.flush()?;
                 socket.shutdown(Shutdown::Write)?;
                 // Until the client has read them: a connection that is dropped before may be reset.
