@@ -20,8 +20,8 @@ use futures_util::TryStreamExt;
 use model::{Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Relation, RowCount, Stop, StoredTable};
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
-use super::database::Place;
 use super::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, dead_of};
+use super::place::Place;
 use super::query::Query;
 use super::reading::ClickHouseReading;
 use super::sql::{arrays_of_texts, joined};

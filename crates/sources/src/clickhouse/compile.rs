@@ -16,10 +16,11 @@ use model::{
     TracePosition,
 };
 
-use super::database::{Database, Place};
+use super::database::Database;
 use super::group::{FOUND, GROUP, Groups, INGESTED, attached_term, grouped_term};
 use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, in_slice, stored_term};
 use super::met::Met;
+use super::place::Place;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined, null};
 use super::surroundings::{Around, LookedThrough};
 use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};

@@ -13,7 +13,7 @@ use arrow_array::types::{Int64Type, UInt64Type};
 use model::{Fault, ProjectId, Stop, StoredTable};
 
 use super::client::Client;
-use super::database::Place;
+use super::place::Place;
 use super::query::Query;
 use super::sql::{Parameters, arrays_of_texts, escaped};
 

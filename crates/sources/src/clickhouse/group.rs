@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use model::{Aggregate, AggregateColumn, Expr, Fault, Grouped};
 
-use super::database::Place;
 use super::live::{Live, column_name, dead_of, members_since, stored_term};
 use super::met::Met;
+use super::place::Place;
 use super::sql::{Parameters, Printer, Term, identifier, is_composite};
 
 /// A subquery with a row for each group.

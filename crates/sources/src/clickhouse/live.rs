@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use model::{Fault, StoredTable};
 
-use super::database::Place;
 use super::met::Met;
+use super::place::Place;
 use super::sql::{Term, identifier};
 
 /// Stands in the text of a query for what leaves out outranked versions of a table.

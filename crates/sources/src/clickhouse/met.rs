@@ -6,7 +6,7 @@
 
 use model::{Fault, StoredTable};
 
-use super::database::Place;
+use super::place::Place;
 
 /// The rows of a place that have one of some values in a column.
 #[derive(Clone, Debug)]

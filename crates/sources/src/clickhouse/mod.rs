@@ -21,6 +21,7 @@ mod live;
 mod met;
 mod near;
 mod options;
+mod place;
 mod plan;
 pub(crate) mod query;
 mod reading;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use model::{Fault, KeyRange, Relation, Stop};
 
-use super::database::Place;
 use super::dead::{Dead, Scope};
 use super::few::OnlyRows;
 use super::live::{DEAD_IN_SLICE, in_slice};
 use super::met::Met;
+use super::place::Place;
 use super::query::Query;
 use super::reading::{Bounds, ClickHouseReading, TIMES};
 use super::sql::{Parameters, joined};

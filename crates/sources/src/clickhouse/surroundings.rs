@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{CompareOp, Fault, ReadRequest, ScoreLevel, ScoreTest, ScoreValueTest, TracePosition};
 
-use super::database::{Database, Place};
+use super::database::Database;
 use super::live::{Live, column_name, dead_of, stored_term};
 use super::met::Met;
+use super::place::Place;
 use super::scores;
 use super::sql::{Parameters, Printer, Surroundings, joined, operator};
 

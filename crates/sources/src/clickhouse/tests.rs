@@ -305,6 +305,13 @@ fn random_rows(runner: &mut TestRunner) -> Loaded {
         .collect()
 }
 
+/// Has the parts of the tables merged, so that rows are read before and after it.
+fn merge(engine: &Engine, database: &str) {
+    for table in ["events_full", "scores"] {
+        engine.run(database, &format!("OPTIMIZE TABLE {table} FINAL"));
+    }
+}
+
 fn random_filters(runner: &mut TestRunner, table: &TableSpec, count: usize) -> Vec<Expr> {
     let filters = proptest::collection::vec(arbitrary_expr(table), count);
     filters.new_tree(runner).unwrap().current()
@@ -319,10 +326,7 @@ async fn agrees_with_memory_on_random_rows_and_filters() {
         let memory = MemorySource::new(loaded.clone()).unwrap();
         let (database, source) = stored(engine, &loaded).await;
         if case % 2 == 1 {
-            // Before and after merges.
-            for table in ["events_full", "scores"] {
-                engine.run(&database, &format!("OPTIMIZE TABLE {table} FINAL"));
-            }
+            merge(engine, &database);
         }
         agrees(&memory, &source, &request(events_table())).await;
         agrees(&memory, &source, &request(traces_table())).await;

@@ -3,8 +3,8 @@
 
 use model::{Fault, StoredTable};
 
-use super::database::Place;
 use super::live::in_slice;
+use super::place::Place;
 
 /// About what a value takes in a column that holds no payloads.
 const NARROW_COLUMN_BYTES: u64 = 24;

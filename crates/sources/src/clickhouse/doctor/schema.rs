@@ -7,8 +7,9 @@ use model::{ByteCount, ColumnType, Fault, PhysicalTable, RowCount, Serves, Stop,
 
 use super::{Finding, query, texts};
 use crate::clickhouse::client::Client;
-use crate::clickhouse::database::{Database, Place, is_required};
+use crate::clickhouse::database::{Database, is_required};
 use crate::clickhouse::options::ClickHouseOptions;
+use crate::clickhouse::place::Place;
 use crate::clickhouse::sql::{arrays_of_texts, escaped, identifier};
 
 /// Tables with their engines and sizes.

@@ -31,10 +31,7 @@ async fn pages_are_those_of_memory_on_random_rows_and_filters() {
         let memory = MemorySource::new(loaded.clone()).unwrap();
         let (database, source) = stored(engine, &loaded).await;
         if case % 2 == 1 {
-            // Before and after merges.
-            for table in ["events_full", "scores"] {
-                engine.run(&database, &format!("OPTIMIZE TABLE {table} FINAL"));
-            }
+            merge(engine, &database);
         }
         for table in [events_table(), traces_table(), linked_table()] {
             let filters = filters_of(&mut runner, &table);

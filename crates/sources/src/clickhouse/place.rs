@@ -1,0 +1,297 @@
+//! A table of a database: which columns it has and of which types, what it is sorted by, and how it is named in
+//! a query.
+//!
+//! Types are brought to those of the stored table here, so that nothing else has to know that a column is
+//! LowCardinality, of another precision or missing.
+
+use std::collections::HashMap;
+
+use model::{ColumnType, Fault, FaultKind, PhysicalTable, ProjectId, Stop, StoredColumn, StoredTable};
+use tokio::sync::OnceCell;
+
+use super::client::Client;
+use super::database::is_required;
+use super::query::Query;
+use super::sql::{escaped, identifier, is_composite, null, quoted, type_name, zero};
+
+/// A table of the database that holds the rows of a stored table.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) physical: PhysicalTable,
+    /// Tells it from the other places of the database.
+    pub(super) number: usize,
+    /// Types by column.
+    pub(super) types: HashMap<String, String>,
+    pub(super) sorting_key: String,
+    pub(super) from: String,
+    /// The table that its rows take columns from.
+    pub(super) joined: Option<String>,
+    /// Whether its rows lie on several servers.
+    pub(super) is_spread: bool,
+    /// Whether it is a table itself, and no view of others.
+    pub(super) is_table: bool,
+    pub(super) counts_blocks: OnceCell<bool>,
+}
+
+impl Place {
+    /// The table in a query, to be called `t`.
+    pub(super) fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// What joins the table that columns are taken from, where one of these expressions needs it: the rows
+    /// that `among`, a condition on the table's own rows, leaves.
+    pub(super) fn join<'e>(
+        &self,
+        stored: &StoredTable,
+        mut expressions: impl Iterator<Item = &'e str>,
+        among: Option<&str>,
+    ) -> Result<String, Fault> {
+        let Some((joined, from)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
+            return Ok(String::new());
+        };
+        if !expressions.any(|expression| expression.contains("j.")) {
+            return Ok(String::new());
+        }
+        let project = self.required(stored.key[0])?;
+        let among = among.map(|among| {
+            format!(
+                " AND u.{} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
+                joined.id,
+                self.within(),
+                joined.by,
+                self.from
+            )
+        });
+        Ok(format!(
+            " {} (SELECT * FROM {from} AS u FINAL WHERE u.project_id = {{project:String}} AND u.is_deleted = 0{}) AS j \
+             ON j.{} = {}",
+            self.left_join(),
+            among.unwrap_or_default(),
+            joined.id,
+            joined.by
+        ))
+    }
+
+    pub(super) async fn holds_rows(&self, client: &Client) -> Result<bool, Fault> {
+        let text = format!("SELECT 1 AS one FROM {} AS t LIMIT 1", self.from);
+        let query = Query { text, parameters: Vec::new(), purpose: "the layout" };
+        Ok(client.rows(query, &Stop::new()).await?.num_rows() > 0)
+    }
+
+    /// Whether any version of any row of the project is there.
+    pub(super) async fn holds_rows_of(
+        &self,
+        project: &ProjectId,
+        stored: &StoredTable,
+        client: &Client,
+    ) -> Result<bool, Fault> {
+        let column = self.required(stored.key[0])?;
+        let query = Query {
+            text: format!("SELECT 1 AS one FROM {} AS t WHERE {column} = {{project:String}} LIMIT 1", self.from),
+            parameters: vec![("project".to_owned(), escaped(project.as_str()))],
+            purpose: "the project",
+        };
+        Ok(client.rows(query, &Stop::new()).await?.num_rows() > 0)
+    }
+
+    /// The type of a column, where it is one of the table's own.
+    fn actual(&self, column: &str) -> Option<&String> {
+        let mapped = self.physical.columns.iter().find(|(name, _)| *name == column);
+        let own = mapped.map_or(Some(column), |(_, expression)| expression.strip_prefix("t."))?;
+        self.types.get(own)
+    }
+
+    /// `IN`, or what it must be where the list comes from a table on several servers.
+    pub(super) fn within(&self) -> &'static str {
+        if self.is_spread { "GLOBAL IN" } else { "IN" }
+    }
+
+    /// `LEFT JOIN`, likewise.
+    pub(super) fn left_join(&self) -> &'static str {
+        if self.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
+    }
+
+    /// The type of a column of the table, under the name it has there.
+    pub(super) fn type_of(&self, column: &str) -> Option<&str> {
+        self.types.get(column).map(String::as_str)
+    }
+
+    /// A column as the table has it, `None` where it has not.
+    pub(super) fn raw(&self, column: &str) -> Option<String> {
+        if let Some((_, expression)) = self.physical.columns.iter().find(|(name, _)| *name == column) {
+            return Some((*expression).to_owned());
+        }
+        self.types.contains_key(column).then(|| format!("t.{}", identifier(column)))
+    }
+
+    /// A column that nothing can be read without, as the table has it.
+    pub(super) fn required(&self, column: &str) -> Result<String, Fault> {
+        self.raw(column).ok_or_else(|| {
+            Fault::new(FaultKind::Configuration, format!("table {} has no column {column}", self.physical.name))
+                .hint("outgest doctor tells which columns of this server differ from those that are read")
+        })
+    }
+
+    /// A stored column as a value of its type; where the table lacks it null, or what stands for nothing.
+    pub(super) fn value(&self, stored: &StoredTable, column: &StoredColumn) -> Result<String, Fault> {
+        if is_required(stored, column) {
+            self.required(column.name)?;
+        }
+        let Some(raw) = self.raw(column.name) else {
+            return Ok(match column {
+                StoredColumn { nullable: true, kind, .. } => null(kind).sql,
+                StoredColumn { kind: ColumnType::Text, default, .. } => quoted(default),
+                StoredColumn { kind, .. } => zero(kind),
+            });
+        };
+        Ok(match self.actual(column.name) {
+            Some(actual) => as_kind(&raw, actual, column),
+            None => raw,
+        })
+    }
+
+    /// Whether versions of a row that start on the same day replace each other. Days are those of the
+    /// server's zone, so that is not told of a column that has a zone of its own.
+    pub(super) fn is_sorted_by_day(&self, time: &str) -> bool {
+        let Some(name) = time.strip_prefix("t.") else { return false };
+        let name = name.trim_matches('`');
+        let has_zone = self.types.get(name).is_some_and(|kind| kind.contains('\''));
+        self.sorting_key.contains(&format!("toDate({name})")) && !has_zone
+    }
+
+    /// Whether conditions can be looked at before a row is read: of a table of this server, and no view of others.
+    pub(super) fn reads_before(&self) -> bool {
+        self.is_table && !self.is_spread
+    }
+
+    /// Whether rows may take columns from another table.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined.is_some()
+    }
+
+    /// Whether versions that replace each other have the same value in a column, as the table has it: the table is
+    /// sorted by it, or by a hash of it.
+    pub(super) fn is_fixed(&self, column: &str) -> bool {
+        let Some(name) = column.strip_prefix("t.").map(|name| name.trim_matches('`')) else { return false };
+        self.sorting_key.split(", ").any(|key| key == name || key == format!("xxHash32({name})"))
+    }
+
+    /// The condition for every version of a row of which any meets a condition, the same for all versions that
+    /// replace each other; `None` where the table has no column that tells.
+    pub(super) fn whole_rows(&self, stored: &StoredTable, condition: &str) -> Result<Option<String>, Fault> {
+        let Some(told_by) = self.key(stored)?.into_iter().rev().find(|column| self.is_fixed(column)) else {
+            return Ok(None);
+        };
+        let (project, join) = (self.required(stored.key[0])?, self.join(stored, [condition].into_iter(), None)?);
+        Ok(Some(format!(
+            "{told_by} {} (SELECT {told_by} FROM {} AS t{join} WHERE {project} = {{project:String}} AND {condition})",
+            self.within(),
+            self.from
+        )))
+    }
+
+    /// Text that is the same for two versions of a row exactly where the table itself keeps one of them.
+    pub(super) fn instance(&self, stored: &StoredTable) -> Result<String, Fault> {
+        let key = self.key(stored)?.join(", ");
+        Ok(format!("hex(sipHash128({key}, {}))", self.sorting_key))
+    }
+
+    /// The same as a number, for quick comparison.
+    pub(super) fn instance_number(&self) -> String {
+        format!("cityHash64({})", self.sorting_key)
+    }
+
+    /// The columns of a row's key but the project.
+    pub(super) fn key(&self, stored: &StoredTable) -> Result<Vec<String>, Fault> {
+        stored.key.iter().skip(1).map(|column| self.required(column)).collect()
+    }
+
+    /// What ranks the versions of a row: the greatest of these is the newest one. The table knows the
+    /// order of its inserts, unless it is a view of other tables; then, and for what one insert stored, or
+    /// what merges have forgotten, the time of storing stands for it.
+    pub(super) async fn rank(&self, stored: &StoredTable, client: &Client) -> Result<String, Fault> {
+        let [version, ingested] = [self.required(stored.version)?, self.required(stored.ingested)?];
+        let counts = self.counts_blocks.get_or_try_init(|| self.probe_blocks(client)).await?;
+        let block = if *counts { "t._block_number" } else { "0" };
+        Ok(format!("({version}, {block}, {ingested}, {})", self.instance_number()))
+    }
+
+    async fn probe_blocks(&self, client: &Client) -> Result<bool, Fault> {
+        if self.is_spread {
+            // Every server counts for itself.
+            return Ok(false);
+        }
+        let text = format!("SELECT t._block_number AS number FROM {} AS t WHERE 0", self.from);
+        let query = Query { text, parameters: Vec::new(), purpose: "the order of inserts" };
+        match client.rows(query, &Stop::new()).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind() == FaultKind::Configuration => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// A column of type `actual` as a value of the stored column's type.
+fn as_kind(raw: &str, actual: &str, column: &StoredColumn) -> String {
+    let plain = without(actual, "LowCardinality(");
+    let is_nullable = plain.starts_with("Nullable(");
+    let plain = without(plain, "Nullable(");
+    let wanted = type_name(&column.kind);
+    let cast = |kind: &str| match is_nullable {
+        true => format!("CAST({raw} AS Nullable({kind}))"),
+        false => format!("CAST({raw} AS {kind})"),
+    };
+    let value = match &column.kind {
+        ColumnType::Timestamp if plain.starts_with("DateTime64(6") => raw.to_owned(),
+        ColumnType::Timestamp => format!("toDateTime64({raw}, 6, 'UTC')"),
+        ColumnType::Bool if plain != "Bool" => cast("Bool"),
+        ColumnType::Int64 | ColumnType::UInt64 if plain != wanted => {
+            let kind = if is_nullable { format!("Nullable({wanted})") } else { wanted };
+            format!("accurateCast({raw}, {})", quoted(&kind))
+        }
+        // Keys and items of few values are texts like any other.
+        _ if plain.replace("LowCardinality(String)", "String") == wanted => raw.to_owned(),
+        ColumnType::Text => format!("toString({raw})"),
+        kind if is_composite(kind) => format!("CAST({raw} AS {wanted})"),
+        _ => cast(&wanted),
+    };
+    match is_nullable && !column.nullable {
+        true => format!("ifNull({value}, {})", zero(&column.kind)),
+        false => value,
+    }
+}
+
+/// What a type wraps, or the type itself.
+fn without<'a>(kind: &'a str, wrapper: &str) -> &'a str {
+    kind.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')).unwrap_or(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(kind: ColumnType, nullable: bool) -> StoredColumn {
+        StoredColumn { name: "c", kind, nullable, required: false, default: "" }
+    }
+
+    #[test]
+    fn columns_of_another_type_are_brought_to_their_own() {
+        let usage = ColumnType::Map(Box::new(ColumnType::UInt64));
+        for (actual, kind, nullable, expected) in [
+            ("String", ColumnType::Text, false, "t.c"),
+            ("LowCardinality(String)", ColumnType::Text, false, "t.c"),
+            ("LowCardinality(Nullable(String))", ColumnType::Text, true, "t.c"),
+            ("Map(LowCardinality(String), UInt64)", usage, false, "t.c"),
+            ("DateTime64(3)", ColumnType::Timestamp, false, "toDateTime64(t.c, 6, 'UTC')"),
+            ("DateTime64(6, 'UTC')", ColumnType::Timestamp, false, "t.c"),
+            ("Nullable(UInt16)", ColumnType::Int64, true, "accurateCast(t.c, 'Nullable(Int64)')"),
+            ("UInt8", ColumnType::Bool, false, "CAST(t.c AS Bool)"),
+            ("Nullable(String)", ColumnType::Text, false, "ifNull(t.c, defaultValueOfTypeName('String'))"),
+            ("Decimal(18, 12)", ColumnType::COST, false, "t.c"),
+            ("Enum8('A' = 1)", ColumnType::Text, false, "toString(t.c)"),
+        ] {
+            assert_eq!(as_kind("t.c", actual, &column(kind, nullable)), expected, "{actual}");
+        }
+    }
+}
