@@ -1,11 +1,15 @@
 //! A file on its way to disk.
 //!
 //! Writing and syncing overlap: while new bytes go to the page cache, a blocking thread syncs what is
-//! there already, so that durability trails by little and costs no pause. A write always starts at the
+//! there already, so that durability trails by little and costs no pause. What is synced leaves the page
+//! cache, so that one export neither fills it nor pays for ever new pages. A write always starts at the
 //! offset after the last complete one; repeating it after a failure overwrites the same stretch.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -134,8 +138,12 @@ impl LocalWriter {
         let unsynced = self.written - self.durable;
         let due = unsynced >= SYNC_BYTES || (unsynced > 0 && Instant::now() >= self.sync_due);
         if self.sync.is_none() && due {
-            let handle = Arc::clone(&self.handle);
-            let done = tokio::task::spawn_blocking(move || handle.sync_data());
+            let (handle, bytes) = (Arc::clone(&self.handle), self.durable..self.written);
+            let done = tokio::task::spawn_blocking(move || {
+                handle.sync_data()?;
+                leave_page_cache(&handle, bytes);
+                Ok(())
+            });
             self.sync = Some(Sync { bytes: self.written, done });
             self.sync_due = Instant::now() + SYNC_EVERY;
         }
@@ -224,6 +232,19 @@ impl Drop for LocalWriter {
         }
     }
 }
+
+/// Gives the pages of synced bytes back to the system: what others on this machine read stays cached, and a page
+/// that was freed a moment ago is cheaper to fill than one that was never touched. Where the file system takes no
+/// advice the pages stay until memory is short.
+#[cfg(target_os = "linux")]
+fn leave_page_cache(file: &File, bytes: Range<u64>) {
+    use rustix::fs::{Advice, fadvise};
+    let length = NonZeroU64::new(bytes.end - bytes.start);
+    fadvise(file, bytes.start, length, Advice::DontNeed).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave_page_cache(_: &File, _: Range<u64>) {}
 
 /// Removes the partial file of `target` where it still is the one that `identity` names.
 pub(super) async fn remove_partial(target: PathBuf, identity: Identity) -> Result<(), Fault> {
