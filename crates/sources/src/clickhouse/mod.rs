@@ -28,7 +28,6 @@ mod reading;
 mod scores;
 mod slice;
 mod sql;
-mod stretches;
 mod surroundings;
 mod tally;
 mod versions;

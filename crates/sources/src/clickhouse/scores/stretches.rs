@@ -5,13 +5,14 @@
 //! run in place of one for each batch. Which stretch it is tells the reader of slices; a trace that is in
 //! none that is held is asked for by itself, so that nothing depends on the guess.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use model::{KeyRange, Micros, RowCount, ScoreRow, Slice};
 
-use super::reading::Bounds;
+use super::by_trace::ByTrace;
+use crate::clickhouse::reading::Bounds;
 
 /// Rows of a stretch: with a score for every fourth of them its scores are what may be held.
 const ROWS: u64 = 400_000;
@@ -20,22 +21,19 @@ const ROWS_MIN: u64 = 8_000;
 /// Batches of one stretch are still under way when those of the next begin.
 const STRETCHES_HELD: usize = 2;
 
-/// Scores by trace. A trace without scores is there too.
-pub(super) type ByTrace = HashMap<Arc<str>, Vec<ScoreRow>>;
-
 /// The stretches of one reading.
-pub(super) struct Stretches {
+pub(in crate::clickhouse) struct Stretches {
     /// Rows that a stretch has at most; fewer where its scores were too many.
     rows: AtomicU64,
     /// Where rows come from.
     now: Mutex<Option<Bounds>>,
     /// Locked while a stretch is fetched, so that it is fetched once.
-    pub(super) held: tokio::sync::Mutex<Held>,
+    pub(in crate::clickhouse) held: tokio::sync::Mutex<Held>,
 }
 
 /// Stretches whose scores are here, the latest last.
 #[derive(Default)]
-pub(super) struct Held {
+pub(in crate::clickhouse) struct Held {
     stretches: VecDeque<Stretch>,
 }
 
@@ -51,7 +49,7 @@ impl Stretches {
     }
 
     /// Notes that rows come from these bounds.
-    pub(super) fn reached(&self, bounds: Bounds) {
+    pub(in crate::clickhouse) fn reached(&self, bounds: Bounds) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(bounds);
     }
 
@@ -61,7 +59,7 @@ impl Stretches {
     }
 
     /// The range of the stretch in which this slice lies, of adjacent slices.
-    pub(super) fn around(&self, slices: &[Slice], place: usize) -> Option<KeyRange> {
+    pub(in crate::clickhouse) fn around(&self, slices: &[Slice], place: usize) -> Option<KeyRange> {
         let most = RowCount(self.rows.load(Ordering::Relaxed));
         let (mut first, mut rows) = (0, RowCount(0));
         let mut last = 0;
@@ -87,18 +85,17 @@ impl Stretches {
 
 impl Held {
     /// Puts the scores of these traces to `found` and returns the traces that are in no stretch.
-    pub(super) fn find<'a>(
+    pub(in crate::clickhouse) fn find<'a>(
         &self,
         since: Option<Micros>,
         traces: &[&'a str],
         found: &mut Vec<ScoreRow>,
     ) -> Vec<&'a str> {
-        let stretches = || self.stretches.iter().rev().filter(|stretch| stretch.since == since);
-        let of = |trace: &str| stretches().find_map(|stretch| stretch.by_trace.get(trace));
         let mut missing = Vec::new();
         for trace in traces.iter().copied() {
-            match of(trace) {
-                Some(scores) => found.extend(scores.iter().cloned()),
+            let mut stretches = self.stretches.iter().rev().filter(|stretch| stretch.since == since);
+            match stretches.find(|stretch| stretch.by_trace.knows(trace)) {
+                Some(stretch) => found.extend(stretch.by_trace.scores(trace)),
                 None => missing.push(trace),
             }
         }
@@ -152,7 +149,7 @@ mod tests {
     fn only_traces_of_held_stretches_are_known() {
         let (mut held, mut found) = (Held::default(), Vec::new());
         for (lo, trace) in [(3, "a"), (2, "b"), (1, "c")] {
-            held.hold(Bounds { lo, hi: lo }, None, HashMap::from([(Arc::from(trace), Vec::new())]));
+            held.hold(Bounds { lo, hi: lo }, None, ByTrace::of(Vec::new(), [trace].into_iter()));
         }
         assert_eq!(held.find(None, &["a", "b", "c", "d"], &mut found), ["a", "d"]);
         assert_eq!(held.find(Some(Micros(1)), &["b"], &mut found), ["b"], "a look-up with another bound");

@@ -1,20 +1,25 @@
 //! The scores of a project: their names, and those of some traces.
 
+mod by_trace;
+mod rows;
+mod stretches;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
-use arrow_array::{Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use model::{ColumnType, Fault, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
 use tokio::sync::OnceCell;
 
-use super::live::{Live, column_name, dead_of};
-use super::query::Query;
-use super::reading::{Bounds, Shared};
-use super::sql::{Parameters, escaped, joined};
-use super::stretches::{ByTrace, Stretches};
+use crate::clickhouse::live::{Live, column_name, dead_of};
+use crate::clickhouse::query::Query;
+use crate::clickhouse::reading::{Bounds, Shared};
+use crate::clickhouse::sql::{Parameters, escaped, joined};
+use by_trace::ByTrace;
+use rows::{ScoreRows, names_of};
+use stretches::Stretches;
 
 /// What is read of stored scores, by their physical names.
 pub(super) fn stored() -> &'static StoredTable {
@@ -58,7 +63,7 @@ const LISTABLE: &str = "IN ('NUMERIC', 'BOOLEAN', 'CATEGORICAL', 'TEXT')";
 
 /// Look-ups of a reading that go to the server by themselves: a page of rows needs no more.
 const LOOKUPS_APART: u32 = 2;
-/// Scores that are held at once instead, about 24 MiB of them: all of the project, or those of a stretch of
+/// Scores that are held at once instead, about 20 MiB of them: all of the project, or those of a stretch of
 /// rows.
 pub(super) const SCORES_HELD: usize = 100_000;
 
@@ -97,14 +102,8 @@ impl ClickHouseScores {
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
         let on_a_trace = |_: &mut Parameters| Ok(vec![format!("isNotNull({trace})")]);
         let rows = self.rows(scope, &most, on_a_trace).await?;
-        if rows.len() > self.held_max {
-            return Ok(Held { since: scope.since, by_trace: None });
-        }
-        let mut by_trace = ByTrace::new();
-        for row in rows {
-            by_trace.entry(Arc::clone(&row.trace_id)).or_default().push(row);
-        }
-        Ok(Held { since: scope.since, by_trace: Some(by_trace) })
+        let by_trace = (count(&rows) <= self.held_max).then(|| ByTrace::of(rows, std::iter::empty()));
+        Ok(Held { since: scope.since, by_trace })
     }
 
     /// Scores of these traces, most of them from the stretches that are held.
@@ -136,27 +135,20 @@ impl ClickHouseScores {
         parameters.extend(ends.map(|(name, end)| (name.to_owned(), end.to_string())));
         let text = format!("SELECT DISTINCT * FROM ({})", self.traces);
         let query = Query { text, parameters, purpose: "traces with scores" };
-        let mut by_trace = ByTrace::new();
-        for batch in self.shared.client.look_up(query, Stop::new()).await? {
-            let traces = batch.column(0).as_string_opt::<i32>().ok_or_else(unreadable)?;
-            by_trace.extend(traces.iter().flatten().map(|trace| (Arc::from(trace), Vec::new())));
-        }
+        let traces = self.shared.client.look_up(query, Stop::new()).await?;
+        let traces = traces.iter().map(|batch| batch.column(0).as_string_opt::<i32>().ok_or_else(unreadable));
+        let traces = traces.collect::<Result<Vec<_>, _>>()?;
         let most = format!(" LIMIT {}", self.held_max + 1);
         let of_stretch = |parameters: &mut Parameters| {
             ends.iter().for_each(|(name, end)| parameters.name(name, end.to_string()));
             Ok(vec![in_stretch])
         };
         let rows = self.rows(scope, &most, of_stretch).await?;
-        if rows.len() > self.held_max {
+        if count(&rows) > self.held_max {
             self.stretches.shorten();
-            return Ok(ByTrace::new());
+            return Ok(ByTrace::default());
         }
-        for row in rows {
-            if let Some(scores) = by_trace.get_mut(&row.trace_id) {
-                scores.push(row);
-            }
-        }
-        Ok(by_trace)
+        Ok(ByTrace::of(rows, traces.into_iter().flat_map(|traces| traces.iter().flatten())))
     }
 
     /// Scores of these traces, asked for by themselves.
@@ -166,7 +158,8 @@ impl ClickHouseScores {
             let lists = parameters.texts(traces.iter().copied())?;
             Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
         };
-        self.rows(scope, "", of_traces).await
+        let rows = self.rows(scope, "", of_traces).await?;
+        Ok(rows.iter().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row))).collect())
     }
 
     /// Scores that meet further conditions; `most` bounds how many.
@@ -175,18 +168,14 @@ impl ClickHouseScores {
         scope: &ScoreScope,
         most: &str,
         on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
-    ) -> Result<Vec<ScoreRow>, Fault> {
+    ) -> Result<Vec<ScoreRows>, Fault> {
         let selected = COLUMNS.map(|name| match name {
             "timestamp" => format!("toUnixTimestamp64Micro({}) AS {name}", column_name(name)),
             _ => format!("{} AS {name}", column_name(name)),
         });
         let text = format!("SELECT {} FROM ({{live}}){most}", selected.join(", "));
         let batches = self.ask(scope, &text, &COLUMNS, on, "scores").await?;
-        let mut rows = Vec::new();
-        for batch in &batches {
-            rows.extend(rows_of(batch).ok_or_else(unreadable)?);
-        }
-        Ok(rows)
+        batches.iter().map(|batch| ScoreRows::of(batch).ok_or_else(unreadable)).collect()
     }
 
     /// Queries the live listable scores in scope; `{live}` stands for them in `text`.
@@ -250,53 +239,16 @@ impl ScoreLookup for ClickHouseScores {
         }
         let held = self.held.get_or_try_init(|| self.hold(scope)).await?;
         match held.by_trace.as_ref().filter(|_| held.since == scope.since) {
-            Some(by_trace) => Ok(traces.iter().filter_map(|trace| by_trace.get(*trace)).flatten().cloned().collect()),
+            Some(by_trace) => Ok(traces.iter().flat_map(|trace| by_trace.scores(trace)).collect()),
             None => self.of_stretches(scope, traces).await,
         }
     }
 }
 
+fn count(rows: &[ScoreRows]) -> usize {
+    rows.iter().map(ScoreRows::count).sum()
+}
+
 fn unreadable() -> Fault {
     Fault::corrupt("the server's scores have other types than they were asked for")
-}
-
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
-    batch.column_by_name(name)?.as_string_opt::<i32>()
-}
-
-fn names_of(batch: &RecordBatch) -> Option<Vec<ScoreName>> {
-    let names = texts(batch, "name")?;
-    let flag = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<UInt8Type>();
-    let (numeric, textual) = (flag("numeric")?, flag("textual")?);
-    let name = |row: usize| ScoreName {
-        name: names.value(row).to_owned(),
-        numeric: numeric.value(row) != 0,
-        textual: textual.value(row) != 0,
-    };
-    Some((0..batch.num_rows()).map(name).collect())
-}
-
-fn rows_of(batch: &RecordBatch) -> Option<Vec<ScoreRow>> {
-    let [ids, traces, observations, names] =
-        ["id", "trace_id", "observation_id", "name"].map(|name| texts(batch, name));
-    let [kinds, strings, comments] = ["data_type", "string_value", "comment"].map(|name| texts(batch, name));
-    let (ids, traces, observations, names) = (ids?, traces?, observations?, names?);
-    let (kinds, strings, comments) = (kinds?, strings?, comments?);
-    let values = batch.column_by_name("value")?.as_primitive_opt::<Float64Type>()?;
-    let times = batch.column_by_name("timestamp")?.as_primitive_opt::<Int64Type>()?;
-    let text = |column: &StringArray, row: usize| column.is_valid(row).then(|| Arc::from(column.value(row)));
-    let row = |row: usize| {
-        Some(ScoreRow {
-            id: ids.value(row).into(),
-            trace_id: text(traces, row)?,
-            observation_id: text(observations, row),
-            name: names.value(row).into(),
-            data_type: kinds.value(row).into(),
-            value: values.value(row),
-            string_value: text(strings, row),
-            comment: text(comments, row),
-            timestamp: Micros(times.value(row)),
-        })
-    };
-    (0..batch.num_rows()).map(row).collect()
 }
