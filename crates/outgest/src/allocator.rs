@@ -6,8 +6,8 @@
 //! these settings, 611 MB with mimalloc, 330 MB with jemalloc, all within a tenth of the same time.
 //!
 //! With them every large buffer is mapped for itself and given back at once, and every page of the next one is
-//! a fault. So [`Allocator`] keeps a few large blocks that were freed and gives them out again. What it does not
-//! do: anything about small ones.
+//! a fault. So [`Allocator`] keeps a few large blocks that were freed and gives them out again, until it is cleared
+//! at the end of a run. What it does not do: anything about small ones.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -17,8 +17,12 @@ use std::sync::{Mutex, TryLockError};
 const LARGE_BYTES: usize = 1024 * 1024;
 /// Buffers up to this size are kept when they are freed. What is larger grows without being copied.
 const SHELVED_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes that are kept: what the few blocks between two steps of a run take.
-const SHELF_BYTES: usize = 8 * 1024 * 1024;
+/// Large buffers get room in such steps, so that those of one kind fit into each other's blocks. A page of it that is
+/// never written takes no memory.
+const STEP_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes that are kept: what the few blocks between two steps of a run take. Measured on an export of 1,000,000 events
+/// of 3.4 kB from ClickHouse to CSV: 870,000 faults of pages with 8 MiB, 330,000 with 24 and 91,000 with 48 or 64.
+const SHELF_BYTES: usize = 48 * 1024 * 1024;
 /// Blocks that are kept.
 const SHELF_PLACES: usize = 16;
 /// What large blocks are aligned to, so that any fits whoever asks next: as much as Arrow asks for.
@@ -88,13 +92,23 @@ impl Allocator {
     fn take(&self, bytes: usize) -> Option<*mut u8> {
         self.with_shelf(|shelf| shelf.take(bytes))
     }
+
+    /// Gives what is kept back to the system.
+    pub fn clear(&self) {
+        self.with_shelf(|shelf| {
+            while shelf.count > 0 {
+                shelf.remove_oldest();
+            }
+            Some(())
+        });
+    }
 }
 
 /// Whether blocks of this layout are those that the shelf is for, and how the system is asked for them.
 fn large(layout: Layout) -> Option<Layout> {
     let sized = (LARGE_BYTES..=SHELVED_BYTES_MAX).contains(&layout.size());
     let large = cfg!(target_env = "gnu") && sized && layout.align() <= ALIGN;
-    if large { Layout::from_size_align(layout.size(), ALIGN).ok() } else { None }
+    if large { Layout::from_size_align(layout.size().next_multiple_of(STEP_BYTES), ALIGN).ok() } else { None }
 }
 
 /// The room of a large block.
@@ -115,9 +129,9 @@ unsafe fn room(_address: *mut u8) -> usize {
 }
 
 impl Shelf {
-    /// The smallest block with so much room, unless it has half as much again.
+    /// The smallest block with so much room, unless it has more than twice as much.
     fn take(&mut self, bytes: usize) -> Option<*mut u8> {
-        let fits = |block: &Block| (bytes..=bytes + bytes / 2).contains(&block.bytes);
+        let fits = |block: &Block| (bytes..=2 * bytes).contains(&block.bytes);
         let fitting = self.blocks[..self.count].iter().enumerate().filter(|(_, block)| fits(block));
         let (place, _) = fitting.min_by_key(|(_, block)| block.bytes)?;
         Some(self.remove(place).address)
@@ -129,14 +143,18 @@ impl Shelf {
             return None;
         }
         while self.count == SHELF_PLACES || self.bytes + block.bytes > SHELF_BYTES {
-            let oldest = self.remove(0);
-            // SAFETY: the system gave it, and nobody has it.
-            unsafe { give_back(oldest.address) };
+            self.remove_oldest();
         }
         self.blocks[self.count] = block;
         self.count += 1;
         self.bytes += block.bytes;
         Some(())
+    }
+
+    fn remove_oldest(&mut self) {
+        let oldest = self.remove(0);
+        // SAFETY: the system gave it, and nobody has it.
+        unsafe { give_back(oldest.address) };
     }
 
     fn remove(&mut self, place: usize) -> Block {
@@ -269,5 +287,8 @@ mod tests {
             }
         }
         assert!(allocator.shelf.lock().unwrap().count > 0);
+        allocator.clear();
+        let shelf = allocator.shelf.lock().unwrap();
+        assert_eq!((shelf.count, shelf.bytes), (0, 0));
     }
 }

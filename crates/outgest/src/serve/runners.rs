@@ -20,11 +20,14 @@ pub struct Runners {
 #[async_trait]
 impl Runner for Runners {
     async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
-        match job.kind {
+        let done = match job.kind {
             JobKind::Export | JobKind::File => self.exports.run(job, context).await,
             JobKind::Window => self.windows.run(job, context).await,
             JobKind::Reconcile => self.reconciler.run(job, context).await,
-        }
+        };
+        // A worker may wait for hours now; other runs of it miss the blocks only once.
+        crate::ALLOCATOR.clear();
+        done
     }
 
     async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
