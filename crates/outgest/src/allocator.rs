@@ -11,6 +11,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, TryLockError};
 
 /// Buffers from this size on are mapped on their own.
@@ -20,9 +21,9 @@ const SHELVED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Large buffers get room in such steps, so that those of one kind fit into each other's blocks. A page of it that is
 /// never written takes no memory.
 const STEP_BYTES: usize = 2 * 1024 * 1024;
-/// Bytes that are kept: what the few blocks between two steps of a run take. Measured on an export of 1,000,000 events
-/// of 3.4 kB from ClickHouse to CSV: 870,000 faults of pages with 8 MiB, 91,000 with 48 and 38,000 with 72.
-const SHELF_BYTES: usize = 72 * 1024 * 1024;
+/// Bytes that are kept at most. Large buffers that are in use and kept ones together have no more than were in use at
+/// the most: rows that come in bursts find the blocks of the burst before, and keeping them makes no run larger.
+const KEPT_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Blocks that are kept.
 const SHELF_PLACES: usize = 16;
 /// What large blocks are aligned to, so that any fits whoever asks next: as much as Arrow asks for.
@@ -55,6 +56,9 @@ pub fn bound() {
 /// stays empty.
 pub struct Allocator {
     shelf: Mutex<Shelf>,
+    /// Bytes of the large buffers that are in use, and how many were at the most.
+    used: AtomicUsize,
+    most: AtomicUsize,
 }
 
 /// Blocks that were freed, the oldest first.
@@ -67,7 +71,7 @@ struct Shelf {
 #[derive(Clone, Copy)]
 struct Block {
     address: *mut u8,
-    /// Its room, which is at least what was asked for.
+    /// Its room, in whole steps.
     bytes: usize,
 }
 
@@ -77,7 +81,8 @@ unsafe impl Send for Shelf {}
 impl Allocator {
     pub const fn new() -> Self {
         let none = Block { address: ptr::null_mut(), bytes: 0 };
-        Self { shelf: Mutex::new(Shelf { blocks: [none; SHELF_PLACES], count: 0, bytes: 0 }) }
+        let shelf = Shelf { blocks: [none; SHELF_PLACES], count: 0, bytes: 0 };
+        Self { shelf: Mutex::new(shelf), used: AtomicUsize::new(0), most: AtomicUsize::new(0) }
     }
 
     /// Does something with the shelf, unless somebody else is at it: waiting is dearer than a new block.
@@ -90,11 +95,25 @@ impl Allocator {
     }
 
     fn take(&self, bytes: usize) -> Option<*mut u8> {
-        self.with_shelf(|shelf| shelf.take(bytes))
+        let kept_max = self.begin_use(bytes);
+        self.with_shelf(|shelf| shelf.take(bytes, kept_max))
+    }
+
+    /// How many bytes can be kept then.
+    fn begin_use(&self, bytes: usize) -> usize {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        kept_max(self.most.fetch_max(used, Ordering::Relaxed).max(used), used)
+    }
+
+    /// How many bytes can be kept then.
+    fn end_use(&self, bytes: usize) -> usize {
+        let used = self.used.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        kept_max(self.most.load(Ordering::Relaxed), used)
     }
 
     /// Gives what is kept back to the system.
     pub fn clear(&self) {
+        self.most.store(self.used.load(Ordering::Relaxed), Ordering::Relaxed);
         self.with_shelf(|shelf| {
             while shelf.count > 0 {
                 shelf.remove_oldest();
@@ -102,6 +121,11 @@ impl Allocator {
             Some(())
         });
     }
+}
+
+/// How many bytes can be kept where so many are in use.
+fn kept_max(most: usize, used: usize) -> usize {
+    most.saturating_sub(used).min(KEPT_BYTES_MAX)
 }
 
 /// Whether blocks of this layout are those that the shelf is for, and how the system is asked for them.
@@ -129,21 +153,28 @@ unsafe fn room(_address: *mut u8) -> usize {
 }
 
 impl Shelf {
-    /// The smallest block with so much room, unless it has more than twice as much.
-    fn take(&mut self, bytes: usize) -> Option<*mut u8> {
+    /// The smallest block with so much room, unless it has more than twice as much. Where there is none, those that
+    /// are too many beside a new one go.
+    fn take(&mut self, bytes: usize, bytes_max: usize) -> Option<*mut u8> {
         let fits = |block: &Block| (bytes..=2 * bytes).contains(&block.bytes);
         let fitting = self.blocks[..self.count].iter().enumerate().filter(|(_, block)| fits(block));
-        let (place, _) = fitting.min_by_key(|(_, block)| block.bytes)?;
+        let Some((place, _)) = fitting.min_by_key(|(_, block)| block.bytes) else {
+            while self.bytes > bytes_max {
+                self.remove_oldest();
+            }
+            return None;
+        };
         Some(self.remove(place).address)
     }
 
     /// Keeps a block that fits whoever asks next; the oldest go where there is no room.
-    fn put(&mut self, block: Block) -> Option<()> {
-        if block.bytes > SHELF_BYTES || !block.address.addr().is_multiple_of(ALIGN) {
-            return None;
-        }
-        while self.count == SHELF_PLACES || self.bytes + block.bytes > SHELF_BYTES {
+    fn put(&mut self, block: Block, bytes_max: usize) -> Option<()> {
+        let fits = |bytes: usize| bytes + block.bytes <= bytes_max;
+        while self.count > 0 && (self.count == SHELF_PLACES || !fits(self.bytes)) {
             self.remove_oldest();
+        }
+        if block.bytes == 0 || !fits(self.bytes) || !block.address.addr().is_multiple_of(ALIGN) {
+            return None;
         }
         self.blocks[self.count] = block;
         self.count += 1;
@@ -189,18 +220,22 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.begin_use(large(layout).map_or(0, |layout| layout.size()));
         // SAFETY: as the caller's. A mapping is zero by itself; zeroing a block would touch all of it.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
-        if large(layout).is_none() {
+        let Some(rounded) = large(layout) else {
             // SAFETY: as the caller's.
             return unsafe { System.dealloc(address, layout) };
-        }
+        };
+        let kept_max = self.end_use(rounded.size());
+        // What the system rounds up is not counted, so that a block weighs as much on the shelf as in use.
         // SAFETY: it is a large block of the caller's.
-        let block = Block { address, bytes: unsafe { room(address) } };
-        if self.with_shelf(|shelf| shelf.put(block)).is_none() {
+        let bytes = unsafe { room(address) } / STEP_BYTES * STEP_BYTES;
+        let block = Block { address, bytes };
+        if self.with_shelf(|shelf| shelf.put(block, kept_max)).is_none() {
             // SAFETY: it is a large block of the caller's.
             unsafe { give_back(address) };
         }
@@ -212,6 +247,8 @@ unsafe impl GlobalAlloc for Allocator {
         // What is mapped moves without being copied.
         let moves = layout.size() >= LARGE_BYTES && size >= LARGE_BYTES;
         if moves || (large(layout).is_none() && large(new).is_none()) {
+            self.begin_use(large(new).map_or(0, |layout| layout.size()));
+            self.end_use(large(layout).map_or(0, |layout| layout.size()));
             // SAFETY: as the caller's.
             return unsafe { System.realloc(address, layout, size) };
         }
@@ -283,9 +320,11 @@ mod tests {
                 let shelf = allocator.shelf.lock().unwrap();
                 let bytes: usize = shelf.blocks[..shelf.count].iter().map(|block| block.bytes).sum();
                 assert_eq!(bytes, shelf.bytes);
-                assert!(bytes <= SHELF_BYTES);
+                let [used, most] = [&allocator.used, &allocator.most].map(|bytes| bytes.load(Ordering::Relaxed));
+                assert!(bytes <= KEPT_BYTES_MAX && bytes + used <= most);
             }
         }
+        assert_eq!(allocator.used.load(Ordering::Relaxed), 0);
         assert!(allocator.shelf.lock().unwrap().count > 0);
         allocator.clear();
         let shelf = allocator.shelf.lock().unwrap();
