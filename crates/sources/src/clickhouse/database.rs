@@ -14,6 +14,7 @@ use super::client::Client;
 use super::place::Place;
 use super::query::Query;
 use super::sql::{arrays_of_texts, identifier, quoted};
+use super::storage::Storage;
 
 /// One look at columns and tables of the current database; who may not read a table does not see it.
 const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.engine AS engine, \
@@ -72,6 +73,7 @@ impl Database {
         let places = wanted.iter().enumerate().filter_map(|(number, physical)| {
             let found = found.get(physical.name)?;
             let sorting_key = Some(&found.sorting_key).filter(|key| !key.is_empty());
+            let storage = Storage::of(&found.engine);
             Some(Place {
                 physical: physical.clone(),
                 number,
@@ -79,8 +81,7 @@ impl Database {
                 sorting_key: sorting_key.map_or_else(|| physical.sorting_key.to_owned(), String::clone),
                 from: from(physical.name),
                 joined: physical.joined.map(|joined| from(joined.name)),
-                is_spread: options.cluster.is_some() || found.engine == "Distributed",
-                is_table: found.engine.ends_with("MergeTree"),
+                storage: if options.cluster.is_some() { storage.through_cluster() } else { storage },
                 counts_blocks: OnceCell::new(),
             })
         });

@@ -13,6 +13,7 @@ use super::client::Client;
 use super::database::is_required;
 use super::query::Query;
 use super::sql::{escaped, identifier, is_composite, null, quoted, type_name, zero};
+use super::storage::Storage;
 
 /// A table of the database that holds the rows of a stored table.
 #[derive(Debug)]
@@ -26,10 +27,7 @@ pub(super) struct Place {
     pub(super) from: String,
     /// The table that its rows take columns from.
     pub(super) joined: Option<String>,
-    /// Whether its rows lie on several servers.
-    pub(super) is_spread: bool,
-    /// Whether it is a table itself, and no view of others.
-    pub(super) is_table: bool,
+    pub(super) storage: Storage,
     pub(super) counts_blocks: OnceCell<bool>,
 }
 
@@ -104,12 +102,12 @@ impl Place {
 
     /// `IN`, or what it must be where the list comes from a table on several servers.
     pub(super) fn within(&self) -> &'static str {
-        if self.is_spread { "GLOBAL IN" } else { "IN" }
+        if self.storage.is_spread { "GLOBAL IN" } else { "IN" }
     }
 
     /// `LEFT JOIN`, likewise.
     pub(super) fn left_join(&self) -> &'static str {
-        if self.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
+        if self.storage.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
     }
 
     /// The type of a column of the table, under the name it has there.
@@ -162,7 +160,7 @@ impl Place {
 
     /// Whether conditions can be looked at before a row is read: of a table of this server, and no view of others.
     pub(super) fn reads_before(&self) -> bool {
-        self.is_table && !self.is_spread
+        self.storage.is_table && !self.storage.is_spread
     }
 
     /// Whether rows may take columns from another table.
@@ -209,16 +207,19 @@ impl Place {
 
     /// What ranks the versions of a row: the greatest of these is the newest one. The table knows the
     /// order of its inserts, unless it is a view of other tables; then, and for what one insert stored, or
-    /// what merges have forgotten, the time of storing stands for it.
+    /// what merges have forgotten, the time of storing stands for it. It comes first where the order is known
+    /// within a partition alone, since versions of a row lie in several.
     pub(super) async fn rank(&self, stored: &StoredTable, client: &Client) -> Result<String, Fault> {
         let [version, ingested] = [self.required(stored.version)?, self.required(stored.ingested)?];
         let counts = self.counts_blocks.get_or_try_init(|| self.probe_blocks(client)).await?;
         let block = if *counts { "t._block_number" } else { "0" };
-        Ok(format!("({version}, {block}, {ingested}, {})", self.instance_number()))
+        let (first, second) =
+            if self.storage.orders_inserts() { (block, ingested.as_str()) } else { (ingested.as_str(), block) };
+        Ok(format!("({version}, {first}, {second}, {})", self.instance_number()))
     }
 
     async fn probe_blocks(&self, client: &Client) -> Result<bool, Fault> {
-        if self.is_spread {
+        if self.storage.is_spread {
             // Every server counts for itself.
             return Ok(false);
         }
