@@ -26,9 +26,16 @@ pub(super) struct Place {
     pub(super) sorting_key: String,
     pub(super) from: String,
     /// The table that its rows take columns from.
-    pub(super) joined: Option<String>,
+    pub(super) joined: Option<Other>,
     pub(super) storage: Storage,
     pub(super) counts_blocks: OnceCell<bool>,
+}
+
+/// A table that rows of another take columns from.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) from: String,
+    pub(super) sorting_key: String,
 }
 
 impl Place {
@@ -45,28 +52,36 @@ impl Place {
         mut expressions: impl Iterator<Item = &'e str>,
         among: Option<&str>,
     ) -> Result<String, Fault> {
-        let Some((joined, from)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
+        let Some((joined, other)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
             return Ok(String::new());
         };
         if !expressions.any(|expression| expression.contains("j.")) {
             return Ok(String::new());
         }
         let project = self.required(stored.key[0])?;
+        let (Other { from, sorting_key }, id) = (other, joined.id);
         let among = among.map(|among| {
             format!(
-                " AND u.{} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
-                joined.id,
+                " AND u.{id} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
                 self.within(),
                 joined.by,
                 self.from
             )
         });
+        let among = format!("u.project_id = {{project:String}}{}", among.unwrap_or_default());
+        // `FINAL` leaves one version for each value of the sorting key, which holds more than the id: of a row that
+        // moved to another day each would join.
+        let version = format!("cityHash64({sorting_key})");
+        let outranked = format!(
+            "SELECT joined_id, joined_version FROM (SELECT u.{id} AS joined_id, {version} AS joined_version, \
+             max((u.event_ts, u.updated_at, {version})) AS newest, max(newest) OVER (PARTITION BY joined_id) AS best \
+             FROM {from} AS u WHERE {among} GROUP BY joined_id, joined_version) WHERE newest < best"
+        );
         Ok(format!(
-            " {} (SELECT * FROM {from} AS u FINAL WHERE u.project_id = {{project:String}} AND u.is_deleted = 0{}) AS j \
-             ON j.{} = {}",
+            " {} (SELECT * FROM {from} AS u FINAL WHERE {among} AND u.is_deleted = 0 \
+             AND (u.{id}, {version}) {} ({outranked})) AS j ON j.{id} = {}",
             self.left_join(),
-            among.unwrap_or_default(),
-            joined.id,
+            self.not_within(),
             joined.by
         ))
     }
@@ -103,6 +118,11 @@ impl Place {
     /// `IN`, or what it must be where the list comes from a table on several servers.
     pub(super) fn within(&self) -> &'static str {
         if self.storage.is_spread { "GLOBAL IN" } else { "IN" }
+    }
+
+    /// `NOT IN`, likewise.
+    fn not_within(&self) -> &'static str {
+        if self.storage.is_spread { "GLOBAL NOT IN" } else { "NOT IN" }
     }
 
     /// `LEFT JOIN`, likewise.
