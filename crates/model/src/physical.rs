@@ -42,7 +42,7 @@ pub enum Serves {
 /// A table whose newest rows others take columns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// Its name in the database. It has columns `project_id` and `is_deleted`.
+    /// Its name in the database. It has columns `project_id`, `event_ts`, `updated_at` and `is_deleted`.
     pub name: &'static str,
     /// The expression over the other table that names its row.
     pub by: &'static str,

@@ -6,11 +6,12 @@ in but has no symbol: it is called by its offset, which belongs to one build of 
 following the vtable of `DB::LocalServer`. Linux on x86_64 only; standard library and the wheel only.
 
     python clickhouse.py [--path DIR] [--port N] [--attached] [--memory BYTES]
+                         [--zookeeper PORT --replica NAME --replicas PORT,PORT]
 
 Prints `READY <port>` when it answers. Users and profiles are those of `server.xml` beside this file. Without
 `--path` the data lies in a temporary folder that is removed at the end; with `--attached` the end is when
 standard input closes, so that no server outlives the program that started it. SIGTERM ends it at any time,
-and what was stored stays.
+and what was stored stays. With `--zookeeper` tables can be replicated; see `replica.py`.
 """
 
 import argparse
@@ -30,6 +31,8 @@ import tempfile
 import threading
 import time
 import urllib.request
+
+import replica
 
 # Build id of the shared object → offset of the entry point.
 KNOWN = {"bdc4640446f9e58ef835635e38764a5992cd4b3c": 0xEA5F1C0}  # chdb-core 26.9.0, manylinux x86_64
@@ -75,6 +78,25 @@ class Elf:
         _, offset, length = self.sections[".note.gnu.build-id"]
         return self.bytes[offset + 16 : offset + length].hex()
 
+    def functions(self):
+        """Where functions start, in order."""
+        header, offset, _ = self.sections[".eh_frame_hdr"]
+        count = struct.unpack_from("<I", self.bytes, offset + 8)[0]
+        table = array.array("i", self.bytes[offset + 12 : offset + 12 + count * 8])
+        return sorted(header + start for start in table[::2])
+
+    def taking(self, addresses):
+        """The functions that take one of these addresses."""
+        text, offset, size = self.sections[".text"]
+        code = self.bytes[offset : offset + size]
+        hits = []
+        for lea in re.finditer(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d](?=(....))", code, re.S):
+            at = text + lea.start() + 7
+            if at + int.from_bytes(lea[1], "little", signed=True) in addresses:
+                hits.append(at)
+        starts = self.functions()
+        return {starts[bisect.bisect_right(starts, hit) - 1] for hit in hits}
+
 
 def locate(elf):
     """The one function, not a destructor, that takes the address of the vtable of `LocalServer`."""
@@ -90,37 +112,30 @@ def locate(elf):
 
     name = elf.address(elf.bytes.find(b"N2DB11LocalServerE\0"))
     slots = pointing_to(pointing_to(name)[0] - 8)
-    wanted = {min(slots) - 8, min(slots) + 8}
-    text, offset, size = elf.sections[".text"]
-    hits = []
-    for lea in re.finditer(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d](?=(....))", elf.bytes[offset : offset + size], re.S):
-        at = text + lea.start() + 7
-        if at + int.from_bytes(lea[1], "little", signed=True) in wanted:
-            hits.append(at)
-    header, offset, _ = elf.sections[".eh_frame_hdr"]
-    count = struct.unpack_from("<I", elf.bytes, offset + 8)[0]
-    table = array.array("i", elf.bytes[offset + 12 : offset + 12 + count * 8])
-    starts = sorted(header + start for start in table[::2])
-    functions = {starts[bisect.bisect_right(starts, hit) - 1] for hit in hits}
+    functions = elf.taking({min(slots) - 8, min(slots) + 8})
     functions = [function for function in functions if not pointing_to(function)]
     if len(functions) != 1:
         sys.exit(f"clickhouse.py: cannot find the entry point among {[hex(function) for function in functions]}")
     return functions[0]
 
 
-def entry_point():
+def load():
+    """Loads the library; what it is made of, and where it lies in memory."""
     path = library()
-    elf = Elf(path)
-    offset = KNOWN.get(elf.build_id())
-    if offset is None:
-        offset = locate(elf)
-        print(f"clickhouse.py: a new build, add to KNOWN: {elf.build_id()!r}: {offset:#x}", file=sys.stderr)
     folder = os.getcwd()
     os.chdir(os.path.dirname(path))
     ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
     os.chdir(folder)
     with open("/proc/self/maps") as maps:
         base = next(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(path))
+    return Elf(path), base
+
+
+def entry_point(elf, base):
+    offset = KNOWN.get(elf.build_id())
+    if offset is None:
+        offset = locate(elf)
+        print(f"clickhouse.py: a new build, add to KNOWN: {elf.build_id()!r}: {offset:#x}", file=sys.stderr)
     return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p))(base + offset)
 
 
@@ -130,18 +145,29 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def cluster(ports):
+    """These servers as replicas of one shard."""
+    one = "<replica><host>127.0.0.1</host><port>{}</port></replica>"
+    return "<shard>" + "".join(one.format(port) for port in sorted(ports.split(","))) + "</shard>"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--path")
     parser.add_argument("--port", type=int)
     parser.add_argument("--attached", action="store_true")
     parser.add_argument("--memory", type=int, default=4 << 30, help="bytes all queries together may use")
+    parser.add_argument("--zookeeper", type=int, help="port of the ZooKeeper on this machine")
+    parser.add_argument("--replica", help="what this one of the replicas is called")
+    parser.add_argument("--replicas", help="ports for queries of all of them, this one's first")
     arguments = parser.parse_args()
     temporary = arguments.path is None
     path = tempfile.mkdtemp(prefix="clickhouse-") if temporary else os.path.abspath(arguments.path)
     os.makedirs(path, exist_ok=True)
     port = arguments.port or free_port()
-    tcp = free_port()
+    # Servers speak to each other over the second one.
+    tcp = int(arguments.replicas.split(",")[0]) if arguments.replicas else free_port()
+    interserver = free_port()
 
     def end(code=0):
         if temporary:
@@ -151,14 +177,20 @@ def main():
     config = os.path.join(path, "server.xml")
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.xml")) as template:
         text = template.read().replace("@CONFIG@", config).replace("@MEMORY@", str(arguments.memory))
-        text = text.replace("@TCP@", str(tcp))
+        text = text.replace("@TCP@", str(tcp)).replace("@REPLICAS@", cluster(arguments.replicas or str(tcp)))
+        is_replica = arguments.zookeeper is not None
+        more = replica.settings(arguments.replica, arguments.zookeeper) if is_replica else ""
+        text = text.replace("@REPLICATION@", more)
     with open(config, "w") as file:
         file.write(text)
     words = ["clickhouse-local", "--path", os.path.join(path, "store"), "--listen_host", "127.0.0.1"]
     words += ["--http_port", str(port), "--tcp_port", str(tcp), "--config-file", config]
-    # Shards speak to each other over the second one.
     words += ["--query", f"SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; {STAY}"]
-    call = entry_point()
+    elf, base = load()
+    call = entry_point(elf, base)
+    if is_replica:
+        replica.tell_address(elf, base, interserver)
+        threading.Thread(target=replica.send_parts, args=(interserver, port), daemon=True).start()
     argv = (ctypes.c_char_p * (len(words) + 1))(*[word.encode() for word in words], None)
 
     def run():

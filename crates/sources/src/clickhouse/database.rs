@@ -11,9 +11,10 @@ use model::{Fault, FaultKind, PhysicalTable, ProjectId, Serves, Stop, StoredColu
 use tokio::sync::OnceCell;
 
 use super::client::Client;
-use super::place::Place;
+use super::place::{Other, Place};
 use super::query::Query;
 use super::sql::{arrays_of_texts, identifier, quoted};
+use super::storage::Storage;
 
 /// One look at columns and tables of the current database; who may not read a table does not see it.
 const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.engine AS engine, \
@@ -69,18 +70,24 @@ impl Database {
             }
             None => identifier(table),
         };
+        let sorting_key = |table: &str| {
+            let own = found.get(table).map(|found| found.sorting_key.as_str()).filter(|key| !key.is_empty());
+            let known = wanted.iter().find(|physical| physical.name == table).map(|physical| physical.sorting_key);
+            own.or(known).unwrap_or_default().to_owned()
+        };
         let places = wanted.iter().enumerate().filter_map(|(number, physical)| {
             let found = found.get(physical.name)?;
-            let sorting_key = Some(&found.sorting_key).filter(|key| !key.is_empty());
+            let storage = Storage::of(&found.engine);
             Some(Place {
                 physical: physical.clone(),
                 number,
                 types: found.types.clone(),
-                sorting_key: sorting_key.map_or_else(|| physical.sorting_key.to_owned(), String::clone),
+                sorting_key: sorting_key(physical.name),
                 from: from(physical.name),
-                joined: physical.joined.map(|joined| from(joined.name)),
-                is_spread: options.cluster.is_some() || found.engine == "Distributed",
-                is_table: found.engine.ends_with("MergeTree"),
+                joined: physical
+                    .joined
+                    .map(|joined| Other { from: from(joined.name), sorting_key: sorting_key(joined.name) }),
+                storage: if options.cluster.is_some() { storage.through_cluster() } else { storage },
                 counts_blocks: OnceCell::new(),
             })
         });

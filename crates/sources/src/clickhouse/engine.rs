@@ -1,7 +1,7 @@
-//! A real ClickHouse server for tests: one per test binary, a database per test.
+//! A real ClickHouse server for tests: one per test binary, a database per test; and two more that hold replicas.
 //!
-//! It comes from the test stack that `cargo xtask test` prepares; where that is missing, [`engine`]
-//! returns `None` and the test says so. The server ends when the test binary does.
+//! They come from the test stack that `cargo xtask test` prepares; where that is missing, [`engine`] and
+//! [`replicas`] return `None` and the test says so. The servers end when the test binary does.
 
 #[path = "../../engine/proxy.rs"]
 pub(crate) mod proxy;
@@ -9,7 +9,7 @@ pub(crate) mod proxy;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,8 +20,12 @@ use super::ClickHouseOptions;
 /// A running server.
 pub(crate) struct Engine {
     address: SocketAddr,
-    /// Its input stays open as long as this process lives.
-    _child: Child,
+}
+
+/// Two servers that hold replicas of the same tables.
+pub(crate) struct Replicas {
+    pub(crate) a: Engine,
+    pub(crate) b: Engine,
 }
 
 /// The server, started with the first call.
@@ -32,22 +36,89 @@ pub(crate) fn engine() -> Option<&'static Engine> {
     ENGINE.get_or_init(Engine::start).as_ref()
 }
 
+/// The two servers, started with the first call.
+pub(crate) fn replicas() -> Option<&'static Replicas> {
+    static REPLICAS: OnceLock<Option<Replicas>> = OnceLock::new();
+    drop(rustls::crypto::ring::default_provider().install_default());
+    REPLICAS.get_or_init(Replicas::start).as_ref()
+}
+
+/// Runs a script of the folder `engine` and returns the servers that it starts.
+fn started(script: &str, words: &[&str]) -> Option<Vec<Engine>> {
+    let stack = std::env::var_os("OUTGEST_STACK").map(PathBuf::from)?;
+    let mut command = Command::new(stack.join("venv/bin/python"));
+    command.arg([env!("CARGO_MANIFEST_DIR"), "engine", script].iter().collect::<PathBuf>()).args(words);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // Its input stays open as long as this process lives.
+    std::mem::forget(child);
+    let ports = line.trim().strip_prefix("READY ").unwrap_or_else(|| panic!("{script} says {line:?}"));
+    let at = |port: &str| Engine { address: SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap())) };
+    Some(ports.split(' ').map(at).collect())
+}
+
 /// How many cases a test runs: a few, or, with `OUTGEST_SOAK=1`, many.
 pub(crate) fn soak(few: usize, many: usize) -> usize {
     if std::env::var("OUTGEST_SOAK").is_ok_and(|soak| soak == "1") { many } else { few }
 }
 
+/// What creates the tables of a Langfuse deployment.
+fn langfuse_statements() -> Vec<String> {
+    let file = include_str!("../../engine/langfuse.sql");
+    let lines = file.lines().filter(|line| !line.starts_with("--"));
+    let statements: String = lines.map(|line| format!("{line}\n")).collect();
+    statements.split(";\n").map(|statement| statement.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+}
+
+impl Replicas {
+    fn start() -> Option<Self> {
+        let mut servers = started("replicas.py", &[])?.into_iter();
+        let (a, b) = servers.next().zip(servers.next()).expect("two servers are started");
+        Some(Self { a, b })
+    }
+
+    pub(crate) fn both(&self) -> [&Engine; 2] {
+        [&self.a, &self.b]
+    }
+
+    /// Creates a database that no other test has on both, with the tables of a Langfuse deployment.
+    pub(crate) fn database(&self) -> String {
+        let database = self.a.database();
+        self.b.run("default", &format!("CREATE DATABASE {database}"));
+        self.langfuse_tables(&database);
+        database
+    }
+
+    /// Creates the tables as a deployment of several servers has them: each holds a replica.
+    pub(crate) fn langfuse_tables(&self, database: &str) {
+        let own = "= ReplacingMergeTree(";
+        let replicated = "= ReplicatedReplacingMergeTree('/clickhouse/tables/{database}/{table}', '{replica}', ";
+        for statement in langfuse_statements() {
+            let statement = statement.replace(own, replicated);
+            // What changes a table goes from one replica to the other.
+            let servers = if statement.starts_with("ALTER") { &self.both()[..1] } else { &self.both()[..] };
+            servers.iter().for_each(|server| drop(server.run(database, &statement)));
+        }
+    }
+
+    /// Waits until both have all of these tables.
+    pub(crate) fn wait(&self, database: &str, tables: &[&str]) {
+        for (server, table) in
+            self.both().into_iter().flat_map(|server| tables.iter().map(move |table| (server, table)))
+        {
+            server.run(database, &format!("SYSTEM SYNC REPLICA {table}"));
+        }
+    }
+}
+
 impl Engine {
     fn start() -> Option<Self> {
-        let stack = std::env::var_os("OUTGEST_STACK").map(PathBuf::from)?;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/engine/clickhouse.py");
-        let mut command = Command::new(stack.join("venv/bin/python"));
-        command.arg(script).arg("--attached").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().strip_prefix("READY ").unwrap_or_else(|| panic!("the server says {line:?}"));
-        Some(Self { address: SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap())), _child: child })
+        started("clickhouse.py", &["--attached"])?.pop()
     }
 
     /// Where it listens.
@@ -75,12 +146,7 @@ impl Engine {
 
     /// Creates the tables of a Langfuse deployment.
     pub(crate) fn langfuse_tables(&self, database: &str) {
-        let file = include_str!("../../engine/langfuse.sql");
-        let statements: String =
-            file.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
-        for statement in statements.split(";\n").filter(|statement| !statement.trim().is_empty()) {
-            self.run(database, statement);
-        }
+        langfuse_statements().iter().for_each(|statement| drop(self.run(database, statement)));
     }
 
     /// Runs one statement in `database` and returns what it prints.

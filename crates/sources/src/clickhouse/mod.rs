@@ -28,6 +28,7 @@ mod reading;
 mod scores;
 mod slice;
 mod sql;
+mod storage;
 mod surroundings;
 mod tally;
 mod versions;

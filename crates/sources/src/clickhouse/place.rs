@@ -13,6 +13,7 @@ use super::client::Client;
 use super::database::is_required;
 use super::query::Query;
 use super::sql::{escaped, identifier, is_composite, null, quoted, type_name, zero};
+use super::storage::Storage;
 
 /// A table of the database that holds the rows of a stored table.
 #[derive(Debug)]
@@ -25,12 +26,16 @@ pub(super) struct Place {
     pub(super) sorting_key: String,
     pub(super) from: String,
     /// The table that its rows take columns from.
-    pub(super) joined: Option<String>,
-    /// Whether its rows lie on several servers.
-    pub(super) is_spread: bool,
-    /// Whether it is a table itself, and no view of others.
-    pub(super) is_table: bool,
+    pub(super) joined: Option<Other>,
+    pub(super) storage: Storage,
     pub(super) counts_blocks: OnceCell<bool>,
+}
+
+/// A table that rows of another take columns from.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) from: String,
+    pub(super) sorting_key: String,
 }
 
 impl Place {
@@ -47,28 +52,36 @@ impl Place {
         mut expressions: impl Iterator<Item = &'e str>,
         among: Option<&str>,
     ) -> Result<String, Fault> {
-        let Some((joined, from)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
+        let Some((joined, other)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) else {
             return Ok(String::new());
         };
         if !expressions.any(|expression| expression.contains("j.")) {
             return Ok(String::new());
         }
         let project = self.required(stored.key[0])?;
+        let (Other { from, sorting_key }, id) = (other, joined.id);
         let among = among.map(|among| {
             format!(
-                " AND u.{} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
-                joined.id,
+                " AND u.{id} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
                 self.within(),
                 joined.by,
                 self.from
             )
         });
+        let among = format!("u.project_id = {{project:String}}{}", among.unwrap_or_default());
+        // `FINAL` leaves one version for each value of the sorting key, which holds more than the id: of a row that
+        // moved to another day each would join.
+        let version = format!("cityHash64({sorting_key})");
+        let outranked = format!(
+            "SELECT joined_id, joined_version FROM (SELECT u.{id} AS joined_id, {version} AS joined_version, \
+             max((u.event_ts, u.updated_at, {version})) AS newest, max(newest) OVER (PARTITION BY joined_id) AS best \
+             FROM {from} AS u WHERE {among} GROUP BY joined_id, joined_version) WHERE newest < best"
+        );
         Ok(format!(
-            " {} (SELECT * FROM {from} AS u FINAL WHERE u.project_id = {{project:String}} AND u.is_deleted = 0{}) AS j \
-             ON j.{} = {}",
+            " {} (SELECT * FROM {from} AS u FINAL WHERE {among} AND u.is_deleted = 0 \
+             AND (u.{id}, {version}) {} ({outranked})) AS j ON j.{id} = {}",
             self.left_join(),
-            among.unwrap_or_default(),
-            joined.id,
+            self.not_within(),
             joined.by
         ))
     }
@@ -104,12 +117,17 @@ impl Place {
 
     /// `IN`, or what it must be where the list comes from a table on several servers.
     pub(super) fn within(&self) -> &'static str {
-        if self.is_spread { "GLOBAL IN" } else { "IN" }
+        if self.storage.is_spread { "GLOBAL IN" } else { "IN" }
+    }
+
+    /// `NOT IN`, likewise.
+    fn not_within(&self) -> &'static str {
+        if self.storage.is_spread { "GLOBAL NOT IN" } else { "NOT IN" }
     }
 
     /// `LEFT JOIN`, likewise.
     pub(super) fn left_join(&self) -> &'static str {
-        if self.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
+        if self.storage.is_spread { "GLOBAL LEFT JOIN" } else { "LEFT JOIN" }
     }
 
     /// The type of a column of the table, under the name it has there.
@@ -162,7 +180,7 @@ impl Place {
 
     /// Whether conditions can be looked at before a row is read: of a table of this server, and no view of others.
     pub(super) fn reads_before(&self) -> bool {
-        self.is_table && !self.is_spread
+        self.storage.is_table && !self.storage.is_spread
     }
 
     /// Whether rows may take columns from another table.
@@ -209,16 +227,19 @@ impl Place {
 
     /// What ranks the versions of a row: the greatest of these is the newest one. The table knows the
     /// order of its inserts, unless it is a view of other tables; then, and for what one insert stored, or
-    /// what merges have forgotten, the time of storing stands for it.
+    /// what merges have forgotten, the time of storing stands for it. It comes first where the order is known
+    /// within a partition alone, since versions of a row lie in several.
     pub(super) async fn rank(&self, stored: &StoredTable, client: &Client) -> Result<String, Fault> {
         let [version, ingested] = [self.required(stored.version)?, self.required(stored.ingested)?];
         let counts = self.counts_blocks.get_or_try_init(|| self.probe_blocks(client)).await?;
         let block = if *counts { "t._block_number" } else { "0" };
-        Ok(format!("({version}, {block}, {ingested}, {})", self.instance_number()))
+        let (first, second) =
+            if self.storage.orders_inserts() { (block, ingested.as_str()) } else { (ingested.as_str(), block) };
+        Ok(format!("({version}, {first}, {second}, {})", self.instance_number()))
     }
 
     async fn probe_blocks(&self, client: &Client) -> Result<bool, Fault> {
-        if self.is_spread {
+        if self.storage.is_spread {
             // Every server counts for itself.
             return Ok(false);
         }

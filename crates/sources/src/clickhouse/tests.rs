@@ -420,6 +420,7 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 mod changes;
 mod drift;
 mod few;
+mod replicas;
 mod spread;
 mod stretches;
 mod v3;

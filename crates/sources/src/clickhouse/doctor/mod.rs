@@ -4,6 +4,7 @@
 //! `system.columns`, at rights by reading no row of every column, at the settings that it may send. It stops
 //! where nothing more can be found out, and reads nobody's rows.
 
+mod replicas;
 mod schema;
 
 use std::fmt;
@@ -107,6 +108,7 @@ pub async fn examine(
     match schema::Schema::read(&client, tables, places).await {
         Ok(schema) => {
             findings.extend(schema.findings(client.options()));
+            findings.extend(replicas::findings(&client, &schema.replicated()).await);
             findings.extend(schema.rights(&client).await);
         }
         Err(fault) => findings.push(Finding::of_fault("tables", &fault)),

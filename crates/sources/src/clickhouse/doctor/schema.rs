@@ -66,6 +66,15 @@ impl<'a> Schema<'a> {
         places
     }
 
+    /// The tables that are read of which there are replicas with a log and a queue; those of ClickHouse Cloud have none.
+    pub(super) fn replicated(&self) -> Vec<&'static str> {
+        let places = self.stored.iter().flat_map(|table| self.places(table));
+        let read = places.flat_map(|place| [Some(place.physical.name), place.physical.joined.map(|other| other.name)]);
+        let is_replicated = |name: &&str| self.described.get(*name).is_some_and(|text| text.starts_with("Replicated"));
+        let names: BTreeSet<&str> = read.flatten().filter(is_replicated).collect();
+        names.into_iter().collect()
+    }
+
     /// What is there and what differs.
     pub(super) fn findings(&self, options: &ClickHouseOptions) -> Vec<Finding> {
         let mut findings = Vec::new();

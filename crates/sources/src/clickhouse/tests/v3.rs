@@ -142,3 +142,63 @@ async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
         }
     }
 }
+
+/// A trace whose start was corrected is there in a version for each day; its observations take their columns from the
+/// newest one, and come once.
+#[tokio::test]
+async fn a_trace_that_moved_to_another_day_joins_its_observations_once() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let version = |n: i64, start: i64, event: i64, name: &str, is_deleted: bool| {
+        let changed = json!({
+            "timestamp": at(start), "event_ts": at(event), "updated_at": at(event), "name": name, "is_deleted": is_deleted,
+        });
+        merged(&trace(n).0, &changed)
+    };
+    let day = 86_400;
+    let traces = [
+        // Moved by a day, by two months, and back again; the older version of one comes late.
+        [version(1, 9, 5, "first", false), version(1, day, 6, "newest", false), version(1, 9, 4, "late", false)],
+        [
+            version(2, 19, 5, "first", false),
+            version(2, 60 * day, 6, "second", false),
+            version(2, 19, 7, "newest", false),
+        ],
+        // Moved and deleted there.
+        [version(3, 29, 5, "first", false), version(3, day, 6, "second", false), version(3, day, 7, "gone", true)],
+    ];
+    let observations = [("t1", 1), ("t1", 2), ("t2", 3), ("t3", 4)].map(|(trace, n)| observation(n, trace, None, 1));
+    insert_rows(engine, &database, "observations", &observations.clone().map(|(old, _)| old));
+    insert_rows(engine, &database, "traces", traces.as_flattened());
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    let clustered = engine.options("default", &database, "cluster=one_shard");
+    let clustered = ClickHouseSource::connect(clustered, places()).await.unwrap();
+
+    let rows: Vec<Value> = observations
+        .iter()
+        .map(|(_, event)| {
+            let n: i64 = event["trace_id"].as_str().unwrap()[1..].parse().unwrap();
+            if n == 3 {
+                return event.clone();
+            }
+            let (_, root) = trace(n);
+            let names = ["user_id", "session_id", "release", "tags", "public"];
+            let told = names.map(|name| (name.to_owned(), root[name].clone())).into_iter().collect();
+            merged(&merged(event, &Value::Object(told)), &json!({"trace_name": "newest"}))
+        })
+        .collect();
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE traces FINAL");
+            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+        }
+        for source in [&source, &clustered] {
+            let asked = whole(tables::find("observations").unwrap());
+            agrees(&memory(&rows), source, &asked).await;
+            pages_agree(&memory(&rows), source, &asked).await;
+            let filter = Expr::compare(Expr::column("trace_name"), CompareOp::Eq, Expr::text("newest"));
+            agrees(&memory(&rows), source, &ReadRequest { filter: Some(filter), ..asked }).await;
+        }
+    }
+}
