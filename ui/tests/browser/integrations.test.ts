@@ -1,8 +1,9 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { Bucket } from "./support/bucket";
 import { accessibilityProblems, at, launch, visit } from "./support/browser";
+import { fillConnection } from "./support/form";
 import { Receiver } from "./support/receiver";
 import { Server, VIEWER } from "./support/server";
 
@@ -16,18 +17,6 @@ afterAll(() => browser?.close());
 
 /** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
 const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
-
-async function fillConnection(page: Page, bucket: Bucket): Promise<void> {
-  await page.getByLabel("Name", { exact: true }).fill("To the lake");
-  await page.getByLabel("Bucket", { exact: true }).fill("exports");
-  await page.getByRole("button", { name: "More options" }).click();
-  await page.getByLabel("Region", { exact: true }).fill("test");
-  await page.getByLabel("Endpoint", { exact: true }).fill(bucket.endpoint);
-  await page.getByLabel("Access key ID", { exact: true }).fill("outgest-test");
-  await page.getByLabel("Secret access key", { exact: true }).fill("nobodys-secret");
-  await page.getByRole("checkbox", { name: "Allow http" }).click();
-  await page.getByLabel("Prefix", { exact: true }).fill("lake/");
-}
 
 describe("an integration", () => {
   it("is made with a form, tested, run, looked into, backfilled, paused and deleted", { timeout: 120_000 }, async () => {

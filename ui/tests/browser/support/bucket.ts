@@ -29,7 +29,8 @@ export class Bucket {
 
   private constructor(
     private readonly http: Http,
-    private readonly manner: Manner,
+    /** How it treats what comes from now on. */
+    public manner: Manner,
   ) {}
 
   static async open(manner: Manner): Promise<Bucket> {
