@@ -143,7 +143,7 @@ pub struct FileAttributes {
 /// A step of a destination check, as it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckStep {
-    /// `dns`, `tls`, `credentials`, `open`, `write`, `commit`, `read back`, `delete`, …
+    /// `dns`, `tls`, `credentials`, `open`, `write`, `commit`, `multipart`, `read back`, `delete`, …
     pub name: &'static str,
     /// The receiver's own message, where the step failed.
     pub failure: Option<String>,

@@ -32,8 +32,8 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStoreExt, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use crate::egress::Refusal;
 use crate::check::{self, Parts};
+use crate::egress::Refusal;
 use crate::{publish, state};
 use pieces::{PIECE_BYTES_MIN, PieceSizes};
 use vendor::{Place, Vendor, attributes_of};
@@ -82,12 +82,7 @@ struct Upload {
 }
 
 impl ObjectDestination {
-    fn connect(
-        place: Place,
-        pieces: PieceSizes,
-        vendor: Box<dyn Vendor>,
-        path: &str,
-    ) -> Connected<dyn Destination> {
+    fn connect(place: Place, pieces: PieceSizes, vendor: Box<dyn Vendor>, path: &str) -> Connected<dyn Destination> {
         let session = Arc::new(Session { place, vendor });
         Connected { to: Arc::new(Self { session, pieces }), path: path.to_owned() }
     }

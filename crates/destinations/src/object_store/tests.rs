@@ -337,3 +337,29 @@ async fn a_machine_without_a_role_has_no_credentials() {
     assert!(fault.public_message().starts_with("there are no credentials for s3://bucket"), "{fault}");
     assert_eq!(server.asked("bucket"), 0, "nothing was sent to the bucket");
 }
+
+#[tokio::test]
+async fn a_store_that_takes_small_files_alone_fails_the_step_of_a_check_that_tries_parts() {
+    let server = Scripted::new(|method, uri| match method {
+        "POST" if uri.contains("delete") => ok("<DeleteResult><Deleted><Key>outgest-check</Key></Deleted></DeleteResult>"),
+        "POST" if uri.contains("uploads") => ok(BEGUN),
+        "POST" => ok("<CompleteMultipartUploadResult><ETag>t</ETag></CompleteMultipartUploadResult>"),
+        "PUT" if uri.contains("partNumber=2&") => error(403, &[], "PartsDenied"),
+        "HEAD" => Answer(
+            200,
+            &[("etag", "\"t\""), ("content-length", "47"), ("last-modified", "Mon, 02 Jan 2023 00:00:00 GMT")],
+            String::new(),
+        ),
+        "GET" => error(404, &[], "NoSuchKey"),
+        _ => ok(""),
+    });
+    let mut steps = Vec::new();
+    let fault = s3(&server).check(&mut |step| steps.push(step)).await.err().unwrap();
+    assert!(fault.public_message().contains("PartsDenied"), "{fault}");
+    let failed: Vec<_> = steps.iter().filter_map(|step| Some((step.name, step.failure.as_ref()?))).collect();
+    assert_eq!(failed.len(), 1, "{steps:?}");
+    assert_eq!(failed[0].0, "multipart", "{steps:?}");
+    assert!(failed[0].1.contains("PartsDenied"), "{steps:?}");
+    assert_eq!(steps.last().map(|step| step.name), Some("delete"), "{steps:?}");
+    assert_eq!(server.asked("DELETE"), 1, "the upload in parts is given up");
+}

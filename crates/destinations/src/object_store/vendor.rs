@@ -12,7 +12,6 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions, RetryConfig};
 use url::Url;
 
-
 /// A bucket or container, as messages name it.
 #[derive(Debug)]
 pub(super) struct Place {

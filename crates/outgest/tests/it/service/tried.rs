@@ -27,8 +27,18 @@ fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (
     (names, None)
 }
 
-const STEPS: [&str; 9] =
-    ["address policy", "dns", "connection", "credentials", "open", "write", "commit", "read back", "delete"];
+const STEPS: [&str; 10] = [
+    "address policy",
+    "dns",
+    "connection",
+    "credentials",
+    "open",
+    "write",
+    "commit",
+    "multipart",
+    "read back",
+    "delete",
+];
 
 #[test]
 fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
@@ -64,6 +74,7 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
         let (steps, said) = tried(&project, &s3, |_| {});
         assert_eq!(steps, upto(step), "{right}");
         assert!(said.as_ref().is_some_and(|said| said.contains(right)), "{right}: {said:?}");
+        assert_eq!(s3.uploads("tested"), vec![], "{right}: what was begun is given up");
     }
     drop(serve);
     // Nobody may be asked at all.
