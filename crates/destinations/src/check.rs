@@ -77,22 +77,15 @@ async fn undone<T>(destination: &dyn Destination, upload: UploadState, written: 
     written
 }
 
-/// Takes a step and reports how it ended.
+/// Takes a step and reports that it begins and how it ended.
 pub(crate) async fn step<T>(
     name: &'static str,
     report: &mut (dyn FnMut(CheckStep) + Send),
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    report_step(name, report, work.await)
-}
-
-/// Reports how a step ended.
-pub(crate) fn report_step<T>(
-    name: &'static str,
-    report: &mut (dyn FnMut(CheckStep) + Send),
-    result: Result<T, Fault>,
-) -> Result<T, Fault> {
-    report(CheckStep { name, failure: result.as_ref().err().map(|fault| fault.public_message().to_owned()) });
+    report(CheckStep::begun(name));
+    let result = work.await;
+    report(CheckStep::ended(name, &result));
     result
 }
 

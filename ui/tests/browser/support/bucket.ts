@@ -26,6 +26,7 @@ export class Bucket {
   /** What is kept, by key. */
   readonly objects = new Map<string, Buffer>();
   private readonly uploads = new Map<string, Map<number, Buffer>>();
+  private held: Promise<void> | null = null;
 
   private constructor(
     private readonly http: Http,
@@ -76,6 +77,13 @@ export class Bucket {
     };
   }
 
+  /** Takes no part from now on until what this answers is called. */
+  hold(): () => void {
+    let release = () => {};
+    this.held = new Promise((done) => (release = done));
+    return release;
+  }
+
   async close(): Promise<void> {
     this.http.closeAllConnections();
     await new Promise((done) => this.http.close(done));
@@ -120,6 +128,7 @@ export class Bucket {
   private async part(upload: string, number: number, body: Buffer): Promise<Answer> {
     this.parts += 1;
     this.uploads.get(upload)?.set(number, body);
+    await this.held;
     if (this.manner === "slow") await new Promise((done) => setTimeout(done, SLOW_MILLIS));
     return { status: 200, headers: { etag: tagOf(body) } };
   }

@@ -83,6 +83,8 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
     let serve = guarded.serve();
     let (options, secrets) = s3.integration("tested");
     let settings = json!({"name": "b", "kind": "s3", "options": options, "secrets": secrets});
-    let refused = serve.project("p", &secret).post("integrations/test", &settings);
-    assert_ne!(refused.status, 200, "an address that may not be reached is refused before anything is tried");
+    let refused = serve.project("p", &secret).post("integrations/test", &settings).expect(200);
+    assert_eq!(refused["steps"].as_array().unwrap().len(), 1, "an address that may not be reached is not tried");
+    assert_eq!((&refused["ok"], text(&refused["steps"][0]["name"])), (&json!(false), STEPS[0]));
+    assert!(text(&refused["steps"][0]["failure"]).contains("may not be reached"), "{refused:#}");
 }
