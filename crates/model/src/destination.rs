@@ -140,13 +140,40 @@ pub struct FileAttributes {
     pub content_disposition: Option<String>,
 }
 
-/// A step of a destination check, as it ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A step of a destination check: told when it begins, and again when it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckStep {
-    /// `dns`, `tls`, `credentials`, `open`, `write`, `commit`, `read back`, `delete`, …
+    /// `address policy`, `dns`, `tls`, `credentials`, `open`, `write`, `commit`, `multipart`, `read back`, `delete`, …
     pub name: &'static str,
-    /// The receiver's own message, where the step failed.
-    pub failure: Option<String>,
+    /// How far it has come.
+    pub state: CheckState,
+}
+
+/// How far a step of a check has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckState {
+    /// It is being done.
+    Begun,
+    /// It succeeded.
+    Passed,
+    /// It failed, with the receiver's own message.
+    Failed(String),
+}
+
+impl CheckStep {
+    /// A step that begins.
+    pub fn begun(name: &'static str) -> Self {
+        Self { name, state: CheckState::Begun }
+    }
+
+    /// A step that has ended.
+    pub fn ended<T>(name: &'static str, result: &Result<T, Fault>) -> Self {
+        let state = match result {
+            Ok(_) => CheckState::Passed,
+            Err(fault) => CheckState::Failed(fault.public_message().to_owned()),
+        };
+        Self { name, state }
+    }
 }
 
 /// The name of a file below a destination's root: `/`-separated segments, none empty, `.` or `..`.

@@ -64,7 +64,8 @@ pub use delivery::{
     SentKeys, TableDelivery, event_column,
 };
 pub use destination::{
-    CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead, Unrecorded,
+    CheckState, CheckStep, Destination, DestinationLimits, Durable, FileAttributes, FileName, FileWriter, ObjectHead,
+    Unrecorded,
 };
 pub use digest::{DIGEST_BUCKETS, KeyDigest};
 pub use download::Downloads;

@@ -215,7 +215,7 @@ pub enum End {
 
 /// Columns that every batch carries behind the requested ones; the pipeline removes them before
 /// encoding. Time is the row's start (timestamp); cursor is the time its window is measured on;
-/// version is `event_ts`, null for grouped tables.
+/// version is `event_ts`, of a group the greatest of its rows.
 pub mod key_column {
     /// Timestamp that orders the row.
     pub const TIME: &str = "outgest.time";

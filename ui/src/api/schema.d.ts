@@ -462,6 +462,9 @@ export interface paths {
          * Test a destination
          * @description Of an integration that is not stored yet: does what a run will do, and removes what it wrote. A step that
          *     fails is no failure of the call. It is in the audit log, since it writes to where it is told.
+         *
+         *     With `Accept: text/event-stream` the steps are told as they are taken: `begun` carries the name of a step, `step`
+         *     how it ended, and the last event is `report` with the whole answer, or `problem` where there is none.
          */
         post: operations["test_new_integration"];
         delete?: never;
@@ -733,7 +736,7 @@ export interface paths {
         /**
          * Test an integration
          * @description With a change that is not stored yet, or as it is where the change is empty. Secrets that are not given are
-         *     those that are stored.
+         *     those that are stored. Steps are told as they are taken in the same way as for an integration that is not stored.
          */
         post: operations["test_integration"];
         delete?: never;
@@ -2780,7 +2783,7 @@ export interface components {
         TestReport: {
             /** @description Whether every step succeeded. */
             ok: boolean;
-            /** @description The steps in order; the first that fails is the last. */
+            /** @description The steps in order. After the first that fails only what was written is removed. */
             steps: components["schemas"]["TestStep"][];
         };
         /** @description A step of a test. */
@@ -3934,6 +3937,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestReport"];
+                    "text/event-stream": string;
                 };
             };
             /** @description What went wrong */
@@ -4502,6 +4506,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestReport"];
+                    "text/event-stream": string;
                 };
             };
             /** @description What went wrong */

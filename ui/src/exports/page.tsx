@@ -159,7 +159,11 @@ function Line({ known, isOpen, href, who }: { known: Export; isOpen: boolean; hr
       </td>
       <td className="end number">{wrote ? count(known.progress.rows) : "–"}</td>
       <td className="end number">{wrote ? bytes(known.progress.bytes) : "–"}</td>
-      <td className="muted who">{who}</td>
+      <td className="muted who">
+        <div className="clip" title={who}>
+          {who}
+        </div>
+      </td>
       <td className="muted">
         <Time at={known.createdAt} />
       </td>

@@ -7,9 +7,8 @@ import { answered, api, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
 import { pathOf, useProject } from "../app/project";
 import { Button } from "../parts/button";
-import { Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { ProblemNote, SkeletonLines } from "../parts/faces";
 import { Check, SelectField, TextField } from "../parts/fields";
-import { Icon } from "../parts/icons";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
 import { usePreview, type Integration, type Kind } from "./calls";
@@ -17,6 +16,7 @@ import { settingsOf, type Draft } from "./draft";
 import { windowWords } from "./looks";
 import { isComplete, OptionFields } from "./options";
 import { TableFields } from "./tables";
+import { TestDestination, useTest } from "./test";
 import { WhenFields } from "./when";
 
 interface IntegrationFormProps {
@@ -53,13 +53,8 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
       go(pathOf(project.id, "integrations", made.id));
     },
   });
-  const test = useMutation({
-    mutationFn: () =>
-      known
-        ? answered(api.POST("/api/v1/projects/{project}/integrations/{integration}/test", { params: { path }, body: change }))
-        : answered(api.POST("/api/v1/projects/{project}/integrations/test", { params: { path: { project: project.id } }, body: request })),
-  });
-  const failure = save.error ?? test.error;
+  const testing = useTest(known ? { id: known.id, change } : { request });
+  const failure = save.error ?? testing.test.error;
   const problem = failure ? problemOf(failure) : null;
   const text = words.integrations.form;
   return (
@@ -98,12 +93,7 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
             {hasFiles && (
               <TextField label={text.prefix} help={text.prefixHelp} className="input mono" value={draft.prefix} problem={problem?.of("prefix")} onChange={(prefix) => set({ prefix })} />
             )}
-            <div>
-              <Button busy={test.isPending} icon="play" onClick={() => test.mutate()}>
-                {words.integrations.test}
-              </Button>
-            </div>
-            {test.data && <TestReport report={test.data} />}
+            <TestDestination {...testing} />
           </fieldset>
           <fieldset className="fields form-section">
             <legend>{words.integrations.sections.what}</legend>
@@ -141,26 +131,6 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
         </form>
         <Preview request={known || !isComplete(kind, draft.options) ? null : request} id={known?.id ?? null} />
       </div>
-    </div>
-  );
-}
-
-/** The named steps of a test, in order; the first that failed is the last. */
-function TestReport({ report }: { report: Schemas["TestReport"] }) {
-  return (
-    <div className="stack" role="status">
-      <ol className="steps">
-        {report.steps.map((step) => (
-          <li key={step.name} data-tone={step.failure === null ? "ok" : "failed"}>
-            <Icon name={step.failure === null ? "check" : "failed"} />
-            <div>
-              {step.name}
-              {step.failure !== null && <div className="mono">{step.failure}</div>}
-            </div>
-          </li>
-        ))}
-      </ol>
-      <Note tone={report.ok ? "ok" : "failed"}>{report.ok ? words.integrations.testOk : words.integrations.testFailed}</Note>
     </div>
   );
 }

@@ -73,10 +73,14 @@ export const integrations = {
     cancel: "Back",
   },
 
-  test: "Test destination",
-  testing: "Testing",
-  testOk: "Every step succeeded.",
-  testFailed: "A step failed; what was written is removed.",
+  test: {
+    begin: "Test destination",
+    ok: "Every step succeeded.",
+    failed: "A step failed; what was written is removed.",
+    left: "A step failed; a file named outgest-check may be left.",
+    states: { running: "running", ok: "ok", failed: "failed" },
+    steps: { dns: "DNS", tls: "TLS" } as Record<string, string>,
+  },
   preview: "Next five windows",
   previewEmpty: "Fill in the destination to see windows and what they will be called.",
   previewAt: "exported",

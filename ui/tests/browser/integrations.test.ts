@@ -1,8 +1,9 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { Bucket } from "./support/bucket";
 import { accessibilityProblems, at, launch, visit } from "./support/browser";
+import { fillConnection } from "./support/form";
 import { Receiver } from "./support/receiver";
 import { Server, VIEWER } from "./support/server";
 
@@ -16,18 +17,6 @@ afterAll(() => browser?.close());
 
 /** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
 const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
-
-async function fillConnection(page: Page, bucket: Bucket): Promise<void> {
-  await page.getByLabel("Name", { exact: true }).fill("To the lake");
-  await page.getByLabel("Bucket", { exact: true }).fill("exports");
-  await page.getByRole("button", { name: "More options" }).click();
-  await page.getByLabel("Region", { exact: true }).fill("test");
-  await page.getByLabel("Endpoint", { exact: true }).fill(bucket.endpoint);
-  await page.getByLabel("Access key ID", { exact: true }).fill("outgest-test");
-  await page.getByLabel("Secret access key", { exact: true }).fill("nobodys-secret");
-  await page.getByRole("checkbox", { name: "Allow http" }).click();
-  await page.getByLabel("Prefix", { exact: true }).fill("lake/");
-}
 
 describe("an integration", () => {
   it("is made with a form, tested, run, looked into, backfilled, paused and deleted", { timeout: 120_000 }, async () => {
@@ -97,6 +86,35 @@ describe("an integration", () => {
     await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
     // Previews of an unfinished form are refused, which browsers write to the console.
     expect(complaints.filter((complaint) => !/status of (400|503)/.test(complaint))).toEqual([]);
+  });
+
+  it("shows each step of a test as it is taken", { timeout: 120_000 }, async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await fillConnection(page, bucket);
+    const release = bucket.hold();
+    await page.getByRole("button", { name: "Test destination" }).click();
+    const steps = page.locator(".steps > li");
+    await steps.filter({ hasText: "commit running" }).waitFor();
+    const before = ["address policy", "DNS", "connection", "credentials", "open", "write"].map((name) => `${name} ok`);
+    expect(await steps.allTextContents()).toEqual([...before, "commit running"]);
+    expect(await page.getByRole("button", { name: "Test destination" }).isDisabled()).toBe(true);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    release();
+    await page.getByText("Every step succeeded.").waitFor();
+    const after = ["commit", "multipart", "read back", "delete"].map((name) => `${name} ok`);
+    expect(await steps.allTextContents()).toEqual([...before, ...after]);
+    expect([bucket.parts, bucket.objects.size]).toEqual([3, 0]);
+    // A server that goes away in the middle leaves the step that was being taken unfinished.
+    bucket.hold();
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await steps.filter({ hasText: "commit running" }).waitFor();
+    await server.stop();
+    await steps.filter({ hasText: "commit failed" }).waitFor();
+    expect((await steps.allTextContents()).slice(0, 6)).toEqual(before);
   });
 
   it("tells what its destination refused: in the test, on the page, and in the run", { timeout: 120_000 }, async () => {
@@ -183,8 +201,13 @@ describe("an integration", () => {
     await page.getByLabel("Bucket", { exact: true }).fill("exports");
     await page.getByRole("button", { name: "More options" }).click();
     await page.getByLabel("Endpoint", { exact: true }).fill("http://169.254.169.254");
+    await page.getByLabel("Access key ID", { exact: true }).fill("outgest-test");
+    await page.getByLabel("Secret access key", { exact: true }).fill("nobodys-secret");
     await page.getByRole("checkbox", { name: "Allow http" }).click();
     await page.getByLabel("Name", { exact: true }).fill("x");
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await page.locator(".steps [data-tone=failed]").getByText("address policy").waitFor();
+    await page.locator(".steps").getByText("may not be reached").waitFor();
     await page.getByRole("button", { name: "Create integration" }).click();
     await page.getByRole("alert").first().waitFor();
     expect(page.url()).toContain("/integrations/new");

@@ -3,7 +3,10 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { at, launch, visit } from "./support/browser";
+import { fillConnection } from "./support/form";
+import { moveTimes } from "./support/times";
 import { Server } from "./support/server";
+import { Work } from "./support/work";
 
 /** Taken anew with `cargo xtask ui pictures`, and looked at before they are committed. */
 const GOLDEN = new URL("golden/", import.meta.url);
@@ -20,21 +23,29 @@ const DIFFERENCE_MAX = 28;
 /** A day after the sample data ends: times are written the same whenever the test runs. */
 const NOW = new Date("2026-07-02T09:00:00Z");
 
+/** What has happened ends with the full hour before. */
+const DONE = new Date("2026-07-02T08:55:00Z");
+const HOUR = new Date("2026-07-02T08:00:00Z");
+
 let browser: Browser;
 let server: Server;
+/** What has happened on another server, shortly before {@link DONE}. */
+let work: Work;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.withRows(6_000)]);
+  [browser, server, work] = await Promise.all([launch(), Server.withRows(6_000), Work.done()]);
 });
 
 afterAll(async () => {
   await browser?.close();
   await server?.close();
+  await work?.close();
 });
 
 interface Look {
   name: string;
-  path: string;
+  /** Of the server with rows; a function names it on the one where something has happened. */
+  path: string | ((work: Work) => string);
   width?: number;
   theme?: "light" | "dark";
   /** Brings about what is looked at. */
@@ -53,6 +64,20 @@ const openExport = async (page: Page) => {
   await page.getByText(/^≤ /).waitFor();
 };
 
+const openStory = (page: Page) => page.locator(".story-failure").waitFor();
+
+const openDetail = async (page: Page) => {
+  await page.locator(".coverage [data-state-is=exported]").first().waitFor();
+  await page.locator(".window-chart button").first().waitFor();
+};
+
+const fillForm = async (page: Page) => {
+  await fillConnection(page, work.bucket);
+  const preview = page.getByRole("complementary", { name: "Next five windows" });
+  await expect.poll(() => preview.getByRole("listitem").count()).toBe(5);
+  await page.getByRole("heading", { level: 1 }).scrollIntoViewIfNeeded();
+};
+
 const LOOKS: Look[] = [
   { name: "events", path: at("events") },
   { name: "events-dark", path: at("events"), theme: "dark" },
@@ -60,13 +85,20 @@ const LOOKS: Look[] = [
   { name: "export", path: at("events"), theme: "dark", act: openExport },
   { name: "events-narrow", path: at("events"), width: 390 },
   { name: "settings", path: at("settings", "members") },
+  { name: "exports", path: () => at("exports") },
+  { name: "export-failed", path: ({ failed }) => at("exports", failed), act: openStory },
+  { name: "integrations", path: () => at("integrations") },
+  { name: "integration", path: ({ integration }) => at("integrations", integration), act: openDetail },
+  { name: "integration-form", path: () => at("integrations", "new"), act: fillForm },
 ];
 
 async function look(what: Look): Promise<Buffer> {
-  const { page } = await visit(browser, server, "/icon.svg", { width: what.width ?? 1280, theme: what.theme ?? "light" });
-  await page.clock.setFixedTime(NOW);
-  await page.goto(server.url + what.path);
-  if (what.path.includes("events")) {
+  const [on, path] = typeof what.path === "string" ? [server, what.path] : [work.server, what.path(work)];
+  const { page } = await visit(browser, on, "/icon.svg", { width: what.width ?? 1280, theme: what.theme ?? "light" });
+  await page.clock.setFixedTime(on === work.server ? DONE : NOW);
+  if (on === work.server) await moveTimes(page, HOUR.getTime() - work.hour);
+  await page.goto(on.url + path);
+  if (path.includes("events")) {
     await page.getByRole("grid").waitFor();
     await page.getByRole("img", { name: /^Rows over time/ }).waitFor();
   }

@@ -84,8 +84,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(integrations::create))
         .routes(routes!(integrations::change))
         .routes(routes!(integrations::delete))
-        .routes(routes!(integrations::look::test_new))
-        .routes(routes!(integrations::look::test))
+        .routes(routes!(integrations::test::test_new))
+        .routes(routes!(integrations::test::test))
         .routes(routes!(integrations::look::preview_new));
     OpenApiRouter::default()
         .merge(probes())

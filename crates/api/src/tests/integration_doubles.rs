@@ -302,15 +302,28 @@ impl IntegrationDesk for World {
         })
     }
 
+    async fn check_for_test(
+        &self,
+        project: &ProjectId,
+        ask: &IntegrationAsk,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<CheckedIntegration, Fault> {
+        self.check(project, ask, existing, now).await
+    }
+
     async fn test(
         &self,
-        _: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
-    ) -> Result<Vec<CheckStep>, Fault> {
+        report: &mut (dyn FnMut(CheckStep) + Send),
+    ) {
         let known = existing.is_some_and(|known| !known.secrets.is_empty()) || !checked.secrets.is_empty();
-        let failure = (!known).then(|| "InvalidAccessKeyId: no such key".to_owned());
-        Ok(vec![CheckStep { name: "address policy", failure: None }, CheckStep { name: "write", failure }])
+        let no_key = || Err(Fault::new(FaultKind::Credentials, "InvalidAccessKeyId: no such key"));
+        report(CheckStep::begun("address policy"));
+        report(CheckStep::ended("address policy", &Ok(())));
+        report(CheckStep::begun("write"));
+        report(CheckStep::ended("write", &if known { Ok(()) } else { no_key() }));
     }
 
     fn next_windows(

@@ -173,6 +173,23 @@ async fn a_test_names_its_steps_and_uses_stored_secrets() {
 }
 
 #[tokio::test]
+async fn steps_of_a_test_are_told_as_they_are_taken_to_those_who_want_events() {
+    let service = Service::new();
+    let owner = service.key(Role::Owner);
+    let mut asked = super::request(&owner, Method::POST, &format!("{INTEGRATIONS}/test"), Some(request()));
+    asked.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+    let answer = service.send(asked).await.ok();
+    assert_eq!(answer.header(header::CONTENT_TYPE), "text/event-stream");
+    assert_eq!(answer.header("x-accel-buffering"), "no");
+    let told: Vec<&str> = answer.text().split("\n\n").filter(|event| !event.is_empty()).collect();
+    let step = |name: &str| format!("event: step\ndata: {{\"name\":\"{name}\",\"failure\":null}}");
+    assert_eq!(told[..2], ["event: begun\ndata: \"address policy\"", &step("address policy")]);
+    assert_eq!(told[2..4], ["event: begun\ndata: \"write\"", &step("write")]);
+    assert!(told[4].starts_with("event: report\ndata: {\"ok\":true,\"steps\":[{"), "{}", told[4]);
+    assert_eq!(told.len(), 5);
+}
+
+#[tokio::test]
 async fn a_backfill_is_estimated_begun_and_cancelled() {
     let service = Service::new();
     let owner = service.key(Role::Owner);

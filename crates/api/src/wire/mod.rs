@@ -23,7 +23,7 @@ pub(crate) use counts::{Facets, FacetsRequest, Histogram, HistogramRequest};
 pub(crate) use export::{DownloadLink, Estimate, Export, ExportPage, ExportRequest, ExportsQuery, Preview};
 pub(crate) use integration::{
     Backfill, BackfillPage, Coverage, DeadLetterPage, Integration, IntegrationChange, IntegrationKind, IntegrationPage,
-    IntegrationRequest, NewBackfill, NextWindow, RangeRequest, RunPage, RunsQuery, TestReport, WindowRun,
+    IntegrationRequest, NewBackfill, NextWindow, RangeRequest, RunPage, RunsQuery, TestReport, TestStep, WindowRun,
 };
 pub(crate) use people::{
     ApiKey, AuditPage, ChangedProject, CreatedKey, Invitation, Member, NewInvitation, NewKey, NewMember, NewProject,

@@ -16,10 +16,11 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Address policy, name, connection with TLS. Any answer at all ends the last step well.
+    /// Address policy, name, connection with TLS. Any answer at all ends the last step well. A name that is not known
+    /// passes the policy: that it is not known is for the next step to say.
     pub(crate) async fn run(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
-        step("dns", report, self.guard.look_up(self.exchange.name, self.url)).await?;
         step("address policy", report, self.guard.check(self.exchange.name, self.url)).await?;
+        step("dns", report, self.guard.look_up(self.exchange.name, self.url)).await?;
         let mut root = self.url.clone();
         root.set_path("/");
         root.set_query(None);

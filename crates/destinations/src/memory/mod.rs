@@ -121,7 +121,7 @@ impl Destination for MemoryDestination {
 
     async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
         let file = FileName::new("outgest-check")?;
-        check::write_and_remove(self, &file, report).await
+        check::write_and_remove(self, None, &file, report).await
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {

@@ -186,7 +186,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root: container,
         root_noun: "container",
         directory: options::directory(address),
-        pieces,
         asks_machine: identity.asks_machine(),
         credentials_hint: HINT,
         secrets: [&identity.account_key, &identity.sas_token, &identity.client_secret]
@@ -220,7 +219,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
             .because(error)
     })?;
     let azure = Azure { store, http, account, url };
-    Ok(ObjectDestination::connect(place, Box::new(azure), &address.path))
+    Ok(ObjectDestination::connect(place, pieces, Box::new(azure), &address.path))
 }
 
 struct Azure {

@@ -91,7 +91,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root: bucket,
         root_noun: "bucket",
         directory: options::directory(address),
-        pieces,
         asks_machine: key.is_none() && key_file.is_none() && application.is_none(),
         credentials_hint: HINT,
         secrets: key.iter().cloned().collect(),
@@ -128,7 +127,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         .map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
     let url = Url::parse(&url_of(&base, &Path::from(place.root.as_str())))
         .map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
-    Ok(ObjectDestination::connect(place, Box::new(Gcs { store, http, url }), &address.path))
+    Ok(ObjectDestination::connect(place, pieces, Box::new(Gcs { store, http, url }), &address.path))
 }
 
 struct Gcs {

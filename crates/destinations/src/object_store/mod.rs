@@ -32,9 +32,10 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStoreExt, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
+use crate::check::{self, Parts};
 use crate::egress::Refusal;
-use crate::{check, publish, state};
-use pieces::PieceSizes;
+use crate::{publish, state};
+use pieces::{PIECE_BYTES_MIN, PieceSizes};
 use vendor::{Place, Vendor, attributes_of};
 use writer::ObjectWriter;
 
@@ -54,6 +55,8 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
 /// A bucket or container.
 struct ObjectDestination {
     session: Arc<Session>,
+    /// How files are cut.
+    pieces: PieceSizes,
 }
 
 /// A connected store and its name; shared by the uploads under way.
@@ -79,9 +82,15 @@ struct Upload {
 }
 
 impl ObjectDestination {
-    fn connect(place: Place, vendor: Box<dyn Vendor>, path: &str) -> Connected<dyn Destination> {
+    fn connect(place: Place, pieces: PieceSizes, vendor: Box<dyn Vendor>, path: &str) -> Connected<dyn Destination> {
         let session = Arc::new(Session { place, vendor });
-        Connected { to: Arc::new(Self { session }), path: path.to_owned() }
+        Connected { to: Arc::new(Self { session, pieces }), path: path.to_owned() }
+    }
+
+    /// The same place, to which files go in the smallest pieces that every store takes.
+    fn in_small_pieces(&self) -> Self {
+        let pieces = PieceSizes { first: PIECE_BYTES_MIN, ..self.pieces };
+        Self { session: Arc::clone(&self.session), pieces }
     }
 
     /// The recorded upload, if it is one of this place.
@@ -183,7 +192,7 @@ impl fmt::Display for ObjectDestination {
 #[async_trait]
 impl Destination for ObjectDestination {
     fn limits(&self) -> DestinationLimits {
-        let file_bytes_max = self.session.place.pieces.file_bytes_max();
+        let file_bytes_max = self.pieces.file_bytes_max();
         DestinationLimits { file_bytes_max, resumable: true, manifests: true }
     }
 
@@ -194,7 +203,8 @@ impl Destination for ObjectDestination {
             directory => FileName::new(format!("{directory}/outgest-check"))?,
         };
         probe::probe(&self.session, &file, report).await?;
-        check::write_and_remove(self, &file, report).await
+        let parts = Parts { to: &self.in_small_pieces(), bytes: PIECE_BYTES_MIN };
+        check::write_and_remove(self, Some(parts), &file, report).await
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {
@@ -240,7 +250,7 @@ impl Destination for ObjectDestination {
             None => {
                 let begun = session.vendor.begin(&path, attributes);
                 let id = session.request(&format!("write {file}"), ANSWER_TIME, begun).await?;
-                let (root, pieces) = (session.place.root.clone(), session.place.pieces);
+                let (root, pieces) = (session.place.root.clone(), self.pieces);
                 Upload { root, file: file.clone(), id, pieces, bytes: 0, tags: String::new() }
             }
         };

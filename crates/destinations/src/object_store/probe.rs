@@ -6,7 +6,7 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 use url::{Host, Url};
 
 use super::{ANSWER_TIME, Session, path_of};
-use crate::check::{report_step, step};
+use crate::check::step;
 use crate::egress::Refusal;
 
 /// Name, connection with TLS, credentials. `file` is the one that will be written.
@@ -16,14 +16,14 @@ pub(super) async fn probe(
     report: &mut (dyn FnMut(CheckStep) + Send),
 ) -> Result<(), Fault> {
     let url = session.vendor.url();
-    let answered = session.greet(url).await;
-    // Behind a proxy it is the proxy that looks names up: an answer counts, whoever knew the name.
-    let known = match &answered {
-        Ok(()) => Ok(()),
-        Err(_) => session.look_up(url).await,
+    let mut answered = Ok(());
+    let known = async {
+        answered = session.greet(url).await;
+        // Behind a proxy it is the proxy that looks names up: an answer counts, whoever knew the name.
+        if answered.is_ok() { Ok(()) } else { session.look_up(url).await }
     };
-    report_step("dns", report, known)?;
-    report_step(if url.scheme() == "https" { "tls" } else { "connection" }, report, answered)?;
+    step("dns", report, known).await?;
+    step(if url.scheme() == "https" { "tls" } else { "connection" }, report, async { answered }).await?;
     step("credentials", report, session.introduce(file)).await
 }
 

@@ -124,7 +124,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root: bucket,
         root_noun: "bucket",
         directory: options::directory(address),
-        pieces,
         asks_machine: matches!(credentials, Credentials::Machine),
         credentials_hint: HINT,
         secrets: match credentials {
@@ -140,7 +139,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
     let built = builder.build().and_then(|store| Ok((store, egress.connect(&Egress::options(true))?)));
     let (store, http) =
         built.map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;
-    Ok(ObjectDestination::connect(place, Box::new(S3 { store, http, url }), &address.path))
+    Ok(ObjectDestination::connect(place, pieces, Box::new(S3 { store, http, url }), &address.path))
 }
 
 /// Amazon's own endpoint in a region; `None` where that makes no address.

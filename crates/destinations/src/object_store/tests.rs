@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::{Fields, KindDescriptor, RawOptions, Retry};
+use model::{CheckState, Fields, KindDescriptor, RawOptions, Retry};
 use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 
@@ -336,4 +336,30 @@ async fn a_machine_without_a_role_has_no_credentials() {
     assert_eq!(fault.kind(), FaultKind::Credentials, "{fault}");
     assert!(fault.public_message().starts_with("there are no credentials for s3://bucket"), "{fault}");
     assert_eq!(server.asked("bucket"), 0, "nothing was sent to the bucket");
+}
+
+#[tokio::test]
+async fn a_store_that_takes_small_files_alone_fails_the_step_of_a_check_that_tries_parts() {
+    let server = Scripted::new(|method, uri| match method {
+        "POST" if uri.contains("delete") => {
+            ok("<DeleteResult><Deleted><Key>outgest-check</Key></Deleted></DeleteResult>")
+        }
+        "POST" if uri.contains("uploads") => ok(BEGUN),
+        "POST" => ok("<CompleteMultipartUploadResult><ETag>t</ETag></CompleteMultipartUploadResult>"),
+        "PUT" if uri.contains("partNumber=2&") => error(403, &[], "PartsDenied"),
+        "HEAD" => Answer(
+            200,
+            &[("etag", "\"t\""), ("content-length", "47"), ("last-modified", "Mon, 02 Jan 2023 00:00:00 GMT")],
+            String::new(),
+        ),
+        "GET" => error(404, &[], "NoSuchKey"),
+        _ => ok(""),
+    });
+    let mut steps = Vec::new();
+    let fault = s3(&server).check(&mut |step| steps.push(step)).await.err().unwrap();
+    assert!(fault.public_message().contains("PartsDenied"), "{fault}");
+    let failed = |step: &&CheckStep| matches!(&step.state, CheckState::Failed(said) if said.contains("PartsDenied"));
+    let failed: Vec<_> = steps.iter().filter(failed).map(|step| step.name).collect();
+    assert_eq!((failed, steps.last()), (vec!["multipart"], Some(&CheckStep::ended("delete", &Ok(())))), "{steps:?}");
+    assert_eq!(server.asked("DELETE"), 1, "the upload in parts is given up");
 }

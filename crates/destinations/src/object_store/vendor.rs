@@ -12,8 +12,6 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions, RetryConfig};
 use url::Url;
 
-use super::pieces::PieceSizes;
-
 /// A bucket or container, as messages name it.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -25,8 +23,6 @@ pub(super) struct Place {
     pub(super) root_noun: &'static str,
     /// Directory of the user's path: where the check may write, since rights may end there.
     pub(super) directory: String,
-    /// How files are cut.
-    pub(super) pieces: PieceSizes,
     /// Whether credentials come from the machine the process runs on.
     pub(super) asks_machine: bool,
     /// What to do about missing or wrong credentials.

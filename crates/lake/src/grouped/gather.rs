@@ -25,6 +25,13 @@ pub(super) struct Gathering {
     members: Vec<(u32, u32)>,
 }
 
+/// The instants of some rows that their groups have the extremes of.
+struct Times {
+    times: TimestampMicrosecondArray,
+    ingested: TimestampMicrosecondArray,
+    versions: TimestampMicrosecondArray,
+}
+
 impl Gathering {
     /// Nothing yet.
     pub(super) fn new(extreme: Extreme) -> Self {
@@ -41,7 +48,7 @@ impl Gathering {
         stop: &Stop,
     ) -> Result<(), Fault> {
         let by = files.column(grouped.by)?;
-        let ingested = files.column(grouped.over.ingested)?;
+        let (ingested, version) = (files.column(grouped.over.ingested)?, files.column(grouped.over.version)?);
         let time = Program::values(&[(time, ColumnType::Timestamp.to_arrow())], files.schema())?;
         let keep = grouped.keep.as_ref().map(|keep| Program::predicate(keep, files.schema())).transpose()?;
         let mut start = 0_u32;
@@ -61,9 +68,14 @@ impl Gathering {
                 }
             }
             if rows.count() > 0 {
-                rows.hold(&[ingested])?;
+                rows.hold(&[ingested, version])?;
                 let times = time.evaluate(&hold(&mut rows, &time, files)?)?;
-                self.add(&rows, start, held(&rows, by)?, &instants(&times[0])?, &instants(held(&rows, ingested)?)?)?;
+                let of_rows = Times {
+                    times: instants(&times[0])?,
+                    ingested: instants(held(&rows, ingested)?)?,
+                    versions: instants(held(&rows, version)?)?,
+                };
+                self.add(&rows, start, held(&rows, by)?, &of_rows)?;
             }
             start = start
                 .checked_add(group.rows)
@@ -77,8 +89,7 @@ impl Gathering {
         rows: &Rows,
         start: u32,
         names: &ArrayRef,
-        times: &TimestampMicrosecondArray,
-        ingested: &TimestampMicrosecondArray,
+        Times { times, ingested, versions }: &Times,
     ) -> Result<(), Fault> {
         let names = texts(names)?;
         for (row, position) in rows.positions().into_iter().enumerate() {
@@ -86,14 +97,15 @@ impl Gathering {
                 return Err(Fault::corrupt("a row that orders its group has no time"));
             }
             let text = if names.is_null(row) { "" } else { names.value(row) };
-            let (time, stored) = (times.value(row), ingested.value(row));
+            let (time, stored, version) = (times.value(row), ingested.value(row), versions.value(row));
             let group = match self.known.entry(xxh3_128(text.as_bytes())) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(free) => {
                     let text_start = self.texts.len();
                     self.texts.push_str(text);
                     let text_bytes = text.len() as u32;
-                    let group = Group { time, ingested: stored, text_start, text_bytes, rows_start: 0, rows: 0 };
+                    let group =
+                        Group { time, ingested: stored, version, text_start, text_bytes, rows_start: 0, rows: 0 };
                     self.groups.push(group);
                     *free.insert(self.groups.len() as u32 - 1)
                 }
@@ -104,6 +116,7 @@ impl Gathering {
                 Extreme::Latest => known.time.max(time),
             };
             known.ingested = known.ingested.max(stored);
+            known.version = known.version.max(version);
             known.rows += 1;
             self.members.push((group, start + position));
         }

@@ -22,6 +22,7 @@ pub(crate) struct Groups {
 pub(super) struct Group {
     pub(super) time: i64,
     pub(super) ingested: i64,
+    pub(super) version: i64,
     pub(super) text_start: usize,
     pub(super) text_bytes: u32,
     pub(super) rows_start: u32,

@@ -132,6 +132,11 @@ impl GroupIndex {
         Micros(self.group(group).ingested)
     }
 
+    /// The newest version of a group's rows.
+    pub(super) fn version(&self, group: usize) -> Micros {
+        Micros(self.group(group).version)
+    }
+
     /// Numbers of a group's rows, counted over all row groups, ascending.
     pub(super) fn rows(&self, group: usize) -> &[u32] {
         let group = self.group(group);

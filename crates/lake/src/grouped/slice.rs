@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::TimestampMicrosecondBuilder;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_select::filter::filter;
-use model::{ByteCount, ColumnType, Cursor, Fault, KeyRange, Stop};
+use model::{ByteCount, Cursor, Fault, KeyRange, Stop};
 
 use super::fetch::fetch;
 use super::fold::Folded;
@@ -246,7 +246,7 @@ impl Passed {
         let keys: Vec<model::OrderKey> = self.groups.iter().map(|group| scan.folding.index.key(*group)).collect();
         let traces: ArrayRef = Arc::new(StringArray::from_iter_values(keys.iter().map(|key| &*key.trace_id)));
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(keys.iter().map(|key| &*key.id)));
-        let version = new_null_array(&ColumnType::Timestamp.to_arrow(), self.groups.len());
+        let version = instants(&|group| scan.folding.index.version(group));
         Ok(key_columns(&Keys::new(&time, Some(&traces), &ids)?, version, cursor))
     }
 }

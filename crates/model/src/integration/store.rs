@@ -105,14 +105,25 @@ pub trait IntegrationDesk: Send + Sync {
         now: Micros,
     ) -> Result<CheckedIntegration, Fault>;
 
-    /// Does at the destination what a run will do, and removes what it wrote. Secrets that were not given
-    /// are those of `existing`. The steps come in order; the first that fails is the last.
-    async fn test(
+    /// Checks what is asked for a [`test`](Self::test): like [`check`](Self::check), but whether the destination is in
+    /// a network that may be reached is left to the test's first step.
+    async fn check_for_test(
         &self,
         project: &ProjectId,
+        ask: &IntegrationAsk,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<CheckedIntegration, Fault>;
+
+    /// Does at the destination what a run will do, and removes what it wrote. Secrets that were not given
+    /// are those of `existing`. The steps are told in order, the first being whether the destination may be reached;
+    /// after the first that fails only what was written is removed.
+    async fn test(
+        &self,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
-    ) -> Result<Vec<CheckStep>, Fault>;
+        report: &mut (dyn FnMut(CheckStep) + Send),
+    );
 
     /// The windows that come next. `existing` is the integration whose settings these are or become.
     fn next_windows(

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use destinations::Guard;
-use model::{CheckStep, Fault, FaultKind, RawOptions};
+use model::{CheckState, CheckStep, Fault, FaultKind, RawOptions};
 use sources::clickhouse;
 use store::{NativeStore, Place};
 
@@ -91,7 +91,12 @@ async fn try_destination(settings: &Settings) -> Result<String, Fault> {
     };
     let connected = destinations::connect(place.reveal(), &RawOptions::default(), &config::environment)?;
     let mut steps = Vec::new();
-    connected.to.check(&mut |step: CheckStep| steps.push(step.name)).await?;
+    let report = &mut |step: CheckStep| {
+        if step.state == CheckState::Passed {
+            steps.push(step.name);
+        }
+    };
+    connected.to.check(report).await?;
     Ok(format!("{place} ({})", steps.join(", ")))
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{
-    CheckStep, DeliveryReceipt, EventDestination, Fault, FaultKind, Micros, ProjectId, RowCount, RunLog, Source,
-    StopReason,
+    CheckState, CheckStep, DeliveryReceipt, EventDestination, Fault, FaultKind, Micros, ProjectId, RowCount, RunLog,
+    Source, StopReason,
 };
 use pipeline::{Budget, DeliveryPorts, Progress, RealWaits};
 use store::{NativeStore, RunState, StoreLog};
@@ -137,7 +137,11 @@ async fn check(destination: &dyn EventDestination) -> Result<u8, Fault> {
     let mut printed = Ok(());
     let checked = destination
         .check(&mut |step: CheckStep| {
-            let end = step.failure.unwrap_or_else(|| "ok".to_owned());
+            let end = match step.state {
+                CheckState::Begun => return,
+                CheckState::Passed => "ok".to_owned(),
+                CheckState::Failed(said) => said,
+            };
             if printed.is_ok() {
                 printed = print(&format!("{}: {end}\n", step.name));
             }

@@ -56,6 +56,102 @@ impl IntegrationDesk for IntegrationsDesk {
         existing: Option<&Integration>,
         now: Micros,
     ) -> Result<CheckedIntegration, Fault> {
+        let checked = self.checked(project, ask, existing, now).await?;
+        self.admit(&checked.settings).await?;
+        self.connect(&checked, existing).await?;
+        Ok(checked)
+    }
+
+    async fn check_for_test(
+        &self,
+        project: &ProjectId,
+        ask: &IntegrationAsk,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<CheckedIntegration, Fault> {
+        let checked = self.checked(project, ask, existing, now).await?;
+        self.connect(&checked, existing).await?;
+        Ok(checked)
+    }
+
+    async fn test(
+        &self,
+        checked: &CheckedIntegration,
+        existing: Option<&Integration>,
+        report: &mut (dyn FnMut(CheckStep) + Send),
+    ) {
+        // Receivers of events take this step themselves.
+        if checked.settings.files.is_some() {
+            report(CheckStep::begun("address policy"));
+            let admitted = self.admit(&checked.settings).await;
+            report(CheckStep::ended("address policy", &admitted));
+            if admitted.is_err() {
+                return;
+            }
+        }
+        let checked = match self.connect(checked, existing).await {
+            Ok(Delivery::Files(destination)) => destination.check(report).await,
+            Ok(Delivery::Events(destination)) => destination.check(report).await,
+            Err(fault) => {
+                report(CheckStep::ended::<()>("credentials", &Err(fault)));
+                return;
+            }
+        };
+        // The step that failed says why; the fault says nothing more.
+        drop(checked);
+    }
+
+    fn next_windows(
+        &self,
+        project: &ProjectId,
+        settings: &IntegrationSettings,
+        existing: Option<&Integration>,
+        now: Micros,
+        count: usize,
+    ) -> Result<Vec<NextWindow>, Fault> {
+        let unmade = unmade(project, settings);
+        let integration = existing.unwrap_or(&unmade);
+        let begin = match (integration.planned_upto, settings.start) {
+            (Some(planned), _) => planned,
+            (None, Start::Date { at }) => at,
+            // Where a whole history begins nobody knows yet: these are the windows that come after it.
+            (None, Start::Now | Start::History) => now,
+        };
+        let spans = settings.schedule.windows_due(begin, Micros(i64::MAX), count);
+        spans.into_iter().map(|span| next_window(integration, settings, span)).collect()
+    }
+
+    async fn estimate(
+        &self,
+        project: &ProjectId,
+        settings: &IntegrationSettings,
+        span: Span,
+        now: Micros,
+    ) -> Result<ExportEstimate, Fault> {
+        let mut estimate = ExportEstimate { rows_max: RowCount::ZERO, bytes_max: ByteCount::ZERO };
+        for table in &settings.tables {
+            let (of, run) = ((project, settings, table), RunId::new("estimate"));
+            let read = read_of(of, span.window(), &run, now, self.comments.as_ref()).await?;
+            let reading = self.source.prepare(read).await?;
+            let plan = reading.plan(None).await;
+            reading.close().await?;
+            let plan = plan?;
+            estimate.rows_max += plan.rows();
+            estimate.bytes_max += plan.bytes();
+        }
+        Ok(estimate)
+    }
+}
+
+impl IntegrationsDesk {
+    /// What is asked, over what there is already, held against kinds, tables and formats.
+    async fn checked(
+        &self,
+        project: &ProjectId,
+        ask: &IntegrationAsk,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<CheckedIntegration, Fault> {
         let mut problems = Vec::new();
         let name = take(&mut problems, name(ask, existing));
         let kind_name = existing.map(|known| known.settings.kind.clone()).or_else(|| ask.kind.clone());
@@ -110,102 +206,23 @@ impl IntegrationDesk for IntegrationsDesk {
             return Err(Fault::of_problems(problems));
         }
         self.check_comments(project, &settings, now).await?;
-        self.check_endpoint(&settings).await?;
-        // Options and credentials are read as a run will read them; nothing is sent.
-        self.places.connect(&settings, &ask.secrets, existing.map(|known| &known.id)).await?;
+        endpoint(&settings)?;
         let target = target(project, &settings);
         let warnings = warnings(&settings, now);
         Ok(CheckedIntegration { name, settings, secrets: ask.secrets.clone(), target, warnings })
     }
 
-    async fn test(
-        &self,
-        _: &ProjectId,
-        checked: &CheckedIntegration,
-        existing: Option<&Integration>,
-    ) -> Result<Vec<CheckStep>, Fault> {
-        let mut steps = Vec::new();
-        let policy = self.check_endpoint(&checked.settings).await;
-        let failure = policy.as_ref().err().map(|fault| fault.public_message().to_owned());
-        // Receivers of events say themselves that their address may be used, once its name is looked up.
-        if failure.is_some() || checked.settings.files.is_some() {
-            steps.push(CheckStep { name: "address policy", failure });
-        }
-        if policy.is_err() {
-            return Ok(steps);
-        }
-        let id = existing.map(|known| &known.id);
-        let destination = match self.places.connect(&checked.settings, &checked.secrets, id).await {
-            Ok(destination) => destination,
-            Err(fault) => {
-                let failure = Some(fault.public_message().to_owned());
-                steps.push(CheckStep { name: "credentials", failure });
-                return Ok(steps);
-            }
-        };
-        // The step that failed says why; the fault says nothing more.
-        drop(match destination {
-            Delivery::Files(destination) => destination.check(&mut |step| steps.push(step)).await,
-            Delivery::Events(destination) => destination.check(&mut |step| steps.push(step)).await,
-        });
-        Ok(steps)
+    /// Connects the destination: options and credentials are read as a run will read them; nothing is sent.
+    async fn connect(&self, checked: &CheckedIntegration, existing: Option<&Integration>) -> Result<Delivery, Fault> {
+        self.places.connect(&checked.settings, &checked.secrets, existing.map(|known| &known.id)).await
     }
 
-    fn next_windows(
-        &self,
-        project: &ProjectId,
-        settings: &IntegrationSettings,
-        existing: Option<&Integration>,
-        now: Micros,
-        count: usize,
-    ) -> Result<Vec<NextWindow>, Fault> {
-        let unmade = unmade(project, settings);
-        let integration = existing.unwrap_or(&unmade);
-        let begin = match (integration.planned_upto, settings.start) {
-            (Some(planned), _) => planned,
-            (None, Start::Date { at }) => at,
-            // Where a whole history begins nobody knows yet: these are the windows that come after it.
-            (None, Start::Now | Start::History) => now,
-        };
-        let spans = settings.schedule.windows_due(begin, Micros(i64::MAX), count);
-        spans.into_iter().map(|span| next_window(integration, settings, span)).collect()
-    }
-
-    async fn estimate(
-        &self,
-        project: &ProjectId,
-        settings: &IntegrationSettings,
-        span: Span,
-        now: Micros,
-    ) -> Result<ExportEstimate, Fault> {
-        let mut estimate = ExportEstimate { rows_max: RowCount::ZERO, bytes_max: ByteCount::ZERO };
-        for table in &settings.tables {
-            let (of, run) = ((project, settings, table), RunId::new("estimate"));
-            let read = read_of(of, span.window(), &run, now, self.comments.as_ref()).await?;
-            let reading = self.source.prepare(read).await?;
-            let plan = reading.plan(None).await;
-            reading.close().await?;
-            let plan = plan?;
-            estimate.rows_max += plan.rows();
-            estimate.bytes_max += plan.bytes();
-        }
-        Ok(estimate)
-    }
-}
-
-impl IntegrationsDesk {
     /// Refuses an endpoint in a network that may not be reached, as early as that can be told.
-    async fn check_endpoint(&self, settings: &IntegrationSettings) -> Result<(), Fault> {
-        let option = if settings.files.is_some() { "endpoint" } else { "host" };
-        let Some(address) = settings.options.get(option).filter(|address| !address.is_empty()) else {
-            return Ok(());
-        };
-        let field = format!("options.{option}");
-        let url = Url::parse(address).map_err(|error| {
-            let problem = FieldProblem::new(&field, format!("this is not an address: {error}"));
-            Fault::of_problems(vec![problem.hint("write https://host:port")])
-        })?;
-        self.guard.check(&field, &url).await
+    async fn admit(&self, settings: &IntegrationSettings) -> Result<(), Fault> {
+        match endpoint(settings)? {
+            Some((field, url)) => self.guard.check(&field, &url).await,
+            None => Ok(()),
+        }
     }
 
     /// Refuses filters on comments where the source has none, which only looking them up tells.
@@ -227,6 +244,22 @@ impl IntegrationsDesk {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Fault::of_problems(problems)) }
+    }
+}
+
+/// The address that a user named, and its field, where one was named.
+fn endpoint(settings: &IntegrationSettings) -> Result<Option<(String, Url)>, Fault> {
+    let option = if settings.files.is_some() { "endpoint" } else { "host" };
+    let Some(address) = settings.options.get(option).filter(|address| !address.is_empty()) else {
+        return Ok(None);
+    };
+    let field = format!("options.{option}");
+    match Url::parse(address) {
+        Ok(url) => Ok(Some((field, url))),
+        Err(error) => {
+            let problem = FieldProblem::new(&field, format!("this is not an address: {error}"));
+            Err(Fault::of_problems(vec![problem.hint("write https://host:port")]))
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
-    ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format, KeyDigest, Manifest, Micros,
-    OrderKey, ReadRequest, Relation, RowCount, Stop, TimestampStyle, VersionScope,
+    Aggregate, AggregateColumn, ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format,
+    KeyDigest, Manifest, Micros, OrderKey, ReadRequest, Relation, RowCount, Stop, TableSpec, TimestampStyle,
+    VersionScope,
 };
 
 use super::keys::{self, KeyColumns};
@@ -144,21 +145,28 @@ impl Stored {
     /// The request of the run as it is read for verification: keys, and when each row was stored.
     pub(super) fn request(&self) -> ReadRequest {
         let request = &self.against.request;
-        let ingested = match &request.table.relation {
-            Relation::Stored(stored) => vec![ColumnSpec {
-                name: INGESTED.to_owned(),
-                kind: ColumnType::Timestamp,
-                nullable: true,
-                expr: Expr::column(stored.ingested),
-                group: "",
-                default: false,
-                role: FieldRole::Plain,
-                timestamps: TimestampStyle::SqlMicros,
-            }],
-            Relation::Grouped(_) => vec![],
+        let mut table = TableSpec::clone(&request.table);
+        let expr = match &mut table.relation {
+            Relation::Stored(stored) => Expr::column(stored.ingested),
+            Relation::Grouped(grouped) => {
+                let aggregate = Aggregate::Max(Expr::column(grouped.over.ingested));
+                grouped.columns.push(AggregateColumn { name: INGESTED, kind: ColumnType::Timestamp, aggregate });
+                Expr::column(INGESTED)
+            }
+        };
+        let ingested = ColumnSpec {
+            name: INGESTED.to_owned(),
+            kind: ColumnType::Timestamp,
+            nullable: true,
+            expr,
+            group: "",
+            default: false,
+            role: FieldRole::Plain,
+            timestamps: TimestampStyle::SqlMicros,
         };
         ReadRequest {
-            columns: ingested,
+            table: Arc::new(table),
+            columns: vec![ingested],
             snapshot: None,
             batch_bytes_max: self.budget.batch_bytes,
             // A row that is too large to be exported still has a key to be compared.

@@ -17,11 +17,11 @@ use model::{
 };
 
 use super::database::Database;
-use super::group::{FOUND, GROUP, Groups, INGESTED, attached_term, grouped_term};
+use super::group::{FOUND, GROUP, Groups, INGESTED, VERSION, attached_term, grouped_term};
 use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, in_slice, stored_term};
 use super::met::Met;
 use super::place::Place;
-use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined, null};
+use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined};
 use super::surroundings::{Around, LookedThrough};
 use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};
 
@@ -306,7 +306,7 @@ impl Compiler<'_> {
             time,
             trace: order.trace_id.map(group_column).transpose()?.map_or_else(|| "''".to_owned(), |term| term.sql),
             id: group_column(order.id)?.sql,
-            version: null(&ColumnType::Timestamp).sql,
+            version: VERSION.to_owned(),
             ingested: INGESTED.to_owned(),
             from: format!("({}) AS m", groups.sql(&mut parameters)?),
             sized,

@@ -24,6 +24,8 @@ pub(super) const GROUP: &str = "g_group";
 pub(super) const FOUND: &str = "g_found";
 /// The column with the greatest ingestion time of a group's rows.
 pub(super) const INGESTED: &str = "g_ingested";
+/// The column with the greatest version of a group's rows; groups have a column `version` of their own.
+pub(super) const VERSION: &str = "g_newest";
 
 impl Groups<'_> {
     /// The subquery without its parentheses.
@@ -33,7 +35,7 @@ impl Groups<'_> {
         let columns: Vec<&AggregateColumn> =
             grouped.columns.iter().filter(|column| self.wanted.contains(column.name)).collect();
         let root = stored.root();
-        let mut needed = BTreeSet::from([grouped.by, stored.ingested]);
+        let mut needed = BTreeSet::from([grouped.by, stored.ingested, stored.version]);
         let mut need = |expr: &Expr| {
             expr.for_each_column(&mut |name| needed.extend(stored.column(name).map(|column| column.name)));
         };
@@ -47,8 +49,11 @@ impl Groups<'_> {
         let mut printer = Printer { names: &names, parameters, surroundings: None };
         let is_root = root.as_ref().map(|root| printer.predicate(root)).transpose()?;
         let by = column_name(grouped.by);
-        let mut select =
-            vec![format!("{by} AS {GROUP}"), format!("max({}) AS {INGESTED}", column_name(stored.ingested))];
+        let mut select = vec![
+            format!("{by} AS {GROUP}"),
+            format!("max({}) AS {INGESTED}", column_name(stored.ingested)),
+            format!("max({}) AS {VERSION}", column_name(stored.version)),
+        ];
         for column in columns {
             select.extend(self.column(column, is_root.as_deref(), &mut printer)?);
         }

@@ -12,7 +12,7 @@ use super::position::Position;
 use super::rows::{ColumnIndex, Record};
 use super::value::Value;
 
-/// A group and when its newest version was stored.
+/// A group, when its newest row was stored, and in which version.
 pub struct Group {
     /// What its rows have in common.
     pub text: String,
@@ -20,6 +20,8 @@ pub struct Group {
     pub row: Record,
     /// The greatest ingestion time of the rows that take part.
     pub ingested: Micros,
+    /// The greatest version of the rows that take part.
+    pub version: Micros,
 }
 
 /// The rows of a grouped relation, from the live rows underneath.
@@ -40,7 +42,7 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
             let is_root = |row: &Record| root.as_ref().is_some_and(|root| holds(root, row));
             rows.sort_by_key(|row| (!is_root(row), Reverse(row.timestamp(grouped.over.time)), ids(row)));
             let values = grouped.columns.iter().map(|column| aggregate(&column.aggregate, &text, &rows)).collect();
-            let ingested = rows.iter().map(|row| row.timestamp(grouped.over.ingested)).max();
+            let greatest = |column| rows.iter().map(|row| row.timestamp(column)).max().expect("a group has a row");
             Group {
                 text,
                 row: Record {
@@ -49,7 +51,8 @@ pub fn groups(grouped: &Grouped, live: Vec<Record>) -> Vec<Group> {
                     scores: Vec::new(),
                     position: Position::default(),
                 },
-                ingested: ingested.expect("a group has a row"),
+                ingested: greatest(grouped.over.ingested),
+                version: greatest(grouped.over.version),
             }
         })
         .collect()

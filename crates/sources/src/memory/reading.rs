@@ -34,7 +34,7 @@ pub struct MemoryReading {
 /// A live row inside the window.
 struct Placed {
     key: OrderKey,
-    version: Option<Micros>,
+    version: Micros,
     cursor: Micros,
     row: Record,
     passes: bool,
@@ -132,7 +132,7 @@ impl MemoryReading {
         columns.push(key_column(instant, &|placed| Value::Timestamp(placed.key.time))?);
         columns.push(key_column(text, &|placed| Value::Text(placed.key.trace_id.to_string()))?);
         columns.push(key_column(text, &|placed| Value::Text(placed.key.id.to_string()))?);
-        columns.push(key_column(instant, &|placed| placed.version.map_or(Value::Null, Value::Timestamp))?);
+        columns.push(key_column(instant, &|placed| Value::Timestamp(placed.version))?);
         columns.push(key_column(instant, &|placed| Value::Timestamp(placed.cursor))?);
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
@@ -221,7 +221,7 @@ fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows
             live.into_iter()
                 .map(|row| Placed {
                     key: key(&row),
-                    version: Some(row.timestamp(table.version)),
+                    version: row.timestamp(table.version),
                     cursor: row.timestamp(cursor),
                     row,
                     passes: true,
@@ -236,7 +236,7 @@ fn placed(request: &ReadRequest, stored: &StoredRows, others: Option<&StoredRows
                     Cursor::StartTime => key.time,
                     Cursor::Ingested => group.ingested,
                 };
-                Placed { key, version: None, cursor, row: group.row, passes: true }
+                Placed { key, version: group.version, cursor, row: group.row, passes: true }
             })
             .collect(),
     }

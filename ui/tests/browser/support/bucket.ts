@@ -26,10 +26,12 @@ export class Bucket {
   /** What is kept, by key. */
   readonly objects = new Map<string, Buffer>();
   private readonly uploads = new Map<string, Map<number, Buffer>>();
+  private held: Promise<void> | null = null;
 
   private constructor(
     private readonly http: Http,
-    private readonly manner: Manner,
+    /** How it treats what comes from now on. */
+    public manner: Manner,
   ) {}
 
   static async open(manner: Manner): Promise<Bucket> {
@@ -73,6 +75,13 @@ export class Bucket {
       format: "parquet",
       prefix: `${name.toLowerCase().replaceAll(" ", "-")}/`,
     };
+  }
+
+  /** Takes no part from now on until what this answers is called. */
+  hold(): () => void {
+    let release = () => {};
+    this.held = new Promise((done) => (release = done));
+    return release;
   }
 
   async close(): Promise<void> {
@@ -119,6 +128,7 @@ export class Bucket {
   private async part(upload: string, number: number, body: Buffer): Promise<Answer> {
     this.parts += 1;
     this.uploads.get(upload)?.set(number, body);
+    await this.held;
     if (this.manner === "slow") await new Promise((done) => setTimeout(done, SLOW_MILLIS));
     return { status: 200, headers: { etag: tagOf(body) } };
   }

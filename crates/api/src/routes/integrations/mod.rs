@@ -4,6 +4,7 @@ pub(crate) mod backfills;
 pub(crate) mod letters;
 pub(crate) mod look;
 pub(crate) mod runs;
+pub(crate) mod test;
 
 use axum::Json;
 use axum::extract::State;

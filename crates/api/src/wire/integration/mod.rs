@@ -264,7 +264,7 @@ impl From<Page<model::Integration>> for IntegrationPage {
 pub(crate) struct TestReport {
     /// Whether every step succeeded.
     ok: bool,
-    /// The steps in order; the first that fails is the last.
+    /// The steps in order. After the first that fails only what was written is removed.
     steps: Vec<TestStep>,
 }
 
@@ -273,15 +273,14 @@ pub(crate) struct TestReport {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TestStep {
     /// What was done: `address policy`, `write`, `read back`, …
-    name: String,
+    pub(crate) name: String,
     /// The receiver's own message, where it failed.
     #[schema(required)]
-    failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
-impl From<Vec<model::CheckStep>> for TestReport {
-    fn from(steps: Vec<model::CheckStep>) -> Self {
-        let step = |step: model::CheckStep| TestStep { name: step.name.to_owned(), failure: step.failure };
-        Self { ok: steps.iter().all(|step| step.failure.is_none()), steps: steps.into_iter().map(step).collect() }
+impl TestReport {
+    pub(crate) fn of(steps: Vec<TestStep>) -> Self {
+        Self { ok: steps.iter().all(|step| step.failure.is_none()), steps }
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use destinations::Guard;
 use futures_util::TryStreamExt;
 use model::{
-    Cadence, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk, IntegrationStatus,
-    IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule, RunState,
-    SchedulerStore, Secret, SecretStore,
+    Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk,
+    IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule,
+    RunState, SchedulerStore, Secret, SecretStore,
 };
 use sources::lake::LakeSource;
 use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
@@ -114,13 +114,29 @@ async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, Stri
     let mut asked = ask();
     asked.options.as_mut().unwrap().insert(option.0.to_owned(), option.1.to_owned());
     let desk = desk(world, &["127.0.0.0/8"]).await;
-    let checked = desk.check(&project(), &asked, None, EPOCH).await.unwrap();
-    let steps = desk.test(&project(), &checked, None).await.unwrap();
-    let (last, before) = steps.split_last().unwrap();
-    assert!(before.iter().all(|step| step.failure.is_none()), "{steps:?}");
-    let said = last.failure.clone().unwrap_or_default();
+    let checked = desk.check_for_test(&project(), &asked, None, EPOCH).await.unwrap();
+    let (mut begun, mut ended) = (Vec::new(), Vec::new());
+    let report = &mut |step: CheckStep| match step.state {
+        CheckState::Begun => begun.push(step.name),
+        state => ended.push((step.name, state)),
+    };
+    desk.test(&checked, None, report).await;
+    let (last, before) = ended.split_last().unwrap();
+    assert!(before.iter().all(|(_, state)| *state == CheckState::Passed), "{ended:?}");
+    assert_eq!(begun, ended.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let CheckState::Failed(said) = &last.1 else { panic!("{ended:?}") };
     assert!(!said.contains("hunter2"), "{said}");
-    (steps.iter().map(|step| step.name).collect(), said)
+    (begun, said.clone())
+}
+
+#[tokio::test]
+async fn a_network_that_may_not_be_reached_fails_the_first_step_of_a_test() {
+    let world = World::new().await;
+    for endpoint in ["https://169.254.169.254/", "https://10.1.2.3:9000"] {
+        let (steps, said) = tested(&world, ("endpoint", endpoint)).await;
+        assert_eq!(steps, ["address policy"]);
+        assert!(said.contains("options.endpoint") && said.contains("may not be reached"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use destinations::{Call, Trouble};
 use futures_util::StreamExt;
 use model::{
-    ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationStatus,
-    IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchedulerStore, SchemaRule, Start,
-    WindowManifest,
+    ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationSettings,
+    IntegrationStatus, IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchedulerStore,
+    SchemaRule, Start, WindowManifest,
 };
 use serde_json::{Value, json};
 
@@ -270,6 +270,27 @@ async fn rows_that_became_visible_too_late_are_a_revision_and_nothing_is_overwri
     clean.reconcile(minute(70)).await;
     let run = clean.runs(&made).await.remove(0);
     assert_eq!((run.name.revision, run.found_later.unwrap().missing_rows), (1, RowCount(0)));
+}
+
+#[tokio::test]
+async fn traces_that_changed_in_their_window_and_were_seen_too_late_are_a_revision() {
+    let world = World::new().await;
+    let of = |trace: &str, id: &str, stored: i64| event(id, 10, stored, json!({"trace_id": trace}));
+    world.append("events", &[of("t1", "a", 20), of("t2", "b", 21), of("t3", "c", 22)], EPOCH);
+    let traces = |settings: &mut IntegrationSettings| {
+        settings.tables.truncate(1);
+        settings.tables[0].table = "traces".to_owned();
+    };
+    let made = world.integration("out", traces).await;
+    world.work(minute(70)).await;
+    // An event of one trace was stored in the window and is seen only now; another trace was changed since.
+    world.append("events", &[of("t1", "stuck", 30), of("t2", "d", 90)], EPOCH);
+    assert_eq!(world.reconcile(minute(70)).await, 1);
+    let found = world.runs(&made).await[1].found_later.clone().unwrap();
+    assert_eq!((found.missing_rows, found.superseded_rows), (RowCount(1), RowCount(1)));
+    let rows = world.shelf.lines(&name("out/p/traces/2026-08-01T01-00-00.r2.jsonl"));
+    let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!((ids, rows[0]["event_ts"].as_str()), (vec!["t1"], Some("2026-08-01 00:30:00.000000")));
 }
 
 /// An event whose version its receiver sees.

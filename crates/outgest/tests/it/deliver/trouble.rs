@@ -155,7 +155,7 @@ fn a_check_says_step_by_step_what_works_and_leaves_no_event() {
         let receiver = kind.receiver(&BTreeSet::new(), None);
         let ended = deliver(&bench, kind, &receiver, &["--check"]);
         let last = if kind == Kind::PostHog { "credentials" } else { "dry event" };
-        let steps = format!("dns: ok\naddress policy: ok\nconnection: ok\n{last}: ok\n");
+        let steps = format!("address policy: ok\ndns: ok\nconnection: ok\n{last}: ok\n");
         assert_eq!((ended.code, ended.stdout.as_str()), (0, steps.as_str()), "{}", ended.stderr);
         assert_eq!(receiver.state().ledger.len(), 0);
 

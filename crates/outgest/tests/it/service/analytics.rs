@@ -96,7 +96,7 @@ fn windows_arrive_as_deliveries_do_and_what_is_refused_is_sent_again(mut world: 
         let last = if kind == Kind::PostHog { "credentials" } else { "dry event" };
         assert_eq!(
             (steps.as_slice(), &tested["ok"]),
-            (["dns", "address policy", "connection", last].as_slice(), &json!(true))
+            (["address policy", "dns", "connection", last].as_slice(), &json!(true))
         );
         assert_eq!(receiver.state().ledger.len(), 0, "a test leaves no event");
 

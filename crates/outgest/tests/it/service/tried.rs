@@ -27,8 +27,18 @@ fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (
     (names, None)
 }
 
-const STEPS: [&str; 9] =
-    ["address policy", "dns", "connection", "credentials", "open", "write", "commit", "read back", "delete"];
+const STEPS: [&str; 10] = [
+    "address policy",
+    "dns",
+    "connection",
+    "credentials",
+    "open",
+    "write",
+    "commit",
+    "multipart",
+    "read back",
+    "delete",
+];
 
 #[test]
 fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
@@ -64,6 +74,7 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
         let (steps, said) = tried(&project, &s3, |_| {});
         assert_eq!(steps, upto(step), "{right}");
         assert!(said.as_ref().is_some_and(|said| said.contains(right)), "{right}: {said:?}");
+        assert_eq!(s3.uploads("tested"), vec![], "{right}: what was begun is given up");
     }
     drop(serve);
     // Nobody may be asked at all.
@@ -72,6 +83,8 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
     let serve = guarded.serve();
     let (options, secrets) = s3.integration("tested");
     let settings = json!({"name": "b", "kind": "s3", "options": options, "secrets": secrets});
-    let refused = serve.project("p", &secret).post("integrations/test", &settings);
-    assert_ne!(refused.status, 200, "an address that may not be reached is refused before anything is tried");
+    let refused = serve.project("p", &secret).post("integrations/test", &settings).expect(200);
+    assert_eq!(refused["steps"].as_array().unwrap().len(), 1, "an address that may not be reached is not tried");
+    assert_eq!((&refused["ok"], text(&refused["steps"][0]["name"])), (&json!(false), STEPS[0]));
+    assert!(text(&refused["steps"][0]["failure"]).contains("may not be reached"), "{refused:#}");
 }
