@@ -18,14 +18,13 @@ export function ExportToast({ project, made }: { project: string; made: Schemas[
         <Link href={pathOf(project, "exports", now.id)}>{words.exports.view}</Link>
       </div>
       <span className="muted clip">{now.name}</span>
-      {now.state === "running" && (
-        <div className="row" style={{ flexWrap: "nowrap" }}>
-          <div style={{ flex: 1 }}>
-            <Progress share={now.progress.share} label={words.exports.progress(now.name)} />
-          </div>
-          <span className="number">{share(now.progress.share)}</span>
+      {/* Room is kept for it before and after: a link that moves is missed by whoever is about to click. */}
+      <div className="row" style={{ flexWrap: "nowrap", visibility: now.state === "running" ? "visible" : "hidden" }}>
+        <div style={{ flex: 1 }}>
+          <Progress share={now.progress.share} label={words.exports.progress(now.name)} />
         </div>
-      )}
+        <span className="number">{share(now.progress.share)}</span>
+      </div>
     </div>
   );
 }
