@@ -35,3 +35,4 @@ pub use lake::Lake;
 pub use maintain::{Checked, Compacted, Expired, ProjectInfo, StoreInfo, TableInfo};
 pub use order::RowOrder;
 pub use read::sizes;
+pub use scores::ScoreBlock;

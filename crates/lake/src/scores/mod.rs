@@ -4,6 +4,7 @@
 //! 12 bytes a score; the rows themselves are decoded a row group at a time and kept within bounds,
 //! which is quick because slices come in time order and scores are given near their events.
 
+mod block;
 mod entries;
 mod index;
 mod rows;
@@ -14,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{Array, BooleanArray, StringArray};
 use async_trait::async_trait;
 use model::{Fault, Micros, ProjectId, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest, Stop};
+
+pub use block::ScoreBlock;
 
 use crate::read::{ProjectFiles, Rows, blocking};
 use entries::TraceAnswers;
@@ -144,7 +147,8 @@ impl Stored {
         let index = self.index(stop)?;
         for (group, rows) in index.find(traces.iter().copied()) {
             stop.check()?;
-            let scores = self.group(group)?;
+            let group = self.group(group)?;
+            let scores = &group.scores;
             for row in rows {
                 // Two traces may share a hash, so the text decides.
                 if traces.contains(scores.trace_id(row))
@@ -180,12 +184,12 @@ impl Stored {
                 return Ok(scores);
             }
         }
-        let scores = Arc::new(ScoreGroup::decode(&self.files, &self.columns, group)?);
+        let scores = Arc::new(ScoreGroup::decode(&self.files, group)?);
         let mut decoded = lock();
         decoded.push((group, Arc::clone(&scores)));
-        let mut bytes: u64 = decoded.iter().map(|(_, scores)| scores.bytes()).sum();
+        let mut bytes: u64 = decoded.iter().map(|(_, scores)| scores.bytes).sum();
         while decoded.len() > 1 && bytes > DECODED_BYTES_MAX {
-            bytes -= decoded.remove(0).1.bytes();
+            bytes -= decoded.remove(0).1.bytes;
         }
         Ok(scores)
     }

@@ -1,25 +1,19 @@
 //! The stored columns of a score, and decoded row groups of them.
 
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Float64Array, StringArray, TimestampMicrosecondArray};
-use model::{Fault, Micros, ScoreRow};
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray};
+use model::{Fault, Micros};
 
+use super::block::ScoreBlock;
 use crate::read::{ProjectFiles, Rows, bytes_of};
 
-/// Places of the columns of the stored table of scores.
+/// Places of the columns that are looked at by themselves.
 #[derive(Debug)]
 pub(super) struct ScoreColumns {
-    id: usize,
     trace_id: usize,
-    observation_id: usize,
     name: usize,
     data_type: usize,
-    value: usize,
-    string_value: usize,
-    comment: usize,
     timestamp: usize,
 }
 
@@ -36,14 +30,9 @@ impl ScoreColumns {
     /// Finds the columns by their physical names.
     pub(super) fn of(files: &ProjectFiles) -> Result<Self, Fault> {
         Ok(Self {
-            id: files.column("id")?,
             trace_id: files.column("trace_id")?,
-            observation_id: files.column("observation_id")?,
             name: files.column("name")?,
             data_type: files.column("data_type")?,
-            value: files.column("value")?,
-            string_value: files.column("string_value")?,
-            comment: files.column("comment")?,
             timestamp: files.column("timestamp")?,
         })
     }
@@ -114,87 +103,25 @@ fn times(rows: &Rows, place: usize) -> Result<TimestampMicrosecondArray, Fault> 
 /// All scores of one row group, live or not; the index says which are.
 #[derive(Debug)]
 pub(super) struct ScoreGroup {
-    id: StringArray,
-    trace_id: StringArray,
-    observation_id: StringArray,
-    name: StringArray,
-    data_type: StringArray,
-    value: Float64Array,
-    string_value: StringArray,
-    comment: StringArray,
-    timestamp: TimestampMicrosecondArray,
-    bytes: u64,
+    pub(super) scores: ScoreBlock,
+    /// Bytes of the decoded columns.
+    pub(super) bytes: u64,
 }
 
 impl ScoreGroup {
     /// Decodes a row group.
-    pub(super) fn decode(files: &ProjectFiles, columns: &ScoreColumns, group: usize) -> Result<Self, Fault> {
+    pub(super) fn decode(files: &ProjectFiles, group: usize) -> Result<Self, Fault> {
         let group = &files.groups()[group];
         let mut rows = Rows::live(files.file(group.file)?, group, None);
-        let wanted = ascending([
-            columns.id,
-            columns.trace_id,
-            columns.observation_id,
-            columns.name,
-            columns.data_type,
-            columns.value,
-            columns.string_value,
-            columns.comment,
-            columns.timestamp,
-        ]);
-        rows.hold(&wanted)?;
-        let value = column(&rows, columns.value)?.as_primitive_opt::<Float64Type>();
-        let mut bytes = 0;
-        for place in wanted {
-            bytes += bytes_of([column(&rows, place)?], 0, rows.count());
+        let mut places = Vec::with_capacity(ScoreBlock::COLUMNS.len());
+        for name in ScoreBlock::COLUMNS {
+            places.push(files.column(name)?);
         }
-        Ok(Self {
-            id: texts(&rows, columns.id)?,
-            trace_id: texts(&rows, columns.trace_id)?,
-            observation_id: texts(&rows, columns.observation_id)?,
-            name: texts(&rows, columns.name)?,
-            data_type: texts(&rows, columns.data_type)?,
-            value: value.cloned().ok_or_else(|| Fault::bug("the value of scores is no double"))?,
-            string_value: texts(&rows, columns.string_value)?,
-            comment: texts(&rows, columns.comment)?,
-            timestamp: times(&rows, columns.timestamp)?,
-            bytes,
-        })
-    }
-
-    /// Bytes of the decoded columns.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Trace of a row; empty for a score that hangs on none.
-    pub(super) fn trace_id(&self, row: usize) -> &str {
-        self.trace_id.value(row)
-    }
-
-    /// Name of a row.
-    pub(super) fn name(&self, row: usize) -> &str {
-        self.name.value(row)
-    }
-
-    /// Time of a row.
-    pub(super) fn timestamp(&self, row: usize) -> Micros {
-        Micros(self.timestamp.value(row))
-    }
-
-    /// A row.
-    pub(super) fn get(&self, row: usize) -> ScoreRow {
-        let optional = |texts: &StringArray| texts.is_valid(row).then(|| Arc::from(texts.value(row)));
-        ScoreRow {
-            id: self.id.value(row).into(),
-            trace_id: self.trace_id.value(row).into(),
-            observation_id: optional(&self.observation_id),
-            name: self.name.value(row).into(),
-            data_type: self.data_type.value(row).into(),
-            value: if self.value.is_valid(row) { self.value.value(row) } else { 0.0 },
-            string_value: optional(&self.string_value),
-            comment: optional(&self.comment),
-            timestamp: self.timestamp(row),
-        }
+        places.sort_unstable();
+        rows.hold(&places)?;
+        let bytes = bytes_of(places.iter().filter_map(|place| rows.held(*place)), 0, rows.count());
+        let scores = ScoreBlock::of(|name| rows.held(files.column(name).ok()?).cloned())
+            .map_err(|name| Fault::bug(format!("column {name} of scores is not decoded, or not of its type")))?;
+        Ok(Self { scores, bytes })
     }
 }

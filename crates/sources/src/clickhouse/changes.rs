@@ -2,12 +2,11 @@
 //!
 //! ClickHouse holds no state still. A row that is changed keeps its place as long as its start stays; where that
 //! moves, its two versions stand in two places, and a read that passes both meets both. What was stored since the
-//! read was planned is told by the time of storing: such versions are noted as they come ([`Changes`]), and of a row
-//! that has one only what comes first is passed on. Whether the version before came is asked of the server, with
-//! the very query that rows are read with.
+//! read was planned is told by the time of storing: such versions are noted as they come ([`Changes`]), and left out
+//! where the version before stands in another place. Whether it does is asked of the server, with the very query that
+//! rows are read with: so each attempt of a run, and each part of an export, leaves out the same.
 //!
-//! The notes hold a hash for each row that was changed meanwhile, not for those that were not. They are this
-//! attempt's: of a row that moves between two attempts of a run, each may have met a version.
+//! The notes hold a hash for each row that was changed meanwhile, not for those that were not.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -46,7 +45,8 @@ struct Notes {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Comes,
-    CameBefore,
+    /// Another version of it comes, or came.
+    LeftOut,
     /// It is a version stored since, and nothing is known of the one before.
     Unknown,
 }
@@ -70,10 +70,10 @@ impl Notes {
             let key = hash(row);
             match self.rows.get(&key) {
                 None => Fate::Comes,
-                Some(true) => Fate::CameBefore,
-                Some(false) if !came_here.insert(key) => Fate::CameBefore,
+                Some(true) => Fate::LeftOut,
                 Some(false) if self.versions.contains(&version(key, rows.starts.value(row))) => Fate::Unknown,
-                Some(false) => Fate::Comes,
+                Some(false) if came_here.insert(key) => Fate::Comes,
+                Some(false) => Fate::LeftOut,
             }
         };
         (0..rows.len()).map(fate).collect()
@@ -138,7 +138,7 @@ impl ClickHouseReading {
         Ok(())
     }
 
-    /// The rows of a batch of which nothing came before; batches are asked for in order.
+    /// The rows of a batch of which no other version comes; batches are asked for in order.
     pub(super) async fn without_those_before(&self, batch: RecordBatch) -> Result<RecordBatch, Fault> {
         let Some(last_row) = batch.num_rows().checked_sub(1) else { return Ok(batch) };
         let first_key = batch.num_columns() - <dyn Reading>::KEY_COLUMNS;
@@ -146,6 +146,9 @@ impl ClickHouseReading {
         let [traces, ids] = [1, 2].map(|place| batch.column(first_key + place).as_string::<i32>());
         let rows = Rows { starts: &starts, traces, ids };
         let hash = |row: usize| self.identity(&rows, row);
+        // The versions of a group's place are no versions of the group: it stands in one place alone, and came where
+        // it was before.
+        let is_group = matches!(self.request.table.relation, Relation::Grouped(_));
         let last = rows.key(last_row);
         let mut fates = {
             let mut notes = self.changes.notes();
@@ -157,14 +160,15 @@ impl ClickHouseReading {
         };
         let unknown: Vec<usize> = (0..fates.len()).filter(|row| fates[*row] == Fate::Unknown).collect();
         if !unknown.is_empty() {
-            let before = self.versions_before(&rows, &unknown, &last).await?;
+            let before = self.versions_before(&rows, &unknown).await?;
+            let mut come = HashSet::new();
             for row in unknown {
-                let came = before.get(&hash(row)).is_some_and(|before| *before < rows.key(row));
-                fates[row] = if came { Fate::CameBefore } else { Fate::Comes };
+                let stands = before.get(&hash(row)).is_some_and(|place| !is_group || *place < rows.key(row));
+                fates[row] = if stands || !come.insert(hash(row)) { Fate::LeftOut } else { Fate::Comes };
             }
         }
         let mut notes = self.changes.notes();
-        for row in 0..fates.len() {
+        for row in (0..fates.len()).filter(|row| fates[*row] == Fate::Comes) {
             if let Some(came) = notes.rows.get_mut(&hash(row)) {
                 *came = true;
             }
@@ -232,13 +236,8 @@ impl ClickHouseReading {
         Ok(counted.len())
     }
 
-    /// Where the versions from before the plan stand, of some of these rows, as far as `last`; the first place of each.
-    async fn versions_before(
-        &self,
-        rows: &Rows<'_>,
-        some: &[usize],
-        last: &OrderKey,
-    ) -> Result<HashMap<u128, OrderKey>, Fault> {
+    /// Where the versions from before the plan stand, of some of these rows; the first place of each.
+    async fn versions_before(&self, rows: &Rows<'_>, some: &[usize]) -> Result<HashMap<u128, OrderKey>, Fault> {
         let stop = Stop::new();
         let ids = arrays_of_texts(some.iter().map(|row| rows.ids.value(*row)))?;
         let names: Vec<String> = (0..ids.len()).map(|place| format!("changed{place}")).collect();
@@ -246,10 +245,8 @@ impl ClickHouseReading {
             let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
             Ok(joined("OR", "0", names.iter().map(in_list)))
         };
-        let range = KeyRange { from: None, to: Some(last.clone()) };
-        let Some(mut query) = self.before(self.compiled.positions(), &range, among, &stop).await? else {
-            return Ok(HashMap::new());
-        };
+        let query = self.before(self.compiled.positions(), &KeyRange::ALL, among, &stop).await?;
+        let Some(mut query) = query else { return Ok(HashMap::new()) };
         query.parameters.extend(names.iter().cloned().zip(ids));
         let mut before = HashMap::new();
         let mut answers = self.shared.client.stream(query, stop);

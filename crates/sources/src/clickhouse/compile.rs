@@ -16,9 +16,10 @@ use model::{
     TracePosition,
 };
 
+use super::candidates::Candidates;
 use super::database::Database;
 use super::group::{FOUND, GROUP, Groups, INGESTED, VERSION, attached_term, grouped_term};
-use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, in_slice, stored_term};
+use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, stored_term};
 use super::met::Met;
 use super::place::Place;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined};
@@ -52,6 +53,10 @@ pub(super) struct Compiled {
     pub(super) parameters: Vec<(String, String)>,
     /// Places of which outranked versions are left out wherever they start.
     pub(super) looked_through: LookedThrough,
+    /// Which versions rows can be made of, where rows are stored as such.
+    pub(super) candidates: Option<Candidates>,
+    /// What has the server read those of a slice alone.
+    pub(super) before: String,
     /// What slices are planned from.
     pub(super) counted: Counted,
 }
@@ -85,10 +90,10 @@ impl Compiled {
     /// The rows of a range in order. Ends with an exception where one is above `row_bytes_max`.
     pub(super) fn read(&self) -> String {
         let columns: String = self.columns.iter().map(|column| format!("{column}, ")).collect();
-        // Only rows that pass are measured: `if` looks no further where the first does not hold.
+        // Only rows that come are measured: `if` looks no further where the first does not hold.
         format!(
             "SELECT {columns}{} FROM {} WHERE {IN_RANGE} AND {filter} AND \
-             if({filter}, throwIf({} > {{row_bytes_max:UInt64}}) = 0, 0) {ORDER}",
+             if({IN_RANGE} AND {filter}, throwIf({} > {{row_bytes_max:UInt64}}) = 0, 0) {ORDER}",
             self.keys,
             self.from,
             self.row_bytes,
@@ -191,13 +196,13 @@ impl Compiler<'_> {
             .filter(|name| asked.contains(*name) || special.contains(name))
             .collect();
         let needed: BTreeSet<&str> = sized.iter().copied().chain([stored.ingested]).collect();
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::of_request();
         let ingested = self.ingested_in_window(place, stored, &mut parameters)?;
-        let among = |slice: String| [Some(slice), ingested.clone()].into_iter().flatten().collect::<Vec<_>>();
-        let conditions = among(around_slice(place, stored)?);
-        let counted_where = among(in_slice(place, stored)?).join(" AND ");
-        let dead = DEAD_IN_SLICE.to_owned();
-        let live = Live { place, stored, columns: needed.clone(), met: None, conditions, dead };
+        let conditions = [Some(around_slice(place, stored)?), ingested.clone()].into_iter().flatten().collect();
+        let candidates = Candidates::of(place, stored, request.filter.as_ref(), ingested, &mut parameters)?;
+        let counted_where = candidates.in_slice(place, stored)?;
+        let (columns, dead) = (needed.clone(), DEAD_IN_SLICE.to_owned());
+        let live = Live { place, stored, columns, met: None, conditions, dead };
         let mut from = format!("({}) AS m", live.sql()?);
         if let Some(attached) = joined_on {
             from.push_str(&self.join(place, stored, attached, wanted, &mut parameters)?);
@@ -243,9 +248,10 @@ impl Compiler<'_> {
             looked_through: self.looked_through,
             trace: rows.trace.clone(),
             id: Some(rows.id.clone()),
-            in_slice: of_slice(place, stored, order.trace_id.unwrap_or(order.id))?,
+            in_slice: rows_where(place, stored, order.trace_id.unwrap_or(order.id), &counted_where)?,
         };
-        self.finish(rows, &names, &around, parameters)
+        let compiled = self.finish(rows, &names, &around, parameters)?;
+        Ok(Compiled { before: candidates.before(place, stored)?, candidates: Some(candidates), ..compiled })
     }
 
     fn grouped(&self, grouped: &Grouped) -> Result<Compiled, Fault> {
@@ -261,7 +267,7 @@ impl Compiler<'_> {
             |name: &str| asked.contains(name) || name == order.time || name == order.id || Some(name) == order.trace_id;
         let wanted: BTreeSet<&str> =
             grouped.columns.iter().map(|column| column.name).filter(|name| is_wanted(name)).collect();
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::of_request();
         let places = self.database.places_of_groups(stored.name)?;
         let in_slice = union(&places, |place| of_slice(place, stored, grouped.by))?;
         // Groups of which a row was stored in the window.
@@ -369,6 +375,8 @@ impl Compiler<'_> {
             reads: BTreeSet::new(),
             parameters: parameters.into_values(),
             looked_through: LookedThrough::new(),
+            candidates: None,
+            before: String::new(),
             counted: rows.counted,
         })
     }

@@ -15,16 +15,28 @@ use model::{Fault, ProjectId, Stop, StoredTable};
 use super::client::Client;
 use super::place::Place;
 use super::query::Query;
-use super::sql::{Parameters, arrays_of_texts, escaped};
+use super::sql::{Parameters, escaped};
 
 /// Rows whose keys are looked at together: about 50 bytes each on the server.
 const ROWS_TOGETHER: u64 = 4_000_000;
+/// Fewer than are looked through in no time.
+const FEW_ROWS: u64 = 100_000;
+/// Versions that are named in one value, which the server takes up to 128 KiB of.
+const VERSIONS_IN_A_LIST: usize = 3_000;
 
 /// Outranked versions of a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dead {
     /// Start of the row in microseconds, and which version it is, ascending.
     versions: Vec<(i64, u128)>,
+}
+
+/// How a query knows the versions of a table.
+pub(super) struct Known {
+    /// The version as text, the same for those that replace each other.
+    pub(super) instance: String,
+    /// Its start in microseconds, where that is the same for those that replace each other.
+    pub(super) start: Option<String>,
 }
 
 /// A look at a table.
@@ -51,22 +63,29 @@ impl Dead {
     /// needs; nothing where there are none.
     pub(super) fn left_out(
         &self,
-        instance: &str,
+        Known { instance, start }: Known,
         prefix: &str,
         (from, to): (i64, i64),
-    ) -> Result<(String, Vec<(String, String)>), Fault> {
+    ) -> (String, Vec<(String, String)>) {
         let first = self.versions.partition_point(|(time, _)| *time < from);
         let last = self.versions.partition_point(|(time, _)| *time <= to);
-        if first >= last {
-            return Ok((String::new(), Vec::new()));
+        let (mut condition, mut values) = (String::new(), Vec::new());
+        for (place, versions) in self.versions[first..last.max(first)].chunks(VERSIONS_IN_A_LIST).enumerate() {
+            let name = format!("{prefix}{place}");
+            let outranked = format!("{instance} IN {{{name}:Array(String)}}");
+            condition += &match &start {
+                // Nothing is hashed but the few rows that start together with one of these.
+                Some(start) => format!(" AND NOT ({start} IN {{{name}_starts:Array(Int64)}} AND {outranked})"),
+                None => format!(" AND NOT {outranked}"),
+            };
+            if start.is_some() {
+                let starts: Vec<String> = versions.iter().map(|(time, _)| time.to_string()).collect();
+                values.push((format!("{name}_starts"), format!("[{}]", starts.join(","))));
+            }
+            let texts: Vec<String> = versions.iter().map(|(_, version)| format!("'{version:032X}'")).collect();
+            values.push((name, format!("[{}]", texts.join(","))));
         }
-        let texts: Vec<String> =
-            self.versions[first..last].iter().map(|(_, version)| format!("{version:032X}")).collect();
-        let lists = arrays_of_texts(texts.iter().map(String::as_str))?;
-        let values: Vec<(String, String)> =
-            lists.into_iter().enumerate().map(|(place, list)| (format!("{prefix}{place}"), list)).collect();
-        let conditions = values.iter().map(|(name, _)| format!(" AND {instance} NOT IN {{{name}:Array(String)}}"));
-        Ok((conditions.collect(), values))
+        (condition, values)
     }
 }
 
@@ -79,11 +98,14 @@ impl Look<'_> {
         };
         let rows = self.count(&counted, None, stop).await?;
         let parts = rows.div_ceil(ROWS_TOGETHER);
+        let is_few = rows < FEW_ROWS;
         let mut dead = Dead::default();
         for part in 0..parts {
             let part = Part { part, parts };
             let moved = self.moved(part)?;
-            if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(part), stop).await? > 0 {
+            // Most tables have none, which is quicker to find out; a few rows are looked at by one query in any case.
+            let count_first = format!("SELECT count() AS n FROM ({moved})");
+            if is_few || self.count(&count_first, Some(part), stop).await? > 0 {
                 dead.versions.extend(self.outranked(&moved, part, stop).await?);
             }
         }
@@ -180,9 +202,25 @@ mod tests {
     #[test]
     fn only_what_starts_in_the_stretch_is_left_out() {
         let dead = Dead { versions: vec![(10, 1), (20, 0xab), (20, 3), (30, 4)] };
-        let (condition, values) = dead.left_out("hash", "d", (15, 20)).unwrap();
-        assert_eq!(condition, " AND hash NOT IN {d0:Array(String)}");
-        assert_eq!(values[0].1, "['000000000000000000000000000000AB','00000000000000000000000000000003']");
-        assert_eq!(dead.left_out("hash", "d", (31, 40)).unwrap(), (String::new(), Vec::new()));
+        let known = |start: Option<&str>| Known { instance: "hash".into(), start: start.map(str::to_owned) };
+        let (condition, values) = dead.left_out(known(None), "d", (15, 20));
+        assert_eq!(condition, " AND NOT hash IN {d0:Array(String)}");
+        let texts = "['000000000000000000000000000000AB','00000000000000000000000000000003']";
+        assert_eq!(values, [("d0".to_owned(), texts.to_owned())]);
+        let (condition, values) = dead.left_out(known(Some("m")), "d", (15, 20));
+        assert_eq!(condition, " AND NOT (m IN {d0_starts:Array(Int64)} AND hash IN {d0:Array(String)})");
+        assert_eq!(values[0], ("d0_starts".to_owned(), "[20,20]".to_owned()));
+        assert_eq!(dead.left_out(known(None), "d", (31, 40)), (String::new(), Vec::new()));
     }
+
+    #[test]
+    fn lists_are_no_longer_than_a_value_can_be() {
+        let dead = Dead { versions: (0..7_000).map(|n| (TIME + n, n as u128)).collect() };
+        let known = Known { instance: "hash".into(), start: Some("m".into()) };
+        let (condition, values) = dead.left_out(known, "d", (0, i64::MAX));
+        assert_eq!(condition.matches(" AND NOT (").count(), 3);
+        assert!(values.len() == 6 && values.iter().all(|(_, list)| list.len() < 128 << 10));
+    }
+
+    const TIME: i64 = 1_700_000_000_000_000;
 }

@@ -88,7 +88,7 @@ impl ClickHouseReading {
         before: u32,
     ) -> Result<KeyRange, Fault> {
         let mut versions = VERSIONS_OF_ROW * rows.get().max(1);
-        if self.request.filter.is_some() {
+        if !self.compiled.candidates.as_ref().map_or(self.request.filter.is_none(), |candidates| candidates.all_pass) {
             versions *= WHERE_FILTERED;
         }
         if matches!(self.request.table.relation, Relation::Grouped(_)) {
@@ -172,8 +172,8 @@ impl ClickHouseReading {
                 let one_of = values.iter().map(|(name, _)| format!("{id} IN {{{name}:Array(String)}}"));
                 let one_of = joined("OR", "0", one_of);
                 conditions.push((rows_of(place), format!(" AND {one_of}")));
-                if place.reads_before() && !place.is_joined() && place.is_fixed(&id) {
-                    conditions.push((BEFORE_SLICE.to_owned(), format!(" PREWHERE {one_of}")));
+                if place.looks_before() && place.is_fixed(&id) {
+                    conditions.push((BEFORE_SLICE.to_owned(), format!(" AND {one_of}")));
                 }
             }
             Relation::Grouped(grouped) => {

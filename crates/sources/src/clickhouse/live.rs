@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Fault, StoredTable};
+use model::{Fault, Micros, StoredTable};
 
 use super::met::Met;
 use super::place::Place;
@@ -14,8 +14,8 @@ use super::sql::{Term, identifier};
 /// Stands in the text of a query for what leaves out outranked versions of a table.
 pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
 
-/// Stands where a condition can be put that is looked at before anything else of the rows of a slice is read. It must
-/// hold for all or for none of the versions that replace each other.
+/// Stands where a further condition can be put that is looked at before anything else of the rows of a slice is read.
+/// It must hold for all or for none of the versions that replace each other.
 pub(super) const BEFORE_SLICE: &str = "/*before the slice*/";
 
 /// Leaves one version for each value of the sorting key, of the rows of a slice.
@@ -71,12 +71,16 @@ impl Live<'_> {
         let among = is_slice.then_some(in_slice.as_str());
         let join = self.place.join(self.stored, read.map(String::as_str), among)?;
         let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
-        let (last, before) = match &self.met {
-            _ if is_slice => (FINAL_IN_SLICE, BEFORE_SLICE.to_owned()),
-            Some(met) if self.place.reads_before() && join.is_empty() => {
-                ("FINAL", met.before(self.place, self.stored)?)
+        let last = if is_slice { FINAL_IN_SLICE } else { "FINAL" };
+        let before = match &self.met {
+            _ if !self.place.reads_before() || !join.is_empty() => String::new(),
+            // Versions that replace each other start together here: those beside the slice are not merged with it.
+            _ if is_slice && self.place.is_fixed(&self.place.required(self.stored.time)?) => {
+                format!(" PREWHERE {in_slice}{BEFORE_SLICE}")
             }
-            _ => ("FINAL", String::new()),
+            _ if is_slice => format!(" PREWHERE 1{BEFORE_SLICE}"),
+            Some(met) => met.before(self.place, self.stored)?,
+            None => String::new(),
         };
         let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
         let columns = if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") };
@@ -109,18 +113,15 @@ pub(super) fn in_slice(place: &Place, stored: &StoredTable) -> Result<String, Fa
 }
 
 /// The same for live rows, which may let other rows pass. Where a table is sorted by the day alone, versions
-/// of a row start at any time of it: by the day, so that no server leaves a version out of `FINAL` for its
-/// time. Such a table is not read in shorter stretches anyway.
+/// of a row start at any time of it: further than a day around, so that no server leaves a version out of `FINAL` for
+/// its time. Such a table is not read in shorter stretches anyway.
 pub(super) fn around_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
     let time = place.required(stored.time)?;
     if !place.is_sorted_by_day(&time) {
         return in_slice(place, stored);
     }
-    Ok(format!(
-        "{} AND toDate({time}) <= toDate(fromUnixTimestamp64Micro(least({{hi:Int64}}, toInt64(5600000000000000)))){}",
-        from_day(&time),
-        rows_of(place)
-    ))
+    let until = if_a_day("hi", &format!("{time} <= fromUnixTimestamp64Micro({{hi:Int64}} + {LONGEST_DAY}, 'UTC')"));
+    Ok(format!("{} AND {until}{}", from_day(&time), rows_of(place)))
 }
 
 /// Condition for live rows that do not start before the slice, which may let others pass, likewise.
@@ -132,7 +133,16 @@ pub(super) fn since_slice(place: &Place, stored: &StoredTable) -> Result<String,
     })
 }
 
-/// Days are numbers from 1970 on, to the year 2149.
+/// Microseconds that no day is longer than, in whatever zone a server has: where clocks are put back it has 25 hours.
+const LONGEST_DAY: i64 = 26 * 3_600 * Micros::PER_SECOND;
+
 fn from_day(time: &str) -> String {
-    format!("toDate({time}) >= toDate(fromUnixTimestamp64Micro(greatest({{lo:Int64}}, toInt64(0))))")
+    if_a_day("lo", &format!("{time} >= fromUnixTimestamp64Micro({{lo:Int64}} - {LONGEST_DAY}, 'UTC')"))
+}
+
+/// The condition, unless a bound is so early or so late that the server has no number for its day: those go from 1970
+/// to 2149.
+fn if_a_day(bound: &str, condition: &str) -> String {
+    let (first, last) = (2 * LONGEST_DAY, 5_600_000_000_000_000_i64);
+    format!("({{{bound}:Int64}} < {first} OR {{{bound}:Int64}} > {last} OR {condition})")
 }

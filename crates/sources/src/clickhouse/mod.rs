@@ -8,6 +8,7 @@
 //!
 //! It knows the physical tables as data that is handed in, and no exportable table.
 
+mod candidates;
 mod changes;
 pub(crate) mod client;
 mod columns;

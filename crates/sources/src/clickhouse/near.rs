@@ -9,7 +9,7 @@ use model::{Fault, KeyRange, Relation, Stop};
 
 use super::dead::{Dead, Scope};
 use super::few::OnlyRows;
-use super::live::{DEAD_IN_SLICE, in_slice};
+use super::live::{BEFORE_SLICE, DEAD_IN_SLICE, in_slice};
 use super::met::Met;
 use super::place::Place;
 use super::query::Query;
@@ -41,14 +41,18 @@ impl ClickHouseReading {
         let stored = self.request.table.stored();
         if near.own.is_none() && matches!(self.request.table.relation, Relation::Stored(_)) {
             let place = self.shared.database.place(stored.name)?;
-            let condition = place.whole_rows(stored, &in_slice(place, stored)?)?;
-            near.own = Some(self.look_near(place, condition, bounds, only, stop).await?);
+            let in_slice = match &self.compiled.candidates {
+                Some(candidates) => candidates.in_slice(place, stored)?,
+                None => in_slice(place, stored)?,
+            };
+            let condition = place.whole_rows(stored, &in_slice)?;
+            near.own = Some(self.look_near(place, condition, &in_slice, bounds, only, stop).await?);
         }
         for (number, met) in &self.compiled.looked_through {
             if !near.places.contains_key(number) {
-                let (place, _) = self.shared.numbered(*number)?;
-                let condition = self.met(place, met)?;
-                near.places.insert(*number, self.look_near(place, condition, bounds, only, stop).await?);
+                let (place, stored) = self.shared.numbered(*number)?;
+                let (condition, in_slice) = (self.met(place, met)?, in_slice(place, stored)?);
+                near.places.insert(*number, self.look_near(place, condition, &in_slice, bounds, only, stop).await?);
             }
         }
         Ok(near)
@@ -62,10 +66,12 @@ impl ClickHouseReading {
         Ok(conditions.map(|conditions| joined("OR", "0", conditions.into_iter())))
     }
 
+    /// Looks at rows that meet a condition; about as many are in the slice.
     async fn look_near(
         &self,
         place: &Place,
         condition: Option<String>,
+        in_slice: &str,
         bounds: Bounds,
         only: Option<&OnlyRows>,
         stop: &Stop,
@@ -78,7 +84,8 @@ impl ClickHouseReading {
                 let narrowed = |text: String| only.map_or(text.clone(), |only| only.narrowed(text));
                 bounds.named().into_iter().for_each(|(name, value)| parameters.name(&name, value));
                 only.iter().flat_map(|only| only.values()).for_each(|(name, value)| parameters.name(&name, value));
-                let counted = rows_where(place, stored, stored.key[0], &in_slice(place, stored)?)?;
+                parameters.names(&self.compiled.parameters);
+                let counted = rows_where(place, stored, stored.key[0], in_slice)?;
                 Some(Scope { condition: narrowed(condition), counted: Some(narrowed(counted)) })
             }
         };
@@ -95,7 +102,7 @@ impl ClickHouseReading {
         purpose: &'static str,
     ) -> Result<Option<Query>, Fault> {
         let Some((range, bounds)) = self.in_window(range).zip(self.bounds(range)) else { return Ok(None) };
-        let (mut text, mut dead) = (text, Vec::new());
+        let (mut text, mut dead) = (text.replace(BEFORE_SLICE, &self.compiled.before), Vec::new());
         for (number, outranked) in &near.places {
             text = self.shared.without(text, *number, outranked, TIMES, &mut dead)?;
         }

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::client::Client;
 use super::database::is_required;
+use super::dead::Known;
 use super::query::Query;
 use super::sql::{escaped, identifier, is_composite, null, quoted, type_name, zero};
 use super::storage::Storage;
@@ -183,9 +184,9 @@ impl Place {
         self.storage.is_table && !self.storage.is_spread
     }
 
-    /// Whether rows may take columns from another table.
-    pub(super) fn is_joined(&self) -> bool {
-        self.joined.is_some()
+    /// Whether conditions can be looked at before a row is read, whatever is asked of it.
+    pub(super) fn looks_before(&self) -> bool {
+        self.reads_before() && self.joined.is_none()
     }
 
     /// Whether versions that replace each other have the same value in a column, as the table has it: the table is
@@ -213,6 +214,13 @@ impl Place {
     pub(super) fn instance(&self, stored: &StoredTable) -> Result<String, Fault> {
         let key = self.key(stored)?.join(", ");
         Ok(format!("hex(sipHash128({key}, {}))", self.sorting_key))
+    }
+
+    /// How a query tells the versions that the table keeps.
+    pub(super) fn known(&self, stored: &StoredTable) -> Result<Known, Fault> {
+        let (instance, time) = (self.instance(stored)?, self.required(stored.time)?);
+        let start = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        Ok(Known { instance, start: self.is_fixed(&time).then_some(start) })
     }
 
     /// The same as a number, for quick comparison.

@@ -23,7 +23,7 @@ use super::client::Client;
 use super::compile::Compiled;
 use super::database::Database;
 use super::dead::{Dead, Look, Scope};
-use super::live::{DEAD_IN_SLICE, dead_of};
+use super::live::{BEFORE_SLICE, DEAD_IN_SLICE, dead_of};
 use super::place::Place;
 use super::plan::Planned;
 use super::query::Query;
@@ -108,7 +108,7 @@ impl ClickHouseReading {
         let compiled = Compiled::new(&request, &shared.database)?;
         let fields = request.columns.iter().map(ColumnSpec::to_field).chain(<dyn Reading>::key_fields());
         Ok(Self {
-            scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared), compiled.traces.clone(), scores_held)),
+            scores: Arc::new(ClickHouseScores::new(Arc::clone(&shared), &compiled, scores_held)),
             shared,
             compiled,
             changes: Changes::since(request.as_of),
@@ -162,6 +162,7 @@ impl ClickHouseReading {
     ) -> Result<Option<Query>, Fault> {
         let Some((range, bounds)) = self.in_window(range).zip(self.bounds(range)) else { return Ok(None) };
         let places = self.compiled.looked_through.keys().copied();
+        let text = text.replace(BEFORE_SLICE, &self.compiled.before);
         let (mut text, mut dead) = self.shared.without_outranked(text, places, None, stop).await?;
         if text.contains(DEAD_IN_SLICE) {
             text = self.without(text, self.outranked(stop).await?, bounds, &mut dead)?;
@@ -178,8 +179,8 @@ impl ClickHouseReading {
         dead: &mut Vec<(String, String)>,
     ) -> Result<String, Fault> {
         let stored = self.request.table.stored();
-        let instance = self.shared.database.place(stored.name)?.instance(stored)?;
-        let (condition, values) = outranked.left_out(&instance, "slice_", (bounds.lo, bounds.hi))?;
+        let known = self.shared.database.place(stored.name)?.known(stored)?;
+        let (condition, values) = outranked.left_out(known, "slice_", (bounds.lo, bounds.hi));
         dead.extend(values);
         Ok(text.replace(DEAD_IN_SLICE, &condition))
     }
@@ -219,9 +220,14 @@ impl ClickHouseReading {
             .get_or_try_init(|| async {
                 let stored = self.request.table.stored();
                 let mut parameters = Parameters::default();
-                let condition = self.deciding(stored, &mut parameters)?;
-                let scope = condition.map(|condition| Scope { condition, counted: None });
                 let place = self.shared.database.place(stored.name)?;
+                // What was stored since outranks nothing: of a row that has such a version the one before is passed
+                // on, in every attempt.
+                let as_of = parameters.instant(self.request.as_of);
+                let before = format!("{} < {as_of}", place.required(stored.ingested)?);
+                let conditions = [Some(before), self.deciding(stored, &mut parameters)?];
+                let condition = joined("AND", "1", conditions.into_iter().flatten());
+                let scope = Some(Scope { condition, counted: None });
                 self.shared.look(place, stored, scope, parameters).dead(stop).await
             })
             .await
@@ -298,7 +304,7 @@ impl Shared {
         parameters: &mut Vec<(String, String)>,
     ) -> Result<String, Fault> {
         let (place, stored) = self.numbered(number)?;
-        let (condition, values) = outranked.left_out(&place.instance(stored)?, &format!("place{number}_"), times)?;
+        let (condition, values) = outranked.left_out(place.known(stored)?, &format!("place{number}_"), times);
         parameters.extend(values);
         Ok(text.replace(&dead_of(place), &condition))
     }

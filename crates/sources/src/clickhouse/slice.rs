@@ -53,6 +53,8 @@ struct Part {
     block_rows: u64,
     /// Which of the planned slices it is, or is of.
     slice: usize,
+    /// Whether its last position has come: what is left of the answer is its end.
+    is_read: bool,
 }
 
 impl Part {
@@ -62,7 +64,7 @@ impl Part {
         let range = slice.range.and(whole)?;
         let row_bytes = (slice.bytes.get() / slice.rows.get().max(1)).max(1);
         let block_rows = (batch_bytes_max.get() / row_bytes).clamp(BLOCK_ROWS_MIN, BATCH_ROWS_MAX as u64);
-        Some(Self { range, block_rows, slice: number })
+        Some(Self { range, block_rows, slice: number, is_read: false })
     }
 }
 
@@ -75,7 +77,7 @@ impl SliceReader {
 
     /// The same for a few rows of a range, which is read at once.
     pub(super) fn of_rows(reading: Arc<ClickHouseReading>, range: KeyRange, some: SomeRows, stop: Stop) -> Self {
-        let part = Part { range: range.clone(), block_rows: BATCH_ROWS_MAX as u64, slice: 0 };
+        let part = Part { range: range.clone(), block_rows: BATCH_ROWS_MAX as u64, slice: 0, is_read: false };
         Self { whole: None, left: VecDeque::from([part]), some: Some(some), ..Self::new(reading, range, stop) }
     }
 
@@ -98,13 +100,20 @@ impl SliceReader {
                     self.halvings = 0;
                     self.reading.note_changes(&block)?;
                     let block = requested(&block, &self.reading.compiled.outputs, self.reading.schema())?;
-                    // Behind the last position of the range nothing is left: what ends the answer says so.
-                    if let Some(left) = last_key(&block).and_then(|last| part.range.after(&last)) {
-                        self.left[0].range = left;
+                    if let Some(last) = last_key(&block) {
+                        match part.range.after(&last) {
+                            Some(left) => self.left[0].range = left,
+                            None => self.left[0].is_read = true,
+                        }
                     }
                     self.rest = Some(block);
                 }
                 Ok(None) => {
+                    self.answer = None;
+                    self.left.pop_front();
+                }
+                Err(fault) if part.is_read => {
+                    tracing::debug!(fault = %fault, "an answer broke behind its last row");
                     self.answer = None;
                     self.left.pop_front();
                 }
@@ -129,7 +138,7 @@ impl SliceReader {
                 reading.reached(part.slice, &self.stop).await?;
             }
             let client = &reading.shared.client;
-            self.answer = Some(client.stream_in_blocks(query, part.block_rows, self.stop.clone()));
+            self.answer = Some(client.stream_of_slice(query, part.block_rows, self.stop.clone()));
         }
         match &mut self.answer {
             Some(answer) => answer.try_next().await,
@@ -151,7 +160,7 @@ impl SliceReader {
 
     /// Goes on with smaller ranges where that can help, else the fault stands.
     async fn narrow(&mut self, fault: Fault, part: Part) -> Result<(), Fault> {
-        let Part { range, block_rows, slice } = part;
+        let Part { range, block_rows, slice, is_read } = part;
         // At a row above the limit a query of ours ends itself, which is a refusal like any other; before
         // that, a giant one may meet the server's own limit.
         if matches!(fault.kind(), FaultKind::Rejected | FaultKind::TooLarge { .. })
@@ -172,7 +181,7 @@ impl SliceReader {
         tracing::debug!(fault = %fault, "a slice is halved");
         self.left.pop_front();
         let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
-        halves.into_iter().rev().for_each(|range| self.left.push_front(Part { range, block_rows, slice }));
+        halves.into_iter().rev().for_each(|range| self.left.push_front(Part { range, block_rows, slice, is_read }));
         Ok(())
     }
 }

@@ -417,6 +417,7 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
     LakeSource::new(lake)
 }
 
+mod candidates;
 mod changes;
 mod drift;
 mod few;

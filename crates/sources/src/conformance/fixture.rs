@@ -213,7 +213,7 @@ pub(crate) fn request(table: Arc<TableSpec>) -> ReadRequest {
         filter: None,
         window: Window::default(),
         cursor: Cursor::StartTime,
-        as_of: Micros(EPOCH.0 + 3_600 * Micros::PER_SECOND),
+        as_of: Micros(EPOCH.0 + 3_900 * Micros::PER_SECOND),
         snapshot: None,
         scores_since: None,
         batch_bytes_max: ByteCount::mebibytes(8),

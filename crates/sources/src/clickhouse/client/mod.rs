@@ -97,8 +97,8 @@ impl Client {
         self.streamed(query, Use::Rows, None, stop)
     }
 
-    /// The same in blocks of about so many rows, where the server lets us ask for that.
-    pub(crate) fn stream_in_blocks(
+    /// The same for a slice, in blocks of about so many rows where the server lets us ask for that.
+    pub(crate) fn stream_of_slice(
         &self,
         query: Query,
         block_rows: u64,
@@ -411,8 +411,8 @@ impl Phase {
         let mut received = match self {
             Self::New { client, query, use_of, block_rows } => {
                 let agreed = client.agreed().await?;
-                let blocks = block_rows.and_then(|rows| agreed.settings.in_blocks(rows));
-                Box::new(client.open(query, &agreed, use_of, blocks.as_slice()).await?)
+                let more = block_rows.map_or(Vec::new(), |rows| agreed.settings.of_slice(rows));
+                Box::new(client.open(query, &agreed, use_of, &more).await?)
             }
             Self::Open(received) => received,
         };

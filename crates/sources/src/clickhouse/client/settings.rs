@@ -59,17 +59,29 @@ const GUARD: &[(&str, &str)] = &[
     ("skip_unavailable_shards", "0"),
     ("apply_deleted_mask", "1"),
     ("use_query_cache", "0"),
-    ("use_skip_indexes_if_final_exact_mode", "1"),
+    (SKIP_EXACTLY, "1"),
     ("join_use_nulls", "0"),
     ("transform_null_in", "0"),
     ("cast_keep_nullable", "0"),
     ("aggregate_functions_null_for_empty", "0"),
     ("prefer_column_name_to_alias", "0"),
+    ("short_circuit_function_evaluation", "enable"),
+    ("session_timezone", ""),
+    ("date_time_overflow_behavior", "ignore"),
 ];
 
 /// How many rows come together. Left alone a server sends a slice as one block: its first row comes with its
 /// last, and is held as long.
 const BLOCK_ROWS: &str = "max_block_size";
+
+/// Whether the versions of one slice are merged by several threads. Each of them reads the granules at its ends too: a
+/// fifth more rows. Several slices are in flight, so no core waits for one that is merged by a single thread.
+const MERGED_IN_PARTS: &str = "split_intersecting_parts_ranges_into_layers_final";
+
+/// Whether `FINAL` looks at skip indexes at all: wrong where the server does not look again at what replaces the rows
+/// that they find, as [`SKIP_EXACTLY`] has it do.
+const SKIP: &str = "use_skip_indexes_if_final";
+const SKIP_EXACTLY: &str = "use_skip_indexes_if_final_exact_mode";
 
 /// A setting that limits what a query takes, as far as the server lets us set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +107,8 @@ pub(super) struct Settings {
     pub(super) log_comment: bool,
     /// The number of rows of a block, where it can be set.
     block_rows: Option<Known>,
+    /// Whether slices can be told to be merged by one thread.
+    merges_whole: bool,
 }
 
 /// A setting as the server has it.
@@ -122,7 +136,7 @@ pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
     let limits = limits_of(options).into_iter().map(|(name, _)| name);
     limits
         .chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name))
-        .chain(["log_comment", BLOCK_ROWS])
+        .chain(["log_comment", BLOCK_ROWS, MERGED_IN_PARTS, SKIP])
         .collect()
 }
 
@@ -154,8 +168,9 @@ impl Settings {
                 settings.sent.push((name, (*value).to_owned()));
             }
         }
-        for (name, value) in GUARD {
-            let Some(known) = known.get(*name).filter(|known| known.value != *value) else { continue };
+        let skips = (!known.contains_key(SKIP_EXACTLY)).then_some((SKIP, "0"));
+        for (name, value) in GUARD.iter().copied().chain(skips) {
+            let Some(known) = known.get(name).filter(|known| known.value != value) else { continue };
             if known.fixed || !known.allows(value) {
                 return Err(Fault::new(
                     FaultKind::Configuration,
@@ -166,19 +181,26 @@ impl Settings {
                 )
                 .hint(format!("set {name} to {value} in the user's profile")));
             }
-            settings.sent.push((name, (*value).to_owned()));
+            settings.sent.push((name, value.to_owned()));
         }
         settings.log_comment = known.get("log_comment").is_some_and(|known| !known.fixed);
         settings.block_rows = known.get(BLOCK_ROWS).filter(|known| !known.fixed).cloned();
+        let merged_in_parts = known.get(MERGED_IN_PARTS).filter(|known| !known.fixed && known.value != "0");
+        settings.merges_whole = merged_in_parts.is_some_and(|known| known.allows("0"));
         Ok(settings)
     }
 
-    /// What makes blocks have so many rows; nothing where that cannot be sent or they have fewer anyway.
-    pub(super) fn in_blocks(&self, rows: u64) -> Option<(&'static str, String)> {
-        let known = self.block_rows.as_ref()?;
-        let rows_there: u64 = known.value.parse().ok()?;
-        let wanted = rows.to_string();
-        (rows < rows_there).then(|| (BLOCK_ROWS, known.within(&wanted).unwrap_or(wanted)))
+    /// What a query for a slice has besides, as far as it can be sent: blocks of so many rows where they would have
+    /// more, and one thread that merges.
+    pub(super) fn of_slice(&self, rows: u64) -> Vec<(&'static str, String)> {
+        let block_rows =
+            self.block_rows.as_ref().filter(|known| known.value.parse().is_ok_and(|there: u64| rows < there));
+        let block_rows = block_rows.map(|known| {
+            let wanted = rows.to_string();
+            (BLOCK_ROWS, known.within(&wanted).unwrap_or(wanted))
+        });
+        let merged = self.merges_whole.then(|| (MERGED_IN_PARTS, "0".to_owned()));
+        block_rows.into_iter().chain(merged).collect()
     }
 }
 
@@ -293,10 +315,13 @@ mod tests {
 
     #[test]
     fn blocks_become_smaller_where_that_may_be_asked_for() {
-        let blocks = |value, fixed| probed(&[("max_block_size", value, None, fixed)]).unwrap().in_blocks(1_000);
-        assert_eq!(blocks("65409", 0), Some(("max_block_size", "1000".to_owned())));
-        assert_eq!(blocks("500", 0), None, "never larger than the server would make them");
-        assert_eq!(blocks("65409", 1), None);
+        let blocks = |value, fixed| probed(&[("max_block_size", value, None, fixed)]).unwrap().of_slice(1_000);
+        assert_eq!(blocks("65409", 0), [("max_block_size", "1000".to_owned())]);
+        assert_eq!(blocks("500", 0), [], "never larger than the server would make them");
+        assert_eq!(blocks("65409", 1), []);
+        let merged = |value, fixed| probed(&[(MERGED_IN_PARTS, value, None, fixed)]).unwrap().of_slice(1_000);
+        assert_eq!(merged("1", 0), [(MERGED_IN_PARTS, "0".to_owned())]);
+        assert_eq!([merged("0", 0), merged("1", 1)], [[], []]);
     }
 
     #[test]

@@ -3,15 +3,14 @@
 //! They stay in the blocks that the server sent, beside an index of numbers: a score takes about 200 bytes, as an object
 //! of its own it would take three times that.
 
+use lake::ScoreBlock;
 use model::ScoreRow;
 use xxhash_rust::xxh3::xxh3_128;
-
-use super::rows::ScoreRows;
 
 /// Scores by trace, and which traces they are all of.
 #[derive(Default)]
 pub(super) struct ByTrace {
-    blocks: Vec<ScoreRows>,
+    blocks: Vec<ScoreBlock>,
     /// Where the scores of a trace are, ascending.
     places: Vec<Place>,
     /// The traces that were asked for, ascending: those without scores are told from those that nobody asked for.
@@ -32,7 +31,7 @@ fn number(trace: &str) -> u128 {
 
 impl ByTrace {
     /// Holds blocks in which are all scores of the traces that were asked for.
-    pub(super) fn of<'a>(blocks: Vec<ScoreRows>, asked: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn of<'a>(blocks: Vec<ScoreBlock>, asked: impl Iterator<Item = &'a str>) -> Self {
         let places = (0u32..).zip(&blocks).flat_map(|(block, rows)| {
             let place = move |row: u32| Place { trace: number(rows.trace_id(row as usize)), block, row };
             (0..rows.count() as u32).map(place)

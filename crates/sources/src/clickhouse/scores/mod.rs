@@ -10,15 +10,17 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use async_trait::async_trait;
+use lake::ScoreBlock;
 use model::{ColumnType, Fault, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
 use tokio::sync::OnceCell;
 
+use crate::clickhouse::compile::Compiled;
 use crate::clickhouse::live::{Live, column_name, dead_of};
 use crate::clickhouse::query::Query;
 use crate::clickhouse::reading::{Bounds, Shared};
 use crate::clickhouse::sql::{Parameters, escaped, joined};
 use by_trace::ByTrace;
-use rows::{ScoreRows, names_of};
+use rows::{names_of, scores_of};
 use stretches::Stretches;
 
 /// What is read of stored scores, by their physical names.
@@ -54,10 +56,6 @@ pub(super) fn stored() -> &'static StoredTable {
     &STORED
 }
 
-/// What a look-up returns of each score.
-const COLUMNS: [&str; 9] =
-    ["id", "trace_id", "observation_id", "name", "data_type", "value", "string_value", "comment", "timestamp"];
-
 /// Scores that can be listed; corrections cannot.
 const LISTABLE: &str = "IN ('NUMERIC', 'BOOLEAN', 'CATEGORICAL', 'TEXT')";
 
@@ -72,6 +70,8 @@ pub(super) struct ClickHouseScores {
     shared: Arc<Shared>,
     /// Selects the traces of the rows within `lo` and `hi`.
     traces: String,
+    /// Values that this has beside those.
+    parameters: Vec<(String, String)>,
     held_max: usize,
     lookups: AtomicU32,
     held: OnceCell<Held>,
@@ -86,9 +86,10 @@ struct Held {
 
 impl ClickHouseScores {
     /// The look-up that holds so many scores at most, or twice as many in two stretches.
-    pub(super) fn new(shared: Arc<Shared>, traces: String, held_max: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, compiled: &Compiled, held_max: usize) -> Self {
+        let (traces, parameters) = (compiled.traces.clone(), compiled.parameters.clone());
         let (lookups, held) = (AtomicU32::new(0), OnceCell::new());
-        Self { shared, traces, held_max, lookups, held, stretches: Stretches::new() }
+        Self { shared, traces, parameters, held_max, lookups, held, stretches: Stretches::new() }
     }
 
     /// Where the reader of slices says which rows come next.
@@ -127,12 +128,12 @@ impl ClickHouseScores {
 
     /// The scores of all traces of a stretch; none where they are too many.
     async fn stretch(&self, scope: &ScoreScope, bounds: Bounds) -> Result<ByTrace, Fault> {
-        let ends = [("lo", bounds.lo), ("hi", bounds.hi)];
+        let values: Vec<(String, String)> = bounds.named().into_iter().chain(self.parameters.clone()).collect();
         let place = self.shared.database.place(stored().name)?;
         let in_stretch = format!("{} {} ({})", place.required("trace_id")?, place.within(), self.traces);
         // A trace that has no scores is told by this list from one that comes in the meantime.
         let mut parameters = vec![("project".to_owned(), escaped(scope.project.as_str()))];
-        parameters.extend(ends.map(|(name, end)| (name.to_owned(), end.to_string())));
+        parameters.extend(values.clone());
         let text = format!("SELECT DISTINCT * FROM ({})", self.traces);
         let query = Query { text, parameters, purpose: "traces with scores" };
         let traces = self.shared.client.look_up(query, Stop::new()).await?;
@@ -140,7 +141,7 @@ impl ClickHouseScores {
         let traces = traces.collect::<Result<Vec<_>, _>>()?;
         let most = format!(" LIMIT {}", self.held_max + 1);
         let of_stretch = |parameters: &mut Parameters| {
-            ends.iter().for_each(|(name, end)| parameters.name(name, end.to_string()));
+            parameters.names(&values);
             Ok(vec![in_stretch])
         };
         let rows = self.rows(scope, &most, of_stretch).await?;
@@ -168,14 +169,14 @@ impl ClickHouseScores {
         scope: &ScoreScope,
         most: &str,
         on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
-    ) -> Result<Vec<ScoreRows>, Fault> {
-        let selected = COLUMNS.map(|name| match name {
+    ) -> Result<Vec<ScoreBlock>, Fault> {
+        let selected = ScoreBlock::COLUMNS.map(|name| match name {
             "timestamp" => format!("toUnixTimestamp64Micro({}) AS {name}", column_name(name)),
             _ => format!("{} AS {name}", column_name(name)),
         });
         let text = format!("SELECT {} FROM ({{live}}){most}", selected.join(", "));
-        let batches = self.ask(scope, &text, &COLUMNS, on, "scores").await?;
-        batches.iter().map(|batch| ScoreRows::of(batch).ok_or_else(unreadable)).collect()
+        let batches = self.ask(scope, &text, &ScoreBlock::COLUMNS, on, "scores").await?;
+        batches.iter().map(|batch| scores_of(batch).ok_or_else(unreadable)).collect()
     }
 
     /// Queries the live listable scores in scope; `{live}` stands for them in `text`.
@@ -245,8 +246,8 @@ impl ScoreLookup for ClickHouseScores {
     }
 }
 
-fn count(rows: &[ScoreRows]) -> usize {
-    rows.iter().map(ScoreRows::count).sum()
+fn count(rows: &[ScoreBlock]) -> usize {
+    rows.iter().map(ScoreBlock::count).sum()
 }
 
 fn unreadable() -> Fault {

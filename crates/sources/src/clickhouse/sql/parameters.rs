@@ -8,12 +8,25 @@ const PART_BYTES_MAX: usize = 60 << 10;
 const LIST_BYTES_MAX: usize = 120 << 10;
 
 /// The bound values of one query, named in the order they are met.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parameters {
+    /// What the names of bound values begin with.
+    prefix: char,
     values: Vec<(String, String)>,
 }
 
+impl Default for Parameters {
+    fn default() -> Self {
+        Self { prefix: 'p', values: Vec::new() }
+    }
+}
+
 impl Parameters {
+    /// Those of a request, which go beside others of a query.
+    pub(crate) fn of_request() -> Self {
+        Self { prefix: 'r', values: Vec::new() }
+    }
+
     /// Binds a text; the result is an expression for it.
     pub(crate) fn text(&mut self, text: &str) -> String {
         let mut parts = Vec::new();
@@ -50,7 +63,7 @@ impl Parameters {
 
     /// Binds a value of a type that has a plain text form.
     pub(crate) fn bind(&mut self, kind: &str, value: String) -> String {
-        let name = format!("p{}", self.values.len());
+        let name = format!("{}{}", self.prefix, self.values.len());
         let placeholder = format!("{{{name}:{kind}}}");
         self.values.push((name, value));
         placeholder
@@ -59,6 +72,11 @@ impl Parameters {
     /// Gives a value to a name that a text has already.
     pub(crate) fn name(&mut self, name: &str, value: String) {
         self.values.push((name.to_owned(), value));
+    }
+
+    /// Gives values to names that a text has already.
+    pub(crate) fn names(&mut self, values: &[(String, String)]) {
+        self.values.extend_from_slice(values);
     }
 
     /// Names and values, as a query takes them.

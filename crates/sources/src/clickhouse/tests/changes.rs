@@ -100,15 +100,29 @@ async fn a_row_changed_during_the_run_appears_once_and_is_counted() {
     run.read(Some(350), None).await;
     let expected = [
         ("back", "of 1000"),
-        ("forward", "of 4000"),
         ("twice", "of 1000"),
         ("later", "of 1000"),
         ("in place", "of 4000"),
         ("same", "of 1000"),
+        ("forward", "of 1000"),
         ("new", "of 4000"),
     ];
     assert_eq!(run.rows(), expected);
     assert_eq!(run.reading.changed().await.unwrap().get(), 7, "each of them");
+}
+
+#[tokio::test]
+async fn a_row_that_moves_between_two_attempts_comes_in_one_of_them() {
+    let rows = [event("a", 500, BEFORE), event("forward", 100, BEFORE), event("back", 480, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut first = Run::begin(&source, request(events_table())).await;
+    first.read(None, Some(450)).await;
+    // From what is not read yet into what was, and the other way.
+    store(engine, &database, &[event("forward", 490, DURING), event("back", 200, DURING)]);
+    let mut second = Run::begin(&source, request(events_table())).await;
+    second.read(Some(450), None).await;
+    assert_eq!(first.rows(), [("a", "of 1000"), ("back", "of 1000")]);
+    assert_eq!(second.rows(), [("forward", "of 1000")]);
 }
 
 #[tokio::test]
@@ -130,16 +144,17 @@ async fn what_was_read_ahead_is_passed_on_once() {
 
 #[tokio::test]
 async fn a_row_that_the_filter_had_left_out_comes_when_it_moves() {
-    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE), event("b", 400, BEFORE)]).await
+    let Some((engine, database, source)) =
+        with_events(&[event("a", 500, BEFORE), event("b", 400, BEFORE), event("c", 350, 1_001)]).await
     else {
         return;
     };
-    let filter = Some(Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("of 4000")));
+    let filter = Some(Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("of 1000")).negate());
     let mut run = Run::begin(&source, ReadRequest { filter, ..request(events_table()) }).await;
     run.read(None, Some(450)).await;
     store(engine, &database, &[event("a", 300, DURING)]);
     run.read(Some(450), None).await;
-    assert_eq!(run.rows(), [("a", "of 4000")]);
+    assert_eq!(run.rows(), [("c", "of 1001"), ("a", "of 4000")]);
 }
 
 #[tokio::test]
