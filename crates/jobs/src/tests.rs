@@ -356,6 +356,10 @@ impl JobStore for Deaf {
     async fn figures(&self) -> Result<QueueFigures, Fault> {
         self.0.figures().await
     }
+
+    async fn workers(&self) -> Result<usize, Fault> {
+        self.0.workers().await
+    }
 }
 
 #[tokio::test]

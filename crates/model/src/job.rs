@@ -450,4 +450,7 @@ pub trait JobStore: Send + Sync {
 
     /// Figures of the whole queue.
     async fn figures(&self) -> Result<QueueFigures, Fault>;
+
+    /// How many workers carry out a job now, by their names.
+    async fn workers(&self) -> Result<usize, Fault>;
 }

@@ -119,6 +119,10 @@ pub trait Source: fmt::Display + Send + Sync {
 
     /// Whether any version of any row of the project is stored in the request's table.
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault>;
+
+    /// Says how many processes read from it now, this one among them: limits of the load that it bears hold for all
+    /// together. A source without such limits does nothing.
+    fn shared_by(&self, _processes: usize) {}
 }
 
 /// What a source can and cannot do.

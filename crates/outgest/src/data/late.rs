@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,12 +23,14 @@ pub struct LateSource {
     options: ClickHouseOptions,
     /// The connection and when its tables were looked at. Whoever looks holds it: reads that come together look once.
     connected: Mutex<Option<(Instant, ClickHouseSource)>>,
+    /// How many processes read from it.
+    processes: AtomicUsize,
 }
 
 impl LateSource {
     /// Nothing is sent yet.
     pub fn new(options: ClickHouseOptions) -> Self {
-        Self { options, connected: Mutex::new(None) }
+        Self { options, connected: Mutex::new(None), processes: AtomicUsize::new(1) }
     }
 
     async fn connected(&self) -> Result<ClickHouseSource, Fault> {
@@ -37,6 +40,7 @@ impl LateSource {
             Some((_, source)) => source.looking_again(tables::clickhouse_tables()).await?,
             None => ClickHouseSource::connect(self.options.clone(), tables::clickhouse_tables()).await?,
         };
+        source.shared_by(self.processes.load(Ordering::Relaxed));
         // A server sorts a slice before it sends any of it.
         crate::ALLOCATOR.expect_bursts();
         *connected = Some((Instant::now(), source.clone()));
@@ -62,5 +66,15 @@ impl Source for LateSource {
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {
         self.connected().await?.has_project(project, table).await
+    }
+
+    fn shared_by(&self, processes: usize) {
+        self.processes.store(processes, Ordering::Relaxed);
+        // Whoever connects just now reads the number after that, or is told the next one.
+        if let Ok(connected) = self.connected.try_lock()
+            && let Some((_, source)) = &*connected
+        {
+            source.shared_by(processes);
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! the API works with: [`desk`] answers about requests, [`downloads`] hands files out, [`ingest`] takes rows in,
 //! [`figures`] counts them, [`readiness`] tells whether it can
 //! answer; [`listening`] is its socket. [`maintenance`] is what the scheduler does besides
-//! planning; [`seal`] keeps the key of secrets.
+//! planning; [`seal`] keeps the key of secrets; [`sharing`] has all processes together keep a source's limits.
 //!
 //! The roles meet in the metadata store only. When the process is asked to end, running work is handed over
 //! to whoever is left, with everything that is durable of it.
@@ -24,6 +24,7 @@ mod readiness;
 mod runner;
 mod runners;
 mod seal;
+mod sharing;
 mod spec;
 mod wiring;
 
@@ -56,6 +57,11 @@ pub async fn serve(settings: &Settings) -> Result<(), Fault> {
     if let Some(metrics) = metrics.clone() {
         roles.spawn(follow(metrics, wired.store.clone(), drain.clone()));
     }
+    let sharing = sharing::share(Arc::clone(&wired.source), wired.store.clone(), drain.clone());
+    roles.spawn(async move {
+        sharing.await;
+        Ok(())
+    });
     for role in &settings.server.roles {
         start(*role, &wired, &drain, &mut roles)?;
     }

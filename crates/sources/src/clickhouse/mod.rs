@@ -117,4 +117,8 @@ impl Source for ClickHouseSource {
         let stored = table.stored();
         self.database.place(stored.name)?.holds_rows_of(project, stored, &self.client).await
     }
+
+    fn shared_by(&self, processes: usize) {
+        self.client.shared_by(processes);
+    }
 }

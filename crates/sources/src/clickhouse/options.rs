@@ -43,13 +43,13 @@ struct Documented {
     compression: Option<String>,
     /// File with certificates (PEM) that are trusted besides the system's, for `clickhouses://`.
     ca: Option<String>,
-    /// Queries that run at the same time, over all exports of this process. Default 4.
+    /// Queries that run at the same time, over all workers, each of which has one at least. Default 4.
     queries_max: Option<u32>,
     /// Threads the server may use for one query. Default 2.
     threads_max: Option<u32>,
     /// Rank of our queries among those that have one: greater yields to smaller. Default none.
     priority: Option<u32>,
-    /// Bytes that are received in a second at most, over all exports of this process: `50MB`. Default none.
+    /// Bytes that are received in a second at most, over all exports of all workers: `50MB`. Default none.
     bytes_per_second_max: Option<String>,
     /// Memory the server may use for one query: `1GiB`. A slice that needs more is halved. Default 2 GiB.
     memory_bytes_max: Option<String>,

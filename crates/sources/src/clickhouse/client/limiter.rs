@@ -1,8 +1,8 @@
-//! How much of a server we use: queries in flight and bytes per second, over all exports of this
-//! process.
+//! How much of a server we use: queries in flight and bytes per second, over all exports.
 //!
-//! Limits belong to a server as one user sees it, so two sources with the same address share them. A
-//! server that complains is left alone a little: for a minute half as many queries run.
+//! Limits belong to a server as one user sees it, so two sources with the same address share them. Of several
+//! processes each takes its share, and one query at least. A server that complains is left alone a little: for a
+//! minute half as many queries run.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -28,6 +28,8 @@ pub(super) struct Limiter {
 #[derive(Debug)]
 struct State {
     queries_max: usize,
+    /// How many processes share the limits.
+    processes: usize,
     in_flight: usize,
     /// Look-ups among them.
     look_ups: usize,
@@ -72,6 +74,7 @@ impl Limiter {
     fn new(queries_max: usize) -> Self {
         let state = State {
             queries_max,
+            processes: 1,
             in_flight: 0,
             look_ups: 0,
             lowered: None,
@@ -83,6 +86,12 @@ impl Limiter {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one of so many shares of the limits.
+    pub(super) fn share(&self, processes: usize) {
+        self.lock().processes = processes.max(1);
+        self.freed.notify_waiters();
     }
 
     /// Waits until one more query may run.
@@ -112,7 +121,8 @@ impl Limiter {
         if state.lowered.is_some_and(|(until, _)| until <= Instant::now()) {
             state.lowered = None;
         }
-        let most = state.lowered.map_or(state.queries_max, |(_, most)| most.min(state.queries_max));
+        let share = state.share();
+        let most = state.lowered.map_or(share, |(_, most)| most.min(share));
         let beside = use_of == Use::LookUp && state.look_ups == 0;
         if state.in_flight >= most && !beside {
             return Err(state.lowered.map(|(until, _)| until));
@@ -132,7 +142,7 @@ impl Limiter {
         let now = Instant::now();
         let most = match state.lowered {
             Some((until, most)) if until > now => most,
-            _ => state.queries_max,
+            _ => state.share(),
         };
         state.lowered = Some((now + wait, (most / 2).max(1)));
     }
@@ -143,9 +153,16 @@ impl Limiter {
         let rate = state.bytes_per_second_max?;
         let now = Instant::now();
         let begin = state.paid_until.filter(|until| *until > now).unwrap_or(now);
-        let until = begin + Duration::from_secs_f64(bytes as f64 / rate.get() as f64);
+        let until = begin + Duration::from_secs_f64(bytes as f64 * state.processes as f64 / rate.get() as f64);
         state.paid_until = Some(until);
         Some(until)
+    }
+}
+
+impl State {
+    /// Queries of this process.
+    fn share(&self) -> usize {
+        (self.queries_max / self.processes).max(1)
     }
 }
 
@@ -197,6 +214,22 @@ mod tests {
         let _two = limiter.permit(Use::Rows).await;
         assert!(began.elapsed() >= Duration::from_millis(50));
         assert!(limiter.permit(Use::Rows).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn processes_share_the_limits_and_each_has_one_query() {
+        let limiter = Arc::new(Limiter::new(4));
+        let free = || (0..9).map_while(|_| limiter.permit(Use::Rows).now_or_never()).collect::<Vec<_>>().len();
+        let mut found = Vec::new();
+        for processes in [1, 2, 3, 9, 1] {
+            limiter.share(processes);
+            found.push(free());
+        }
+        assert_eq!(found, [4, 2, 1, 1, 4]);
+        let paid = Limiter::of("test of shares", 2, Some(ByteCount(1_000_000)));
+        paid.share(2);
+        let began = Instant::now();
+        assert!((0.19..0.3).contains(&(paid.pay(100_000).unwrap() - began).as_secs_f64()));
     }
 
     #[tokio::test]

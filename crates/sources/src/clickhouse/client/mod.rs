@@ -74,6 +74,11 @@ impl Client {
         }
     }
 
+    /// Takes one of so many shares of what the server may be used for.
+    pub(crate) fn shared_by(&self, processes: usize) {
+        self.server.limiter.share(processes);
+    }
+
     /// The options it was made of.
     pub(crate) fn options(&self) -> &ClickHouseOptions {
         &self.server.options

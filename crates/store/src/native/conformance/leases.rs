@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use model::{
-    ByteCount, Checkpoint, Enqueued, Failure, FaultKind, FileName, HashState, JobKind, JobProgress, JobState, JobStore,
-    KeyDigest, Lane, NewJob, OpenFile, Outcome, RowCount, Stop, StopReason, Task, UploadState, Wish,
+    ByteCount, Checkpoint, ClaimLimits, Enqueued, Failure, FaultKind, FileName, HashState, JobKind, JobProgress,
+    JobState, JobStore, KeyDigest, Lane, NewJob, OpenFile, Outcome, RowCount, Stop, StopReason, Task, UploadState,
+    Wish,
 };
 use serde_json::json;
 
@@ -44,6 +45,22 @@ fn unique_job(key: &str) -> NewJob {
         unique: Some(key.to_owned()),
         not_before: None,
     }
+}
+
+pub(super) async fn workers_are_counted_while_their_leases_last(store: NativeStore) {
+    assert_eq!(store.workers().await.unwrap(), 0);
+    for key in ["a", "b", "c"] {
+        store.enqueue(unique_job(key)).await.unwrap();
+    }
+    let first = claim(&store, "w1").await;
+    let _second = claim(&store, "w1").await;
+    assert_eq!(store.workers().await.unwrap(), 1, "by name");
+    let short = ClaimLimits { lease: Duration::from_millis(1), ..limits("w2") };
+    store.claim(&short).await.unwrap().expect("there is work");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(store.workers().await.unwrap(), 1, "the other one's lease ran out");
+    store.settle(first.lease, Outcome::Completed(json!({}))).await.unwrap();
+    assert_eq!(store.workers().await.unwrap(), 1, "it has another job");
 }
 
 pub(super) async fn a_job_goes_from_queue_to_result(store: NativeStore) {

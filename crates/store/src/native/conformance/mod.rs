@@ -71,6 +71,7 @@ macro_rules! promises {
 }
 
 promises! {
+    leases::workers_are_counted_while_their_leases_last,
     leases::a_job_goes_from_queue_to_result,
     leases::a_lease_that_ran_out_goes_to_another_worker_and_the_first_can_change_nothing,
     leases::renewing_keeps_a_job_however_long_it_takes,

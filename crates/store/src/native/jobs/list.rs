@@ -63,6 +63,24 @@ impl NativeStore {
         Ok(Page { items, next: page.next })
     }
 
+    /// Whose lease ran out is not counted.
+    pub(super) async fn workers_at_work(&self) -> Result<usize, Fault> {
+        let failed = || statement_failed("count workers");
+        let now = self.clock.now(&self.database).await.map_err(failed())?;
+        let names: Vec<Option<String>> = job::Entity::find()
+            .select_only()
+            .column(job::Column::Worker)
+            .distinct()
+            .filter(job::Column::State.eq(JobState::Running.as_str()))
+            .filter(job::Column::Worker.is_not_null())
+            .filter(job::Column::DueAt.gt(now.0))
+            .into_tuple()
+            .all(&self.database)
+            .await
+            .map_err(failed())?;
+        Ok(names.len())
+    }
+
     pub(super) async fn queue_figures(&self) -> Result<QueueFigures, Fault> {
         let failed = || statement_failed("count jobs");
         let active = [JobState::Queued, JobState::Running].map(JobState::as_str);

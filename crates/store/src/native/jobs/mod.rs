@@ -89,6 +89,10 @@ impl JobStore for NativeStore {
     async fn figures(&self) -> Result<QueueFigures, Fault> {
         self.queue_figures().await
     }
+
+    async fn workers(&self) -> Result<usize, Fault> {
+        self.workers_at_work().await
+    }
 }
 
 fn no_such_job(job: &JobId) -> Fault {
