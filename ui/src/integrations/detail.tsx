@@ -1,13 +1,14 @@
 import type { ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
+import { problemOf } from "../api/problem";
 import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
 import { useNames } from "../exports/calls";
 import { count } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Note, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { Icon } from "../parts/icons";
 import { Time, useNow } from "../parts/time";
 import { useToast } from "../parts/toasts";
@@ -44,7 +45,8 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
       </div>
     );
   }
-  if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
+  const isGone = known.isRefetchError && problemOf(known.error).status === 404;
+  if (known.isLoadingError || isGone) return <Missing error={known.error} retry={() => void known.refetch()} />;
   const current = TABS.includes(tab ?? "") ? tab! : "runs";
   const contents: Record<string, ReactNode> = {
     runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
@@ -63,6 +65,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         <p className="muted" style={{ marginBottom: 12 }}>
           <span className="mono">{destinationOf(known.data)}</span> · {scheduleWords(known.data.schedule)}
         </p>
+        <Stale query={known} />
         <Paused known={known.data} />
         <Figures known={known.data} runs={items} />
         <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />

@@ -31,6 +31,7 @@ export const words = {
     title: "This could not be loaded",
     refusedTitle: "This cannot be honoured",
     retry: "Try again",
+    stale: "This could not be asked for again and may be out of date.",
     unreachable: "The server does not answer.",
     unreachableTitle: "The server cannot be reached",
     unreachableHint: "Check that outgest serve runs and that you are online. Nothing you entered is lost.",

@@ -194,6 +194,40 @@ describe("an integration", () => {
     await expect.poll(arrived, { timeout: 60_000 }).toBe(true);
   });
 
+  it("that somebody else changes meanwhile is not overwritten, and what was entered stays until it is given up", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const made = await server.ask<{ id: string; version: number }>("integrations", bucket.integration("Before"));
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("integrations", made.id, "edit"));
+    const name = page.getByLabel("Name", { exact: true });
+    await name.fill("Mine");
+    await server.ask(`integrations/${made.id}`, { version: made.version, name: "Theirs" }, "PATCH");
+    const asked = (status: number) => page.waitForResponse((answer) => answer.url().endsWith(made.id) && answer.status() === status);
+    // The form asks again by itself, for which it must neither lose the draft nor take it for one of what it is told.
+    await page.route(`**/integrations/${made.id}`, (route) => route.fulfill({ status: 502, body: "" }), { times: 2 });
+    const failed = asked(502);
+    await page.clock.runFor(16_000);
+    await failed;
+    await page.clock.runFor(1_000);
+    const answered = asked(200);
+    await page.clock.runFor(16_000);
+    await answered;
+    await page.getByRole("heading", { level: 1, name: "Change Theirs" }).waitFor();
+    expect(await name.inputValue()).toBe("Mine");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("alert").getByText(/changed the integration meanwhile/).waitFor();
+    expect((await server.ask<{ name: string }>(`integrations/${made.id}`)).name).toBe("Theirs");
+    await page.getByRole("button", { name: "Begin again" }).click();
+    await expect.poll(() => name.inputValue()).toBe("Theirs");
+    await name.fill("Ours");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("heading", { level: 1, name: "Ours" }).waitFor();
+  });
+
   it("with a host that nobody may name is refused before anything is sent", async () => {
     const server = await Server.withRows(0);
     onTestFinished(() => server.close());
