@@ -18,7 +18,7 @@ import { RangePicker } from "./range-picker";
 import { ID, useHistogram, useRows, type Cells, type Row } from "./rows";
 import { RowSheet } from "./row/sheet";
 import { Search } from "./search";
-import { isNarrowed, NOTHING, rowsOf, type Shown } from "./state";
+import { axisOf, isNarrowed, NOTHING, rowsOf, zoomedTo, type Shown } from "./state";
 import { useShown } from "./use-shown";
 
 const Histogram = lazy(() => import("./histogram"));
@@ -162,7 +162,7 @@ function Explore({ table }: { table: Table }) {
       <div className="histogram-place">
         {histogram.data && histogram.data.bars.length > 0 && (
           <Suspense>
-            <Histogram histogram={histogram.data} range={shown} onZoom={(range) => narrow(range)} />
+            <Histogram histogram={histogram.data} range={axisOf(shown)} onZoom={(range) => narrow(zoomedTo(range))} />
           </Suspense>
         )}
       </div>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { isNarrowed, NOTHING, read, rowsOf, write, type Shown } from "./state";
+import { axisOf, isNarrowed, NOTHING, read, rowsOf, write, zoomedTo, type Shown } from "./state";
 
 const everything: Shown = {
   filter: [{ type: "or", filters: [{ type: "string", column: "name", operator: "=", value: "a,b&c=\"d\"" }, { type: "not", filter: { type: "null", column: "endTime", operator: "is null", value: "" } }] }],
@@ -32,5 +32,13 @@ describe("the address", () => {
     expect(Object.keys(rowsOf(everything)).sort()).toEqual(["filter", "search", "searchTypes", "since", "timestamp", "until", "where"]);
     expect(rowsOf({ ...NOTHING, columns: ["id"], row: "x" })).toEqual({});
     expect(isNarrowed({ ...NOTHING, columns: ["id"] })).toBe(false);
+  });
+
+  it("says of start times what bars are drawn by, and nothing of times of storing", () => {
+    const day = { since: "2026-06-30T00:00:00Z", until: "2026-07-01T00:00:00Z" };
+    const stored: Shown = { ...NOTHING, since: "-24h", timestamp: "ingested" };
+    expect(axisOf({ ...NOTHING, ...day })).toEqual(day);
+    expect(axisOf(stored)).toEqual({ since: null, until: null });
+    expect(rowsOf({ ...stored, ...zoomedTo(day) })).toEqual(day);
   });
 });

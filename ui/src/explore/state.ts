@@ -1,5 +1,6 @@
 import type { Schemas } from "../api/client";
 import type { Filter } from "./filters/model";
+import type { Range } from "./ranges";
 
 /** What a page of rows shows. All of it is in the address, so every link shows the same. */
 export interface Shown {
@@ -93,6 +94,16 @@ export function rowsOf(shown: Shown): Schemas["RowsRequest"] {
     ...(shown.until && { until: shown.until }),
     ...(shown.timestamp !== "start_time" && { timestamp: shown.timestamp }),
   };
+}
+
+/** Where the axis of start times ends because of what is shown; open where other times are bounded. */
+export function axisOf({ since, until, timestamp }: Shown): Range {
+  return timestamp === "start_time" ? { since, until } : { since: null, until: null };
+}
+
+/** What a range of start times narrows to, whatever time was bounded before. */
+export function zoomedTo(range: Range): Range & Pick<Shown, "timestamp"> {
+  return { ...range, timestamp: "start_time" };
 }
 
 /** Whether anything narrows the rows. */
