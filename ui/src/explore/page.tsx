@@ -63,7 +63,9 @@ function Explore({ table }: { table: Table }) {
   const [selected, setSelected] = useState<ReadonlyMap<string, string>>(new Map());
   const openExport = useRef<HTMLButtonElement>(null);
 
-  const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [pages.data]);
+  // What is at hand from before is not what is meant now.
+  const isUnread = shown.unread.length > 0;
+  const rows = useMemo(() => (isUnread ? null : pages.data)?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [isUnread, pages.data]);
   // `scores` stands for columns that only the answer knows.
   const columns = useMemo(() => {
     const answered = pages.data?.pages[0]?.columns;
@@ -126,7 +128,7 @@ function Explore({ table }: { table: Table }) {
       <div className="page-head">
         <h1>{words.pages[table.name] ?? table.name}</h1>
         <div className="actions">
-          <ExportButton ref={openExport} table={table} shown={shown} columns={wanted} selected={[...selected.values()]} count={total} />
+          <ExportButton ref={openExport} table={table} shown={shown} columns={wanted} selected={[...selected.values()]} count={total} disabled={isUnread} />
         </div>
       </div>
       <div className="tools">
@@ -144,6 +146,7 @@ function Explore({ table }: { table: Table }) {
           <IconButton
             name={words.explore.refresh}
             icon="refresh"
+            disabled={isUnread}
             onClick={() => {
               void pages.refetch();
               void histogram.refetch();
@@ -154,29 +157,39 @@ function Explore({ table }: { table: Table }) {
       <FilterBar
         table={table}
         filter={shown.filter}
+        unread={shown.unread}
         where={shown.where}
         rows={rowsOf(shown)}
         problem={problem}
         onChange={(part) => narrow(part)}
       />
       <div className="histogram-place">
-        {histogram.data && histogram.data.bars.length > 0 && (
+        {!isUnread && histogram.data && histogram.data.bars.length > 0 && (
           <Suspense>
             <Histogram histogram={histogram.data} range={axisOf(shown)} onZoom={(range) => narrow(zoomedTo(range))} />
           </Suspense>
         )}
       </div>
       <div className="grid-frame" data-stale={pages.isPlaceholderData ? "" : undefined}>
-        {pages.isPending && (
+        {isUnread && (
+          <Face
+            icon="warning"
+            title={words.explore.filter.unreadTitle}
+            actions={<Button onClick={() => narrow({ unread: [] })}>{words.explore.filter.removeUnread}</Button>}
+          >
+            <p>{words.explore.filter.unreadText}</p>
+          </Face>
+        )}
+        {!isUnread && pages.isPending && (
           <div style={{ padding: "8px 16px" }}>
             <SkeletonLines lines={14} />
           </div>
         )}
-        {problem && !pages.isPlaceholderData && (
+        {!isUnread && problem && !pages.isPlaceholderData && (
           <Failed error={problem} retry={() => void pages.refetch()} />
         )}
-        {pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
-        {!problem && (rows.length > 0 || hasNextPage) && (
+        {!isUnread && pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
+        {!isUnread && !problem && (rows.length > 0 || hasNextPage) && (
           <Grid
             table={table}
             columns={columns}
@@ -206,10 +219,10 @@ function Explore({ table }: { table: Table }) {
       <Foot
         rows={rows.length}
         total={counted}
-        failed={histogram.isError}
+        failed={isUnread || histogram.isError}
         isPartial={isPartial}
         loading={pages.isFetching}
-        stopped={hasNextPage && stopped !== null}
+        stopped={!isUnread && hasNextPage && stopped !== null}
         goOn={() => void fetchNextPage()}
         selected={selected.size}
         clearSelection={() => setSelected(new Map())}

@@ -28,6 +28,7 @@ export function useRows(table: Table, shown: Shown, columns: string[]) {
   const asked = useMemo(() => (columns.includes(ID) ? columns : [ID, ...columns]), [columns]);
   return useInfiniteQuery({
     queryKey: ["rows", project.id, table.name, rows, asked],
+    enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
@@ -54,6 +55,7 @@ export function useHistogram(table: Table, shown: Shown) {
   const rows = useMemo(() => rowsOf(shown), [shown]);
   return useQuery({
     queryKey: ["histogram", project.id, table.name, rows],
+    enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
     queryFn: ({ signal }) =>
       answered(

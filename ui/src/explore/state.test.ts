@@ -4,6 +4,7 @@ import { axisOf, isNarrowed, NOTHING, read, rowsOf, write, zoomedTo, type Shown 
 
 const everything: Shown = {
   filter: [{ type: "or", filters: [{ type: "string", column: "name", operator: "=", value: "a,b&c=\"d\"" }, { type: "not", filter: { type: "null", column: "endTime", operator: "is null", value: "" } }] }],
+  unread: ["{broken", '{"type":"or"}'],
   where: ['level = "ERROR" and latency > 2', "totalCost > 1"],
   search: "rückerstattung & <b>",
   searchTypes: ["id", "content"],
@@ -23,9 +24,18 @@ describe("the address", () => {
   });
 
   it("may be mistyped", () => {
-    expect(read("filter={broken&in=id,nonsense&timestamp=x").filter).toEqual([]);
     expect(read("in=id,nonsense").searchTypes).toEqual(["id"]);
     expect(read('filter={"type":"number","column":"latency","operator":">","value":2}').filter).toHaveLength(1);
+  });
+
+  it("keeps filters that cannot be read, so that nothing widens in silence", () => {
+    const good = '{"type":"number","column":"latency","operator":">","value":2}';
+    const found = (text: string) => read(`filter=${encodeURIComponent(text)}`);
+    expect(found("[{broken")).toMatchObject({ filter: [], unread: ["[{broken"] });
+    expect(found(`[${good},{"type":"not"},7]`)).toMatchObject({ filter: [JSON.parse(good)], unread: ['{"type":"not"}', "7"] });
+    expect(found("null").unread).toEqual(["null"]);
+    expect(found("").unread).toEqual([]);
+    expect(isNarrowed({ ...NOTHING, unread: ["x"] })).toBe(true);
   });
 
   it("says which rows are meant, and nothing of how they are shown", () => {

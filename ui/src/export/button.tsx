@@ -20,15 +20,17 @@ interface ExportButtonProps {
   selected: string[];
   /** Rows that match, where they were counted to the end. */
   count: number | null;
+  /** Nobody knows which rows are meant. */
+  disabled: boolean;
 }
 
 /** Takes away what the table shows. */
-export function ExportButton({ ref, ...asked }: ExportButtonProps) {
+export function ExportButton({ ref, disabled, ...asked }: ExportButtonProps) {
   const [open, setOpen] = useState(false);
   const may = useMay("member");
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger ref={ref} className="button" data-look="primary">
+      <Popover.Trigger ref={ref} className="button" data-look="primary" disabled={disabled}>
         <Icon name="exports" />
         {words.explore.export}
       </Popover.Trigger>

@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { at, launch, visit } from "./support/browser";
+import { accessibilityProblems, at, launch, visit } from "./support/browser";
 import { Server } from "./support/server";
 
 let browser: Browser;
@@ -140,6 +140,24 @@ describe("narrowing", () => {
     await page.getByText('has no column "nonsense"').first().waitFor();
     await page.goto(server.url + at(`events?where=${encodeURIComponent("levl = 'ERROR'")}`));
     await page.getByText('did you mean "level"').first().waitFor();
+  });
+
+  it("shows nothing, and exports nothing, while a filter of the address cannot be read", async () => {
+    const good = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
+    const { page, complaints } = await visit(browser, server, at("events"));
+    for (const broken of ["[{", JSON.stringify({ type: "or" }), JSON.stringify([good, { type: "not" }])]) {
+      await page.goto(server.url + at(`events?filter=${encodeURIComponent(broken)}`));
+      await page.getByRole("heading", { name: "A filter of this address cannot be read" }).waitFor();
+      await page.waitForLoadState("networkidle");
+      expect(await page.locator(".grid-row").count(), broken).toBe(0);
+      expect(await page.getByRole("button", { name: "Export", exact: true }).isDisabled()).toBe(true);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    }
+    // What could be read still holds once the rest is removed.
+    await page.getByRole("button", { name: 'Remove {"type":"not"}' }).click();
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    expect(await counted(page)).toBeLessThan(EVENTS);
+    expect(complaints).toEqual([]);
   });
 
   it("takes filters as text", async () => {

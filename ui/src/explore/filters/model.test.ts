@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldOf, isComplete, negated, orWith, replaceAt, summary, type Filter, type FilterColumn } from "./model";
+import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, type Filter, type FilterColumn } from "./model";
 
 const level: Filter = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
 const slow: Filter = { type: "number", column: "latency", operator: ">", value: 2 };
@@ -28,6 +28,29 @@ describe("filters", () => {
     expect(fieldOf(filters, [0])).toBe("filter[0]");
     expect(fieldOf(filters, [1, 1])).toBe("filter[1].filters[1]");
     expect(fieldOf(filters, [1, 1, 0])).toBe("filter[1].filters[1].filter");
+  });
+
+  it("from elsewhere have the shape of filters, or are none", () => {
+    for (const filter of [level, negated(slow), orWith(level, negated(named)), { ...named, value: null }, { type: "boolean", column: "x", operator: "=", value: false }]) {
+      expect(isFilter(filter), JSON.stringify(filter)).toBe(true);
+    }
+    const others: unknown[] = [
+      { type: "or" },
+      { type: "and", filters: [] },
+      { type: "or", filters: [level, null] },
+      { type: "not" },
+      { type: "not", filter: [level] },
+      { type: "string", column: "name" },
+      { type: "string", operator: "=", value: "x" },
+      { ...named, column: 1 },
+      { ...named, key: {} },
+      { ...named, value: { a: 1 } },
+      { ...level, value: [["ERROR"]] },
+      [level],
+      "level",
+      null,
+    ];
+    for (const other of others) expect(isFilter(other), JSON.stringify(other)).toBe(false);
   });
 
   it("read as one line", () => {

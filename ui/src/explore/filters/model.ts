@@ -13,6 +13,24 @@ export type Value = NonNullable<Condition["value"]>;
 /** Where a filter stands: its index, then the index within each combination; 0 within `not`. */
 export type Path = readonly number[];
 
+/** Whether a value from outside has the shape of a filter. What a column takes is not known here. */
+export function isFilter(value: unknown): value is Filter {
+  if (!isObject(value)) return false;
+  const { type, filters, filter, column, operator, key } = value;
+  if (type === "and" || type === "or") return Array.isArray(filters) && filters.length > 0 && filters.every(isFilter);
+  if (type === "not") return isFilter(filter);
+  const texts = [type, column, operator, key ?? ""];
+  return texts.every((text) => typeof text === "string") && isValue(value["value"]);
+}
+
+function isValue(value: unknown): boolean {
+  return Array.isArray(value) ? value.every((one) => !Array.isArray(one) && isValue(one)) : !isObject(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 export function isGroup(filter: Filter): filter is Group {
   return filter.type === "and" || filter.type === "or";
 }
