@@ -59,7 +59,7 @@ function Explore({ table }: { table: Table }) {
   const wanted = useMemo(() => shown.columns ?? usualColumns(table), [shown.columns, table]);
   const pages = useRows(table, shown, wanted);
   const histogram = useHistogram(table, shown);
-  const [current, setCurrent] = useState(-1);
+  const [chosen, setChosen] = useState(-1);
   const [selected, setSelected] = useState<ReadonlyMap<string, string>>(new Map());
   const openExport = useRef<HTMLButtonElement>(null);
 
@@ -73,11 +73,14 @@ function Explore({ table }: { table: Table }) {
     return wanted.includes(ID) ? answered : answered.filter((column) => column !== ID);
   }, [pages.data, wanted]);
 
+  // The open row says where one is, whether it was opened here or by a link.
+  const opened = useMemo(() => rows.findIndex((row) => row.key === shown.row), [rows, shown.row]);
+  const current = opened < 0 ? chosen : opened;
   const open = useCallback(
     (index: number) => {
       const row = rows[index];
       if (!row) return;
-      setCurrent(index);
+      setChosen(index);
       change({ row: row.key }, shown.row === null ? undefined : "replace");
     },
     [rows, change, shown.row],
@@ -97,7 +100,11 @@ function Explore({ table }: { table: Table }) {
   const step = (by: number) => {
     const next = Math.min(Math.max(current + by, 0), rows.length - 1);
     if (shown.row !== null) open(next);
-    else setCurrent(next);
+    else setChosen(next);
+  };
+  const close = () => {
+    setChosen(current);
+    change({ row: null, tab: null });
   };
   useKeys({
     j: () => step(1),
@@ -105,10 +112,10 @@ function Explore({ table }: { table: Table }) {
     Enter: () => open(Math.max(current, 0)),
     x: () => rows[current] && select(rows[current].key),
     e: () => openExport.current?.click(),
-    Escape: () => shown.row !== null && change({ row: null, tab: null }),
+    Escape: () => shown.row !== null && close(),
   });
   const narrow = (part: Partial<Shown>, how?: "replace") => {
-    setCurrent(-1);
+    setChosen(-1);
     setSelected(new Map());
     change({ ...part, row: null, tab: null }, how);
   };
@@ -212,7 +219,7 @@ function Explore({ table }: { table: Table }) {
             tab={shown.tab}
             onTab={(tab) => change({ tab }, "replace")}
             step={rows.length > 0 ? step : null}
-            close={() => change({ row: null, tab: null })}
+            close={close}
           />
         )}
       </div>

@@ -197,6 +197,18 @@ describe("narrowing", () => {
     await page.getByRole("button", { name: /^Time range/ }).click();
     await page.getByRole("button", { name: "All time" }).click();
     await expect.poll(() => counted(page)).toBe(EVENTS);
+    // Bars are by start time, also where what is shown was narrowed to when it was stored: all of it just now.
+    await page.goto(server.url + at("events?since=-24h&timestamp=ingested"));
+    await expect.poll(() => counted(page)).toBe(EVENTS);
+    const middle = { x: box.x + box.width * 0.5, y: box.y + 30 };
+    await page.mouse.move(middle.x - 100, middle.y);
+    await page.mouse.down();
+    await page.mouse.move(middle.x + 100, middle.y, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => page.url()).not.toContain("timestamp=");
+    const zoomed = () => counted(page);
+    await expect.poll(zoomed).toBeLessThan(EVENTS / 2);
+    expect(await zoomed()).toBeGreaterThan(0);
   });
 
   it("takes times in the zone of the user, or in UTC", async () => {
@@ -240,9 +252,25 @@ describe("a row", () => {
     await sheet.getByText("Parent observation ID").waitFor();
   });
 
+  it("of a link has its place in the list, from which keys go on", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const rowOf = () => new URL(page.url()).searchParams.get("row");
+    await page.locator(".grid-row").nth(4).click();
+    const fifth = rowOf();
+    await page.keyboard.press("j");
+    await expect.poll(rowOf).not.toBe(fifth);
+    const sixth = rowOf();
+    await page.goto(server.url + at(`events?row=${fifth}`));
+    await page.locator('.grid-row[data-current][aria-rowindex="6"]').waitFor();
+    await page.keyboard.press("j");
+    await expect.poll(rowOf).toBe(sixth);
+    await page.keyboard.press("Escape");
+    await page.locator('.grid-row[data-current][aria-rowindex="7"]').waitFor();
+  });
+
   it("that is gone is said to be", async () => {
     const { page } = await visit(browser, server, at("events?row=bm9uc2Vuc2U"));
-    await page.getByRole("complementary", { name: "Row" }).getByRole("heading").first().waitFor();
+    await page.getByRole("complementary", { name: "Row" }).getByRole("heading", { name: "There is no such row" }).waitFor();
   });
 });
 
