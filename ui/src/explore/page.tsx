@@ -3,7 +3,7 @@ import "../styles/explore.css";
 import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
 
 import { useCatalog, type Table } from "../api/catalog";
-import { problemOf } from "../api/problem";
+import { problemOf, type Problem } from "../api/problem";
 import { useKeys } from "../app/keys";
 import { useProject } from "../app/project";
 import { ExportButton } from "../export/button";
@@ -119,12 +119,13 @@ function Explore({ table }: { table: Table }) {
     setSelected(new Map());
     change({ ...part, row: null, tab: null }, how);
   };
-  const { fetchNextPage, hasNextPage, isFetchingNextPage } = pages;
+  const { fetchNextPage, hasNextPage, isFetchingNextPage, isError } = pages;
   const stopped = pages.data?.pages.at(-1)?.stopped ?? null;
   const loadMore = useCallback(() => {
-    // Where the server stopped for time, going on is asked for: it may take long again.
-    if (!isFetchingNextPage && stopped === null) void fetchNextPage();
-  }, [fetchNextPage, isFetchingNextPage, stopped]);
+    // Where the server stopped for time or something failed, going on is asked for: it may take long or fail again.
+    if (!isFetchingNextPage && stopped === null && !isError) void fetchNextPage();
+  }, [fetchNextPage, isFetchingNextPage, stopped, isError]);
+  const again = () => void (pages.isFetchNextPageError ? fetchNextPage() : pages.refetch());
   const counted = histogram.data?.bars.reduce((sum, bar) => sum + bar.rows, 0) ?? null;
   const isPartial = histogram.data?.stopped != null;
   const total = isPartial || histogram.isPlaceholderData ? null : counted;
@@ -192,11 +193,9 @@ function Explore({ table }: { table: Table }) {
             <SkeletonLines lines={14} />
           </div>
         )}
-        {!isUnread && problem && !pages.isPlaceholderData && (
-          <Failed error={problem} retry={() => void pages.refetch()} />
-        )}
+        {!isUnread && problem && rows.length === 0 && <Failed error={problem} retry={again} />}
         {!isUnread && pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
-        {!isUnread && !problem && (rows.length > 0 || hasNextPage) && (
+        {!isUnread && (rows.length > 0 || (hasNextPage && !problem)) && (
           <Grid
             table={table}
             columns={columns}
@@ -229,6 +228,8 @@ function Explore({ table }: { table: Table }) {
         failed={isUnread || histogram.isError}
         isPartial={isPartial}
         loading={pages.isFetching}
+        problem={rows.length > 0 ? problem : null}
+        again={again}
         stopped={!isUnread && hasNextPage && stopped !== null}
         goOn={() => void fetchNextPage()}
         selected={selected.size}
@@ -259,13 +260,16 @@ interface FootProps {
   failed: boolean;
   isPartial: boolean;
   loading: boolean;
+  /** Why what was asked for last is not among the rows. */
+  problem: Problem | null;
+  again: () => void;
   stopped: boolean;
   goOn: () => void;
   selected: number;
   clearSelection: () => void;
 }
 
-function Foot({ rows, total, failed, isPartial, loading, stopped, goOn, selected, clearSelection }: FootProps) {
+function Foot({ rows, total, failed, isPartial, loading, problem, again, stopped, goOn, selected, clearSelection }: FootProps) {
   const text = words.explore;
   return (
     <div className="page-foot" role="status">
@@ -273,7 +277,15 @@ function Foot({ rows, total, failed, isPartial, loading, stopped, goOn, selected
       <span>{text.loaded(rows)}</span>
       <span>{text.order}</span>
       {loading && <span>{text.loadingMore}</span>}
-      {stopped && !loading && (
+      {problem && !loading && (
+        <>
+          <span className="foot-problem">{text.notAll(problem.message)}</span>
+          <Button size="small" onClick={again}>
+            {words.problem.retry}
+          </Button>
+        </>
+      )}
+      {stopped && !loading && !problem && (
         <>
           <span>{text.searchedUntil}</span>
           <Button size="small" onClick={goOn}>

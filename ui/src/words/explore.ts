@@ -28,6 +28,7 @@ export const explore = {
   notCounted: "not counted",
   loaded: (rows: number) => `${count(rows)} loaded`,
   loadingMore: "loading more",
+  notAll: (why: string) => `What was asked for last could not be loaded: ${why}`,
   searchedUntil: "The search took long and stopped before the end.",
   goOn: "Search on",
   end: "end of the rows",

@@ -61,6 +61,34 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
+  it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    let fails = true;
+    let asked = 0;
+    await page.route("**/rows/search", (route) => {
+      asked += 1;
+      return fails ? route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }) : route.fallback();
+    });
+    const end = () => page.getByRole("grid").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+    await end();
+    const foot = page.locator(".page-foot");
+    await foot.getByText(/could not be loaded: the store is being moved/).waitFor();
+    const scrolled = await page.getByRole("grid").evaluate((grid) => grid.scrollTop);
+    expect(scrolled).toBeGreaterThan(1_000);
+    await page.waitForTimeout(500);
+    expect(asked).toBe(1);
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await expect.poll(() => asked).toBe(2);
+    await foot.getByRole("button", { name: "Try again" }).waitFor();
+    expect(await page.getByRole("grid").evaluate((grid) => grid.scrollTop)).toBe(scrolled);
+    fails = false;
+    await foot.getByRole("button", { name: "Try again" }).click();
+    await foot.getByText(/could not be loaded/).waitFor({ state: "hidden" });
+    await end();
+    await expect.poll(async () => Number((await foot.getByText(/loaded$/).textContent())!.replace(/\D/g, ""))).toBeGreaterThan(100);
+  });
+
   it("is moved through with keys", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
