@@ -161,6 +161,36 @@ describe("narrowing", () => {
     await expect.poll(() => counted(page)).toBe(offered);
   });
 
+  it("takes what was typed, or a suggestion that arrows lead to", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("f");
+    await page.keyboard.type("metadata");
+    await page.keyboard.press("Enter");
+    const key = page.getByRole("combobox", { name: "Name of the key" }).or(page.getByRole("combobox", { name: "Key" }));
+    await key.pressSequentially("reg");
+    await page.getByRole("option", { name: /^region/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    expect(await key.inputValue()).toBe("region");
+    await page.getByLabel("Operator").selectOption("=");
+    const value = page.getByRole("combobox", { name: "Value" });
+    await value.pressSequentially("eu-c");
+    await page.getByRole("option", { name: /^eu-central-1/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    expect(await value.inputValue()).toBe("eu-central-1");
+    await page.keyboard.press("Enter");
+    const chip = page.locator(".chip");
+    await chip.getByText("eu-central-1").waitFor();
+    // Without an arrow it is what was typed.
+    await chip.getByText("eu-central-1").click();
+    await value.fill("eu-c");
+    await page.getByRole("option", { name: /^eu-central-1/ }).waitFor();
+    await page.keyboard.press("Enter");
+    await chip.getByText("eu-c", { exact: true }).waitFor();
+  });
+
   it("explains filters that cannot be honoured where they stand", async () => {
     const pasted = encodeURIComponent(JSON.stringify([{ type: "string", column: "nonsense", operator: "=", value: "x" }]));
     const { page } = await visit(browser, server, at(`events?filter=${pasted}`));
