@@ -128,6 +128,11 @@ describe("narrowing", () => {
     await page.getByRole("button", { name: "Apply" }).click();
     await expect.poll(() => counted(page)).toBe(offered);
     await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    // What is edited narrows to itself no more: every value is offered, with as many rows as before.
+    await page.locator(".chip").getByText("ERROR").click();
+    await page.getByRole("option", { name: /^DEFAULT/ }).waitFor();
+    await page.getByRole("option", { name: /^ERROR/ }).getByText(offered.toLocaleString("en-US"), { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
     // An alternative beside it makes brackets, and more rows.
     await page.getByRole("button", { name: "Options of level any of ERROR" }).click();
     await page.getByRole("menuitem", { name: "Add an alternative (or)" }).click();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, type Filter, type FilterColumn } from "./model";
+import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, without, type Filter, type FilterColumn } from "./model";
 
 const level: Filter = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
 const slow: Filter = { type: "number", column: "latency", operator: ">", value: 2 };
@@ -21,6 +21,17 @@ describe("filters", () => {
     expect(negated(not)).toBe(level);
     expect(replaceAt([not], [0, 0], slow)).toEqual([{ type: "not", filter: slow }]);
     expect(replaceAt([slow, not], [1, 0], null)).toEqual([slow]);
+  });
+
+  it("can be left out, with what they mean something in alone", () => {
+    const both: Filter = { type: "and", filters: [level, slow] };
+    expect(without([slow, named], [1])).toEqual([slow]);
+    expect(without([both, named], [0, 1])).toEqual([level, named]);
+    expect(without([named, orWith(level, slow)], [1, 0])).toEqual([named]);
+    expect(without([negated(both), named], [0, 0, 1])).toEqual([named]);
+    expect(without([{ type: "and", filters: [slow, orWith(level, named)] }], [0, 1, 1])).toEqual([slow]);
+    // Where something is added nothing stands yet.
+    expect(without([both], [0, 2])).toEqual([both]);
   });
 
   it("are named as the server names them", () => {

@@ -64,6 +64,18 @@ function replaceWithin(filter: Filter, path: Path, next: Filter | null): Filter 
   return filters.length === 1 ? filters[0]! : { type: filter.type, filters };
 }
 
+/**
+ * The filters that hold whatever stands at `path`: values are offered out of the rows that these leave. Within an
+ * alternative or a complement a filter cannot go alone without rows getting lost, so what is around it goes too.
+ */
+export function without(filters: readonly Filter[], path: Path): Filter[] {
+  const within = (filter: Filter | undefined, depth: number): number => {
+    if (!filter || depth === path.length || !isGroup(filter) || filter.type !== "and") return depth;
+    return within(filter.filters[path[depth]!], depth + 1);
+  };
+  return replaceAt(filters, path.slice(0, within(filters[path[0]!], 1)), null);
+}
+
 /** The filter with an alternative: an `or` of both, or one side more where it is an `or` already. */
 export function orWith(filter: Filter, other: Filter): Group {
   return isGroup(filter) && filter.type === "or"
