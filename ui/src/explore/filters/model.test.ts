@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, without, type Filter, type FilterColumn } from "./model";
+import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, without, withOperator, type Condition, type Filter, type FilterColumn } from "./model";
 
 const level: Filter = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
 const slow: Filter = { type: "number", column: "latency", operator: ">", value: 2 };
@@ -68,6 +68,15 @@ describe("filters", () => {
     expect(summary([slow, { type: "or", filters: [level, negated(named)] }])).toBe(
       "latency > 2 and (level any of ERROR or not name contains chat)",
     );
+  });
+
+  it("keep their value under another operator, also where it is nought or false", () => {
+    const value = (filter: Condition, type: Condition["type"], name: string) => withOperator(filter, { type, name }).value;
+    expect(value({ type: "boolean", column: "hasOutput", operator: "=", value: false }, "boolean", "<>")).toBe(false);
+    expect(value({ type: "number", column: "latency", operator: ">", value: 0 }, "number", "<")).toBe(0);
+    expect(value({ type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] }, "arrayOptions", "none of")).toEqual(["ERROR"]);
+    expect(value({ type: "number", column: "latency", operator: ">", value: 2 }, "string", "=")).toBe("");
+    expect(value({ type: "null", column: "endTime", operator: "is null" }, "boolean", "=")).toBe(true);
   });
 
   it("are complete with everything that they need", () => {

@@ -142,6 +142,14 @@ export function emptyValue(type: FilterType): Value {
   return "";
 }
 
+/** The condition with another operator; its value stays where it still means something. */
+export function withOperator(condition: Condition, { type, name }: Operator): Condition {
+  const next: Condition = { ...condition, type, operator: name };
+  if (type === "positionInTrace") return next;
+  const keepsValue = type === condition.type || (takesList(type) && takesList(condition.type));
+  return { ...next, value: (keepsValue ? condition.value : null) ?? emptyValue(type) };
+}
+
 /** Whether everything is there that the condition needs. */
 export function isComplete(condition: Condition, column: FilterColumn): boolean {
   const { value, type, key } = condition;
