@@ -76,10 +76,11 @@ describe("the table", () => {
     await foot.getByText(/could not be loaded: the store is being moved/).waitFor();
     const scrolled = await page.getByRole("grid").evaluate((grid) => grid.scrollTop);
     expect(scrolled).toBeGreaterThan(1_000);
+    const before = asked;
     await page.waitForTimeout(500);
-    expect(asked).toBe(1);
+    expect(asked).toBe(before);
     await page.getByRole("button", { name: "Refresh" }).click();
-    await expect.poll(() => asked).toBe(2);
+    await expect.poll(() => asked).toBe(before + 1);
     await foot.getByRole("button", { name: "Try again" }).waitFor();
     expect(await page.getByRole("grid").evaluate((grid) => grid.scrollTop)).toBe(scrolled);
     fails = false;
@@ -260,8 +261,8 @@ describe("narrowing", () => {
     await page.getByRole("button", { name: /^Time range/ }).click();
     await page.getByRole("button", { name: "All time" }).click();
     await expect.poll(() => counted(page)).toBe(EVENTS);
-    // Bars are by start time, also where what is shown was narrowed to when it was stored: all of it just now.
-    await page.goto(server.url + at("events?since=-24h&timestamp=ingested"));
+    // Bars are by start time, also where what is shown was narrowed by when it was stored.
+    await page.goto(server.url + at("events?since=2026-01-01&timestamp=ingested"));
     await expect.poll(() => counted(page)).toBe(EVENTS);
     const middle = { x: box.x + box.width * 0.5, y: box.y + 30 };
     await page.mouse.move(middle.x - 100, middle.y);
