@@ -39,8 +39,8 @@ export function ExportSheet({ id, close }: { id: string; close: () => void }) {
               <p>{words.exports.sheet.gone}</p>
             </Face>
           )}
-          {known.isError && !gone && <Failed error={known.error} retry={() => void known.refetch()} />}
-          {known.data && <Content known={known.data} close={close} />}
+          {known.isLoadingError && !gone && <Failed error={known.error} retry={() => void known.refetch()} />}
+          {known.data && !gone && <Content known={known.data} close={close} />}
         </div>
       </Sheet>
     </div>
@@ -127,7 +127,7 @@ function Actions({ now, close }: { now: Export; close: () => void }) {
       <div className="row">
         {now.state === "completed" && first && (
           <Button look="primary" icon="download" busy={actions.download.isPending} onClick={() => actions.download.mutate(0)}>
-            {text.download} {bytes(first.bytes)}
+            {now.files.length > 1 ? text.downloadFirst(now.files.length) : text.download} {bytes(first.bytes)}
           </Button>
         )}
         {(now.state === "queued" || now.state === "running") && (
