@@ -67,7 +67,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         </p>
         <Stale query={known} />
         <Paused known={known.data} />
-        <Figures known={known.data} runs={items} />
+        <Figures known={known.data} runs={items} areAll={runs.isSuccess && !runs.hasNextPage} />
         <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />
         <WindowChart runs={items} onOpen={setOpen} />
         <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>
@@ -187,26 +187,29 @@ function Paused({ known }: { known: Integration }) {
   );
 }
 
-function Figures({ known, runs }: { known: Integration; runs: WindowRun[] }) {
+/** `areAll`: whether the runs at hand are all that there were. */
+function Figures({ known, runs, areAll }: { known: Integration; runs: WindowRun[]; areAll: boolean }) {
   const now = useNow();
   const text = words.integrations.detail;
   const done = runs.flatMap((run) => (run.result ? [run.result] : []));
   const sum = (of: (result: NonNullable<WindowRun["result"]>) => number) => count(done.reduce((all, result) => all + of(result), 0));
-  const figures: [string, ReactNode][] = [
+  const recent = !areAll && runs.length > 0 ? text.recent(runs.length) : undefined;
+  const figures: [name: string, value: ReactNode, of?: string | undefined][] = [
     [text.upTo, <Time at={known.exportedUpto} />],
     [text.lag, lagOf(known, now)],
     [text.next, <Time at={known.nextAt} always="relative" />],
     [text.active, count(known.runsActive)],
-    [text.late, sum((result) => result.lateRows)],
-    [text.deleted, sum((result) => result.deletedRows)],
-    [text.rejected, sum((result) => result.rejectedRows)],
+    [text.late, sum((result) => result.lateRows), recent],
+    [text.deleted, sum((result) => result.deletedRows), recent],
+    [text.rejected, sum((result) => result.rejectedRows), recent],
   ];
   return (
     <dl className="figures">
-      {figures.map(([name, value]) => (
+      {figures.map(([name, value, of]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd className="number">{value}</dd>
+          {of && <dd className="field-help">{of}</dd>}
         </div>
       ))}
     </dl>
