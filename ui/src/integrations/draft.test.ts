@@ -30,7 +30,7 @@ describe("a draft", () => {
 
   it("says of what was taken away that it is none, because what is not said stays", () => {
     const draft = draftOf(known);
-    expect(settingsOf({ ...draft, format: "parquet" }, false, kind)).toMatchObject({ compression: "none", neutraliseFormulas: false });
+    expect(settingsOf({ ...draft, format: "parquet" }, false, kind)).toMatchObject({ compression: "none", neutraliseFormulas: false, csvHeaderAlways: false });
     expect(settingsOf({ ...draft, rollMegabytes: "" }, true, kind)).toMatchObject({ rollBytes: null });
   });
 
