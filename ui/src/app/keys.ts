@@ -3,13 +3,17 @@ import { useEffect, useRef } from "react";
 /** What keys do, by the key: `/`, `j`, `Enter`. */
 export type Keys = Partial<Record<string, (event: KeyboardEvent) => void>>;
 
+/** Whether it is a field that somebody types into. */
+export function isField(at: EventTarget | null): boolean {
+  return at instanceof Element && at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
 /** Whether the keystroke belongs to a field, a menu or a dialog. */
 function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
   const at = event.target;
-  if (!(at instanceof Element)) return false;
-  if (at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return true;
-  return at.closest("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;
+  if (isField(at)) return true;
+  return at instanceof Element && at.closest("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;
 }
 
 /** Single keys that do something on this page, unless somebody types. */

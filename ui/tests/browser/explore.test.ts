@@ -307,6 +307,8 @@ describe("a row", () => {
     await sheet.getByText("messages:").waitFor();
     await sheet.getByRole("tab", { name: "Comments" }).click();
     await sheet.getByRole("textbox", { name: "Comment" }).fill("Look at the second call.\n<b>not bold</b>");
+    await page.keyboard.press("Escape");
+    expect(await sheet.getByRole("textbox", { name: "Comment" }).inputValue()).toContain("second call");
     await sheet.getByRole("button", { name: "Add comment" }).click();
     await sheet.getByText("<b>not bold</b>").waitFor();
     // The link alone shows the same.
