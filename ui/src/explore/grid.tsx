@@ -9,7 +9,8 @@ import { words } from "../words";
 import { Cell } from "./cell";
 import { isNumeric, titleOf, widthOf } from "./columns";
 import { GridHead } from "./grid-head";
-import { ID, type Cells, type Row } from "./rows";
+import { ID } from "./identity";
+import type { Cells, Row } from "./rows";
 
 interface GridProps {
   table: Table;

@@ -7,6 +7,7 @@ import { problemOf, type Problem } from "../api/problem";
 import { useKeys } from "../app/keys";
 import { useProject } from "../app/project";
 import { ExportButton } from "../export/button";
+import { selectedOf, type Selected } from "../export/selected";
 import { Button, IconButton } from "../parts/button";
 import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
 import { words } from "../words";
@@ -14,8 +15,9 @@ import { ColumnPicker } from "./column-picker";
 import { SCORES, usualColumns } from "./columns";
 import { FilterBar } from "./filters/bar";
 import { Grid } from "./grid";
+import { keysOf } from "./identity";
 import { RangePicker } from "./range-picker";
-import { ID, useHistogram, useRows, type Cells, type Row } from "./rows";
+import { useHistogram, useRows, type Cells, type Row } from "./rows";
 import { RowSheet } from "./row/sheet";
 import { Search } from "./search";
 import { axisOf, isNarrowed, NOTHING, rowsOf, zoomedTo, type Shown } from "./state";
@@ -60,7 +62,7 @@ function Explore({ table }: { table: Table }) {
   const pages = useRows(table, shown, wanted);
   const histogram = useHistogram(table, shown);
   const [chosen, setChosen] = useState(-1);
-  const [selected, setSelected] = useState<ReadonlyMap<string, string>>(new Map());
+  const [selected, setSelected] = useState<ReadonlyMap<string, Selected>>(new Map());
   const openExport = useRef<HTMLButtonElement>(null);
 
   // What is at hand from before is not what is meant now.
@@ -70,8 +72,9 @@ function Explore({ table }: { table: Table }) {
   const columns = useMemo(() => {
     const answered = pages.data?.pages[0]?.columns;
     if (!answered || !wanted.includes(SCORES)) return wanted;
-    return wanted.includes(ID) ? answered : answered.filter((column) => column !== ID);
-  }, [pages.data, wanted]);
+    const isHidden = (column: string) => keysOf(table).includes(column) && !wanted.includes(column);
+    return answered.filter((column) => !isHidden(column));
+  }, [pages.data, wanted, table]);
 
   // The open row says where one is, whether it was opened here or by a link.
   const opened = useMemo(() => rows.findIndex((row) => row.key === shown.row), [rows, shown.row]);
@@ -91,11 +94,11 @@ function Explore({ table }: { table: Table }) {
       if (!row) return;
       setSelected((now) => {
         const next = new Map(now);
-        if (!next.delete(key)) next.set(key, String((row.cells as Cells)[ID]));
+        if (!next.delete(key)) next.set(key, selectedOf(table, row.cells as Cells));
         return next;
       });
     },
-    [rows],
+    [rows, table],
   );
   const step = (by: number) => {
     const next = Math.min(Math.max(current + by, 0), rows.length - 1);

@@ -7,6 +7,7 @@ import { SkeletonLines } from "../parts/faces";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
 import type { Shown } from "../explore/state";
+import type { Selected } from "./selected";
 
 const ExportForm = lazy(() => import("./form"));
 
@@ -16,8 +17,7 @@ interface ExportButtonProps {
   shown: Shown;
   /** Columns as they are shown. */
   columns: string[];
-  /** Ids of selected rows. */
-  selected: string[];
+  selected: Selected[];
   /** Rows that match, where they were counted to the end. */
   count: number | null;
   /** Nobody knows which rows are meant. */
