@@ -34,6 +34,7 @@ export const explore = {
   end: "end of the rows",
   selected: (rows: number) => `${count(rows)} selected`,
   clearSelection: "Clear selection",
+  selection: "Selection",
   selectRow: (id: string) => `Select row ${id}`,
 
   emptyTitle: (table: string) => `No ${table} yet`,
