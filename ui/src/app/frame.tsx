@@ -6,7 +6,7 @@ import { useSession, useSignOut } from "../api/session";
 import { IconButton } from "../parts/button";
 import { Icon, type IconName } from "../parts/icons";
 import { words } from "../words";
-import { useKeys } from "./keys";
+import { useKeys, useSingleKeys } from "./keys";
 import { pathOf, ProjectContext } from "./project";
 import { Shortcuts } from "./shortcuts";
 import { ProjectSwitcher } from "./switcher";
@@ -125,6 +125,7 @@ function ThemeButton() {
 function Account({ showHelp }: { showHelp: () => void }) {
   const session = useSession();
   const signOut = useSignOut();
+  const [hasKeys] = useSingleKeys();
   const user = session.data?.user;
   return (
     <DropdownMenu.Root>
@@ -145,9 +146,11 @@ function Account({ showHelp }: { showHelp: () => void }) {
           )}
           <DropdownMenu.Item className="menu-item" onSelect={showHelp}>
             {words.frame.shortcuts}
-            <span className="menu-end">
-              <kbd>?</kbd>
-            </span>
+            {hasKeys && (
+              <span className="menu-end">
+                <kbd>?</kbd>
+              </span>
+            )}
           </DropdownMenu.Item>
           <DropdownMenu.Item className="menu-item" asChild>
             <a href="/api/v1/docs">{words.frame.apiDocs}</a>

@@ -1,4 +1,6 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useSyncExternalStore, type RefObject } from "react";
+
+import { remember, remembered } from "./theme";
 
 /** What keys do, by the key: `/`, `j`, `Enter`. */
 export type Keys = Partial<Record<string, (event: KeyboardEvent) => void>>;
@@ -16,6 +18,39 @@ function isTaken(event: KeyboardEvent): boolean {
   return at instanceof Element && at.closest("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;
 }
 
+/** Where it is kept that single keys are switched off. */
+const KEPT = "outgest.keys";
+const OFF = "off";
+
+let isOn = remembered(KEPT) !== OFF;
+const watchers = new Set<() => void>();
+
+/**
+ * Whether letters and signs do something by themselves. Who dictates, or presses keys by accident, can switch that off;
+ * Enter and Esc stay.
+ */
+export function useSingleKeys(): [boolean, (on: boolean) => void] {
+  const on = useSyncExternalStore((told) => {
+    watchers.add(told);
+    return () => watchers.delete(told);
+  }, () => isOn);
+  return [on, switchSingleKeys];
+}
+
+function switchSingleKeys(on: boolean): void {
+  isOn = on;
+  remember(KEPT, on ? "on" : OFF);
+  watchers.forEach((told) => told());
+}
+
+/** What keys do on the page as it is. */
+const here = new Set<RefObject<Keys>>();
+
+/** Whether a key does something on the page. */
+export function doesSomething(key: string): boolean {
+  return [...here].some(({ current }) => current[key] !== undefined);
+}
+
 /** Single keys that do something on this page, unless somebody types. */
 export function useKeys(keys: Keys): void {
   const held = useRef(keys);
@@ -25,13 +60,17 @@ export function useKeys(keys: Keys): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const act = held.current[event.key];
-      if (!act || isTaken(event)) return;
+      if (!act || isTaken(event) || (!isOn && event.key.length === 1)) return;
       // Enter on a button or link presses that.
       if (event.key === "Enter" && event.target instanceof Element && event.target.closest("button, a, [role=checkbox]")) return;
       event.preventDefault();
       act(event);
     };
     document.addEventListener("keydown", pressed);
-    return () => document.removeEventListener("keydown", pressed);
+    here.add(held);
+    return () => {
+      document.removeEventListener("keydown", pressed);
+      here.delete(held);
+    };
   }, []);
 }

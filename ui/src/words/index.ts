@@ -102,6 +102,8 @@ export const words = {
       ["Esc", "Close what is open"],
       ["?", "Show this list"],
     ] as const,
+    single: "Letters and signs are shortcuts",
+    singleHelp: "Where this is off, only Enter and Esc do something by themselves. This browser remembers it.",
   },
 
   signIn: {

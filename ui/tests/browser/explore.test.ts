@@ -112,7 +112,43 @@ describe("the table", () => {
     await page.getByRole("dialog", { name: "Export" }).waitFor();
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+    await help.getByText("Export the rows that are shown").waitFor();
+    // Letters can be switched off, also for the next time; what is no letter stays.
+    await help.getByRole("checkbox", { name: "Letters and signs are shortcuts" }).click();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("?");
+    await page.keyboard.press("e");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await sheet.waitFor();
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    expect(await page.locator('.grid-row[aria-rowindex="2"]').getAttribute("data-current")).toBe("");
+    // Elsewhere only what does something there is listed.
+    await page.goto(server.url + at("exports"));
+    await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByRole("menuitem", { name: "Keyboard shortcuts" }).click();
+    await help.getByText("Next row").waitFor();
+    expect(await help.getByText("Search", { exact: true }).count()).toBe(0);
+  });
+
+  it("has columns that keys make wider and narrower", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    const edge = page.getByRole("separator", { name: "Width of Name" });
+    const width = async () => Math.round((await edge.locator("..").boundingBox())!.width);
+    const before = await width();
+    await edge.focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(width).toBe(before + 32);
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(width).toBe(before + 16);
+    expect(Number(await edge.getAttribute("aria-valuenow"))).toBe(before + 16);
   });
 });
 
