@@ -6,6 +6,7 @@ import { useSession, useSignOut } from "../api/session";
 import { IconButton } from "../parts/button";
 import { Icon, type IconName } from "../parts/icons";
 import { words } from "../words";
+import { CrumbContext } from "./crumb";
 import { useKeys, useSingleKeys } from "./keys";
 import { pathOf, ProjectContext } from "./project";
 import { Shortcuts } from "./shortcuts";
@@ -23,11 +24,12 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
   const [path] = useLocation();
+  const [crumb, setCrumb] = useState<string | null>(null);
   const title = words.pages[page] ?? page;
   useEffect(() => setDrawer(false), [path]);
   useEffect(() => {
-    document.title = [title, project?.name, words.product].filter(Boolean).join(" · ");
-  }, [title, project]);
+    document.title = [crumb, title, project?.name, words.product].filter(Boolean).join(" · ");
+  }, [crumb, title, project]);
   useKeys({ "?": () => setHelp(true) });
   const toggle = () => {
     setNarrow(!narrow);
@@ -80,6 +82,14 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
           ) : (
             <span aria-current="page">{title}</span>
           )}
+          {crumb !== null && (
+            <>
+              <span aria-hidden="true">/</span>
+              <span className="clip" aria-current="page">
+                {crumb}
+              </span>
+            </>
+          )}
         </nav>
         <div className="bar-end">
           <ThemeButton />
@@ -87,7 +97,7 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
         </div>
       </header>
       <main id="main" className="main" tabIndex={-1}>
-        {children}
+        <CrumbContext value={setCrumb}>{children}</CrumbContext>
       </main>
       <Shortcuts open={help} onOpenChange={setHelp} />
     </div>

@@ -18,6 +18,7 @@ import { requestAgain } from "./again";
 import { useExportActions, useExports, useNames } from "./calls";
 import { type Export } from "./live";
 import { ExportSheet } from "./sheet";
+import { Pace } from "./running";
 import { StateOf } from "./state";
 import { whatOf } from "./what";
 
@@ -142,17 +143,18 @@ function Line({ known, isOpen, href, who }: { known: Export; isOpen: boolean; hr
     <tr className="line" data-open={isOpen ? "" : undefined} onClick={() => go(href)}>
       <td>
         <StateOf export={known} />
-        {known.state === "running" && (
-          <div style={{ width: 120, marginTop: 6 }}>
-            <Progress share={known.progress.share} label={words.exports.progress(known.name)} />
-          </div>
-        )}
       </td>
       <td className="what">
         <Link href={href} className="clip" title={known.name} aria-current={isOpen ? "true" : undefined} onClick={(event) => event.stopPropagation()}>
           {known.name}
         </Link>
         <div className="muted clip">{whatOf(known.table, requestAgain(known))}</div>
+        {known.state === "running" && (
+          <div className="pace muted">
+            <Progress share={known.progress.share} label={words.exports.progress(known.name)} />
+            <Pace progress={known.progress} />
+          </div>
+        )}
         {known.failure && known.state !== "completed" && <div className="field-problem clip" title={known.failure.message}>{known.failure.message}</div>}
       </td>
       <td>

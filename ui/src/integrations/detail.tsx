@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import { problemOf } from "../api/problem";
+import { useCrumb } from "../app/crumb";
 import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
 import { useNames } from "../exports/calls";
@@ -37,6 +38,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
   const [open, setOpen] = useOpenRun();
   const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
   const opened = useRun(id, runs.isPending ? null : open, items.find((run) => run.id === open));
+  useCrumb(known.data?.name ?? null);
   useKeys({ Escape: () => open !== null && setOpen(null) });
   if (known.isPending) {
     return (

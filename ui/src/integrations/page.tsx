@@ -6,6 +6,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { problemOf } from "../api/problem";
+import { useCrumb } from "../app/crumb";
 import { pathOf, useMay, useProject } from "../app/project";
 import { Button } from "../parts/button";
 import { Empty, Face, Failed, SkeletonLines, Stale } from "../parts/faces";
@@ -129,6 +130,7 @@ function EditPage({ id }: { id: string }) {
   const kinds = useKinds();
   const known = useIntegration(id);
   const [round, setRound] = useState(0);
+  useCrumb(known.data?.name ?? null);
   if (kinds.isPending || known.isPending) return <FormSkeleton />;
   if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
   // A form that somebody fills in stays, whatever comes of asking again.

@@ -194,6 +194,10 @@ describe("an export that takes long", () => {
     const bar = sheet.getByRole("progressbar");
     await expect.poll(async () => Number(await bar.getAttribute("aria-valuenow")), { timeout: 20_000 }).toBeGreaterThan(0);
     await sheet.getByText(/rows\/s/).waitFor();
+    const line = page.locator(".line").first();
+    await line.getByRole("progressbar").waitFor();
+    await line.getByText(/^\d+%$/).waitFor();
+    await line.getByText(/rows\/s/).waitFor();
     await sheet.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Cancel export" }).click();
     await sheet.getByText("Cancelled", { exact: true }).waitFor();
