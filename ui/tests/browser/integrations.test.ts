@@ -18,6 +18,14 @@ afterAll(() => browser?.close());
 /** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
 const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
 
+interface Run {
+  from: string;
+  backfill: string | null;
+  revision: number;
+  state: string;
+  result: { rows: number } | null;
+}
+
 describe("an integration", () => {
   it("is made with a form, tested, run, looked into, backfilled, paused and deleted", { timeout: 120_000 }, async () => {
     const bucket = await Bucket.open("keeps");
@@ -37,6 +45,7 @@ describe("an integration", () => {
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByRole("button", { name: "Create integration" }).click();
     await page.getByRole("heading", { level: 1, name: "To the lake" }).waitFor();
+    await page.getByRole("navigation", { name: "Breadcrumb" }).getByText("To the lake").waitFor();
     await page.getByText("s3://exports/lake/").waitFor();
     await page.getByRole("button", { name: "Run now" }).click();
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
@@ -66,11 +75,27 @@ describe("an integration", () => {
     await sheet.waitFor();
     await sheet.getByRole("button", { name: "Close" }).click();
     await page.getByRole("link", { name: "Backfills" }).click();
-    await page.getByLabel("From").fill(local(-6));
-    await page.getByLabel("To, not included").fill(local(-3));
+    const [from, second, third, to] = [-6, -5, -4, -3].map(local) as [string, string, string, string];
+    await page.getByLabel("From").fill(from);
+    await page.getByLabel("To, not included").fill(to);
     await page.getByText(/^≤ [\d,]+ rows, about/).waitFor();
     await page.getByRole("button", { name: "Begin backfill" }).click();
-    await page.getByRole("listitem").filter({ hasText: /\d+ done/ }).first().waitFor();
+    // Not the one that caught up with the history.
+    const lines = page.getByRole("listitem").filter({ hasText: /\d+ done/, hasNotText: "catching up" });
+    await lines.getByText("Completed").waitFor({ timeout: 60_000 });
+    await lines.getByText(/ 3 done, 0 under way$/).waitFor();
+    // Its windows, and all rows that their first export had.
+    const [, integration] = /integrations\/([^/?]+)/.exec(page.url())!;
+    const backfills = await server.ask<{ items: { id: string; cause: string }[] }>(`integrations/${integration}/backfills`);
+    const asked = backfills.items.filter((backfill) => backfill.cause !== "catchUp").map((backfill) => backfill.id);
+    const { items } = await server.ask<{ items: Run[] }>(`integrations/${integration}/runs?limit=100`);
+    const again = items.filter((run) => run.backfill !== null && asked.includes(run.backfill));
+    expect(again.map((run) => run.from.slice(0, from.length)).sort()).toEqual([from, second, third]);
+    for (const run of again) {
+      const before = items.find((other) => other.from === run.from && other.revision === run.revision - 1)!;
+      expect([run.state, run.result!.rows], run.from).toEqual(["completed", before.result!.rows]);
+    }
+    expect(again.reduce((sum, run) => sum + run.result!.rows, 0)).toBeGreaterThan(0);
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByText("Paused by Ada Lovelace").waitFor();
     await page.getByRole("button", { name: "Resume" }).click();
