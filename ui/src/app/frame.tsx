@@ -6,7 +6,8 @@ import { useSession, useSignOut } from "../api/session";
 import { IconButton } from "../parts/button";
 import { Icon, type IconName } from "../parts/icons";
 import { words } from "../words";
-import { useKeys } from "./keys";
+import { CrumbContext } from "./crumb";
+import { useKeys, useSingleKeys } from "./keys";
 import { pathOf, ProjectContext } from "./project";
 import { Shortcuts } from "./shortcuts";
 import { ProjectSwitcher } from "./switcher";
@@ -23,11 +24,12 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
   const [path] = useLocation();
+  const [crumb, setCrumb] = useState<string | null>(null);
   const title = words.pages[page] ?? page;
   useEffect(() => setDrawer(false), [path]);
   useEffect(() => {
-    document.title = [title, project?.name, words.product].filter(Boolean).join(" · ");
-  }, [title, project]);
+    document.title = [crumb, title, project?.name, words.product].filter(Boolean).join(" · ");
+  }, [crumb, title, project]);
   useKeys({ "?": () => setHelp(true) });
   const toggle = () => {
     setNarrow(!narrow);
@@ -80,6 +82,14 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
           ) : (
             <span aria-current="page">{title}</span>
           )}
+          {crumb !== null && (
+            <>
+              <span aria-hidden="true">/</span>
+              <span className="clip" aria-current="page">
+                {crumb}
+              </span>
+            </>
+          )}
         </nav>
         <div className="bar-end">
           <ThemeButton />
@@ -87,7 +97,7 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
         </div>
       </header>
       <main id="main" className="main" tabIndex={-1}>
-        {children}
+        <CrumbContext value={setCrumb}>{children}</CrumbContext>
       </main>
       <Shortcuts open={help} onOpenChange={setHelp} />
     </div>
@@ -125,6 +135,7 @@ function ThemeButton() {
 function Account({ showHelp }: { showHelp: () => void }) {
   const session = useSession();
   const signOut = useSignOut();
+  const [hasKeys] = useSingleKeys();
   const user = session.data?.user;
   return (
     <DropdownMenu.Root>
@@ -145,9 +156,11 @@ function Account({ showHelp }: { showHelp: () => void }) {
           )}
           <DropdownMenu.Item className="menu-item" onSelect={showHelp}>
             {words.frame.shortcuts}
-            <span className="menu-end">
-              <kbd>?</kbd>
-            </span>
+            {hasKeys && (
+              <span className="menu-end">
+                <kbd>?</kbd>
+              </span>
+            )}
           </DropdownMenu.Item>
           <DropdownMenu.Item className="menu-item" asChild>
             <a href="/api/v1/docs">{words.frame.apiDocs}</a>

@@ -52,6 +52,10 @@ const WIDTHS: Record<string, number> = {
   sessionDuration: 134,
 };
 
+/** Between these a column is made wider and narrower. */
+export const WIDTH_MIN = 48;
+export const WIDTH_MAX = 1_200;
+
 /** Width that a column begins with, in pixels. */
 export function widthOf(table: Table, name: string): number {
   const known = WIDTHS[name];

@@ -3,7 +3,7 @@ import { useState, type DragEvent } from "react";
 
 import type { Table } from "../api/catalog";
 import { words } from "../words";
-import { isNumeric } from "./columns";
+import { isNumeric, WIDTH_MAX, WIDTH_MIN } from "./columns";
 import type { Row } from "./rows";
 
 interface GridHeadProps {
@@ -37,7 +37,7 @@ export function GridHead({ table, model, columns, onReorder }: GridHeadProps) {
   return (
     <div className="grid-head" role="row" aria-rowindex={1}>
       <div className="grid-th" role="columnheader">
-        <span className="hidden">{words.explore.selected(0)}</span>
+        <span className="hidden">{words.explore.selection}</span>
       </div>
       {model.getFlatHeaders().map((header) => (
         <div
@@ -79,9 +79,9 @@ function Edge({ header, setSize }: { header: Header<Row, unknown>; setSize: (siz
       aria-orientation="vertical"
       aria-label={words.explore.resize(String(header.column.columnDef.header))}
       aria-valuenow={size}
-      aria-valuemin={48}
-      aria-valuemax={1_200}
-      tabIndex={-1}
+      aria-valuemin={WIDTH_MIN}
+      aria-valuemax={WIDTH_MAX}
+      tabIndex={0}
       data-active={header.column.getIsResizing() ? "" : undefined}
       draggable
       onDragStart={(event) => {
@@ -93,8 +93,11 @@ function Edge({ header, setSize }: { header: Header<Row, unknown>; setSize: (siz
       onTouchStart={resize}
       onDoubleClick={() => header.column.resetSize()}
       onKeyDown={(event) => {
-        if (event.key === "ArrowLeft") setSize(Math.max(48, size - NUDGE));
-        if (event.key === "ArrowRight") setSize(Math.min(1_200, size + NUDGE));
+        const by = { ArrowLeft: -NUDGE, ArrowRight: NUDGE }[event.key];
+        if (by === undefined) return;
+        // The table would scroll sideways.
+        event.preventDefault();
+        setSize(Math.min(Math.max(size + by, WIDTH_MIN), WIDTH_MAX));
       }}
     />
   );

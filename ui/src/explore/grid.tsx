@@ -7,9 +7,10 @@ import { remember, remembered } from "../app/theme";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
 import { Cell } from "./cell";
-import { isNumeric, titleOf, widthOf } from "./columns";
+import { isNumeric, titleOf, WIDTH_MAX, WIDTH_MIN, widthOf } from "./columns";
 import { GridHead } from "./grid-head";
-import { ID, type Cells, type Row } from "./rows";
+import { ID } from "./identity";
+import type { Cells, Row } from "./rows";
 
 interface GridProps {
   table: Table;
@@ -43,8 +44,8 @@ export function Grid({ table, columns, rows, current, openKey, selected, hasMore
           accessorFn: (row) => (row.cells as Cells)[name],
           header: titleOf(name),
           size: widthOf(table, name),
-          minSize: 48,
-          maxSize: 1_200,
+          minSize: WIDTH_MIN,
+          maxSize: WIDTH_MAX,
         }),
       ),
     [table, columns],

@@ -3,10 +3,11 @@ import "../styles/explore.css";
 import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
 
 import { useCatalog, type Table } from "../api/catalog";
-import { problemOf } from "../api/problem";
+import { problemOf, type Problem } from "../api/problem";
 import { useKeys } from "../app/keys";
 import { useProject } from "../app/project";
 import { ExportButton } from "../export/button";
+import { selectedOf, type Selected } from "../export/selected";
 import { Button, IconButton } from "../parts/button";
 import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
 import { words } from "../words";
@@ -14,11 +15,12 @@ import { ColumnPicker } from "./column-picker";
 import { SCORES, usualColumns } from "./columns";
 import { FilterBar } from "./filters/bar";
 import { Grid } from "./grid";
+import { keysOf } from "./identity";
 import { RangePicker } from "./range-picker";
-import { ID, useHistogram, useRows, type Cells, type Row } from "./rows";
+import { useHistogram, useRows, type Cells, type Row } from "./rows";
 import { RowSheet } from "./row/sheet";
 import { Search } from "./search";
-import { isNarrowed, NOTHING, rowsOf, type Shown } from "./state";
+import { axisOf, isNarrowed, NOTHING, rowsOf, zoomedTo, type Shown } from "./state";
 import { useShown } from "./use-shown";
 
 const Histogram = lazy(() => import("./histogram"));
@@ -59,23 +61,29 @@ function Explore({ table }: { table: Table }) {
   const wanted = useMemo(() => shown.columns ?? usualColumns(table), [shown.columns, table]);
   const pages = useRows(table, shown, wanted);
   const histogram = useHistogram(table, shown);
-  const [current, setCurrent] = useState(-1);
-  const [selected, setSelected] = useState<ReadonlyMap<string, string>>(new Map());
+  const [chosen, setChosen] = useState(-1);
+  const [selected, setSelected] = useState<ReadonlyMap<string, Selected>>(new Map());
   const openExport = useRef<HTMLButtonElement>(null);
 
-  const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [pages.data]);
+  // What is at hand from before is not what is meant now.
+  const isUnread = shown.unread.length > 0;
+  const rows = useMemo(() => (isUnread ? null : pages.data)?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [isUnread, pages.data]);
   // `scores` stands for columns that only the answer knows.
   const columns = useMemo(() => {
     const answered = pages.data?.pages[0]?.columns;
     if (!answered || !wanted.includes(SCORES)) return wanted;
-    return wanted.includes(ID) ? answered : answered.filter((column) => column !== ID);
-  }, [pages.data, wanted]);
+    const isHidden = (column: string) => keysOf(table).includes(column) && !wanted.includes(column);
+    return answered.filter((column) => !isHidden(column));
+  }, [pages.data, wanted, table]);
 
+  // The open row says where one is, whether it was opened here or by a link.
+  const opened = useMemo(() => rows.findIndex((row) => row.key === shown.row), [rows, shown.row]);
+  const current = opened < 0 ? chosen : opened;
   const open = useCallback(
     (index: number) => {
       const row = rows[index];
       if (!row) return;
-      setCurrent(index);
+      setChosen(index);
       change({ row: row.key }, shown.row === null ? undefined : "replace");
     },
     [rows, change, shown.row],
@@ -86,16 +94,20 @@ function Explore({ table }: { table: Table }) {
       if (!row) return;
       setSelected((now) => {
         const next = new Map(now);
-        if (!next.delete(key)) next.set(key, String((row.cells as Cells)[ID]));
+        if (!next.delete(key)) next.set(key, selectedOf(table, row.cells as Cells));
         return next;
       });
     },
-    [rows],
+    [rows, table],
   );
   const step = (by: number) => {
     const next = Math.min(Math.max(current + by, 0), rows.length - 1);
     if (shown.row !== null) open(next);
-    else setCurrent(next);
+    else setChosen(next);
+  };
+  const close = () => {
+    setChosen(current);
+    change({ row: null, tab: null });
   };
   useKeys({
     j: () => step(1),
@@ -103,19 +115,20 @@ function Explore({ table }: { table: Table }) {
     Enter: () => open(Math.max(current, 0)),
     x: () => rows[current] && select(rows[current].key),
     e: () => openExport.current?.click(),
-    Escape: () => shown.row !== null && change({ row: null, tab: null }),
+    Escape: () => shown.row !== null && close(),
   });
   const narrow = (part: Partial<Shown>, how?: "replace") => {
-    setCurrent(-1);
+    setChosen(-1);
     setSelected(new Map());
     change({ ...part, row: null, tab: null }, how);
   };
-  const { fetchNextPage, hasNextPage, isFetchingNextPage } = pages;
+  const { fetchNextPage, hasNextPage, isFetchingNextPage, isError } = pages;
   const stopped = pages.data?.pages.at(-1)?.stopped ?? null;
   const loadMore = useCallback(() => {
-    // Where the server stopped for time, going on is asked for: it may take long again.
-    if (!isFetchingNextPage && stopped === null) void fetchNextPage();
-  }, [fetchNextPage, isFetchingNextPage, stopped]);
+    // Where the server stopped for time or something failed, going on is asked for: it may take long or fail again.
+    if (!isFetchingNextPage && stopped === null && !isError) void fetchNextPage();
+  }, [fetchNextPage, isFetchingNextPage, stopped, isError]);
+  const again = () => void (pages.isFetchNextPageError ? fetchNextPage() : pages.refetch());
   const counted = histogram.data?.bars.reduce((sum, bar) => sum + bar.rows, 0) ?? null;
   const isPartial = histogram.data?.stopped != null;
   const total = isPartial || histogram.isPlaceholderData ? null : counted;
@@ -126,7 +139,7 @@ function Explore({ table }: { table: Table }) {
       <div className="page-head">
         <h1>{words.pages[table.name] ?? table.name}</h1>
         <div className="actions">
-          <ExportButton ref={openExport} table={table} shown={shown} columns={wanted} selected={[...selected.values()]} count={total} />
+          <ExportButton ref={openExport} table={table} shown={shown} columns={wanted} selected={[...selected.values()]} count={total} disabled={isUnread} />
         </div>
       </div>
       <div className="tools">
@@ -144,6 +157,7 @@ function Explore({ table }: { table: Table }) {
           <IconButton
             name={words.explore.refresh}
             icon="refresh"
+            disabled={isUnread}
             onClick={() => {
               void pages.refetch();
               void histogram.refetch();
@@ -154,29 +168,37 @@ function Explore({ table }: { table: Table }) {
       <FilterBar
         table={table}
         filter={shown.filter}
+        unread={shown.unread}
         where={shown.where}
         rows={rowsOf(shown)}
         problem={problem}
         onChange={(part) => narrow(part)}
       />
       <div className="histogram-place">
-        {histogram.data && histogram.data.bars.length > 0 && (
+        {!isUnread && histogram.data && histogram.data.bars.length > 0 && (
           <Suspense>
-            <Histogram histogram={histogram.data} range={shown} onZoom={(range) => narrow(range)} />
+            <Histogram histogram={histogram.data} range={axisOf(shown)} onZoom={(range) => narrow(zoomedTo(range))} />
           </Suspense>
         )}
       </div>
       <div className="grid-frame" data-stale={pages.isPlaceholderData ? "" : undefined}>
-        {pages.isPending && (
+        {isUnread && (
+          <Face
+            icon="warning"
+            title={words.explore.filter.unreadTitle}
+            actions={<Button onClick={() => narrow({ unread: [] })}>{words.explore.filter.removeUnread}</Button>}
+          >
+            <p>{words.explore.filter.unreadText}</p>
+          </Face>
+        )}
+        {!isUnread && pages.isPending && (
           <div style={{ padding: "8px 16px" }}>
             <SkeletonLines lines={14} />
           </div>
         )}
-        {problem && !pages.isPlaceholderData && (
-          <Failed error={problem} retry={() => void pages.refetch()} />
-        )}
-        {pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
-        {!problem && (rows.length > 0 || hasNextPage) && (
+        {!isUnread && problem && rows.length === 0 && <Failed error={problem} retry={again} />}
+        {!isUnread && pages.isSuccess && rows.length === 0 && !hasNextPage && <NoRows table={table} shown={shown} clear={() => narrow(NOTHING_NARROWS)} />}
+        {!isUnread && (rows.length > 0 || (hasNextPage && !problem)) && (
           <Grid
             table={table}
             columns={columns}
@@ -199,17 +221,19 @@ function Explore({ table }: { table: Table }) {
             tab={shown.tab}
             onTab={(tab) => change({ tab }, "replace")}
             step={rows.length > 0 ? step : null}
-            close={() => change({ row: null, tab: null })}
+            close={close}
           />
         )}
       </div>
       <Foot
         rows={rows.length}
         total={counted}
-        failed={histogram.isError}
+        failed={isUnread || histogram.isError}
         isPartial={isPartial}
         loading={pages.isFetching}
-        stopped={hasNextPage && stopped !== null}
+        problem={rows.length > 0 ? problem : null}
+        again={again}
+        stopped={!isUnread && hasNextPage && stopped !== null}
         goOn={() => void fetchNextPage()}
         selected={selected.size}
         clearSelection={() => setSelected(new Map())}
@@ -239,13 +263,16 @@ interface FootProps {
   failed: boolean;
   isPartial: boolean;
   loading: boolean;
+  /** Why what was asked for last is not among the rows. */
+  problem: Problem | null;
+  again: () => void;
   stopped: boolean;
   goOn: () => void;
   selected: number;
   clearSelection: () => void;
 }
 
-function Foot({ rows, total, failed, isPartial, loading, stopped, goOn, selected, clearSelection }: FootProps) {
+function Foot({ rows, total, failed, isPartial, loading, problem, again, stopped, goOn, selected, clearSelection }: FootProps) {
   const text = words.explore;
   return (
     <div className="page-foot" role="status">
@@ -253,7 +280,15 @@ function Foot({ rows, total, failed, isPartial, loading, stopped, goOn, selected
       <span>{text.loaded(rows)}</span>
       <span>{text.order}</span>
       {loading && <span>{text.loadingMore}</span>}
-      {stopped && !loading && (
+      {problem && !loading && (
+        <>
+          <span className="foot-problem">{text.notAll(problem.message)}</span>
+          <Button size="small" onClick={again}>
+            {words.problem.retry}
+          </Button>
+        </>
+      )}
+      {stopped && !loading && !problem && (
         <>
           <span>{text.searchedUntil}</span>
           <Button size="small" onClick={goOn}>

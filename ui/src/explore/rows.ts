@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import type { Table } from "../api/catalog";
 import { answered, api, type Schemas } from "../api/client";
 import { useProject } from "../app/project";
+import { keysOf } from "./identity";
 import { rowsOf, type Shown } from "./state";
 
 export type Row = Schemas["Row"];
@@ -18,16 +19,14 @@ const CELL_CHARACTERS = 300;
 /** Bars of the histogram at most. */
 const BARS = 120;
 
-/** What identifies a row; it is read whether it is shown or not. */
-export const ID = "id";
-
 /** Rows, page after page, newest first. */
 export function useRows(table: Table, shown: Shown, columns: string[]) {
   const project = useProject();
   const rows = useMemo(() => rowsOf(shown), [shown]);
-  const asked = useMemo(() => (columns.includes(ID) ? columns : [ID, ...columns]), [columns]);
+  const asked = useMemo(() => [...keysOf(table).filter((key) => !columns.includes(key)), ...columns], [table, columns]);
   return useInfiniteQuery({
     queryKey: ["rows", project.id, table.name, rows, asked],
+    enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
@@ -54,6 +53,7 @@ export function useHistogram(table: Table, shown: Shown) {
   const rows = useMemo(() => rowsOf(shown), [shown]);
   return useQuery({
     queryKey: ["histogram", project.id, table.name, rows],
+    enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
     queryFn: ({ signal }) =>
       answered(

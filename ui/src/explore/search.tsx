@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 
 import type { Table } from "../api/catalog";
 import type { Schemas } from "../api/client";
-import { useKeys } from "../app/keys";
+import { useKeys, useSingleKeys } from "../app/keys";
 import { IconButton } from "../parts/button";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
@@ -23,6 +23,7 @@ export function Search({ table, text, types, onChange }: SearchProps) {
   const [entered, setEntered] = useState(text);
   const field = useRef<HTMLInputElement>(null);
   const told = useRef(text);
+  const [hasKeys] = useSingleKeys();
   useKeys({ "/": () => field.current?.select() });
   // The address changed by other means than this field.
   useEffect(() => {
@@ -67,7 +68,7 @@ export function Search({ table, text, types, onChange }: SearchProps) {
           onKeyDown={(event) => event.key === "Escape" && field.current?.blur()}
         />
         {entered === "" ? (
-          <kbd aria-hidden="true">/</kbd>
+          hasKeys && <kbd aria-hidden="true">/</kbd>
         ) : (
           <span style={{ position: "absolute", top: 2, right: 2 }}>
             <IconButton

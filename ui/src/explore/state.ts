@@ -1,9 +1,12 @@
 import type { Schemas } from "../api/client";
-import type { Filter } from "./filters/model";
+import { isFilter, type Filter } from "./filters/model";
+import type { Range } from "./ranges";
 
 /** What a page of rows shows. All of it is in the address, so every link shows the same. */
 export interface Shown {
   filter: Filter[];
+  /** Filters of the address that could not be read: while there are some, nobody knows which rows are meant. */
+  unread: string[];
   /** Filters as text. */
   where: string[];
   search: string;
@@ -23,6 +26,7 @@ export interface Shown {
 
 export const NOTHING: Shown = {
   filter: [],
+  unread: [],
   where: [],
   search: "",
   searchTypes: [],
@@ -42,7 +46,7 @@ export function read(query: string): Shown {
   const list = (name: string) => words.get(name)?.split(",").filter(Boolean) ?? [];
   const columns = list("columns");
   return {
-    filter: readFilters(words.get("filter")),
+    ...readFilters(words.getAll("filter")),
     where: words.getAll("where").filter((text) => text.trim() !== ""),
     search: words.get("search") ?? "",
     searchTypes: list("in").filter((type): type is Schemas["SearchType"] => SEARCH_TYPES.includes(type)),
@@ -62,6 +66,7 @@ export function write(shown: Shown): string {
   if (shown.until) words.set("until", shown.until);
   if (shown.timestamp !== "start_time") words.set("timestamp", shown.timestamp);
   if (shown.filter.length > 0) words.set("filter", JSON.stringify(shown.filter));
+  shown.unread.forEach((text) => words.append("filter", text));
   shown.where.forEach((text) => words.append("where", text));
   if (shown.search) words.set("search", shown.search);
   if (shown.searchTypes.length > 0) words.set("in", shown.searchTypes.join(","));
@@ -71,14 +76,26 @@ export function write(shown: Shown): string {
   return words.toString();
 }
 
-function readFilters(text: string | null): Filter[] {
-  if (!text) return [];
+/** Without what could not be read fewer filters would hold, and more rows be shown: it is kept as it was written. */
+function readFilters(texts: string[]): Pick<Shown, "filter" | "unread"> {
+  const filter: Filter[] = [];
+  const unread: string[] = [];
+  for (const text of texts.filter((text) => text.trim() !== "")) {
+    const value = parsed(text);
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (isFilter(one)) filter.push(one);
+      else unread.push(one === undefined ? text : JSON.stringify(one));
+    }
+  }
+  return { filter, unread };
+}
+
+/** The JSON value of a text; undefined where it is none. */
+function parsed(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    const list = Array.isArray(value) ? value : [value];
-    return list.filter((filter): filter is Filter => typeof filter === "object" && filter !== null && "type" in filter);
+    return JSON.parse(text);
   } catch {
-    return [];
+    return undefined;
   }
 }
 
@@ -95,7 +112,17 @@ export function rowsOf(shown: Shown): Schemas["RowsRequest"] {
   };
 }
 
+/** Where the axis of start times ends because of what is shown; open where other times are bounded. */
+export function axisOf({ since, until, timestamp }: Shown): Range {
+  return timestamp === "start_time" ? { since, until } : { since: null, until: null };
+}
+
+/** What a range of start times narrows to, whatever time was bounded before. */
+export function zoomedTo(range: Range): Range & Pick<Shown, "timestamp"> {
+  return { ...range, timestamp: "start_time" };
+}
+
 /** Whether anything narrows the rows. */
 export function isNarrowed(shown: Shown): boolean {
-  return Object.keys(rowsOf(shown)).length > 0;
+  return shown.unread.length > 0 || Object.keys(rowsOf(shown)).length > 0;
 }

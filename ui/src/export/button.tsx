@@ -7,6 +7,7 @@ import { SkeletonLines } from "../parts/faces";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
 import type { Shown } from "../explore/state";
+import type { Selected } from "./selected";
 
 const ExportForm = lazy(() => import("./form"));
 
@@ -16,19 +17,20 @@ interface ExportButtonProps {
   shown: Shown;
   /** Columns as they are shown. */
   columns: string[];
-  /** Ids of selected rows. */
-  selected: string[];
+  selected: Selected[];
   /** Rows that match, where they were counted to the end. */
   count: number | null;
+  /** Nobody knows which rows are meant. */
+  disabled: boolean;
 }
 
 /** Takes away what the table shows. */
-export function ExportButton({ ref, ...asked }: ExportButtonProps) {
+export function ExportButton({ ref, disabled, ...asked }: ExportButtonProps) {
   const [open, setOpen] = useState(false);
   const may = useMay("member");
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger ref={ref} className="button" data-look="primary">
+      <Popover.Trigger ref={ref} className="button" data-look="primary" disabled={disabled}>
         <Icon name="exports" />
         {words.explore.export}
       </Popover.Trigger>

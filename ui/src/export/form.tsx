@@ -19,13 +19,14 @@ import { words } from "../words";
 import { cliCommand, curlCommand } from "./commands";
 import { MoreOptions } from "./more";
 import { leavesOutComments, requestOf, USUAL_OPTIONS, type Options } from "./request";
+import type { Selected } from "./selected";
 import { ExportToast } from "./toast";
 
 interface ExportFormProps {
   table: Table;
   shown: Shown;
   columns: string[];
-  selected: string[];
+  selected: Selected[];
   count: number | null;
   close: () => void;
 }

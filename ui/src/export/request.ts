@@ -1,8 +1,8 @@
 import type { Table } from "../api/catalog";
 import type { Schemas } from "../api/client";
 import { needsComments } from "../explore/filters/model";
-import { ID } from "../explore/rows";
 import { rowsOf, type Shown } from "../explore/state";
+import { onlySelected, type Selected } from "./selected";
 
 /** How rows are written: what the popover asks besides which rows. */
 export interface Options {
@@ -42,8 +42,7 @@ interface Asked {
   shown: Shown;
   /** Columns of the table as it is shown. */
   visible: string[];
-  /** Ids of selected rows. */
-  selected: string[];
+  selected: Selected[];
   options: Options;
   catalog: Schemas["Catalog"];
 }
@@ -59,14 +58,12 @@ export function requestOf(asked: Asked): Schemas["ExportRequest"] {
   const { timestamp, cursor: _, ...rows } = rowsOf(shown);
   const format = catalog.formats.find((known) => known.name === options.format);
   const masks = options.masks.split("\n").map((rule) => rule.trim()).filter(Boolean);
-  const onlySelected = options.selectedOnly && selected.length > 0;
-  const ids: Schemas["Filter"] = { type: "stringOptions", column: ID, operator: "any of", value: selected };
   const text = options.format !== "parquet";
   return {
     table: table.name,
     format: options.format,
     ...rows,
-    ...(onlySelected && { filter: [...(rows.filter ?? []), ids] }),
+    ...(options.selectedOnly && selected.length > 0 && { filter: [...(rows.filter ?? []), onlySelected(selected)] }),
     ...(timestamp && { cursor: timestamp }),
     ...(format?.compressible && options.compression !== "none" && { compression: options.compression }),
     ...(options.columns === "visible" && { columns: visible }),

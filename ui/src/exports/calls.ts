@@ -9,6 +9,9 @@ import { isActive, type Export } from "./live";
 /** How often a list with something running asks again. */
 const REFRESH = 2_500;
 
+/** How often another list does: exports are asked for from elsewhere too. */
+const REFRESH_IDLE = 15_000;
+
 /** Exports of the project, newest first. */
 export function useExports(state: string | null) {
   const project = useProject();
@@ -24,7 +27,8 @@ export function useExports(state: string | null) {
       ),
     getNextPageParam: (page) => page.next ?? undefined,
     refetchInterval: (query) =>
-      query.state.data?.pages.some((page) => page.items.some(isActive)) ? REFRESH : false,
+      query.state.data?.pages.some((page) => page.items.some(isActive)) ? REFRESH : REFRESH_IDLE,
+    refetchOnWindowFocus: true,
   });
 }
 

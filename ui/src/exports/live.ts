@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { answered, api, type Schemas } from "../api/client";
+import { problemOf } from "../api/problem";
 
 export type Export = Schemas["Export"];
 
@@ -62,8 +63,10 @@ export function useLiveExport(project: string, known: Export): { export: Export;
         if (ended) return;
         take(next);
         if (isActive(next)) connect();
-      } catch {
-        if (!ended) timer = setTimeout(() => void again(), AGAIN);
+      } catch (error) {
+        if (ended) return;
+        if (problemOf(error).mayPass) timer = setTimeout(() => void again(), AGAIN);
+        else void cache.invalidateQueries({ queryKey: ["export", project, known.id] });
       }
     };
     connect();

@@ -4,19 +4,21 @@ import "../styles/exports.css";
 import { Link, useLocation, useSearch } from "wouter";
 
 import { serverUrl } from "../api/client";
-import { pathOf, useProject } from "../app/project";
+import { pathOf, useMay, useProject } from "../app/project";
 import { useKeys } from "../app/keys";
 import { bytes, count } from "../format/numbers";
 import { Button, IconButton } from "../parts/button";
-import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
+import { Empty, Face, Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { Segments } from "../parts/fields";
 import { Progress } from "../parts/state";
 import { Time } from "../parts/time";
+import { useToast } from "../parts/toasts";
 import { words } from "../words";
 import { requestAgain } from "./again";
 import { useExportActions, useExports, useNames } from "./calls";
 import { type Export } from "./live";
 import { ExportSheet } from "./sheet";
+import { Pace } from "./running";
 import { StateOf } from "./state";
 import { whatOf } from "./what";
 
@@ -68,7 +70,8 @@ export function ExportsPage({ open }: { open: string | undefined }) {
       </div>
       <div className="page-body" style={{ flex: 1 }}>
         {exports.isPending && <SkeletonLines lines={6} height={32} />}
-        {exports.isError && <Failed error={exports.error} retry={() => void exports.refetch()} />}
+        {exports.isLoadingError && <Failed error={exports.error} retry={() => void exports.refetch()} />}
+        <Stale query={exports} />
         {exports.isSuccess && items.length === 0 && state !== "all" && (
           <Face icon="exports" title={text.emptyState} />
         )}
@@ -95,7 +98,7 @@ export function ExportsPage({ open }: { open: string | undefined }) {
         )}
       </div>
       <div className="page-foot" role="status">
-        {exports.isSuccess && text.count(items.length, exports.hasNextPage)}
+        {exports.data && text.count(items.length, exports.hasNextPage)}
       </div>
       {open && <ExportSheet key={open} id={open} close={() => go(address())} />}
     </div>
@@ -135,23 +138,23 @@ function List({ items, open, address }: { items: Export[]; open: string | undefi
 
 function Line({ known, isOpen, href, who }: { known: Export; isOpen: boolean; href: string; who: string }) {
   const [, go] = useLocation();
-  const actions = useExportActions(known);
   const wrote = known.progress.rows > 0 || known.state === "completed";
   return (
     <tr className="line" data-open={isOpen ? "" : undefined} onClick={() => go(href)}>
       <td>
         <StateOf export={known} />
-        {known.state === "running" && (
-          <div style={{ width: 120, marginTop: 6 }}>
-            <Progress share={known.progress.share} label={words.exports.progress(known.name)} />
-          </div>
-        )}
       </td>
       <td className="what">
         <Link href={href} className="clip" title={known.name} aria-current={isOpen ? "true" : undefined} onClick={(event) => event.stopPropagation()}>
           {known.name}
         </Link>
         <div className="muted clip">{whatOf(known.table, requestAgain(known))}</div>
+        {known.state === "running" && (
+          <div className="pace muted">
+            <Progress share={known.progress.share} label={words.exports.progress(known.name)} />
+            <Pace progress={known.progress} />
+          </div>
+        )}
         {known.failure && known.state !== "completed" && <div className="field-problem clip" title={known.failure.message}>{known.failure.message}</div>}
       </td>
       <td>
@@ -171,16 +174,26 @@ function Line({ known, isOpen, href, who }: { known: Export; isOpen: boolean; hr
         <Time at={known.expiresAt} always="relative" />
       </td>
       <td className="end" onClick={(event) => event.stopPropagation()}>
-        {known.state === "completed" && (
-          <IconButton
-            name={words.exports.sheet.downloadNamed(known.fileName)}
-            icon="download"
-            size="small"
-            disabled={actions.download.isPending}
-            onClick={() => actions.download.mutate(0)}
-          />
-        )}
+        {known.state === "completed" && <Download known={known} href={href} />}
       </td>
     </tr>
+  );
+}
+
+/** The file of an export; where there are several, the way to all of them. */
+function Download({ known, href }: { known: Export; href: string }) {
+  const may = useMay("member");
+  const toast = useToast();
+  const { download } = useExportActions(known);
+  if (!may) return null;
+  if (known.files.length > 1) return <Link href={href}>{words.exports.list.files(known.files.length)}</Link>;
+  return (
+    <IconButton
+      name={words.exports.sheet.downloadNamed(known.fileName)}
+      icon="download"
+      size="small"
+      disabled={download.isPending}
+      onClick={() => download.mutate(0, { onError: (error) => toast(<ProblemNote error={error} />) })}
+    />
   );
 }

@@ -4,8 +4,7 @@ import { serverUrl } from "../api/client";
 import { problemOf } from "../api/problem";
 import { pathOf, useMay, useProject } from "../app/project";
 import { cliCommand, curlCommand } from "../export/commands";
-import { bytes, count, share } from "../format/numbers";
-import { rough } from "../format/times";
+import { bytes, count } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { CopyButton, Copyable } from "../parts/copy";
@@ -17,6 +16,7 @@ import { Payload } from "../explore/row/payload";
 import { requestAgain } from "./again";
 import { useExport, useExportActions, useNames } from "./calls";
 import { isActive, useLiveExport, type Export } from "./live";
+import { Pace } from "./running";
 import { StateOf } from "./state";
 import { Story } from "./story";
 import { whatOf } from "./what";
@@ -39,8 +39,8 @@ export function ExportSheet({ id, close }: { id: string; close: () => void }) {
               <p>{words.exports.sheet.gone}</p>
             </Face>
           )}
-          {known.isError && !gone && <Failed error={known.error} retry={() => void known.refetch()} />}
-          {known.data && <Content known={known.data} close={close} />}
+          {known.isLoadingError && !gone && <Failed error={known.error} retry={() => void known.refetch()} />}
+          {known.data && !gone && <Content known={known.data} close={close} />}
         </div>
       </Sheet>
     </div>
@@ -103,10 +103,8 @@ function Running({ now }: { now: Export }) {
     <div aria-live="off">
       <Progress share={progress.share} label={words.exports.progress(now.name)} />
       <div className="row muted" style={{ marginTop: 6, gap: 14, fontSize: 13 }}>
-        <span className="number">{share(progress.share)}</span>
+        <Pace progress={progress} />
         <span className="number">{words.exports.soFar(progress.rows, progress.bytes)}</span>
-        <span className="number">{words.exports.rate(progress.rowsPerSecond, progress.bytesPerSecond)}</span>
-        {progress.secondsLeft !== null && <span>{words.exports.left(rough(progress.secondsLeft * 1_000))}</span>}
       </div>
     </div>
   );
@@ -127,7 +125,7 @@ function Actions({ now, close }: { now: Export; close: () => void }) {
       <div className="row">
         {now.state === "completed" && first && (
           <Button look="primary" icon="download" busy={actions.download.isPending} onClick={() => actions.download.mutate(0)}>
-            {text.download} {bytes(first.bytes)}
+            {now.files.length > 1 ? text.downloadFirst(now.files.length) : text.download} {bytes(first.bytes)}
           </Button>
         )}
         {(now.state === "queued" || now.state === "running") && (

@@ -8,7 +8,7 @@ import { fromLocalField } from "../explore/ranges";
 import { share } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Failed, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { SelectField, TextField } from "../parts/fields";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
@@ -24,10 +24,11 @@ export function Backfills({ known }: { known: Integration }) {
   const may = useMay("member");
   const backfills = useBackfills(id);
   if (backfills.isPending) return <SkeletonLines lines={3} height={28} />;
-  if (backfills.isError) return <Failed error={backfills.error} retry={() => void backfills.refetch()} />;
+  if (backfills.isLoadingError) return <Failed error={backfills.error} retry={() => void backfills.refetch()} />;
   const { items } = backfills.data;
   return (
     <>
+      <Stale query={backfills} />
       {may && <NewBackfill id={id} parallelMax={known.catchUpMax} />}
       {items.length === 0 && <p className="faint">{text.empty}</p>}
       <ul className="stack">

@@ -52,6 +52,18 @@ describe("the coverage strip", () => {
     ]);
   });
 
+  it("counts every window once, also where a stretch goes on into the windows whose runs are at hand", () => {
+    const stretches = [stretch(0, 4, "completed", 4), stretch(4, 12, "completed", 8), stretch(12, 13, "failed", 1)];
+    const cells = cellsOf([run(12, { state: "failed" }), run(11), run(10, { revision: 2 }), run(10)], stretches);
+    expect(cells.map(({ from, to, windows, run }) => [from, to, windows, run])).toEqual([
+      [at(0), at(4), 4, null],
+      [at(4), at(10), 6, null],
+      [at(10), at(11), 1, "10.2"],
+      [at(11), at(12), 1, "11.1"],
+      [at(12), at(13), 1, "12.1"],
+    ]);
+  });
+
   it("is empty where nothing was planned", () => {
     expect(cellsOf([], [])).toEqual([]);
   });

@@ -23,10 +23,18 @@ export function cellsOf(runs: readonly WindowRun[], stretches: readonly Schemas[
   }
   const windows = [...newest.values()].map(cellOf).sort((a, b) => time(a.from) - time(b.from));
   const first = windows[0] ? time(windows[0].from) : Infinity;
-  const older = stretches.filter((stretch) => time(stretch.from) < first).map(stretchOf);
+  const older = stretches.filter((stretch) => time(stretch.from) < first).flatMap((stretch) => before(stretch, windows));
   // What no run is known of is told by the stretches that lie among the windows.
   const gaps = stretches.filter((stretch) => stretch.state === null && time(stretch.from) >= first).map(stretchOf);
   return [...older, ...windows, ...gaps].sort((a, b) => time(a.from) - time(b.from));
+}
+
+/** What of a stretch lies before the windows that have cells of their own: the API counts them among those that stand alike. */
+function before(stretch: Schemas["Coverage"], windows: readonly Cell[]): Cell[] {
+  const within = windows.filter((window) => time(window.from) < time(stretch.to)).length;
+  if (within === 0) return [stretchOf(stretch)];
+  const left = stretch.windows - within;
+  return left > 0 ? [{ ...stretchOf(stretch), to: windows[0]!.from, windows: left }] : [];
 }
 
 function cellOf(run: WindowRun): Cell {

@@ -2,7 +2,7 @@ import { useRef, useState, type KeyboardEvent } from "react";
 
 import { count } from "../format/numbers";
 import { Hint } from "../parts/button";
-import { Failed } from "../parts/faces";
+import { Failed, Stale } from "../parts/faces";
 import { Icon, type IconName } from "../parts/icons";
 import { useNow } from "../parts/time";
 import { words } from "../words";
@@ -37,7 +37,7 @@ export function CoverageStrip({ id, active, runs, open, onOpen }: CoverageStripP
   const strip = useRef<HTMLDivElement>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const text = words.integrations.detail;
-  if (coverage.isError) return <Failed error={coverage.error} retry={() => void coverage.refetch()} />;
+  if (coverage.isLoadingError) return <Failed error={coverage.error} retry={() => void coverage.refetch()} />;
   const cells = cellsOf(runs, coverage.data ?? []);
   const last = cells.length - 1;
   const known = cells.findIndex((cell) => cell.from === chosen);
@@ -54,7 +54,8 @@ export function CoverageStrip({ id, active, runs, open, onOpen }: CoverageStripP
   return (
     <section className="section" aria-label={text.coverage}>
       <h2>{text.coverage}</h2>
-      {coverage.isSuccess && cells.length === 0 && <p className="faint">{text.noCoverage}</p>}
+      <Stale query={coverage} />
+      {coverage.data && cells.length === 0 && <p className="faint">{text.noCoverage}</p>}
       {cells.length > 0 && (
         <>
           <p className="hidden" id="coverage-help">

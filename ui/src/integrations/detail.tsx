@@ -1,13 +1,15 @@
 import type { ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
+import { problemOf } from "../api/problem";
+import { useCrumb } from "../app/crumb";
 import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
 import { useNames } from "../exports/calls";
 import { count } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Note, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { Icon } from "../parts/icons";
 import { Time, useNow } from "../parts/time";
 import { useToast } from "../parts/toasts";
@@ -36,6 +38,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
   const [open, setOpen] = useOpenRun();
   const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
   const opened = useRun(id, runs.isPending ? null : open, items.find((run) => run.id === open));
+  useCrumb(known.data?.name ?? null);
   useKeys({ Escape: () => open !== null && setOpen(null) });
   if (known.isPending) {
     return (
@@ -44,7 +47,8 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
       </div>
     );
   }
-  if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
+  const isGone = known.isRefetchError && problemOf(known.error).status === 404;
+  if (known.isLoadingError || isGone) return <Missing error={known.error} retry={() => void known.refetch()} />;
   const current = TABS.includes(tab ?? "") ? tab! : "runs";
   const contents: Record<string, ReactNode> = {
     runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
@@ -63,8 +67,9 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         <p className="muted" style={{ marginBottom: 12 }}>
           <span className="mono">{destinationOf(known.data)}</span> · {scheduleWords(known.data.schedule)}
         </p>
+        <Stale query={known} />
         <Paused known={known.data} />
-        <Figures known={known.data} runs={items} />
+        <Figures known={known.data} runs={items} areAll={runs.isSuccess && !runs.hasNextPage} />
         <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />
         <WindowChart runs={items} onOpen={setOpen} />
         <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>
@@ -184,26 +189,29 @@ function Paused({ known }: { known: Integration }) {
   );
 }
 
-function Figures({ known, runs }: { known: Integration; runs: WindowRun[] }) {
+/** `areAll`: whether the runs at hand are all that there were. */
+function Figures({ known, runs, areAll }: { known: Integration; runs: WindowRun[]; areAll: boolean }) {
   const now = useNow();
   const text = words.integrations.detail;
   const done = runs.flatMap((run) => (run.result ? [run.result] : []));
   const sum = (of: (result: NonNullable<WindowRun["result"]>) => number) => count(done.reduce((all, result) => all + of(result), 0));
-  const figures: [string, ReactNode][] = [
+  const recent = !areAll && runs.length > 0 ? text.recent(runs.length) : undefined;
+  const figures: [name: string, value: ReactNode, of?: string | undefined][] = [
     [text.upTo, <Time at={known.exportedUpto} />],
     [text.lag, lagOf(known, now)],
     [text.next, <Time at={known.nextAt} always="relative" />],
     [text.active, count(known.runsActive)],
-    [text.late, sum((result) => result.lateRows)],
-    [text.deleted, sum((result) => result.deletedRows)],
-    [text.rejected, sum((result) => result.rejectedRows)],
+    [text.late, sum((result) => result.lateRows), recent],
+    [text.deleted, sum((result) => result.deletedRows), recent],
+    [text.rejected, sum((result) => result.rejectedRows), recent],
   ];
   return (
     <dl className="figures">
-      {figures.map(([name, value]) => (
+      {figures.map(([name, value, of]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd className="number">{value}</dd>
+          {of && <dd className="field-help">{of}</dd>}
         </div>
       ))}
     </dl>

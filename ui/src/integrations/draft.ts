@@ -168,8 +168,10 @@ function filesOf(draft: Draft, isText: boolean) {
     template: draft.template,
     schema: draft.schema,
     eventTs: draft.eventTs,
-    ...(draft.format === "csv" && { neutraliseFormulas: draft.neutraliseFormulas }),
-    ...(Number(draft.rollMegabytes) > 0 && { rollBytes: Math.round(Number(draft.rollMegabytes) * 1_000_000) }),
+    // What is not given stays: what was taken away is said to be none.
+    neutraliseFormulas: draft.format === "csv" && draft.neutraliseFormulas,
+    ...(draft.format !== "csv" && { csvHeaderAlways: false }),
+    rollBytes: Number(draft.rollMegabytes) > 0 ? Math.round(Number(draft.rollMegabytes) * 1_000_000) : null,
   };
 }
 

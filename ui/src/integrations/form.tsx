@@ -24,22 +24,26 @@ interface IntegrationFormProps {
   /** What is changed; null for a new one. */
   known: Integration | null;
   begin: Draft;
+  /** Begins again with what is stored now. */
+  again?: () => void;
 }
 
 /** Makes or changes an integration: a form from what the kind says of itself, a test, and a look at what will come. */
-export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
+export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormProps) {
   const project = useProject();
   const cache = useQueryClient();
   const [, go] = useLocation();
   const formats = useCatalog().data?.formats ?? [];
   const [draft, setDraft] = useState(begin);
+  // The draft was made from this version. What is known goes on to be asked for, and may be a later one.
+  const [version] = useState(known?.version ?? 0);
   const set = (change: Partial<Draft>) => setDraft((now) => ({ ...now, ...change }));
   const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
   const hasFiles = kind.takes === "files";
   const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
   const settings = useMemo(() => settingsOf(draft, isText, kind), [draft, isText, kind]);
   const request: Schemas["IntegrationRequest"] = { name: draft.name || kind.title, kind: draft.kind, paused: draft.paused, ...settings };
-  const change: Schemas["IntegrationChange"] = { version: known?.version ?? 0, name: draft.name, ...settings };
+  const change: Schemas["IntegrationChange"] = { version, name: draft.name, ...settings };
   const path = { project: project.id, integration: known?.id ?? "" };
 
   const save = useMutation({
@@ -120,6 +124,14 @@ export function IntegrationForm({ kinds, known, begin }: IntegrationFormProps) {
           <WhenFields draft={draft} hasFiles={hasFiles} isNew={known === null} problem={problem} onChange={set} />
           {!known && <Check checked={draft.paused} label={text.paused} onChange={(paused) => set({ paused })} />}
           {problem && <ProblemNote error={problem} />}
+          {again && problem?.status === 409 && (
+            <div className="row">
+              <Button icon="undo" onClick={again}>
+                {text.again}
+              </Button>
+              <span className="field-help">{text.againHelp}</span>
+            </div>
+          )}
           <div className="row">
             <Button type="submit" look="primary" busy={save.isPending}>
               {known ? text.save : text.create}

@@ -2,7 +2,7 @@ import { useMay } from "../app/project";
 import { Payload } from "../explore/row/payload";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Failed, SkeletonLines } from "../parts/faces";
+import { Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Time } from "../parts/time";
 import { useToast } from "../parts/toasts";
 import { words } from "../words";
@@ -17,11 +17,12 @@ export function Letters({ id }: { id: string }) {
   const letters = useLetters(id);
   const { replay } = useActions(id);
   if (letters.isPending) return <SkeletonLines lines={3} height={28} />;
-  if (letters.isError) return <Failed error={letters.error} retry={() => void letters.refetch()} />;
+  if (letters.isLoadingError) return <Failed error={letters.error} retry={() => void letters.refetch()} />;
   const items = letters.data.pages.flatMap((page) => page.items);
   if (items.length === 0) return <p className="faint">{text.empty}</p>;
   return (
     <>
+      <Stale query={letters} />
       {may && (
         <Confirm
           title={text.replayTitle}

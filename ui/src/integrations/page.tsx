@@ -2,12 +2,14 @@ import "../styles/explore.css";
 import "../styles/exports.css";
 import "../styles/integrations.css";
 
+import { useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { problemOf } from "../api/problem";
+import { useCrumb } from "../app/crumb";
 import { pathOf, useMay, useProject } from "../app/project";
 import { Button } from "../parts/button";
-import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
+import { Empty, Face, Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Icon } from "../parts/icons";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
@@ -46,7 +48,8 @@ function ListPage() {
       </div>
       <div className="page-body" style={{ flex: 1 }}>
         {integrations.isPending && <SkeletonLines lines={5} height={36} />}
-        {integrations.isError && <Failed error={integrations.error} retry={() => void integrations.refetch()} />}
+        {integrations.isLoadingError && <Failed error={integrations.error} retry={() => void integrations.refetch()} />}
+        <Stale query={integrations} />
         {integrations.isSuccess && items.length === 0 && (
           <Empty icon="integrations" title={text.empty} text={text.emptyText} action={create || undefined} />
         )}
@@ -58,7 +61,7 @@ function ListPage() {
         )}
       </div>
       <div className="page-foot" role="status">
-        {integrations.isSuccess && text.count(items.length)}
+        {integrations.data && text.count(items.length)}
       </div>
     </div>
   );
@@ -126,10 +129,14 @@ function NewPage() {
 function EditPage({ id }: { id: string }) {
   const kinds = useKinds();
   const known = useIntegration(id);
+  const [round, setRound] = useState(0);
+  useCrumb(known.data?.name ?? null);
   if (kinds.isPending || known.isPending) return <FormSkeleton />;
   if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
-  if (known.isError) return <Missing error={known.error} retry={() => void known.refetch()} />;
-  return <IntegrationForm kinds={kinds.data} known={known.data} begin={draftOf(known.data)} />;
+  // A form that somebody fills in stays, whatever comes of asking again.
+  if (known.isLoadingError) return <Missing error={known.error} retry={() => void known.refetch()} />;
+  const again = () => void known.refetch().then(() => setRound(round + 1));
+  return <IntegrationForm key={round} kinds={kinds.data} known={known.data} begin={draftOf(known.data)} again={again} />;
 }
 
 /** Why an integration is not shown. */

@@ -2,7 +2,7 @@ import type { useRuns, WindowRun } from "./calls";
 
 import { bytes, count, share } from "../format/numbers";
 import { Button } from "../parts/button";
-import { Failed, SkeletonLines } from "../parts/faces";
+import { Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
@@ -20,10 +20,11 @@ export function Runs({ runs, items, open, onOpen }: RunsProps) {
   const now = useNow();
   const text = words.integrations.runs;
   if (runs.isPending) return <SkeletonLines lines={6} height={28} />;
-  if (runs.isError) return <Failed error={runs.error} retry={() => void runs.refetch()} />;
+  if (runs.isLoadingError) return <Failed error={runs.error} retry={() => void runs.refetch()} />;
   if (items.length === 0) return <p className="faint">{text.empty}</p>;
   return (
     <>
+      <Stale query={runs} />
       <div className="list-frame" tabIndex={0} role="region" aria-label={words.integrations.tabs["runs"]}>
         <table className="list exports">
           <thead>

@@ -84,6 +84,33 @@ export function ProblemNote({ error }: { error: unknown }) {
   );
 }
 
+interface Asked {
+  data: unknown;
+  error: unknown;
+  refetch: () => unknown;
+  /** Of what comes page after page: whether the page that follows could not be had. */
+  isFetchNextPageError?: boolean;
+  fetchNextPage?: () => unknown;
+}
+
+/** Says that what is shown could not be asked for again. What is there stays: it is better than nothing. */
+export function Stale({ query }: { query: Asked }) {
+  if (query.data === undefined || query.error === null) return null;
+  const problem = problemOf(query.error);
+  const again = (query.isFetchNextPageError && query.fetchNextPage) || query.refetch;
+  return (
+    <div className="note stale" role="note">
+      <Icon name="warning" />
+      <span>
+        {words.problem.stale} {problem.message}
+      </span>
+      <Button size="small" onClick={() => void again()}>
+        {words.problem.retry}
+      </Button>
+    </div>
+  );
+}
+
 const NOTES = { ok: "check", idle: "info", failed: "failed" } as const;
 
 /** What the reader should know, in words. */

@@ -1,5 +1,6 @@
 import { useEffect, useRef, type ReactNode } from "react";
 
+import { isField } from "../app/keys";
 import { words } from "../words";
 import { IconButton } from "./button";
 
@@ -32,7 +33,9 @@ export function Sheet({ label, title, actions, close, children }: SheetProps) {
       onKeyDown={(event) => {
         if (event.key === "Escape" && !event.defaultPrevented) {
           event.stopPropagation();
-          close();
+          // Out of a field first: closing would lose what was typed.
+          if (isField(event.target)) panel.current?.focus({ preventScroll: true });
+          else close();
         }
       }}
     >

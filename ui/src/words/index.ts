@@ -31,6 +31,7 @@ export const words = {
     title: "This could not be loaded",
     refusedTitle: "This cannot be honoured",
     retry: "Try again",
+    stale: "This could not be asked for again and may be out of date.",
     unreachable: "The server does not answer.",
     unreachableTitle: "The server cannot be reached",
     unreachableHint: "Check that outgest serve runs and that you are online. Nothing you entered is lost.",
@@ -101,6 +102,8 @@ export const words = {
       ["Esc", "Close what is open"],
       ["?", "Show this list"],
     ] as const,
+    single: "Letters and signs are shortcuts",
+    singleHelp: "Where this is off, only Enter and Esc do something by themselves. This browser remembers it.",
   },
 
   signIn: {

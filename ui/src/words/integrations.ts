@@ -71,6 +71,8 @@ export const integrations = {
     create: "Create integration",
     save: "Save changes",
     cancel: "Back",
+    again: "Begin again",
+    againHelp: "Loads it as it is now. What you entered is lost.",
   },
 
   test: {

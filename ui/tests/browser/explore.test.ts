@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { at, launch, visit } from "./support/browser";
+import { accessibilityProblems, at, launch, visit } from "./support/browser";
 import { Server } from "./support/server";
 
 let browser: Browser;
@@ -61,6 +61,35 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
+  it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    let fails = true;
+    let asked = 0;
+    await page.route("**/rows/search", (route) => {
+      asked += 1;
+      return fails ? route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }) : route.fallback();
+    });
+    const end = () => page.getByRole("grid").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+    await end();
+    const foot = page.locator(".page-foot");
+    await foot.getByText(/could not be loaded: the store is being moved/).waitFor();
+    const scrolled = await page.getByRole("grid").evaluate((grid) => grid.scrollTop);
+    expect(scrolled).toBeGreaterThan(1_000);
+    const before = asked;
+    await page.waitForTimeout(500);
+    expect(asked).toBe(before);
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await expect.poll(() => asked).toBe(before + 1);
+    await foot.getByRole("button", { name: "Try again" }).waitFor();
+    expect(await page.getByRole("grid").evaluate((grid) => grid.scrollTop)).toBe(scrolled);
+    fails = false;
+    await foot.getByRole("button", { name: "Try again" }).click();
+    await foot.getByText(/could not be loaded/).waitFor({ state: "hidden" });
+    await end();
+    await expect.poll(async () => Number((await foot.getByText(/loaded$/).textContent())!.replace(/\D/g, ""))).toBeGreaterThan(100);
+  });
+
   it("is moved through with keys", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -83,7 +112,43 @@ describe("the table", () => {
     await page.getByRole("dialog", { name: "Export" }).waitFor();
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+    await help.getByText("Export the rows that are shown").waitFor();
+    // Letters can be switched off, also for the next time; what is no letter stays.
+    await help.getByRole("checkbox", { name: "Letters and signs are shortcuts" }).click();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("?");
+    await page.keyboard.press("e");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await sheet.waitFor();
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    expect(await page.locator('.grid-row[aria-rowindex="2"]').getAttribute("data-current")).toBe("");
+    // Elsewhere only what does something there is listed.
+    await page.goto(server.url + at("exports"));
+    await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByRole("menuitem", { name: "Keyboard shortcuts" }).click();
+    await help.getByText("Next row").waitFor();
+    expect(await help.getByText("Search", { exact: true }).count()).toBe(0);
+  });
+
+  it("has columns that keys make wider and narrower", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    const edge = page.getByRole("separator", { name: "Width of Name" });
+    const width = async () => Math.round((await edge.locator("..").boundingBox())!.width);
+    const before = await width();
+    await edge.focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(width).toBe(before + 32);
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(width).toBe(before + 16);
+    expect(Number(await edge.getAttribute("aria-valuenow"))).toBe(before + 16);
   });
 });
 
@@ -100,6 +165,11 @@ describe("narrowing", () => {
     await page.getByRole("button", { name: "Apply" }).click();
     await expect.poll(() => counted(page)).toBe(offered);
     await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    // What is edited narrows to itself no more: every value is offered, with as many rows as before.
+    await page.locator(".chip").getByText("ERROR").click();
+    await page.getByRole("option", { name: /^DEFAULT/ }).waitFor();
+    await page.getByRole("option", { name: /^ERROR/ }).getByText(offered.toLocaleString("en-US"), { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
     // An alternative beside it makes brackets, and more rows.
     await page.getByRole("button", { name: "Options of level any of ERROR" }).click();
     await page.getByRole("menuitem", { name: "Add an alternative (or)" }).click();
@@ -133,6 +203,36 @@ describe("narrowing", () => {
     await expect.poll(() => counted(page)).toBe(offered);
   });
 
+  it("takes what was typed, or a suggestion that arrows lead to", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.keyboard.press("f");
+    await page.keyboard.type("metadata");
+    await page.keyboard.press("Enter");
+    const key = page.getByRole("combobox", { name: "Name of the key" }).or(page.getByRole("combobox", { name: "Key" }));
+    await key.pressSequentially("reg");
+    await page.getByRole("option", { name: /^region/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    expect(await key.inputValue()).toBe("region");
+    await page.getByLabel("Operator").selectOption("=");
+    const value = page.getByRole("combobox", { name: "Value" });
+    await value.pressSequentially("eu-c");
+    await page.getByRole("option", { name: /^eu-central-1/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    expect(await value.inputValue()).toBe("eu-central-1");
+    await page.keyboard.press("Enter");
+    const chip = page.locator(".chip");
+    await chip.getByText("eu-central-1").waitFor();
+    // Without an arrow it is what was typed.
+    await chip.getByText("eu-central-1").click();
+    await value.fill("eu-c");
+    await page.getByRole("option", { name: /^eu-central-1/ }).waitFor();
+    await page.keyboard.press("Enter");
+    await chip.getByText("eu-c", { exact: true }).waitFor();
+  });
+
   it("explains filters that cannot be honoured where they stand", async () => {
     const pasted = encodeURIComponent(JSON.stringify([{ type: "string", column: "nonsense", operator: "=", value: "x" }]));
     const { page } = await visit(browser, server, at(`events?filter=${pasted}`));
@@ -140,6 +240,24 @@ describe("narrowing", () => {
     await page.getByText('has no column "nonsense"').first().waitFor();
     await page.goto(server.url + at(`events?where=${encodeURIComponent("levl = 'ERROR'")}`));
     await page.getByText('did you mean "level"').first().waitFor();
+  });
+
+  it("shows nothing, and exports nothing, while a filter of the address cannot be read", async () => {
+    const good = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
+    const { page, complaints } = await visit(browser, server, at("events"));
+    for (const broken of ["[{", JSON.stringify({ type: "or" }), JSON.stringify([good, { type: "not" }])]) {
+      await page.goto(server.url + at(`events?filter=${encodeURIComponent(broken)}`));
+      await page.getByRole("heading", { name: "A filter of this address cannot be read" }).waitFor();
+      await page.waitForLoadState("networkidle");
+      expect(await page.locator(".grid-row").count(), broken).toBe(0);
+      expect(await page.getByRole("button", { name: "Export", exact: true }).isDisabled()).toBe(true);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    }
+    // What could be read still holds once the rest is removed.
+    await page.getByRole("button", { name: 'Remove {"type":"not"}' }).click();
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    expect(await counted(page)).toBeLessThan(EVENTS);
+    expect(complaints).toEqual([]);
   });
 
   it("takes filters as text", async () => {
@@ -179,6 +297,18 @@ describe("narrowing", () => {
     await page.getByRole("button", { name: /^Time range/ }).click();
     await page.getByRole("button", { name: "All time" }).click();
     await expect.poll(() => counted(page)).toBe(EVENTS);
+    // Bars are by start time, also where what is shown was narrowed by when it was stored.
+    await page.goto(server.url + at("events?since=2026-01-01&timestamp=ingested"));
+    await expect.poll(() => counted(page)).toBe(EVENTS);
+    const middle = { x: box.x + box.width * 0.5, y: box.y + 30 };
+    await page.mouse.move(middle.x - 100, middle.y);
+    await page.mouse.down();
+    await page.mouse.move(middle.x + 100, middle.y, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => page.url()).not.toContain("timestamp=");
+    const zoomed = () => counted(page);
+    await expect.poll(zoomed).toBeLessThan(EVENTS / 2);
+    expect(await zoomed()).toBeGreaterThan(0);
   });
 
   it("takes times in the zone of the user, or in UTC", async () => {
@@ -213,6 +343,8 @@ describe("a row", () => {
     await sheet.getByText("messages:").waitFor();
     await sheet.getByRole("tab", { name: "Comments" }).click();
     await sheet.getByRole("textbox", { name: "Comment" }).fill("Look at the second call.\n<b>not bold</b>");
+    await page.keyboard.press("Escape");
+    expect(await sheet.getByRole("textbox", { name: "Comment" }).inputValue()).toContain("second call");
     await sheet.getByRole("button", { name: "Add comment" }).click();
     await sheet.getByText("<b>not bold</b>").waitFor();
     // The link alone shows the same.
@@ -222,9 +354,25 @@ describe("a row", () => {
     await sheet.getByText("Parent observation ID").waitFor();
   });
 
+  it("of a link has its place in the list, from which keys go on", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const rowOf = () => new URL(page.url()).searchParams.get("row");
+    await page.locator(".grid-row").nth(4).click();
+    const fifth = rowOf();
+    await page.keyboard.press("j");
+    await expect.poll(rowOf).not.toBe(fifth);
+    const sixth = rowOf();
+    await page.goto(server.url + at(`events?row=${fifth}`));
+    await page.locator('.grid-row[data-current][aria-rowindex="6"]').waitFor();
+    await page.keyboard.press("j");
+    await expect.poll(rowOf).toBe(sixth);
+    await page.keyboard.press("Escape");
+    await page.locator('.grid-row[data-current][aria-rowindex="7"]').waitFor();
+  });
+
   it("that is gone is said to be", async () => {
     const { page } = await visit(browser, server, at("events?row=bm9uc2Vuc2U"));
-    await page.getByRole("complementary", { name: "Row" }).getByRole("heading").first().waitFor();
+    await page.getByRole("complementary", { name: "Row" }).getByRole("heading", { name: "There is no such row" }).waitFor();
   });
 });
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 import { Bucket } from "./support/bucket";
 import { at, launch, visit } from "./support/browser";
-import { Server } from "./support/server";
+import { Server, VIEWER } from "./support/server";
 
 let browser: Browser;
 
@@ -128,6 +128,29 @@ describe("an export", () => {
     await expect.poll(() => line.count()).toBe(1);
   });
 
+  it("is downloaded out of the list by those who may, file by file where there are several", async () => {
+    const { page } = await visit(browser, server, at("exports"));
+    await page.waitForLoadState("networkidle");
+    const ask = async (name: string, more: object) => server.ask<{ id: string }>("exports", { table: "events", format: "csv", name, ...more });
+    await ask("In one file", {});
+    const { id } = await ask("In several files", { rollBytes: 200_000 });
+    const line = (name: string) => page.getByRole("row", { name });
+    // Whoever asked, it appears by itself.
+    await line("In several files").getByText("Completed").waitFor();
+    const button = line("In one file").getByRole("button", { name: /^Download / });
+    const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+    expect(readFileSync((await download.path())!, "utf8").trim().split("\n").length).toBeGreaterThan(4_000);
+    await page.route("**/download", (route) => route.fulfill({ status: 410, contentType: "application/json", body: '{"detail":"the file is gone"}' }));
+    await button.click();
+    await page.getByRole("alert").getByText("the file is gone").waitFor();
+    await line("In several files").getByRole("link", { name: /^\d+ files$/ }).click();
+    await page.getByRole("button", { name: /^Download .*part|^Download .*csv/ }).nth(1).waitFor();
+    expect(page.url()).toContain(id);
+    const { page: other } = await visit(browser, server, at("exports"), { who: VIEWER });
+    await other.getByRole("row", { name: "In one file" }).waitFor();
+    expect(await other.getByRole("button", { name: /^Download / }).count()).toBe(0);
+  });
+
   it("with options that cannot be honoured says which, before anything is written", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -171,6 +194,10 @@ describe("an export that takes long", () => {
     const bar = sheet.getByRole("progressbar");
     await expect.poll(async () => Number(await bar.getAttribute("aria-valuenow")), { timeout: 20_000 }).toBeGreaterThan(0);
     await sheet.getByText(/rows\/s/).waitFor();
+    const line = page.locator(".line").first();
+    await line.getByRole("progressbar").waitFor();
+    await line.getByText(/^\d+%$/).waitFor();
+    await line.getByText(/rows\/s/).waitFor();
     await sheet.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Cancel export" }).click();
     await sheet.getByText("Cancelled", { exact: true }).waitFor();

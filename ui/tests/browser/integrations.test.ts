@@ -18,6 +18,14 @@ afterAll(() => browser?.close());
 /** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
 const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
 
+interface Run {
+  from: string;
+  backfill: string | null;
+  revision: number;
+  state: string;
+  result: { rows: number } | null;
+}
+
 describe("an integration", () => {
   it("is made with a form, tested, run, looked into, backfilled, paused and deleted", { timeout: 120_000 }, async () => {
     const bucket = await Bucket.open("keeps");
@@ -37,6 +45,7 @@ describe("an integration", () => {
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByRole("button", { name: "Create integration" }).click();
     await page.getByRole("heading", { level: 1, name: "To the lake" }).waitFor();
+    await page.getByRole("navigation", { name: "Breadcrumb" }).getByText("To the lake").waitFor();
     await page.getByText("s3://exports/lake/").waitFor();
     await page.getByRole("button", { name: "Run now" }).click();
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
@@ -66,11 +75,27 @@ describe("an integration", () => {
     await sheet.waitFor();
     await sheet.getByRole("button", { name: "Close" }).click();
     await page.getByRole("link", { name: "Backfills" }).click();
-    await page.getByLabel("From").fill(local(-6));
-    await page.getByLabel("To, not included").fill(local(-3));
+    const [from, second, third, to] = [-6, -5, -4, -3].map(local) as [string, string, string, string];
+    await page.getByLabel("From").fill(from);
+    await page.getByLabel("To, not included").fill(to);
     await page.getByText(/^≤ [\d,]+ rows, about/).waitFor();
     await page.getByRole("button", { name: "Begin backfill" }).click();
-    await page.getByRole("listitem").filter({ hasText: /\d+ done/ }).first().waitFor();
+    // Not the one that caught up with the history.
+    const lines = page.getByRole("listitem").filter({ hasText: /\d+ done/, hasNotText: "catching up" });
+    await lines.getByText("Completed").waitFor({ timeout: 60_000 });
+    await lines.getByText(/ 3 done, 0 under way$/).waitFor();
+    // Its windows, and all rows that their first export had.
+    const [, integration] = /integrations\/([^/?]+)/.exec(page.url())!;
+    const backfills = await server.ask<{ items: { id: string; cause: string }[] }>(`integrations/${integration}/backfills`);
+    const asked = backfills.items.filter((backfill) => backfill.cause !== "catchUp").map((backfill) => backfill.id);
+    const { items } = await server.ask<{ items: Run[] }>(`integrations/${integration}/runs?limit=100`);
+    const again = items.filter((run) => run.backfill !== null && asked.includes(run.backfill));
+    expect(again.map((run) => run.from.slice(0, from.length)).sort()).toEqual([from, second, third]);
+    for (const run of again) {
+      const before = items.find((other) => other.from === run.from && other.revision === run.revision - 1)!;
+      expect([run.state, run.result!.rows], run.from).toEqual(["completed", before.result!.rows]);
+    }
+    expect(again.reduce((sum, run) => sum + run.result!.rows, 0)).toBeGreaterThan(0);
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByText("Paused by Ada Lovelace").waitFor();
     await page.getByRole("button", { name: "Resume" }).click();
@@ -192,6 +217,40 @@ describe("an integration", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Replay" }).click();
     await page.getByText(/^\d+ runs? planned$/).waitFor();
     await expect.poll(arrived, { timeout: 60_000 }).toBe(true);
+  });
+
+  it("that somebody else changes meanwhile is not overwritten, and what was entered stays until it is given up", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const made = await server.ask<{ id: string; version: number }>("integrations", bucket.integration("Before"));
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("integrations", made.id, "edit"));
+    const name = page.getByLabel("Name", { exact: true });
+    await name.fill("Mine");
+    await server.ask(`integrations/${made.id}`, { version: made.version, name: "Theirs" }, "PATCH");
+    const asked = (status: number) => page.waitForResponse((answer) => answer.url().endsWith(made.id) && answer.status() === status);
+    // The form asks again by itself, for which it must neither lose the draft nor take it for one of what it is told.
+    await page.route(`**/integrations/${made.id}`, (route) => route.fulfill({ status: 502, body: "" }), { times: 2 });
+    const failed = asked(502);
+    await page.clock.runFor(16_000);
+    await failed;
+    await page.clock.runFor(1_000);
+    const answered = asked(200);
+    await page.clock.runFor(16_000);
+    await answered;
+    await page.getByRole("heading", { level: 1, name: "Change Theirs" }).waitFor();
+    expect(await name.inputValue()).toBe("Mine");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("alert").getByText(/changed the integration meanwhile/).waitFor();
+    expect((await server.ask<{ name: string }>(`integrations/${made.id}`)).name).toBe("Theirs");
+    await page.getByRole("button", { name: "Begin again" }).click();
+    await expect.poll(() => name.inputValue()).toBe("Theirs");
+    await name.fill("Ours");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("heading", { level: 1, name: "Ours" }).waitFor();
   });
 
   it("with a host that nobody may name is refused before anything is sent", async () => {

@@ -4,6 +4,7 @@ import type { Table } from "../../api/catalog";
 import type { Schemas } from "../../api/client";
 import type { Problem } from "../../api/problem";
 import { useKeys } from "../../app/keys";
+import { Hint } from "../../parts/button";
 import { Icon } from "../../parts/icons";
 import { words } from "../../words";
 import { Chips } from "./chips";
@@ -14,6 +15,8 @@ import { TextFilters } from "./text";
 interface FilterBarProps {
   table: Table;
   filter: Filter[];
+  /** Filters that could not be read. */
+  unread?: string[];
   where: string[];
   /** The rows that suggestions are counted in. */
   rows: Schemas["RowsRequest"];
@@ -21,11 +24,11 @@ interface FilterBarProps {
   problem: Problem | null;
   /** Whether `f` adds a filter: not where there are several bars. */
   keys?: boolean;
-  onChange: (change: { filter?: Filter[]; where?: string[] }) => void;
+  onChange: (change: { filter?: Filter[]; unread?: string[]; where?: string[] }) => void;
 }
 
 /** Every filter as a chip, and the way to add one. */
-export function FilterBar({ table, filter, where, rows, problem, keys = true, onChange }: FilterBarProps) {
+export function FilterBar({ table, filter, unread = [], where, rows, problem, keys = true, onChange }: FilterBarProps) {
   const [adding, setAdding] = useState(false);
   useKeys(keys ? { f: () => setAdding(true) } : {});
   return (
@@ -51,7 +54,31 @@ export function FilterBar({ table, filter, where, rows, problem, keys = true, on
         problem={problem}
         onChange={(path, next) => onChange({ filter: replaceAt(filter, path, next) })}
       />
+      {unread.map((text, index) => (
+        <UnreadChip key={index} text={text} remove={() => onChange({ unread: unread.filter((_, at) => at !== index) })} />
+      ))}
       <TextFilters where={where} problem={problem} onChange={(next) => onChange({ where: next })} />
     </div>
+  );
+}
+
+/** A filter of the address that nobody can read; it can only be removed. */
+function UnreadChip({ text, remove }: { text: string; remove: () => void }) {
+  const { unread, removeNamed } = words.explore.filter;
+  return (
+    <span className="chip" data-wrong="">
+      <Hint text={unread}>
+        <span className="chip-text" tabIndex={0}>
+          <Icon name="warning" size={14} />
+          <code className="clip" style={{ maxWidth: 420 }}>
+            {text}
+          </code>
+        </span>
+      </Hint>
+      <span className="hidden">{unread}</span>
+      <button type="button" className="chip-end" aria-label={removeNamed(text)} onClick={remove}>
+        <Icon name="cross" size={12} />
+      </button>
+    </span>
   );
 }

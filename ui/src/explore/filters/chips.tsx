@@ -18,6 +18,7 @@ import {
   orWith,
   shownValue,
   summary,
+  without,
   type Condition,
   type Filter,
   type Group,
@@ -31,6 +32,11 @@ interface Shared {
   all: Filter[];
   problem: Problem | null;
   onChange: (path: Path, next: Filter | null) => void;
+}
+
+/** The rows in which values for what stands at `path` are counted: its own condition must not hide the others. */
+function rowsFor({ rows, all }: Pick<Shared, "rows" | "all">, path: Path): Schemas["RowsRequest"] {
+  return rows.filter ? { ...rows, filter: without(all, path) } : rows;
 }
 
 /** Filters of one level, with what joins them between. */
@@ -64,7 +70,7 @@ function Chip({ filter, path, ...shared }: Shared & { filter: Filter; path: Path
 
 function ConditionChip({ condition, path, ...shared }: Shared & { condition: Condition; path: Path }) {
   const [editing, setEditing] = useState(false);
-  const { table, rows, all, problem, onChange } = shared;
+  const { table, all, problem, onChange } = shared;
   const column = filterColumnOf(table, condition.column);
   const field = fieldOf(all, path);
   const refused = problem?.fields.find((found) => found.field === field || found.field.startsWith(`${field}.`));
@@ -81,7 +87,7 @@ function ConditionChip({ condition, path, ...shared }: Shared & { condition: Con
   const chip = column ? (
     <FilterEditor
       table={table}
-      rows={rows}
+      rows={rowsFor(shared, path)}
       condition={condition}
       open={editing}
       onOpenChange={setEditing}
@@ -116,15 +122,16 @@ function ConditionChip({ condition, path, ...shared }: Shared & { condition: Con
 }
 
 /** What else can be done with a filter: combine it, turn it round, remove it. */
-function Menu({ filter, path, table, rows, onChange }: Shared & { filter: Filter; path: Path }) {
+function Menu({ filter, path, table, onChange, ...shared }: Shared & { filter: Filter; path: Path }) {
   const [adding, setAdding] = useState<"or" | "inside" | null>(null);
   const text = words.explore.filter;
   const added = (condition: Filter) => {
     if (adding === "inside" && isGroup(filter)) onChange(path, { ...filter, filters: [...filter.filters, condition] });
     else onChange(path, orWith(filter, condition));
   };
+  const place = adding === "inside" && isGroup(filter) ? [...path, filter.filters.length] : path;
   return (
-    <FilterEditor table={table} rows={rows} open={adding !== null} onOpenChange={(open) => !open && setAdding(null)} onDone={added} anchor>
+    <FilterEditor table={table} rows={rowsFor(shared, place)} open={adding !== null} onOpenChange={(open) => !open && setAdding(null)} onDone={added} anchor>
       <DropdownMenu.Root>
         <DropdownMenu.Trigger className="chip-end" aria-label={text.options(summary([filter]))}>
           <Icon name="more" size={14} />

@@ -12,7 +12,7 @@ import {
   firstOperator,
   isComplete,
   operatorsOf,
-  takesList,
+  withOperator,
   type Condition,
   type FilterColumn,
   type Value,
@@ -42,14 +42,7 @@ export function ConditionForm({ table, column, rows, condition, done }: Conditio
   const text = words.explore.filter;
   const chooseOperator = (name: string) => {
     const chosen = operators.find((operator) => operator.name === name);
-    if (!chosen) return;
-    const keepsValue = chosen.type === draft.type || (takesList(chosen.type) && takesList(draft.type));
-    setDraft({
-      ...draft,
-      type: chosen.type,
-      operator: chosen.name,
-      ...(chosen.type !== "positionInTrace" && { value: (keepsValue && draft.value) || emptyValue(chosen.type) }),
-    });
+    if (chosen) setDraft(withOperator(draft, chosen));
   };
   return (
     <form

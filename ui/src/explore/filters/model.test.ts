@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldOf, isComplete, negated, orWith, replaceAt, summary, type Filter, type FilterColumn } from "./model";
+import { fieldOf, isComplete, isFilter, negated, orWith, replaceAt, summary, without, withOperator, type Condition, type Filter, type FilterColumn } from "./model";
 
 const level: Filter = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
 const slow: Filter = { type: "number", column: "latency", operator: ">", value: 2 };
@@ -23,6 +23,17 @@ describe("filters", () => {
     expect(replaceAt([slow, not], [1, 0], null)).toEqual([slow]);
   });
 
+  it("can be left out, with what they mean something in alone", () => {
+    const both: Filter = { type: "and", filters: [level, slow] };
+    expect(without([slow, named], [1])).toEqual([slow]);
+    expect(without([both, named], [0, 1])).toEqual([level, named]);
+    expect(without([named, orWith(level, slow)], [1, 0])).toEqual([named]);
+    expect(without([negated(both), named], [0, 0, 1])).toEqual([named]);
+    expect(without([{ type: "and", filters: [slow, orWith(level, named)] }], [0, 1, 1])).toEqual([slow]);
+    // Where something is added nothing stands yet.
+    expect(without([both], [0, 2])).toEqual([both]);
+  });
+
   it("are named as the server names them", () => {
     const filters: Filter[] = [slow, { type: "or", filters: [level, negated(named)] }];
     expect(fieldOf(filters, [0])).toBe("filter[0]");
@@ -30,10 +41,42 @@ describe("filters", () => {
     expect(fieldOf(filters, [1, 1, 0])).toBe("filter[1].filters[1].filter");
   });
 
+  it("from elsewhere have the shape of filters, or are none", () => {
+    for (const filter of [level, negated(slow), orWith(level, negated(named)), { ...named, value: null }, { type: "boolean", column: "x", operator: "=", value: false }]) {
+      expect(isFilter(filter), JSON.stringify(filter)).toBe(true);
+    }
+    const others: unknown[] = [
+      { type: "or" },
+      { type: "and", filters: [] },
+      { type: "or", filters: [level, null] },
+      { type: "not" },
+      { type: "not", filter: [level] },
+      { type: "string", column: "name" },
+      { type: "string", operator: "=", value: "x" },
+      { ...named, column: 1 },
+      { ...named, key: {} },
+      { ...named, value: { a: 1 } },
+      { ...level, value: [["ERROR"]] },
+      [level],
+      "level",
+      null,
+    ];
+    for (const other of others) expect(isFilter(other), JSON.stringify(other)).toBe(false);
+  });
+
   it("read as one line", () => {
     expect(summary([slow, { type: "or", filters: [level, negated(named)] }])).toBe(
       "latency > 2 and (level any of ERROR or not name contains chat)",
     );
+  });
+
+  it("keep their value under another operator, also where it is nought or false", () => {
+    const value = (filter: Condition, type: Condition["type"], name: string) => withOperator(filter, { type, name }).value;
+    expect(value({ type: "boolean", column: "hasOutput", operator: "=", value: false }, "boolean", "<>")).toBe(false);
+    expect(value({ type: "number", column: "latency", operator: ">", value: 0 }, "number", "<")).toBe(0);
+    expect(value({ type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] }, "arrayOptions", "none of")).toEqual(["ERROR"]);
+    expect(value({ type: "number", column: "latency", operator: ">", value: 2 }, "string", "=")).toBe("");
+    expect(value({ type: "null", column: "endTime", operator: "is null" }, "boolean", "=")).toBe(true);
   });
 
   it("are complete with everything that they need", () => {

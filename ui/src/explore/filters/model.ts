@@ -13,6 +13,24 @@ export type Value = NonNullable<Condition["value"]>;
 /** Where a filter stands: its index, then the index within each combination; 0 within `not`. */
 export type Path = readonly number[];
 
+/** Whether a value from outside has the shape of a filter. What a column takes is not known here. */
+export function isFilter(value: unknown): value is Filter {
+  if (!isObject(value)) return false;
+  const { type, filters, filter, column, operator, key } = value;
+  if (type === "and" || type === "or") return Array.isArray(filters) && filters.length > 0 && filters.every(isFilter);
+  if (type === "not") return isFilter(filter);
+  const texts = [type, column, operator, key ?? ""];
+  return texts.every((text) => typeof text === "string") && isValue(value["value"]);
+}
+
+function isValue(value: unknown): boolean {
+  return Array.isArray(value) ? value.every((one) => !Array.isArray(one) && isValue(one)) : !isObject(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 export function isGroup(filter: Filter): filter is Group {
   return filter.type === "and" || filter.type === "or";
 }
@@ -44,6 +62,18 @@ function replaceWithin(filter: Filter, path: Path, next: Filter | null): Filter 
   const filters = replaceAt(filter.filters, path, next);
   if (filters.length === 0) return null;
   return filters.length === 1 ? filters[0]! : { type: filter.type, filters };
+}
+
+/**
+ * The filters that hold whatever stands at `path`: values are offered out of the rows that these leave. Within an
+ * alternative or a complement a filter cannot go alone without rows getting lost, so what is around it goes too.
+ */
+export function without(filters: readonly Filter[], path: Path): Filter[] {
+  const within = (filter: Filter | undefined, depth: number): number => {
+    if (!filter || depth === path.length || !isGroup(filter) || filter.type !== "and") return depth;
+    return within(filter.filters[path[depth]!], depth + 1);
+  };
+  return replaceAt(filters, path.slice(0, within(filters[path[0]!], 1)), null);
 }
 
 /** The filter with an alternative: an `or` of both, or one side more where it is an `or` already. */
@@ -110,6 +140,14 @@ export function emptyValue(type: FilterType): Value {
   if (takesList(type)) return [];
   if (type === "boolean" || type === "booleanObject") return true;
   return "";
+}
+
+/** The condition with another operator; its value stays where it still means something. */
+export function withOperator(condition: Condition, { type, name }: Operator): Condition {
+  const next: Condition = { ...condition, type, operator: name };
+  if (type === "positionInTrace") return next;
+  const keepsValue = type === condition.type || (takesList(type) && takesList(condition.type));
+  return { ...next, value: (keepsValue ? condition.value : null) ?? emptyValue(type) };
 }
 
 /** Whether everything is there that the condition needs. */

@@ -35,10 +35,12 @@ export function ValueText({ label, source, value, autoFocus, onChange }: ValueTe
   const values = useValues({ ...(source ?? { table: "", column: "" }), contains, enabled: source !== null });
   const offered = value === chosen && value !== "" ? [] : (values.data?.values ?? []).slice(0, SUGGESTIONS);
   const choose = (offer: Schemas["FacetValue"]) => {
+    keys.reset();
     setChosen(offer.value);
     onChange(offer.value);
   };
-  const keys = useListKeys(offered, choose);
+  // Enter takes what was typed; a suggestion is taken with the arrows first.
+  const keys = useListKeys(offered, choose, value === "" ? "item" : "typed");
   return (
     <div>
       <Field label={label}>
@@ -51,9 +53,10 @@ export function ValueText({ label, source, value, autoFocus, onChange }: ValueTe
             autoFocus={autoFocus}
             autoComplete="off"
             value={value}
-            onChange={(event) => onChange(event.target.value)}
-            // Enter takes what was typed; a suggestion is taken with the arrows first.
-            onKeyDown={(event) => (event.key !== "Enter" || value === "") && source && keys.input.onKeyDown(event)}
+            onChange={(event) => {
+              keys.reset();
+              onChange(event.target.value);
+            }}
           />
         )}
       </Field>

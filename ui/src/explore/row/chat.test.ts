@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { chatOf } from "./chat";
+import { SourceNumber } from "./json";
 
 describe("chats", () => {
   it("are read from lists, requests, responses and single messages", () => {
@@ -16,6 +17,11 @@ describe("chats", () => {
     expect(turns?.[0]?.calls).toEqual([{ name: "find", arguments: { limit: 3 } }]);
     expect(turns?.[0]?.text).toContain("one");
     expect(turns?.[0]?.text).toContain('"image"');
+  });
+
+  it("keep whatever else a message carries, with its digits", () => {
+    const turns = chatOf('[{"role":"tool","tool_call_id":"c1","content":{"id":12345678901234567890},"seed":9007199254740993}]');
+    expect(turns).toEqual([{ role: "tool", text: '{\n  "id": 12345678901234567890\n}', calls: [], rest: { tool_call_id: "c1", seed: new SourceNumber("9007199254740993") } }]);
   });
 
   it("are nothing else", () => {

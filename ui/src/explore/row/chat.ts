@@ -1,5 +1,7 @@
 /** Reads inputs and outputs as chats, in the shapes that model providers use. */
 
+import { jsonText, parseJson, SourceNumber } from "./json";
+
 export interface Turn {
   role: string;
   /** What was said; other content than text stays JSON. */
@@ -16,7 +18,7 @@ export function jsonOf(value: unknown): unknown {
   const text = value.trim();
   if (!text.startsWith("{") && !text.startsWith("[")) return null;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }
@@ -57,10 +59,10 @@ function turnOf(message: unknown): Turn | null {
 /** The text parts of a content that is a list; what is no text stays visible as JSON. */
 function contentText(content: unknown): string {
   if (content === null || content === undefined) return "";
-  if (!Array.isArray(content)) return JSON.stringify(content, null, 2);
+  if (!Array.isArray(content)) return jsonText(content) ?? "";
   return content
     .map((part: unknown) =>
-      typeof part === "string" ? part : isObject(part) && typeof part["text"] === "string" ? part["text"] : JSON.stringify(part, null, 2),
+      typeof part === "string" ? part : isObject(part) && typeof part["text"] === "string" ? part["text"] : jsonText(part),
     )
     .join("\n\n");
 }
@@ -73,5 +75,5 @@ function callOf(call: unknown): Turn["calls"][number] {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof SourceNumber);
 }

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { copyText } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
 import { words } from "../../words";
+import { SourceNumber } from "./json";
 
 /** Levels that are open at the beginning, where not everything is. */
 const OPEN_LEVELS = 2;
@@ -28,7 +29,7 @@ export default function JsonTree({ value }: { value: unknown }) {
 /** Values in it, itself included; counted until there are more than so many. */
 function valuesOf(value: unknown, enough: number): number {
   let values = 1;
-  if (typeof value !== "object" || value === null) return values;
+  if (!isOpenable(value)) return values;
   for (const inner of Object.values(value)) {
     if (values > enough) break;
     values += valuesOf(inner, enough - values);
@@ -36,9 +37,12 @@ function valuesOf(value: unknown, enough: number): number {
   return values;
 }
 
+function isOpenable(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !(value instanceof SourceNumber);
+}
+
 /** `open`: levels that are open at the beginning, counted from here. */
 function Node({ name, value, path, open: levels }: { name?: string; value: unknown; path: string; open: number }) {
-  const isOpenable = typeof value === "object" && value !== null;
   const [open, setOpen] = useState(levels > 0);
   const [items, setItems] = useState(SHOWN_ITEMS);
   const key = name !== undefined && <span className="tree-key">{name}:</span>;
@@ -47,7 +51,7 @@ function Node({ name, value, path, open: levels }: { name?: string; value: unkno
       <Icon name="copy" size={12} />
     </button>
   );
-  if (!isOpenable) {
+  if (!isOpenable(value)) {
     return (
       <div className="tree-line">
         <span className="tree-toggle" />
@@ -100,8 +104,8 @@ function Node({ name, value, path, open: levels }: { name?: string; value: unkno
 
 function Leaf({ value }: { value: unknown }) {
   const [all, setAll] = useState(false);
-  const kind = value === null ? "null" : typeof value;
-  const text = typeof value === "string" ? value : String(value);
+  const kind = value === null ? "null" : value instanceof SourceNumber ? "number" : typeof value;
+  const text = value instanceof SourceNumber ? value.source : String(value);
   const clipped = !all && text.length > SHOWN_CHARACTERS;
   return (
     <span className="tree-value" data-kind={kind}>

@@ -1,5 +1,6 @@
 import { words } from "../../words";
 import { chatOf, type Turn } from "./chat";
+import { jsonText } from "./json";
 import { LongText, Payload } from "./payload";
 
 /** Input and output as one conversation. */
@@ -32,9 +33,15 @@ function TurnView({ turn }: { turn: Turn }) {
         {turn.calls.map((call, index) => (
           <div key={index} style={{ marginTop: 6 }}>
             <div className="faint">{words.explore.row.toolCall(call.name)}</div>
-            <pre className="code">{JSON.stringify(call.arguments, null, 2)}</pre>
+            <pre className="code">{jsonText(call.arguments)}</pre>
           </div>
         ))}
+        {Object.keys(turn.rest).length > 0 && (
+          <details className="turn-rest">
+            <summary className="faint">{words.explore.row.rest(Object.keys(turn.rest).join(", "))}</summary>
+            <Payload value={turn.rest} bare />
+          </details>
+        )}
       </div>
     </div>
   );

@@ -6,6 +6,7 @@ import { SkeletonLines } from "../../parts/faces";
 import { Segments } from "../../parts/fields";
 import { words } from "../../words";
 import { jsonOf } from "./chat";
+import { jsonText } from "./json";
 
 const JsonTree = lazy(() => import("./json-tree"));
 
@@ -16,7 +17,7 @@ const SHOWN_CHARACTERS = 20_000;
 export function Payload({ value, bare }: { value: unknown; bare?: boolean }) {
   const json = jsonOf(value);
   const [form, setForm] = useState<"tree" | "text">("tree");
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const text = typeof value === "string" ? value : jsonText(value);
   if (text === undefined || text === "" || text === "null") return <p className="faint">{words.explore.row.nothing("value")}</p>;
   const tree = json !== null && (
     <Suspense fallback={<SkeletonLines lines={6} />}>

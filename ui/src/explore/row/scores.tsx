@@ -1,14 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 
 import type { Table } from "../../api/catalog";
 import { answered, api } from "../../api/client";
-import { useProject } from "../../app/project";
+import { pathOf, useProject } from "../../app/project";
 import { plain } from "../../format/numbers";
-import { Failed, SkeletonLines } from "../../parts/faces";
+import { Failed, Note, SkeletonLines } from "../../parts/faces";
 import { Time } from "../../parts/time";
 import { words } from "../../words";
 import type { Filter } from "../filters/model";
 import type { Cells } from "../rows";
+import { NOTHING, write } from "../state";
 
 /** Scores that a row shows at most; more are on the page of scores. */
 const SCORES_MAX = 200;
@@ -41,26 +43,43 @@ export function RowScores({ table, cells }: { table: Table; cells: Cells }) {
   const rows = scores.data.rows.map((row) => row.cells as Cells);
   const own = rows.filter((score) => table.name === "traces" || session || score["observationId"] === id);
   const others = rows.filter((score) => !own.includes(score) && !score["observationId"]);
-  if (own.length + others.length === 0) return <p className="faint">{words.explore.row.noScores}</p>;
+  const hasMore = scores.data.next !== null;
+  if (own.length + others.length === 0 && !hasMore) return <p className="faint">{words.explore.row.noScores}</p>;
   return (
-    <table className="list">
-      <tbody>
-        {[...own, ...others].map((score) => (
-          <tr key={String(score["id"])}>
-            <td>
-              {String(score["name"])}
-              {others.includes(score) && <span className="faint"> {words.explore.row.ofTrace}</span>}
-              {typeof score["comment"] === "string" && score["comment"] !== "" && <div className="muted">{score["comment"]}</div>}
-            </td>
-            <td className="end number">{valueOf(score)}</td>
-            <td className="muted">{String(score["source"] ?? "")}</td>
-            <td className="muted end">
-              <Time at={typeof score["timestamp"] === "string" ? score["timestamp"] : null} />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <>
+      {hasMore && <MoreScores filter={filter} shown={rows.length} />}
+      <table className="list">
+        <tbody>
+          {[...own, ...others].map((score) => (
+            <tr key={String(score["id"])}>
+              <td>
+                {String(score["name"])}
+                {others.includes(score) && <span className="faint"> {words.explore.row.ofTrace}</span>}
+                {typeof score["comment"] === "string" && score["comment"] !== "" && <div className="muted">{score["comment"]}</div>}
+              </td>
+              <td className="end number">{valueOf(score)}</td>
+              <td className="muted">{String(score["source"] ?? "")}</td>
+              <td className="muted end">
+                <Time at={typeof score["timestamp"] === "string" ? score["timestamp"] : null} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+/** Says that there are more than are asked for here, and where they are. */
+function MoreScores({ filter, shown }: { filter: Filter; shown: number }) {
+  const project = useProject();
+  return (
+    <div style={{ marginBottom: 12 }}>
+      <Note tone="idle">
+        {words.explore.row.moreScores(shown)}{" "}
+        <Link href={`${pathOf(project.id, "scores")}?${write({ ...NOTHING, filter: [filter] })}`}>{words.explore.row.allScores}</Link>
+      </Note>
+    </div>
   );
 }
 

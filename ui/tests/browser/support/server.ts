@@ -73,10 +73,10 @@ export class Server {
   }
 
   /** What the API answers to an owner's program. */
-  async ask<T>(path: string, body?: object): Promise<T> {
+  async ask<T>(path: string, body?: object, method = "POST"): Promise<T> {
     this.key ??= (JSON.parse(await this.outgest("key", "add", "--project", PROJECT, "--role", "owner")) as { secretKey: string }).secretKey;
     const headers = { authorization: `Bearer ${this.key}`, "content-type": "application/json" };
-    const how = body && { method: "POST", body: JSON.stringify(body) };
+    const how = body && { method, body: JSON.stringify(body) };
     const answer = await fetch(`${this.url}/api/v1/projects/${PROJECT}/${path}`, { headers, ...how });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
     return (await answer.json()) as T;

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+
+import type { Integration, Kind } from "./calls";
+import { draftOf, newDraft, settingsOf } from "./draft";
+
+const kind = { name: "s3", takes: "files", tables: ["events", "traces", "scores"] } as Kind;
+
+const files = { format: "csv", compression: "gzip", unicode: null, neutraliseFormulas: true, csvHeaderAlways: false, rollBytes: 5_000_000, prefix: "", template: "hive", eventTs: true, schema: "follow" };
+
+const known = {
+  name: "Lake",
+  kind: "s3",
+  options: { bucket: "exports" },
+  tables: [{ table: "events", groups: [], filter: [], where: [], masks: ["input:redact"], columns: ["id"] }],
+  schedule: { every: "hour", zone: "UTC" },
+  start: { from: "history" },
+  cursor: "ingested",
+  lagSeconds: 300,
+  catchUpMax: 4,
+  deletions: "count",
+  files,
+} as unknown as Integration;
+
+describe("a draft", () => {
+  it("of an integration asks for what it is", () => {
+    const settings = settingsOf(draftOf(known), true, kind);
+    expect(settings).toMatchObject({ options: known.options, tables: known.tables, format: "csv", compression: "gzip", neutraliseFormulas: true, rollBytes: 5_000_000 });
+    expect(settings.secrets).toEqual({});
+  });
+
+  it("says of what was taken away that it is none, because what is not said stays", () => {
+    const draft = draftOf(known);
+    expect(settingsOf({ ...draft, format: "parquet" }, false, kind)).toMatchObject({ compression: "none", neutraliseFormulas: false, csvHeaderAlways: false });
+    expect(settingsOf({ ...draft, rollMegabytes: "" }, true, kind)).toMatchObject({ rollBytes: null });
+  });
+
+  it("for a kind that takes events says nothing of files", () => {
+    const events = { ...kind, name: "posthog", takes: "events" } as Kind;
+    const told = Object.keys(settingsOf(newDraft(events, "UTC"), true, events));
+    expect(told).not.toEqual(expect.arrayContaining(["format"]));
+    expect(told).not.toEqual(expect.arrayContaining(["rollBytes"]));
+  });
+});
