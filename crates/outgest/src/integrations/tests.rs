@@ -4,5 +4,6 @@ mod bad_input;
 pub(super) mod kept;
 mod ledger;
 mod loss;
+mod settings;
 mod windows;
 mod world;

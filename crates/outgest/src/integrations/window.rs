@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jobs::{Context, Done};
 use model::{
-    ByteCount, Checkpoint, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
+    ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
     IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount,
     RowsOfTable, RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts,
     WindowJob, WindowManifest, WindowName, WindowResult,
@@ -14,6 +14,7 @@ use model::{
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
 use serde_json::{Value, json};
 
+use super::begun;
 use super::counts;
 use super::places::Places;
 use super::tables_log::TablesLog;
@@ -44,10 +45,10 @@ pub struct WindowRunner {
 }
 
 /// One table of a window, ready to be written.
-struct Piece {
-    table: TableName,
-    request: Request,
-    layout: FileLayout,
+pub(super) struct Piece {
+    pub(super) table: TableName,
+    pub(super) request: Request,
+    pub(super) layout: FileLayout,
     /// Whether it has only rows that earlier files lack.
     partial: bool,
 }
@@ -76,8 +77,9 @@ impl WindowRunner {
         let known = self.known_columns(integration, window).await?;
         let pieces = pieces(integration, files, window, &known)?;
         let stop = context.log.stop();
-        let left = job.checkpoint.clone();
-        let mut log = TablesLog::new(context.log, context.progress, pieces.len(), left);
+        let begun = begun::of(integration, files, window, &pieces)?;
+        let left = self.left(integration, &begun, job.checkpoint.clone(), (&*context.log, &*destination)).await?;
+        let mut log = TablesLog::new(context.log, context.progress, (begun, pieces.len()), left);
         let mut tables = Vec::with_capacity(pieces.len());
         let mut reads = Vec::with_capacity(pieces.len());
         for (number, piece) in pieces.iter().enumerate() {
@@ -108,8 +110,7 @@ impl WindowRunner {
         if integration.settings.files.is_none() {
             return Ok(());
         }
-        let destination = self.places.connect_files(&integration).await?;
-        remove(&*destination, checkpoint).await
+        self.remove_left(&integration, checkpoint, None).await
     }
 
     async fn integration(&self, window: &WindowJob) -> Result<Integration, Fault> {
@@ -338,15 +339,4 @@ fn narrow(table: &mut IntegrationTable, rows: &RowsOfTable) {
         Value::Null => json!([these]),
         one => json!([one, these]),
     };
-}
-
-async fn remove(destination: &dyn Destination, checkpoint: &Checkpoint) -> Result<(), Fault> {
-    if let Some(open) = &checkpoint.open {
-        let discarded = destination.discard(&open.upload).await;
-        discarded.map_err(|fault| fault.during("removing an unfinished file"))?;
-    }
-    for file in &checkpoint.done {
-        destination.remove(&file.key).await.map_err(|fault| fault.during("removing a file"))?;
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::ledger::Ledger;
 use super::world::{EPOCH, World, minute, project};
 
-fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
+pub(super) fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
     let mut row = json!({
         "project_id": project(), "trace_id": "t1", "span_id": id, "name": "chat", "type": "SPAN",
         "start_time": minute(started), "updated_at": minute(stored), "created_at": minute(stored),
@@ -23,7 +23,7 @@ fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
     row
 }
 
-fn name(key: &str) -> FileName {
+pub(super) fn name(key: &str) -> FileName {
     FileName::new(key).unwrap()
 }
 
@@ -31,7 +31,7 @@ fn manifest(world: &World, key: &str) -> WindowManifest {
     serde_json::from_slice(&world.shelf.files.bytes(key).unwrap()).unwrap()
 }
 
-fn keys(world: &World) -> Vec<String> {
+pub(super) fn keys(world: &World) -> Vec<String> {
     world.shelf.files.files().into_keys().map(|name| name.to_string()).collect()
 }
 

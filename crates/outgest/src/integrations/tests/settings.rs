@@ -1,0 +1,128 @@
+//! Settings that change while windows are under way, or between a window and its revision.
+
+use std::time::Duration;
+
+use model::{Integration, IntegrationSettings, JobStore, RunState};
+use serde_json::{Value, json};
+
+use super::windows::{event, keys};
+use super::world::{EPOCH, World, minute};
+
+/// Rows of several blocks.
+fn rows() -> Vec<Value> {
+    (0..400).map(|n| event(&format!("s{n:03}"), n % 60, 20, json!({"metadata_values": ["v".repeat(200)]}))).collect()
+}
+
+async fn changed(world: &World, made: &Integration, change: impl FnOnce(&mut IntegrationSettings)) {
+    let mut shown = world.shown(made).await;
+    change(&mut shown.settings);
+    world.change(&shown).await;
+}
+
+fn basic(settings: &mut IntegrationSettings) {
+    settings.tables[0].groups = vec!["basic".to_owned()];
+    settings.files.as_mut().unwrap().roll_bytes = Some(model::ByteCount(20_000));
+}
+
+#[tokio::test]
+async fn a_window_whose_settings_change_amid_it_begins_again_with_the_new_ones() {
+    type Change = fn(&mut IntegrationSettings);
+    let changes: [(&str, Change); 4] = [
+        ("columns", |settings| settings.tables[0].groups.push("io".to_owned())),
+        ("filter", |settings| settings.tables[0].wheres = vec!["id != \"s007\"".to_owned()]),
+        ("mask", |settings| settings.tables[0].masks = vec!["name:hash".to_owned()]),
+        ("prefix", |settings| settings.files.as_mut().unwrap().prefix = "elsewhere/".to_owned()),
+    ];
+    for killed_after in [1, 2, 3, 4] {
+        for (what, change) in changes {
+            let world = World::new().await;
+            world.append("events", &rows(), EPOCH);
+            let made = world.integration("out", basic).await;
+            world.tick(minute(70)).await;
+            world.carry_out(world.claim().await.unwrap(), Some(killed_after)).await.unwrap();
+            assert_ne!(world.runs(&made).await[0].state, RunState::Completed);
+            changed(&world, &made, change).await;
+            world.work(minute(70)).await;
+
+            // The same as where the settings were those from the beginning.
+            let other = World::new().await;
+            other.append("events", &rows(), EPOCH);
+            let alike = |settings: &mut IntegrationSettings| {
+                basic(settings);
+                change(settings);
+            };
+            other.integration("out", alike).await;
+            other.work(minute(70)).await;
+            let content = |world: &World| {
+                let files = world.shelf.files.files();
+                let files = files.into_iter().filter(|(name, _)| !name.as_str().contains("manifests"));
+                files.map(|(name, file)| (name.to_string(), file.bytes.to_vec())).collect::<Vec<_>>()
+            };
+            assert!(content(&world) == content(&other), "{what}, killed after {killed_after}: {:?}", keys(&world));
+            assert_eq!(world.shelf.files.uploads_left(), 0, "{what}, killed after {killed_after}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_begins_again_with_fewer_files_leaves_none_of_the_others() {
+    let world = World::new().await;
+    let many: Vec<Value> = (0..20_000).map(|n| event(&format!("s{n:05}"), n % 60, 20, json!({}))).collect();
+    world.append("events", &many, EPOCH);
+    let made = world.integration("out", basic).await;
+    world.tick(minute(70)).await;
+    world.carry_out(world.claim().await.unwrap(), Some(6)).await.unwrap();
+    assert!(keys(&world).iter().any(|key| key.contains("-part-00002")), "{:?}", keys(&world));
+    changed(&world, &made, |settings| settings.tables[0].wheres = vec!["id = \"s00007\"".to_owned()]).await;
+    world.work(minute(70)).await;
+    let keys = keys(&world);
+    assert!(keys.len() == 3 && !keys.iter().any(|key| key.contains("-part-00002")), "{keys:?}");
+    assert_eq!(world.shelf.files.uploads_left(), 0);
+}
+
+#[tokio::test]
+async fn a_window_that_moves_to_another_bucket_leaves_nothing_in_the_first() {
+    let world = World::new().await;
+    world.append("events", &rows(), EPOCH);
+    let bucket = |name: &str| {
+        let name = name.to_owned();
+        move |settings: &mut IntegrationSettings| {
+            settings.options.insert("bucket".to_owned(), name);
+        }
+    };
+    let first = bucket("first");
+    let made = world
+        .integration("out", |settings| {
+            basic(settings);
+            first(settings);
+        })
+        .await;
+    world.tick(minute(70)).await;
+    world.carry_out(world.claim().await.unwrap(), Some(4)).await.unwrap();
+    assert!(!world.shelf.bucket("first").files().is_empty());
+    changed(&world, &made, bucket("second")).await;
+    world.work(minute(70)).await;
+    assert_eq!(world.runs(&made).await[0].state, RunState::Completed);
+    assert!(world.shelf.bucket("first").files().is_empty());
+    assert_eq!(world.shelf.bucket("first").uploads_left(), 0);
+    assert_eq!(world.shelf.bucket("second").files().len(), 3);
+}
+
+#[tokio::test]
+async fn a_manifest_of_settings_that_have_changed_does_not_outlive_its_files() {
+    let world = World::new().await;
+    world.append("events", &rows(), EPOCH);
+    let made = world.integration("out", basic).await;
+    world.tick(minute(70)).await;
+    // The worker dies between the manifest and the end of the job.
+    let claim = world.claim().await.unwrap();
+    let job = claim.job.clone();
+    let log = world.store.run_log(&claim.lease, model::Stop::new());
+    let context = jobs::Context { log, token: claim.lease.token, progress: std::sync::Arc::new(pipeline::Silent) };
+    world.windows.run(&job, context).await.unwrap();
+    world.store.set_clock_ahead(Duration::from_secs(31));
+    changed(&world, &made, |settings| settings.files.as_mut().unwrap().prefix = "elsewhere/".to_owned()).await;
+    world.work(minute(70)).await;
+    let keys = keys(&world);
+    assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("elsewhere/")), "{keys:?}");
+}
