@@ -2495,9 +2495,9 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
-             * @description Deletions of the window.
+             * @description Deletions of the window; null where the source cannot count them.
              */
-            deletedRows: number;
+            deletedRows: number | null;
             /** @description What became of each table's events; empty for destinations of files. */
             deliveries: components["schemas"]["TableDelivery"][];
             /** @description Files in the order of the manifest. */

@@ -195,7 +195,7 @@ function Figures({ known, runs }: { known: Integration; runs: WindowRun[] }) {
     [text.next, <Time at={known.nextAt} always="relative" />],
     [text.active, count(known.runsActive)],
     [text.late, sum((result) => result.lateRows)],
-    [text.deleted, sum((result) => result.deletedRows)],
+    [text.deleted, done.some((result) => result.deletedRows === null) ? "–" : sum((result) => result.deletedRows ?? 0)],
     [text.rejected, sum((result) => result.rejectedRows)],
   ];
   return (

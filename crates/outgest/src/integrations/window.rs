@@ -164,12 +164,14 @@ impl WindowRunner {
         window: &WindowJob,
         reads: &[ReadRequest],
         stop: &Stop,
-    ) -> Result<(RowCount, RowCount), Fault> {
+    ) -> Result<(RowCount, Option<RowCount>), Fault> {
         let before = match integration.settings.cursor {
             Cursor::Ingested => None,
             Cursor::StartTime => self.store.run_before(&integration.id, window.span).await?,
         };
-        let (mut late, mut deleted) = (RowCount::ZERO, RowCount::ZERO);
+        // A source that cannot read deletions cannot count them either.
+        let mut deleted = self.source.capabilities().deletions.then_some(RowCount::ZERO);
+        let mut late = RowCount::ZERO;
         for read in reads {
             let asked = match (integration.settings.cursor, &before) {
                 (Cursor::Ingested, _) => Some(counts::caught(read, window.span)),
@@ -182,8 +184,8 @@ impl WindowRunner {
             if let Some(asked) = asked {
                 late += counts::rows(&*self.source, asked, stop).await?;
             }
-            if let Some(asked) = counts::deletions(read).filter(|_| self.source.capabilities().deletions) {
-                deleted += counts::rows(&*self.source, asked, stop).await?;
+            if let (Some(deleted), Some(asked)) = (&mut deleted, counts::deletions(read)) {
+                *deleted += counts::rows(&*self.source, asked, stop).await?;
             }
         }
         Ok((late, deleted))
@@ -201,7 +203,7 @@ impl WindowRunner {
         window: &WindowJob,
         tables: Vec<Manifest>,
         ((late_rows, deleted_rows), (columns, schema_changed)): (
-            (RowCount, RowCount),
+            (RowCount, Option<RowCount>),
             (Vec<TableColumns>, Vec<SchemaChange>),
         ),
         destination: &Arc<dyn Destination>,
