@@ -7,16 +7,16 @@ use std::sync::Arc;
 use jobs::{Context, Done};
 use model::{
     ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
-    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount,
-    RowsOfTable, RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts,
-    WindowJob, WindowManifest, WindowName, WindowResult,
+    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount, RunId,
+    SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob,
+    WindowManifest, WindowName, WindowResult,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
-use serde_json::{Value, json};
 
 use super::begun;
 use super::counts;
 use super::places::Places;
+use super::revision;
 use super::tables_log::TablesLog;
 use crate::export::{Request, run_spec, table_of};
 use crate::serve::read_spec;
@@ -80,7 +80,11 @@ impl WindowRunner {
         let begun = begun::of(integration, files, window, &pieces)?;
         let left = self.left(integration, &begun, job.checkpoint.clone(), (&*context.log, &*destination)).await?;
         let mut log = TablesLog::new(context.log, context.progress, (begun, pieces.len()), left);
-        let mut tables = Vec::with_capacity(pieces.len());
+        if pieces.is_empty() {
+            let warnings = revision::lacks(window, |_| None);
+            return completed(&WindowResult { columns: known, warnings, ..WindowResult::default() });
+        }
+        let mut tables: Vec<Manifest> = Vec::with_capacity(pieces.len());
         let mut reads = Vec::with_capacity(pieces.len());
         for (number, piece) in pieces.iter().enumerate() {
             let later: Vec<TableName> = pieces[number + 1..].iter().map(|later| later.table.clone()).collect();
@@ -92,6 +96,12 @@ impl WindowRunner {
         }
         let counted = self.count(integration, window, &reads, &stop).await?;
         let schema = compare_columns(&known, &mut tables);
+        let rows = |table: &str| {
+            let at = pieces.iter().position(|piece| piece.table.as_str() == table)?;
+            Some(tables[at].rows)
+        };
+        let lacks = revision::lacks(window, rows);
+        tables[0].warnings.extend(lacks);
         stop.check()?;
         let result = self.publish(integration, window, tables, (counted, schema), &destination).await?;
         completed(&result)
@@ -287,7 +297,8 @@ fn pieces(
 ) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     for table in &integration.settings.tables {
-        let folder = table_of(&table.table).map_err(|problem| Fault::of_problems(vec![problem]))?.table.name.clone();
+        let spec = &table_of(&table.table).map_err(|problem| Fault::of_problems(vec![problem]))?.table;
+        let folder = spec.name.clone();
         let rows = window.rows.iter().find(|rows| rows.table == folder.as_str());
         if !window.rows.is_empty() && rows.is_none() {
             continue;
@@ -300,7 +311,7 @@ fn pieces(
         }
         let some = rows.filter(|rows| !rows.ids.is_empty());
         if let Some(rows) = some {
-            narrow(&mut table, rows);
+            revision::narrow(&mut table, spec, rows);
         }
         let request = Request::scheduled(&integration.project, &integration.settings, &table, window.span.window())?;
         let layout = layout(integration, files, &window.name(), &folder, &request)?;
@@ -327,18 +338,4 @@ pub fn layout(
         manifest: None,
         empty: EmptyRun::File,
     })
-}
-
-/// Leaves nothing but the rows that a revision adds: a filter like others, so that the manifest says what is
-/// in its files.
-fn narrow(table: &mut IntegrationTable, rows: &RowsOfTable) {
-    let these = json!({"type": "stringOptions", "column": "id", "operator": "any of", "value": rows.ids});
-    table.filter = match std::mem::take(&mut table.filter) {
-        Value::Array(mut filters) => {
-            filters.push(these);
-            Value::Array(filters)
-        }
-        Value::Null => json!([these]),
-        one => json!([one, these]),
-    };
 }

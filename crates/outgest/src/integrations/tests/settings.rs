@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use model::{Integration, IntegrationSettings, JobStore, RunState};
+use model::{
+    Integration, IntegrationSettings, IntegrationStatus, IntegrationTable, JobStore, RowCount, RunCause, RunState,
+};
 use serde_json::{Value, json};
 
-use super::windows::{event, keys};
+use super::windows::{event, keys, manifest, name, seen, times};
 use super::world::{EPOCH, World, minute};
 
 /// Rows of several blocks.
@@ -125,4 +127,83 @@ async fn a_manifest_of_settings_that_have_changed_does_not_outlive_its_files() {
     world.work(minute(70)).await;
     let keys = keys(&world);
     assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("elsewhere/")), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_revision_says_what_it_cannot_have_any_more() {
+    let world = World::new().await;
+    world.append("events", &[seen("a", 10, 20)], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    let (ledger, sent) = world.receiver("https://ours.example").await;
+    world.work(minute(70)).await;
+    let stuck = [seen("stuck", 12, 30), seen("more", 12, 30)];
+    world.append("events", &stuck, EPOCH);
+    // One table is gone by the time its rows are found to be missing.
+    for of in [&made, &sent] {
+        changed(&world, of, |settings| settings.tables.retain(|table| table.table != "events")).await;
+    }
+    world.reconcile(minute(70)).await;
+    for of in [&made, &sent] {
+        assert_ne!(world.shown(of).await.status(), IntegrationStatus::Failed);
+        let run = world.runs(of).await.remove(0);
+        assert_eq!((run.cause, run.state), (RunCause::Reconcile, RunState::Completed));
+        let warnings = run.result.unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains("does not export that table"), "{warnings:?}");
+    }
+    assert_eq!(times(&ledger), [("a".to_owned(), 1)]);
+    assert!(keys(&world).iter().all(|key| !key.contains(".r2")));
+
+    // Others are left out by a filter that came later.
+    let table = IntegrationTable {
+        table: "events".to_owned(),
+        wheres: vec!["id != \"two\"".to_owned()],
+        ..IntegrationTable::default()
+    };
+    for of in [&made, &sent] {
+        changed(&world, of, |settings| settings.tables = vec![IntegrationTable { wheres: vec![], ..table.clone() }])
+            .await;
+    }
+    world.append("events", &[seen("b", 70, 80)], EPOCH);
+    world.work(minute(130)).await;
+    world.append("events", &[seen("one", 70, 81), seen("two", 70, 81)], EPOCH);
+    for of in [&made, &sent] {
+        changed(&world, of, |settings| settings.tables = vec![table.clone()]).await;
+    }
+    world.reconcile(minute(130)).await;
+    let run = world.runs(&sent).await.remove(0);
+    assert_eq!((run.cause, run.result.as_ref().unwrap().rows), (RunCause::Reconcile, RowCount(1)));
+    let warnings = run.result.unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].starts_with("1 of the 2 rows of events"), "{warnings:?}");
+    let revision = manifest(&world, "out/p/manifests/2026-08-01T02-00-00.r2.json");
+    assert_eq!(revision.rows, RowCount(1));
+    let run = world.runs(&made).await.remove(0);
+    assert!(run.result.unwrap().warnings.iter().any(|told| told.starts_with("1 of the 2 rows")));
+}
+
+#[tokio::test]
+async fn a_revision_has_a_row_of_its_trace_and_not_its_namesakes_in_others() {
+    let of = |trace: &str, id: &str, stored: i64| {
+        let mut row = seen(id, 10, stored);
+        row["trace_id"] = json!(trace);
+        row
+    };
+    let world = World::new().await;
+    world.append("events", &[of("t1", "a", 20), of("t2", "a", 20), of("t2", "b", 20)], EPOCH);
+    let files = world.integration("out", |_| {}).await;
+    let (ledger, events) = world.receiver("https://ours.example").await;
+    world.work(minute(70)).await;
+    let sent = |ledger: &super::ledger::Ledger| times(ledger).iter().map(|(_, times)| times).sum::<u64>();
+    let before = sent(&ledger);
+    world.append("events", &[of("t3", "a", 30), of("t1", "b", 30)], EPOCH);
+    world.reconcile(minute(70)).await;
+    for of in [&files, &events] {
+        let run = world.runs(of).await.remove(0);
+        assert_eq!((run.cause, run.result.unwrap().rows), (RunCause::Reconcile, RowCount(2)));
+    }
+    let lines = world.shelf.lines(&name("out/p/observations_v2/2026-08-01T01-00-00.r2.jsonl"));
+    let mut rows: Vec<_> =
+        lines.iter().map(|row| (row["trace_id"].as_str().unwrap(), row["id"].as_str().unwrap())).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [("t1", "b"), ("t3", "a")]);
+    assert_eq!(sent(&ledger), before + 2);
 }

@@ -27,7 +27,7 @@ pub(super) fn name(key: &str) -> FileName {
     FileName::new(key).unwrap()
 }
 
-fn manifest(world: &World, key: &str) -> WindowManifest {
+pub(super) fn manifest(world: &World, key: &str) -> WindowManifest {
     serde_json::from_slice(&world.shelf.files.bytes(key).unwrap()).unwrap()
 }
 
@@ -294,11 +294,11 @@ async fn traces_that_changed_in_their_window_and_were_seen_too_late_are_a_revisi
 }
 
 /// An event whose version its receiver sees.
-fn seen(id: &str, started: i64, stored: i64) -> Value {
+pub(super) fn seen(id: &str, started: i64, stored: i64) -> Value {
     event(id, started, stored, json!({"version": minute(stored).0.to_string()}))
 }
 
-fn times(ledger: &Ledger) -> Vec<(String, u64)> {
+pub(super) fn times(ledger: &Ledger) -> Vec<(String, u64)> {
     ledger.arrived().into_iter().map(|((_, id), row)| (id, row.times)).collect()
 }
 

@@ -333,7 +333,7 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     let compare = claim(&store, "w").await;
     assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
     let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
-    let missing = vec![RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    let missing = vec![RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     store.settle(compare.lease, compared(found, &missing)).await.unwrap();
 
     let revision = carry_out(&store).await;
@@ -398,7 +398,7 @@ pub(super) async fn sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_com
     let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
     assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 1);
-    let missing = [RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    let missing = [RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     let found = FoundLater { missing_rows: RowCount(1), ..FoundLater::default() };
     store.settle(compare.lease, compared(found.clone(), &missing)).await.unwrap();
     assert_eq!(sent(&store, &run.id).await.len(), 5);
