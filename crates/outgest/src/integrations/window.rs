@@ -51,6 +51,8 @@ pub(super) struct Piece {
     pub(super) layout: FileLayout,
     /// Whether it has only rows that earlier files lack.
     partial: bool,
+    /// Columns that it would have if those of the first files did not stay.
+    unfrozen: Option<Vec<String>>,
 }
 
 impl WindowRunner {
@@ -95,7 +97,7 @@ impl WindowRunner {
             reads.push(read);
         }
         let counted = self.count(integration, window, &reads, &stop).await?;
-        let schema = compare_columns(&known, &mut tables);
+        let schema = compare_columns(&known, &pieces, &mut tables);
         let rows = |table: &str| {
             let at = pieces.iter().position(|piece| piece.table.as_str() == table)?;
             Some(tables[at].rows)
@@ -255,14 +257,21 @@ pub(super) fn completed(result: &WindowResult) -> Result<Done, Fault> {
     Ok(Done::Completed(result))
 }
 
-/// Compares columns with those of the window before, and numbers them.
-fn compare_columns(known: &[TableColumns], tables: &mut [Manifest]) -> (Vec<TableColumns>, Vec<SchemaChange>) {
+/// Compares columns with those of the window before, and numbers them. With frozen columns the changes are those that
+/// were not followed. Tables that this run has no files of keep the columns that they had.
+fn compare_columns(
+    known: &[TableColumns],
+    pieces: &[Piece],
+    tables: &mut [Manifest],
+) -> (Vec<TableColumns>, Vec<SchemaChange>) {
     let mut changes = Vec::new();
     let mut columns = Vec::with_capacity(tables.len());
-    for table in tables {
-        let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };
+    for (piece, table) in pieces.iter().zip(tables) {
+        let name = piece.table.to_string();
         if let Some(known) = known.iter().find(|known| known.table == name) {
-            let (added, removed) = (only_in(&table.columns, &known.columns), only_in(&known.columns, &table.columns));
+            let now = piece.unfrozen.clone().unwrap_or_else(|| names(&table.columns));
+            let before = names(&known.columns);
+            let (added, removed) = (only_in(&now, &before), only_in(&before, &now));
             let same = known.columns == table.columns;
             table.schema_version = if same { known.schema_version } else { known.schema_version + 1 };
             if !added.is_empty() || !removed.is_empty() {
@@ -272,13 +281,18 @@ fn compare_columns(known: &[TableColumns], tables: &mut [Manifest]) -> (Vec<Tabl
         let (columns_now, schema_version) = (table.columns.clone(), table.schema_version);
         columns.push(TableColumns { table: name, columns: columns_now, schema_version });
     }
+    let others = known.iter().filter(|known| !pieces.iter().any(|piece| piece.table.as_str() == known.table));
+    columns.extend(others.cloned());
     (columns, changes)
 }
 
-/// Names of columns that `other` does not have.
-fn only_in(columns: &[ManifestColumn], other: &[ManifestColumn]) -> Vec<String> {
-    let new = columns.iter().filter(|column| !other.iter().any(|known| known.name == column.name));
-    new.map(|column| column.name.clone()).collect()
+fn names(columns: &[ManifestColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
+}
+
+/// Names that `other` does not have.
+fn only_in(names: &[String], other: &[String]) -> Vec<String> {
+    names.iter().filter(|name| !other.contains(name)).cloned().collect()
 }
 
 /// The file settings of an integration whose destination takes files.
@@ -304,18 +318,24 @@ fn pieces(
             continue;
         }
         let mut table = table.clone();
+        let read = |table: &IntegrationTable| {
+            Request::scheduled(&integration.project, &integration.settings, table, window.span.window())
+        };
         let frozen = known.iter().find(|known| known.table == folder.as_str());
+        let mut unfrozen = None;
         if let (SchemaRule::Frozen, Some(frozen)) = (files.schema, frozen) {
+            let columns = read(&table)?.selection.columns;
+            unfrozen = Some(columns.iter().map(|column| column.name.clone()).collect());
             table.groups.clear();
-            table.columns = frozen.columns.iter().map(|column| column.name.clone()).collect();
+            table.columns = names(&frozen.columns);
         }
         let some = rows.filter(|rows| !rows.ids.is_empty());
         if let Some(rows) = some {
             revision::narrow(&mut table, spec, rows);
         }
-        let request = Request::scheduled(&integration.project, &integration.settings, &table, window.span.window())?;
+        let request = read(&table)?;
         let layout = layout(integration, files, &window.name(), &folder, &request)?;
-        pieces.push(Piece { table: folder, request, layout, partial: some.is_some() });
+        pieces.push(Piece { table: folder, request, layout, partial: some.is_some(), unfrozen });
     }
     Ok(pieces)
 }

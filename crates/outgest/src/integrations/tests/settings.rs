@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use model::{
     Integration, IntegrationSettings, IntegrationStatus, IntegrationTable, JobStore, RowCount, RunCause, RunState,
+    SchemaRule, WindowManifest,
 };
 use serde_json::{Value, json};
 
 use super::windows::{event, keys, manifest, name, seen, times};
-use super::world::{EPOCH, World, minute};
+use super::world::{EPOCH, World, minute, project};
 
 /// Rows of several blocks.
 fn rows() -> Vec<Value> {
@@ -206,4 +207,35 @@ async fn a_revision_has_a_row_of_its_trace_and_not_its_namesakes_in_others() {
     rows.sort_unstable();
     assert_eq!(rows, [("t1", "b"), ("t3", "a")]);
     assert_eq!(sent(&ledger), before + 2);
+}
+
+#[tokio::test]
+async fn frozen_columns_of_every_table_outlive_a_revision_of_another() {
+    let world = World::new().await;
+    let score = |id: &str| {
+        json!({"project_id": project(), "id": id, "name": "q", "value": 0.5, "data_type": "NUMERIC",
+            "trace_id": "t1", "timestamp": minute(12), "updated_at": minute(22), "event_ts": minute(22)})
+    };
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = world
+        .integration("out", |settings| {
+            settings.tables[0].groups = vec!["basic".to_owned()];
+            settings.files.as_mut().unwrap().schema = SchemaRule::Frozen;
+        })
+        .await;
+    world.work(minute(70)).await;
+    // A revision that has scores alone.
+    world.append("scores", &[score("late")], EPOCH);
+    world.reconcile(minute(70)).await;
+    let run = world.runs(&made).await.remove(0);
+    assert_eq!((run.cause, run.result.as_ref().unwrap().files.len()), (RunCause::Reconcile, 1));
+    changed(&world, &made, |settings| settings.tables[0].groups.push("io".to_owned())).await;
+    world.work(minute(130)).await;
+    let columns = |window: &str| -> Vec<String> {
+        let manifest: WindowManifest = manifest(&world, &format!("out/p/manifests/{window}.json"));
+        manifest.exports[0].columns.iter().map(|column| column.name.clone()).collect()
+    };
+    assert_eq!(columns("2026-08-01T02-00-00"), columns("2026-08-01T01-00-00"));
+    let told = world.runs(&made).await.remove(0).result.unwrap().schema_changed;
+    assert_eq!(told[0].added, ["input", "output"]);
 }
