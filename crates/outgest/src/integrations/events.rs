@@ -51,8 +51,9 @@ impl WindowRunner {
             let mut ports = self.delivery_ports((job, token), integration, &spec, &log, &destination);
             // A revision has only some rows of its window; the comparison that made it has seen the others.
             ports.sent = ports.sent.filter(|_| window.rows.is_empty());
-            if job.checkpoint.is_some() && resume.is_none() {
-                // What another receiver refused is no letter of this one, and what it was sent this one lacks.
+            if resume.is_none() {
+                // What another receiver refused is no letter of this one, and what it was sent this one lacks; and an
+                // attempt whose checkpoint is gone may have kept some.
                 ports.letters.keep(0, &[]).await?;
                 if let Some(sent) = &ports.sent {
                     sent.keep(0, &[]).await?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    Integration, IntegrationSettings, IntegrationStatus, IntegrationTable, JobStore, RowCount, RunCause, RunState,
-    SchemaRule, WindowManifest,
+    Fault, FaultKind, Integration, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable,
+    JobStore, RowCount, RunCause, RunState, SchemaRule, WindowManifest,
 };
 use serde_json::{Value, json};
 
@@ -207,6 +207,34 @@ async fn a_revision_has_a_row_of_its_trace_and_not_its_namesakes_in_others() {
     rows.sort_unstable();
     assert_eq!(rows, [("t1", "b"), ("t3", "a")]);
     assert_eq!(sent(&ledger), before + 2);
+}
+
+#[tokio::test]
+async fn events_that_were_sent_before_a_long_pause_are_not_sent_again() {
+    fn denied() -> Fault {
+        Fault::new(FaultKind::Credentials, "401")
+    }
+    let world = World::new().await;
+    let rows: Vec<Value> = (0..400).map(|number| seen(&format!("s{number:03}"), 10, 20)).collect();
+    world.append("events", &rows, EPOCH);
+    let (ledger, made) = world.receiver("https://ours.example").await;
+    world.tick(minute(70)).await;
+    world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
+    let sent: u64 = times(&ledger).iter().map(|(_, times)| times).sum();
+    assert!(sent > 0 && sent < 400, "{sent}");
+    world.shelf.refuse(Some(denied));
+    world.work(minute(70)).await;
+    assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Failed);
+    world.store.set_clock_ahead(Duration::from_secs(3 * 24 * 3_600));
+    world.work(minute(70)).await;
+    world.shelf.refuse(None);
+    world.store.resume_integration(&project(), &made.id).await.unwrap();
+    world.work(minute(70)).await;
+    let times = times(&ledger);
+    let all: u64 = times.iter().map(|(_, times)| times).sum();
+    assert_eq!(times.len(), 400);
+    // What was not recorded when the worker died comes twice, what was recorded does not.
+    assert!(all < 400 + sent, "{all} events, {sent} of them before the pause");
 }
 
 #[tokio::test]
