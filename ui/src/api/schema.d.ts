@@ -555,7 +555,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel a backfill
-         * @description Windows that are done stay; those under way are cancelled.
+         * @description Windows that are done stay; those under way are cancelled. What the schedule missed is caught up with by a backfill
+         *     of its own, which cannot be cancelled: that is a conflict.
          */
         post: operations["cancel_backfill"];
         delete?: never;

@@ -243,7 +243,8 @@ pub trait IntegrationStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<Backfill>, Fault>;
 
-    /// Ends a backfill and cancels its windows under way.
+    /// Ends a backfill and cancels its windows under way. One that catches up with the schedule cannot be ended: its
+    /// windows would be exported by nobody.
     async fn cancel_backfill(
         &self,
         project: &ProjectId,

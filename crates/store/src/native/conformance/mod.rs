@@ -120,6 +120,8 @@ promises! {
     integrations::a_window_under_way_keeps_the_next_one_waiting,
     integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
     integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
+    integrations::what_the_schedule_missed_cannot_be_left_out,
+    integrations::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
     integrations::running_now_ends_a_window_early_and_the_next_one_follows,
     integrations::a_change_names_its_version_and_keys_belong_to_one_integration,
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
