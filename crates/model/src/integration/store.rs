@@ -180,7 +180,8 @@ pub trait IntegrationStore: Send + Sync {
     /// Integrations, newest first.
     async fn integrations(&self, project: &ProjectId, page: &PageRequest) -> Result<Page<Integration>, Fault>;
 
-    /// Changes an integration. What was planned stays as it was planned; the cursor stays where it is.
+    /// Changes an integration. What was planned stays as it was planned; the cursor stays where it is. Where it begins
+    /// cannot be changed once a window is planned.
     async fn change_integration(
         &self,
         project: &ProjectId,

@@ -63,7 +63,7 @@ struct Settings {
     /// Seconds between the end of a window and its export.
     #[schema(maximum = 604_800, default = 300)]
     lag_seconds: Option<u32>,
-    /// Where the first window begins. Now unless given.
+    /// Where the first window begins. Now unless given. It cannot be changed once a window is planned.
     start: Option<Start>,
     /// What becomes of rows that were deleted. They are counted unless given.
     deletions: Option<Deletions>,

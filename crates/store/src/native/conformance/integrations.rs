@@ -314,6 +314,23 @@ pub(super) async fn a_backfill_waits_for_a_window_of_which_some_rows_are_exporte
     }
 }
 
+pub(super) async fn where_an_integration_begins_changes_before_its_first_window_alone(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-02 00:00").await;
+    let change = |version, start| ChangedIntegration { version, checked: checked("a", start) };
+    let earlier = Start::Date { at: at("2026-08-01 10:00") };
+    let changed = store.change_integration(&project(), &made.id, change(1, earlier)).await.unwrap();
+    assert_eq!(changed.planned_upto, Some(at("2026-08-01 10:00")));
+    assert_eq!(tick(&store, NOW).await, 1);
+
+    let refused = store.change_integration(&project(), &made.id, change(2, Start::History)).await.unwrap_err();
+
+    assert!(refused.kind() == FaultKind::BadRequest && refused.public_message().contains("start"), "{refused}");
+    assert!(refused.public_hint().is_some_and(|hint| hint.contains("backfill")), "{refused}");
+    // Everything else may change, whether the start is repeated or not.
+    let same = store.change_integration(&project(), &made.id, change(2, earlier)).await.unwrap();
+    assert_eq!((same.version, same.planned_upto), (3, Some(at("2026-08-01 11:00"))));
+}
+
 pub(super) async fn running_now_ends_a_window_early_and_the_next_one_follows(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 11:00").await;
     let runs = store.run_integration(&project(), &made.id, NOW).await.unwrap();

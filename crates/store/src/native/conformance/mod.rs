@@ -122,6 +122,7 @@ promises! {
     integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
     integrations::what_the_schedule_missed_cannot_be_left_out,
     integrations::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
+    integrations::where_an_integration_begins_changes_before_its_first_window_alone,
     integrations::running_now_ends_a_window_early_and_the_next_one_follows,
     integrations::a_change_names_its_version_and_keys_belong_to_one_integration,
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
