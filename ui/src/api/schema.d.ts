@@ -2616,7 +2616,7 @@ export interface components {
             prefix?: string | null;
             /**
              * Format: int64
-             * @description A new file begins when one reaches this size.
+             * @description A new file begins when one reaches this size; null for one file.
              */
             rollBytes?: number | null;
             schedule?: components["schemas"]["Schedule"] | null;

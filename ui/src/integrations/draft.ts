@@ -169,7 +169,7 @@ function filesOf(draft: Draft, isText: boolean) {
     schema: draft.schema,
     eventTs: draft.eventTs,
     ...(draft.format === "csv" && { neutraliseFormulas: draft.neutraliseFormulas }),
-    ...(Number(draft.rollMegabytes) > 0 && { rollBytes: Math.round(Number(draft.rollMegabytes) * 1_000_000) }),
+    rollBytes: Number(draft.rollMegabytes) > 0 ? Math.round(Number(draft.rollMegabytes) * 1_000_000) : null,
   };
 }
 

@@ -52,8 +52,8 @@ pub struct IntegrationAsk {
     pub neutralise_formulas: Option<bool>,
     /// Writes the CSV header even where there is no row.
     pub csv_header_always: Option<bool>,
-    /// A new file begins when one reaches this size.
-    pub roll_bytes: Option<ByteCount>,
+    /// A new file begins when one reaches this size; `Some(None)` is a single file.
+    pub roll_bytes: Option<Option<ByteCount>>,
     /// Text that keys begin with.
     pub prefix: Option<String>,
     /// How keys are made.
@@ -429,7 +429,7 @@ impl IntegrationAsk {
         let switches = [self.neutralise_formulas, self.csv_header_always, self.event_ts];
         texts.into_iter().any(Option::is_some)
             || switches.into_iter().any(|switch| switch.is_some())
-            || self.roll_bytes.is_some()
+            || self.roll_bytes.flatten().is_some()
             || self.schema.is_some()
     }
 }

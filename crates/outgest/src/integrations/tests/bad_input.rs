@@ -6,9 +6,9 @@ use std::sync::Arc;
 use destinations::Guard;
 use futures_util::TryStreamExt;
 use model::{
-    Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk,
-    IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule,
-    RunState, SchedulerStore, Secret, SecretStore,
+    ByteCount, Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, Integration, IntegrationAsk,
+    IntegrationDesk, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore,
+    ProjectChange, ProjectId, RawSchedule, RunState, SchedulerStore, Secret, SecretStore,
 };
 use sources::lake::LakeSource;
 use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
@@ -73,7 +73,8 @@ async fn every_problem_names_its_field() {
         options.insert(name.to_owned(), value.to_owned());
         Some(options)
     };
-    let table = |name: &str| Some(vec![IntegrationTable { table: name.to_owned(), ..IntegrationTable::default() }]);
+    let named = |name: &str| IntegrationTable { table: name.to_owned(), ..IntegrationTable::default() };
+    let table = |name: &str| Some(vec![named(name)]);
     let cases: Vec<(&str, IntegrationAsk)> = vec![
         ("kind", IntegrationAsk { kind: Some("s4".to_owned()), ..ask() }),
         ("kind", IntegrationAsk { kind: Some("file".to_owned()), ..ask() }),
@@ -87,6 +88,7 @@ async fn every_problem_names_its_field() {
         ("catchUpMax", IntegrationAsk { catch_up_max: Some(0), ..ask() }),
         ("tables[0].table", IntegrationAsk { tables: table("sessions"), ..ask() }),
         ("tables", IntegrationAsk { tables: Some(Vec::new()), ..ask() }),
+        ("tables", IntegrationAsk { tables: Some(["events", "observations_v2"].map(named).to_vec()), ..ask() }),
         ("source", IntegrationAsk { source: Some("EVERYTHING".to_owned()), ..ask() }),
         ("tables[0].format", IntegrationAsk { format: Some("xml".to_owned()), ..ask() }),
         ("options.endpoint", IntegrationAsk { options: option("endpoint", "not an address"), ..ask() }),
@@ -107,6 +109,40 @@ async fn every_problem_names_its_field() {
     // A lag above the period only delays windows.
     let often = Some(RawSchedule::utc(Cadence::Minutes { minutes: 1 }));
     assert!(check(&world, IntegrationAsk { schedule: often, lag_seconds: Some(300), ..ask() }).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_size_of_files_stays_until_it_is_taken_away() {
+    let world = World::new().await;
+    let mut made = world.integration("out", |settings| *settings = ask_settings()).await;
+    let desk = desk(&world, &[]).await;
+    let checked = async |made: &Integration, roll_bytes| {
+        let asked = IntegrationAsk { roll_bytes, secrets: ask().secrets, ..IntegrationAsk::default() };
+        desk.check(&project(), &asked, Some(made), EPOCH).await.unwrap().settings
+    };
+    for (asked, expected) in
+        [(Some(Some(ByteCount(7))), Some(ByteCount(7))), (None, Some(ByteCount(7))), (Some(None), None)]
+    {
+        made.settings = checked(&made, asked).await;
+        assert_eq!(made.settings.files.as_ref().unwrap().roll_bytes, expected);
+    }
+}
+
+/// Settings that the desk accepts.
+fn ask_settings() -> IntegrationSettings {
+    let ask = ask();
+    IntegrationSettings {
+        kind: "s3".to_owned(),
+        options: ask.options.unwrap(),
+        tables: vec![IntegrationTable { table: "events".to_owned(), ..IntegrationTable::default() }],
+        schedule: model::Schedule::new(RawSchedule::utc(Cadence::Hour)).unwrap(),
+        cursor: model::Cursor::Ingested,
+        lag_seconds: 300,
+        start: model::Start::Now,
+        deletions: model::Deletions::Count,
+        catch_up_max: 4,
+        files: Some(model::FileSettings::usual("jsonl")),
+    }
 }
 
 /// The steps of a test with another option, and what the last one said.
