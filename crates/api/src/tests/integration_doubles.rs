@@ -298,6 +298,7 @@ impl IntegrationDesk for World {
             settings,
             secrets: ask.secrets.clone(),
             target: None,
+            keys: None,
             warnings: Vec::new(),
         })
     }

@@ -73,8 +73,10 @@ pub struct CheckedIntegration {
     pub settings: IntegrationSettings,
     /// Secrets to be stored or replaced, by field.
     pub secrets: BTreeMap<String, Secret>,
-    /// Names the place that files go to: two integrations with the same one would write over each other.
+    /// Names the place that manifests go to: two integrations with the same one would write over each other.
     pub target: Option<String>,
+    /// Names the keys of files, by the same rule; `None` where they have the integration's own id.
+    pub keys: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }

@@ -145,6 +145,31 @@ fn ask_settings() -> IntegrationSettings {
     }
 }
 
+#[tokio::test]
+async fn integrations_that_would_write_to_the_same_keys_have_the_same_keys() {
+    let world = World::new().await;
+    let place = async |project: &str, prefix: &str, template: &str| {
+        let (prefix, template) = (Some(prefix.to_owned()), Some(template.to_owned()));
+        let asked = IntegrationAsk { prefix, template, ..ask() };
+        let checked = desk(&world, &[]).await.check(&ProjectId::new(project), &asked, None, EPOCH).await.unwrap();
+        (checked.target, checked.keys)
+    };
+    let usual = place("p", "a/b/", "langfuse").await;
+    // Manifests lie at one place for all templates.
+    let hive = place("p", "a/b/", "hive").await;
+    assert!(usual.0 == hive.0 && usual.1 != hive.1);
+    // Prefix and template together, and templates without a prefix.
+    let split = place("p", "a/", "{prefix}b/{projectId}/{table}/{window}.{ext}").await;
+    assert!(usual.0 != split.0 && usual.1 == split.1);
+    let fixed = "x/{projectId}/{table}/{window}.{ext}";
+    let (first, second) = (place("p", "a/", fixed).await, place("p", "b/", fixed).await);
+    assert!(first.0 != second.0 && first.1 == second.1 && first.1.is_some());
+    // Projects whose ids are the same in keys.
+    assert_eq!(place("a/b", "", "langfuse").await, place("a-b", "", "langfuse").await);
+    // The integration's own id tells keys apart.
+    assert_eq!(place("p", "", "x/{integrationId}/{projectId}/{table}/{window}.{ext}").await.1, None);
+}
+
 /// The steps of a test with another option, and what the last one said.
 async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, String) {
     let mut asked = ask();

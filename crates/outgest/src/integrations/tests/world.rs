@@ -224,6 +224,7 @@ impl World {
             settings,
             secrets: BTreeMap::new(),
             target: Some(name.to_owned()),
+            keys: None,
             warnings: Vec::new(),
         };
         let by = Actor::ApiKey(ApiKeyId::new("k"));
@@ -244,6 +245,7 @@ impl World {
             settings: shown.settings.clone(),
             secrets: BTreeMap::new(),
             target: Some(shown.name.clone()),
+            keys: None,
             warnings: Vec::new(),
         };
         let change = ChangedIntegration { version: shown.version, checked };

@@ -38,6 +38,7 @@ fn checked(name: &str, start: Start) -> CheckedIntegration {
         },
         secrets: BTreeMap::from([("secret_access_key".to_owned(), Secret::new("hunter2"))]),
         target: Some(name.to_owned()),
+        keys: None,
         warnings: Vec::new(),
     }
 }
@@ -371,6 +372,13 @@ pub(super) async fn a_change_names_its_version_and_keys_belong_to_one_integratio
     assert_eq!(store.secret(&secret).await.unwrap(), Some(Secret::new("changed")));
     // The place it left is free.
     store.create_integration(new, NOW).await.unwrap();
+    // Files may share their keys where manifests do not.
+    let with_keys = |name: &str| CheckedIntegration { keys: Some("k".to_owned()), ..checked(name, Start::Now) };
+    let new = |name| NewIntegration { project: project(), checked: with_keys(name), by: Actor::System, paused: false };
+    let first = store.create_integration(new("b"), NOW).await.unwrap();
+    assert_eq!(store.create_integration(new("c"), NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+    store.delete_integration(&project(), &first.id).await.unwrap();
+    store.create_integration(new("c"), NOW).await.unwrap();
 }
 
 pub(super) async fn deleting_an_integration_cancels_its_work_and_keeps_its_history(store: NativeStore) {

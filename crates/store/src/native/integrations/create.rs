@@ -21,7 +21,7 @@ use crate::native::{NativeStore, json, statement_failed};
 impl NativeStore {
     pub(super) async fn add_integration(&self, new: NewIntegration, now: Micros) -> Result<Integration, Fault> {
         let failed = || statement_failed("create the integration");
-        let CheckedIntegration { name, settings, secrets, target, .. } = new.checked;
+        let CheckedIntegration { name, settings, secrets, target, keys, .. } = new.checked;
         let mut change = self.change().await.map_err(failed())?;
         let id = IntegrationId::new(new_id(self.clock.now(&change.tx).await.map_err(failed())?));
         let (actor_kind, actor_id) = actor_to_columns(&new.by);
@@ -33,6 +33,7 @@ impl NativeStore {
             name: Set(name),
             settings: Set(json::to_text(&settings)?),
             target: Set(target),
+            keys: Set(keys),
             version: Set(1),
             grid: Set(json::to_text(&settings.schedule)?),
             pause: Set(pause.as_ref().map(json::to_text).transpose()?),
@@ -60,7 +61,7 @@ impl NativeStore {
         changed: ChangedIntegration,
     ) -> Result<Integration, Fault> {
         let failed = || statement_failed("change the integration");
-        let CheckedIntegration { name, settings, secrets, target, .. } = changed.checked;
+        let CheckedIntegration { name, settings, secrets, target, keys, .. } = changed.checked;
         let mut change = self.change().await.map_err(failed())?;
         let row = locked(&change.tx, project, id).await?;
         if small(row.version) != changed.version {
@@ -83,6 +84,7 @@ impl NativeStore {
         }
         next.settings = Set(json::to_text(&settings)?);
         next.target = Set(target);
+        next.keys = Set(keys);
         next.version = Set(version + 1);
         next.updated_at = Set(now.0);
         // Looked at again at once: the new schedule may have windows due earlier.
