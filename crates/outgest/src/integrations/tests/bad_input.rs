@@ -11,7 +11,6 @@ use model::{
     ProjectChange, ProjectId, RawSchedule, RunState, SchedulerStore, Secret, SecretStore,
 };
 use sources::lake::LakeSource;
-use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
 
 use super::super::{GuardedPlaces, IntegrationsDesk, Places};
 use super::world::{EPOCH, World, minute, project};
@@ -24,7 +23,7 @@ async fn desk(world: &World, allowed: &[&str]) -> IntegrationsDesk {
     IntegrationsDesk::new(source, Arc::new(world.store.clone()), Arc::new(places), guard)
 }
 
-fn ask() -> IntegrationAsk {
+pub(super) fn ask() -> IntegrationAsk {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     IntegrationAsk {
         name: Some("lake".to_owned()),
@@ -39,7 +38,7 @@ fn ask() -> IntegrationAsk {
     }
 }
 
-async fn check(world: &World, ask: IntegrationAsk) -> Result<CheckedIntegration, Fault> {
+pub(super) async fn check(world: &World, ask: IntegrationAsk) -> Result<CheckedIntegration, Fault> {
     desk(world, &[]).await.check(&project(), &ask, None, EPOCH).await
 }
 
@@ -129,7 +128,7 @@ async fn the_size_of_files_stays_until_it_is_taken_away() {
 }
 
 /// Settings that the desk accepts.
-fn ask_settings() -> IntegrationSettings {
+pub(super) fn ask_settings() -> IntegrationSettings {
     let ask = ask();
     IntegrationSettings {
         kind: "s3".to_owned(),
@@ -299,36 +298,6 @@ async fn a_project_that_is_deleted_amid_a_window_of_events_sends_no_more_and_lea
     assert_eq!(ledger.arrived().len(), sent);
     assert_eq!(world.runs(&made).await[0].state, RunState::Cancelled);
     assert!(world.store.sent_keys(&run.id, "events").try_next().await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_changed_secret_is_used_by_the_next_attempt_and_a_lost_key_pauses() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = store::Place::Directory(folder.path().to_owned());
-    let keys = |key: [u8; 32]| SealingKeys { current: SealingKey::new(format!("{}", key[0]), key), older: Vec::new() };
-    let open = |key| {
-        let options = StoreOptions { sealing: Some(keys(key)), ..StoreOptions::default() };
-        NativeStore::open_at(&place, options)
-    };
-    let store = open([1; 32]).await.unwrap();
-    let id = model::IntegrationId::new("i");
-    let name = model::Integration::secret(&id, "secret_access_key");
-    let guard = Guard::new(Vec::new());
-    let world = World::new().await;
-    let settings = check(&world, ask()).await.unwrap().settings;
-    let places = |store: &NativeStore| GuardedPlaces { guard: guard.clone(), secrets: Arc::new(store.clone()) };
-    // Without the secret there are no credentials.
-    let missing = places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
-    assert!(missing.public_message().contains("secret_access_key"), "{missing}");
-    store.put_secret(&name, &Secret::new("hunter2")).await.unwrap();
-    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
-    store.put_secret(&name, &Secret::new("changed")).await.unwrap();
-    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
-    // A server with another key cannot open it, and says so instead of going on without.
-    let other = open([2; 32]).await.unwrap();
-    let fault = places(&other).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
-    assert_eq!(fault.kind(), FaultKind::Configuration);
-    assert!(!format!("{fault:?}").contains("hunter2") && !format!("{fault:?}").contains("changed"));
 }
 
 #[tokio::test]
