@@ -36,14 +36,18 @@ pub fn run(words: &[&str]) -> Result<()> {
     if unit_only || !filters.is_empty() { Ok(()) } else { ui::test() }
 }
 
-/// The full numbers of the long tests, one after another, in release.
+/// Names of the long tests: those of the whole server, and the fortnight of integrations, which is a test of the
+/// binary's parts.
+const SOAKS: [&str; 2] = ["soak", "integrations::tests::loss::"];
+
+/// The full numbers of the long tests, one after another, in release; each prints its figures.
 pub fn soak(words: &[&str]) -> Result<()> {
     servers::prepare()?;
     let mut tests = cargo();
     tests
-        .args(["test", "--release", "--locked", "--package", "outgest", "--test", "it", "--"])
-        .args(["--nocapture", "--test-threads", "1"])
-        .args(if words.is_empty() { &["soak"] } else { words })
+        .args(["test", "--release", "--locked", "--package", "outgest", "--bin", "outgest", "--test", "it"])
+        .args(["--no-fail-fast", "--", "--nocapture", "--test-threads", "1"])
+        .args(if words.is_empty() { &SOAKS } else { words })
         .env("OUTGEST_SOAK", "1")
         .env("OUTGEST_STACK", target().join("stack"));
     run_command(&mut tests)

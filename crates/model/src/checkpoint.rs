@@ -1,5 +1,7 @@
 //! What is durable of a run, recorded with the thing it describes and never before.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,20 @@ pub struct Checkpoint {
     /// Tables that the run has delivered so far, the one under way last, where it delivers several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<TableDelivery>,
+    /// What the run was begun with, where its settings are read anew by every attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+}
+
+/// What the files of a window were begun with. An attempt with other settings goes on with none of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// SHA-256 of the destination, the requests and the names of files; empty while the files are being removed.
+    pub fingerprint: String,
+    /// Options of the destination that they lie at; they hold no secret.
+    pub options: BTreeMap<String, String>,
+    /// The manifest that tells of them once it is written.
+    pub manifest: FileName,
 }
 
 /// A file under way, up to its last durable block.

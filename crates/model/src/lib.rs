@@ -55,7 +55,7 @@ pub use browse::{
     Bound, Browse, BrowseBounds, FacetAsk, FacetValue, Facets, Histogram, HistogramAsk, HistogramBar, RowKey, RowPage,
     RowsAsk, ShownCells, ShownRow,
 };
-pub use checkpoint::{Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
+pub use checkpoint::{Begun, Checkpoint, EncoderState, HashState, OpenFile, RunLog, UploadState};
 pub use column::{ColumnType, FieldRole, PriceOf, TimestampStyle, field};
 pub use comments::{CommentQuery, CommentStore, CommentToAdd, PlacedComment};
 pub use delivery::{

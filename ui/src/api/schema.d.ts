@@ -555,7 +555,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel a backfill
-         * @description Windows that are done stay; those under way are cancelled.
+         * @description Windows that are done stay; those under way are cancelled. What the schedule missed is caught up with by a backfill
+         *     of its own, which cannot be cancelled: that is a conflict.
          */
         post: operations["cancel_backfill"];
         delete?: never;
@@ -2495,9 +2496,9 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
-             * @description Deletions of the window.
+             * @description Deletions of the window; null where the source cannot count them.
              */
-            deletedRows: number;
+            deletedRows: number | null;
             /** @description What became of each table's events; empty for destinations of files. */
             deliveries: components["schemas"]["TableDelivery"][];
             /** @description Files in the order of the manifest. */
@@ -2615,7 +2616,7 @@ export interface components {
             prefix?: string | null;
             /**
              * Format: int64
-             * @description A new file begins when one reaches this size.
+             * @description A new file begins when one reaches this size; null for one file.
              */
             rollBytes?: number | null;
             schedule?: components["schemas"]["Schedule"] | null;

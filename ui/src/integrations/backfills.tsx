@@ -69,7 +69,7 @@ function Line({ id, backfill, may }: { id: string; backfill: Schemas["Backfill"]
         <span className="muted number">
           {share(backfill.share)} · {text.windows(backfill.windowsCompleted, backfill.windowsActive, backfill.windowsFailed)}
         </span>
-        {may && backfill.finishedAt === null && (
+        {may && backfill.finishedAt === null && backfill.cause === "request" && (
           <Confirm title={text.cancelTitle} text={text.cancelText} verb={text.cancelVerb} act={cancel}>
             <Button size="small" icon="cross">
               {text.cancel}

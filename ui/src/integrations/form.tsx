@@ -43,7 +43,8 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
   const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
   const settings = useMemo(() => settingsOf(draft, isText, kind), [draft, isText, kind]);
   const request: Schemas["IntegrationRequest"] = { name: draft.name || kind.title, kind: draft.kind, paused: draft.paused, ...settings };
-  const change: Schemas["IntegrationChange"] = { version, name: draft.name, ...settings };
+  // Where it began is history by now; the field shows it to the second only.
+  const change: Schemas["IntegrationChange"] = { version, name: draft.name, ...settings, start: null };
   const path = { project: project.id, integration: known?.id ?? "" };
 
   const save = useMutation({

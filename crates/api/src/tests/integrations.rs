@@ -109,6 +109,21 @@ async fn a_change_names_the_version_it_was_made_from() {
 }
 
 #[tokio::test]
+async fn null_takes_the_size_of_files_away_and_absence_leaves_it() {
+    let service = Service::new();
+    let owner = service.key(Role::Owner);
+    created(&service, &owner).await;
+    let path = format!("{INTEGRATIONS}/i0");
+    let sizes =
+        [json!({"version": 1}), json!({"version": 2, "rollBytes": null}), json!({"version": 3, "rollBytes": 9})];
+    for change in sizes {
+        service.call(&owner, Method::PATCH, &path, Some(change)).await.ok();
+    }
+    let asked: Vec<_> = service.world.state().asked_integrations.iter().skip(1).map(|asked| asked.roll_bytes).collect();
+    assert_eq!(asked, [None, Some(None), Some(Some(model::ByteCount(9)))]);
+}
+
+#[tokio::test]
 async fn an_integration_is_paused_resumed_and_deleted() {
     let service = Service::new();
     let owner = service.key(Role::Owner);

@@ -65,6 +65,7 @@ async fn make(store: &NativeStore, number: usize, start: Start, cadence: Cadence
         settings,
         secrets: BTreeMap::new(),
         target: Some(number.to_string()),
+        keys: None,
         warnings: Vec::new(),
     };
     let project = ProjectId::new(format!("p{}", number % 50));

@@ -135,6 +135,15 @@ pub struct BackfillWindows {
 }
 
 impl Backfill {
+    /// What is left while the window `span` and those that come after it are not planned yet.
+    pub fn left_at(&self, span: Span) -> Option<Span> {
+        let left = self.left?;
+        Some(match self.order {
+            BackfillOrder::OldestFirst => Span { from: span.from, ..left },
+            BackfillOrder::NewestFirst => Span { to: span.to, ..left },
+        })
+    }
+
     /// The next windows to plan, at most `most`, and what is left after them.
     pub fn next_windows(&self, schedule: &crate::Schedule, most: usize) -> (Vec<Span>, Option<Span>) {
         let Some(mut left) = self.left else { return (Vec::new(), None) };

@@ -114,9 +114,22 @@ impl KeyTemplate {
         FileName::new(key)
     }
 
+    /// What all keys of an integration have in common: the template with prefix and project in it. `None` where the
+    /// integration's id tells its keys from those of all others.
+    pub fn of_integration(&self, prefix: &str, project: &ProjectId) -> Option<String> {
+        let own = self.0.contains("{integrationId}");
+        let rendered = || self.0.replace("{prefix}", prefix).replace("{projectId}", &segment(project.as_str()));
+        (!own).then(rendered)
+    }
+
+    /// What the keys of all manifests of an integration begin with, whatever the template.
+    pub fn manifests(prefix: &str, project: &ProjectId) -> String {
+        format!("{prefix}{}", segment(project.as_str()))
+    }
+
     /// The key of the manifest of a window: beside the tables, where Langfuse has it.
     pub fn manifest(prefix: &str, project: &ProjectId, window: &WindowName) -> Result<FileName, Fault> {
-        FileName::new(format!("{prefix}{}/manifests/{}.json", segment(project.as_str()), window.stem()))
+        FileName::new(format!("{}/manifests/{}.json", Self::manifests(prefix, project), window.stem()))
     }
 }
 

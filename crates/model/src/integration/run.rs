@@ -1,5 +1,7 @@
 //! What became of a window: its run, what was written, and what was found out about it later.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -111,12 +113,51 @@ pub struct WindowJob {
 }
 
 /// Rows of one table by their ids; all of them where no id is given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowsOfTable {
     /// Table.
     pub table: String,
     /// Ids.
     pub ids: Vec<String>,
+    /// The trace of each of them, empty where a row has none; no trace at all in jobs of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace_ids: Vec<String>,
+}
+
+impl RowsOfTable {
+    /// Most groups of [`by_trace`](Self::by_trace): each is a part of a statement.
+    const GROUPS_MAX: usize = 100;
+
+    /// Rows of a table, each by its trace and its id.
+    pub fn new(table: impl Into<String>, rows: impl IntoIterator<Item = (String, String)>) -> Self {
+        let (trace_ids, ids) = rows.into_iter().unzip();
+        Self { table: table.into(), ids, trace_ids }
+    }
+
+    /// The ids, each with its trace.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        let traces = self.trace_ids.iter().map(String::as_str).chain(std::iter::repeat(""));
+        traces.zip(self.ids.iter().map(String::as_str))
+    }
+
+    /// Traces and the ids in them: a row is meant whose trace and id are in one group. Beyond
+    /// 100 traces some share a group. One group without traces where traces are not known.
+    pub fn by_trace(&self) -> Vec<(Vec<String>, Vec<String>)> {
+        if self.trace_ids.len() != self.ids.len() {
+            return vec![(Vec::new(), self.ids.clone())];
+        }
+        let mut traces: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (trace, id) in self.rows() {
+            traces.entry(trace).or_default().push(id.to_owned());
+        }
+        let traces: Vec<(&str, Vec<String>)> = traces.into_iter().collect();
+        let together = traces.len().div_ceil(Self::GROUPS_MAX).max(1);
+        let group = |some: &[(&str, Vec<String>)]| {
+            let ids = some.iter().flat_map(|(_, ids)| ids.clone()).collect();
+            (some.iter().map(|(trace, _)| (*trace).to_owned()).collect(), ids)
+        };
+        traces.chunks(together).map(group).collect()
+    }
 }
 
 impl WindowJob {
@@ -144,8 +185,8 @@ pub struct WindowResult {
     /// Rows that started before the window, or, with cursor `start_time`, rows of windows exported
     /// before that were stored since: those are in no file.
     pub late_rows: RowCount,
-    /// Deletions of the window.
-    pub deleted_rows: RowCount,
+    /// Deletions of the window; `None` where the source cannot tell.
+    pub deleted_rows: Option<RowCount>,
     /// Rows that the receiver refused; they are dead letters.
     pub rejected_rows: RowCount,
     /// What became of each table's events, where the destination takes events.

@@ -52,8 +52,8 @@ pub struct IntegrationAsk {
     pub neutralise_formulas: Option<bool>,
     /// Writes the CSV header even where there is no row.
     pub csv_header_always: Option<bool>,
-    /// A new file begins when one reaches this size.
-    pub roll_bytes: Option<ByteCount>,
+    /// A new file begins when one reaches this size; `Some(None)` is a single file.
+    pub roll_bytes: Option<Option<ByteCount>>,
     /// Text that keys begin with.
     pub prefix: Option<String>,
     /// How keys are made.
@@ -73,8 +73,10 @@ pub struct CheckedIntegration {
     pub settings: IntegrationSettings,
     /// Secrets to be stored or replaced, by field.
     pub secrets: BTreeMap<String, Secret>,
-    /// Names the place that files go to: two integrations with the same one would write over each other.
+    /// Names the place that manifests go to: two integrations with the same one would write over each other.
     pub target: Option<String>,
+    /// Names the keys of files, by the same rule; `None` where they have the integration's own id.
+    pub keys: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -180,7 +182,8 @@ pub trait IntegrationStore: Send + Sync {
     /// Integrations, newest first.
     async fn integrations(&self, project: &ProjectId, page: &PageRequest) -> Result<Page<Integration>, Fault>;
 
-    /// Changes an integration. What was planned stays as it was planned; the cursor stays where it is.
+    /// Changes an integration. What was planned stays as it was planned; the cursor stays where it is. Where it begins
+    /// cannot be changed once a window is planned.
     async fn change_integration(
         &self,
         project: &ProjectId,
@@ -243,7 +246,8 @@ pub trait IntegrationStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<Backfill>, Fault>;
 
-    /// Ends a backfill and cancels its windows under way.
+    /// Ends a backfill and cancels its windows under way. One that catches up with the schedule cannot be ended: its
+    /// windows would be exported by nobody.
     async fn cancel_backfill(
         &self,
         project: &ProjectId,
@@ -427,7 +431,7 @@ impl IntegrationAsk {
         let switches = [self.neutralise_formulas, self.csv_header_always, self.event_ts];
         texts.into_iter().any(Option::is_some)
             || switches.into_iter().any(|switch| switch.is_some())
-            || self.roll_bytes.is_some()
+            || self.roll_bytes.flatten().is_some()
             || self.schema.is_some()
     }
 }

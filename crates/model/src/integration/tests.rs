@@ -147,3 +147,20 @@ proptest! {
         prop_assert_eq!(first == second, name(first) == name(second));
     }
 }
+
+#[test]
+fn rows_are_grouped_by_their_traces() {
+    let row = |trace: &str, id: &str| (trace.to_owned(), id.to_owned());
+    let rows = RowsOfTable::new("events", [row("t2", "a"), row("t1", "a"), row("t2", "b")]);
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    assert_eq!(rows.by_trace(), [(texts(&["t1"]), texts(&["a"])), (texts(&["t2"]), texts(&["a", "b"]))]);
+    // Of many traces some share a group, and none is left out.
+    let many = RowsOfTable::new("events", (0..1_005).map(|number| row(&format!("t{number:04}"), "s")));
+    let groups = many.by_trace();
+    assert!(groups.len() <= 100);
+    assert_eq!(groups.iter().map(|(traces, _)| traces.len()).sum::<usize>(), 1_005);
+    // Older versions stored no traces.
+    let old: RowsOfTable = serde_json::from_str(r#"{"table": "events", "ids": ["a", "b"]}"#).unwrap();
+    assert_eq!(old.by_trace(), [(Vec::new(), texts(&["a", "b"]))]);
+    assert!(RowsOfTable::new("events", []).by_trace().is_empty());
+}

@@ -66,10 +66,9 @@ impl Scheduled {
         Ok(Self { delivery, of })
     }
 
-    /// Leaves nothing but these rows.
-    pub fn only(mut self, ids: &[String]) -> Self {
-        let id = Box::new(Expr::column(self.of.table.order.id));
-        self.of.keep = both(self.of.keep, Some(Expr::In { value: id, accepted: ids.to_vec() }));
+    /// Leaves nothing but rows for which this holds as well.
+    pub fn only(mut self, rows: Expr) -> Self {
+        self.of.keep = both(self.of.keep, Some(rows));
         self
     }
 

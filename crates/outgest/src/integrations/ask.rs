@@ -8,6 +8,7 @@ use model::{
 };
 
 use super::kinds;
+use crate::export::table_of;
 
 /// Tables of a new integration unless others are named.
 const USUAL_TABLES: [&str; 3] = ["events", "traces", "scores"];
@@ -82,11 +83,24 @@ pub(super) fn tables(
         return Err(FieldProblem::new("tables", "names no table").hint("leave it out for events, traces and scores"));
     }
     for (index, table) in tables.iter().enumerate() {
-        if tables[..index].iter().any(|before| before.table == table.table) {
-            return Err(FieldProblem::new("tables", format!("table {:?} is named twice", table.table)));
+        let name = rows_of(&table.table, takes);
+        if let Some(before) = tables[..index].iter().find(|before| rows_of(&before.table, takes) == name) {
+            let message = match before.table == table.table {
+                true => format!("table {:?} is named twice", table.table),
+                false => format!("{:?} and {:?} are one table", before.table, table.table),
+            };
+            return Err(FieldProblem::new("tables", message).hint("name it once"));
         }
     }
     Ok(tables)
+}
+
+/// The name of a table among files; those that are not known keep theirs.
+fn rows_of(name: &str, takes: Takes) -> &str {
+    match takes {
+        Takes::Files => table_of(name).map_or(name, |known| known.name),
+        Takes::Events => name,
+    }
 }
 
 /// What is said of files to a kind that takes none.
@@ -97,7 +111,7 @@ pub(super) fn no_files(ask: &IntegrationAsk, kind: &KindDescriptor) -> Vec<Field
         ("unicode", ask.unicode.is_some()),
         ("neutraliseFormulas", ask.neutralise_formulas.is_some()),
         ("csvHeaderAlways", ask.csv_header_always.is_some()),
-        ("rollBytes", ask.roll_bytes.is_some()),
+        ("rollBytes", ask.roll_bytes.flatten().is_some()),
         ("prefix", ask.prefix.is_some()),
         ("template", ask.template.is_some()),
         ("eventTs", ask.event_ts.is_some()),
@@ -119,15 +133,15 @@ pub(super) fn files(ask: &IntegrationAsk, existing: Option<&Integration>) -> Res
     if let Some(template) = ask.key_template()? {
         files.template = template;
     }
-    if ask.roll_bytes.is_some_and(|bytes| bytes.get() == 0) {
-        return Err(FieldProblem::new("rollBytes", "0 bytes").hint("leave it out for a single file"));
+    if ask.roll_bytes.flatten().is_some_and(|bytes| bytes.get() == 0) {
+        return Err(FieldProblem::new("rollBytes", "0 bytes").hint("null is a single file"));
     }
     files.format = ask.format.clone().unwrap_or(files.format);
     files.compression = ask.compression.clone().unwrap_or(files.compression);
     files.unicode = ask.unicode.clone().or(files.unicode);
     files.neutralise_formulas = ask.neutralise_formulas.unwrap_or(files.neutralise_formulas);
     files.csv_header_always = ask.csv_header_always.unwrap_or(files.csv_header_always);
-    files.roll_bytes = ask.roll_bytes.or(files.roll_bytes);
+    files.roll_bytes = ask.roll_bytes.unwrap_or(files.roll_bytes);
     files.prefix = ask.prefix.clone().unwrap_or(files.prefix);
     files.event_ts = ask.event_ts.unwrap_or(files.event_ts);
     files.schema = ask.schema.unwrap_or(files.schema);

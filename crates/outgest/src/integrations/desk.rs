@@ -13,6 +13,7 @@ use model::{
 use url::Url;
 
 use super::ask::{bounds, files, kind_of_name, name, no_files, secrets, tables, take};
+use super::begun::PLACE;
 use super::kinds;
 use super::places::Places;
 use super::reads::{self, read_of};
@@ -207,9 +208,9 @@ impl IntegrationsDesk {
         }
         self.check_comments(project, &settings, now).await?;
         endpoint(&settings)?;
-        let target = target(project, &settings);
+        let (target, keys) = targets(project, &settings);
         let warnings = warnings(&settings, now);
-        Ok(CheckedIntegration { name, settings, secrets: ask.secrets.clone(), target, warnings })
+        Ok(CheckedIntegration { name, settings, secrets: ask.secrets.clone(), target, keys, warnings })
     }
 
     /// Connects the destination: options and credentials are read as a run will read them; nothing is sent.
@@ -326,13 +327,14 @@ fn unmade(project: &ProjectId, settings: &IntegrationSettings) -> Integration {
     }
 }
 
-/// Where files go, so that two integrations cannot write over each other.
-fn target(project: &ProjectId, settings: &IntegrationSettings) -> Option<String> {
-    let files = settings.files.as_ref()?;
-    // Manifests have one place for all templates, so the template does not tell integrations apart.
-    let place = ["bucket", "endpoint", "account"].map(|name| settings.options.get(name).cloned().unwrap_or_default());
-    let keys = format!("{}{project}", files.prefix);
-    Some([settings.kind.clone(), place.join("|"), keys].join("|"))
+/// Where manifests and files go, so that two integrations cannot write over each other. Manifests have one place for
+/// all templates; files may lie elsewhere.
+fn targets(project: &ProjectId, settings: &IntegrationSettings) -> (Option<String>, Option<String>) {
+    let Some(files) = &settings.files else { return (None, None) };
+    let place = PLACE.map(|name| settings.options.get(name).cloned().unwrap_or_default()).join("|");
+    let at = |keys: String| [settings.kind.clone(), place.clone(), keys].join("|");
+    let manifests = KeyTemplate::manifests(&files.prefix, project);
+    (Some(at(manifests)), files.template.of_integration(&files.prefix, project).map(at))
 }
 
 fn warnings(settings: &IntegrationSettings, now: Micros) -> Vec<String> {

@@ -12,6 +12,7 @@ use pipeline::{DeliveryPorts, DeliverySpec};
 
 use super::events_log::{EventsLog, Left};
 use super::letters::RunLetters;
+use super::revision;
 use super::sent::RunSentKeys;
 use super::window::{WindowRunner, completed};
 use crate::deliver::Scheduled;
@@ -50,8 +51,9 @@ impl WindowRunner {
             let mut ports = self.delivery_ports((job, token), integration, &spec, &log, &destination);
             // A revision has only some rows of its window; the comparison that made it has seen the others.
             ports.sent = ports.sent.filter(|_| window.rows.is_empty());
-            if job.checkpoint.is_some() && resume.is_none() {
-                // What another receiver refused is no letter of this one, and what it was sent this one lacks.
+            if resume.is_none() {
+                // What another receiver refused is no letter of this one, and what it was sent this one lacks; and an
+                // attempt whose checkpoint is gone may have kept some.
                 ports.letters.keep(0, &[]).await?;
                 if let Some(sent) = &ports.sent {
                     sent.keep(0, &[]).await?;
@@ -64,6 +66,9 @@ impl WindowRunner {
         let (late_rows, deleted_rows) = self.count(integration, window, &reads, &stop).await?;
         stop.check()?;
         let counts = log.counts();
+        let deliveries = log.into_tables();
+        let read = |table: &str| deliveries.iter().find(|of| of.table.as_str() == table).map(|of| of.counts.read);
+        let warnings = revision::lacks(window, read);
         let settings = &integration.settings;
         let asked = AskedRows { cursor: settings.cursor, tables: settings.tables.clone() };
         completed(&WindowResult {
@@ -72,7 +77,8 @@ impl WindowRunner {
             late_rows,
             deleted_rows,
             rejected_rows: counts.rejected,
-            deliveries: log.into_tables(),
+            deliveries,
+            warnings,
             asked: window.rows.is_empty().then_some(asked),
             ..WindowResult::default()
         })
@@ -94,7 +100,10 @@ impl WindowRunner {
             scheduled = match (window.rows.is_empty(), named(&scheduled.of.table.name)) {
                 (true, _) => scheduled,
                 (false, Some(rows)) if rows.ids.is_empty() => scheduled,
-                (false, Some(rows)) => scheduled.only(&rows.ids),
+                (false, Some(rows)) => {
+                    let rows = revision::only(&scheduled.of.table, rows);
+                    scheduled.only(rows)
+                }
                 (false, None) => continue,
             };
             scheduled.delivery.historical = historical;

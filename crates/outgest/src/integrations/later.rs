@@ -154,7 +154,7 @@ fn comparison(at: Micros, tables: Vec<(String, VerifyReport)>) -> Comparison {
         let rows = missing_rows(&report);
         comparison.found.missing_rows += rows.count;
         if rows.count > RowCount::ZERO {
-            comparison.missing.push(RowsOfTable { table, ids: rows.ids });
+            comparison.missing.push(RowsOfTable::new(table, rows.named));
         }
     }
     comparison
@@ -163,19 +163,19 @@ fn comparison(at: Micros, tables: Vec<(String, VerifyReport)>) -> Comparison {
 /// Rows that a revision is to have.
 struct Missing {
     count: RowCount,
-    /// Empty where they cannot be named, or are too many to be.
-    ids: Vec<String>,
+    /// Trace and id of each; empty where they cannot be named, or are too many to be.
+    named: Vec<(String, String)>,
 }
 
 fn missing_rows(report: &VerifyReport) -> Missing {
     let mut count = RowCount(report.differences_more);
-    let mut ids = Vec::new();
+    let mut named = Vec::new();
     let mut nameless = report.differences_more > 0;
     for difference in &report.differences {
         match difference {
             Difference::RowMissing(row) | Difference::RowLate(row) | Difference::RowVersion(row) => {
                 count += RowCount(1);
-                ids.push(row.id.clone());
+                named.push((row.trace_id.clone(), row.id.clone()));
             }
             Difference::Bucket { stored, .. } => {
                 count += *stored;
@@ -186,10 +186,10 @@ fn missing_rows(report: &VerifyReport) -> Missing {
             _ => {}
         }
     }
-    if nameless || ids.len() > ROWS_NAMED_MAX {
-        ids.clear();
+    if nameless || named.len() > ROWS_NAMED_MAX {
+        named.clear();
     }
-    Missing { count, ids }
+    Missing { count, named }
 }
 
 /// Reads the manifest of a window back.

@@ -3,11 +3,12 @@
 //!
 //! Reading order: [`desk`] answers the API before anything is stored, with [`ask`] for single fields; [`first_row`] tells the scheduler where a
 //! whole history begins; [`window`] carries a window out, table by table, with one checkpoint for all of them
-//! ([`tables_log`]), and [`events`] does where the destination takes events ([`events_log`], [`letters`], [`sent`]);
-//! [`reads`] says what is read in either case; [`counts`] counts what came late or was deleted; [`later`] compares a window with its source
+//! ([`tables_log`], which says what it was [`begun`] with), and [`events`] does where the destination takes events ([`events_log`], [`letters`], [`sent`]);
+//! [`reads`] says what is read in either case, and [`revision`] which rows of it a revision has; [`counts`] counts what came late or was deleted; [`later`] compares a window with its source
 //! a day afterwards. [`places`] connects destinations with the secrets of an integration.
 
 mod ask;
+mod begun;
 mod counts;
 mod desk;
 mod events;
@@ -18,6 +19,7 @@ mod later;
 mod letters;
 mod places;
 mod reads;
+mod revision;
 mod sent;
 mod tables_log;
 mod window;

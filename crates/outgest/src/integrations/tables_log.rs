@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use model::{Checkpoint, Fault, FileReceipt, RunLog, Snapshot, Stop, TableName};
+use model::{Begun, Checkpoint, Fault, FileReceipt, RunLog, Snapshot, Stop, TableName};
 use pipeline::{FileLayout, Progress, ProgressState};
 
 /// The checkpoint of all tables, and who watches them.
@@ -15,6 +15,7 @@ pub struct TablesLog {
     log: Arc<dyn RunLog>,
     watch: Arc<dyn Progress>,
     tables: usize,
+    begun: Begun,
     /// What an earlier attempt left, until its tables are taken up again.
     left: Option<Checkpoint>,
     /// Files of the tables that are done.
@@ -31,10 +32,15 @@ pub struct Left {
 }
 
 impl TablesLog {
-    /// A log over the log of a job, with what earlier attempts left.
-    pub fn new(log: Arc<dyn RunLog>, watch: Arc<dyn Progress>, tables: usize, left: Option<Checkpoint>) -> Self {
+    /// A log over the log of a job, for `tables` tables that are begun so, with what earlier attempts left.
+    pub fn new(
+        log: Arc<dyn RunLog>,
+        watch: Arc<dyn Progress>,
+        (begun, tables): (Begun, usize),
+        left: Option<Checkpoint>,
+    ) -> Self {
         let snapshot = left.as_ref().and_then(|left| left.snapshot.clone());
-        Self { log, watch, tables, left, done: Vec::new(), snapshot: Arc::new(Mutex::new(snapshot)) }
+        Self { log, watch, tables, begun, left, done: Vec::new(), snapshot: Arc::new(Mutex::new(snapshot)) }
     }
 
     /// The stored state that every table is read from, once one was opened.
@@ -63,6 +69,7 @@ impl TablesLog {
     pub fn table(&self) -> Arc<TableLog> {
         Arc::new(TableLog {
             log: Arc::clone(&self.log),
+            begun: self.begun.clone(),
             before: self.done.clone(),
             snapshot: Arc::clone(&self.snapshot),
         })
@@ -87,6 +94,7 @@ impl TablesLog {
 /// The log of one table: its checkpoints stand behind the files of the tables before it.
 pub struct TableLog {
     log: Arc<dyn RunLog>,
+    begun: Begun,
     before: Vec<FileReceipt>,
     snapshot: Arc<Mutex<Option<Snapshot>>>,
 }
@@ -98,7 +106,7 @@ impl RunLog for TableLog {
             self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| read.clone());
         }
         let done = self.before.iter().chain(&checkpoint.done).cloned().collect();
-        self.log.record(&Checkpoint { done, ..checkpoint.clone() }).await
+        self.log.record(&Checkpoint { done, begun: Some(self.begun.clone()), ..checkpoint.clone() }).await
     }
 
     fn stop(&self) -> Stop {
@@ -130,6 +138,8 @@ impl Progress for TableProgress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use model::{ByteCount, FileName, HashState, KeyDigest, Micros, ObjectHead, OpenFile, RowCount, UploadState};
     use pipeline::{EmptyRun, Silent};
 
@@ -150,6 +160,11 @@ mod tests {
             cursor_max: None,
             key_digest: KeyDigest::default(),
         }
+    }
+
+    fn begun() -> Begun {
+        let manifest = FileName::new("p/manifests/w.json").unwrap();
+        Begun { fingerprint: "f".to_owned(), options: BTreeMap::new(), manifest }
     }
 
     fn open(table: &str) -> OpenFile {
@@ -178,7 +193,7 @@ mod tests {
             open: under_way.map(open),
             ..Checkpoint::default()
         };
-        let log = TablesLog::new(Arc::new(Kept::default()), Arc::new(Silent), 3, Some(checkpoint));
+        let log = TablesLog::new(Arc::new(Kept::default()), Arc::new(Silent), (begun(), 3), Some(checkpoint));
         let tables = ["scores", "traces", "observations_v2"].map(TableName::new);
         (0..3)
             .map(|at| {
@@ -215,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn checkpoints_of_later_tables_hold_the_files_of_earlier_ones() {
         let kept = Arc::new(Kept::default());
-        let mut log = TablesLog::new(Arc::<Kept>::clone(&kept), Arc::new(Silent), 2, None);
+        let mut log = TablesLog::new(Arc::<Kept>::clone(&kept), Arc::new(Silent), (begun(), 2), None);
         log.finished(&[receipt("scores")]);
         let snapshot = Some(Snapshot("events=3".to_owned()));
         let checkpoint = Checkpoint { snapshot, done: vec![receipt("traces")], ..Checkpoint::default() };
@@ -224,5 +239,6 @@ mod tests {
         let tables: Vec<&str> = recorded.done.iter().map(|file| file.table.as_str()).collect();
         assert_eq!(tables, ["scores", "traces"]);
         assert_eq!(log.snapshot(), Some(Snapshot("events=3".to_owned())));
+        assert_eq!(recorded.begun, Some(begun()));
     }
 }

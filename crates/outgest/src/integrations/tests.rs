@@ -4,5 +4,7 @@ mod bad_input;
 pub(super) mod kept;
 mod ledger;
 mod loss;
+mod secrets;
+mod settings;
 mod windows;
 mod world;

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use jobs::{Context, Done};
 use model::{
-    ByteCount, Checkpoint, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
-    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount,
-    RowsOfTable, RunId, SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts,
-    WindowJob, WindowManifest, WindowName, WindowResult,
+    ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
+    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount, RunId,
+    SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob,
+    WindowManifest, WindowName, WindowResult,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
-use serde_json::{Value, json};
 
+use super::begun;
 use super::counts;
 use super::places::Places;
+use super::revision;
 use super::tables_log::TablesLog;
 use crate::export::{Request, run_spec, table_of};
 use crate::serve::read_spec;
@@ -44,12 +45,14 @@ pub struct WindowRunner {
 }
 
 /// One table of a window, ready to be written.
-struct Piece {
-    table: TableName,
-    request: Request,
-    layout: FileLayout,
+pub(super) struct Piece {
+    pub(super) table: TableName,
+    pub(super) request: Request,
+    pub(super) layout: FileLayout,
     /// Whether it has only rows that earlier files lack.
     partial: bool,
+    /// Columns that it would have if those of the first files did not stay.
+    unfrozen: Option<Vec<String>>,
 }
 
 impl WindowRunner {
@@ -76,9 +79,14 @@ impl WindowRunner {
         let known = self.known_columns(integration, window).await?;
         let pieces = pieces(integration, files, window, &known)?;
         let stop = context.log.stop();
-        let left = job.checkpoint.clone();
-        let mut log = TablesLog::new(context.log, context.progress, pieces.len(), left);
-        let mut tables = Vec::with_capacity(pieces.len());
+        let begun = begun::of(integration, files, window, &pieces)?;
+        let left = self.left(integration, &begun, job.checkpoint.clone(), (&*context.log, &*destination)).await?;
+        let mut log = TablesLog::new(context.log, context.progress, (begun, pieces.len()), left);
+        if pieces.is_empty() {
+            let warnings = revision::lacks(window, |_| None);
+            return completed(&WindowResult { columns: known, warnings, ..WindowResult::default() });
+        }
+        let mut tables: Vec<Manifest> = Vec::with_capacity(pieces.len());
         let mut reads = Vec::with_capacity(pieces.len());
         for (number, piece) in pieces.iter().enumerate() {
             let later: Vec<TableName> = pieces[number + 1..].iter().map(|later| later.table.clone()).collect();
@@ -89,7 +97,13 @@ impl WindowRunner {
             reads.push(read);
         }
         let counted = self.count(integration, window, &reads, &stop).await?;
-        let schema = compare_columns(&known, &mut tables);
+        let schema = compare_columns(&known, &pieces, &mut tables);
+        let rows = |table: &str| {
+            let at = pieces.iter().position(|piece| piece.table.as_str() == table)?;
+            Some(tables[at].rows)
+        };
+        let lacks = revision::lacks(window, rows);
+        tables[0].warnings.extend(lacks);
         stop.check()?;
         let result = self.publish(integration, window, tables, (counted, schema), &destination).await?;
         completed(&result)
@@ -108,8 +122,7 @@ impl WindowRunner {
         if integration.settings.files.is_none() {
             return Ok(());
         }
-        let destination = self.places.connect_files(&integration).await?;
-        remove(&*destination, checkpoint).await
+        self.remove_left(&integration, checkpoint, None).await
     }
 
     async fn integration(&self, window: &WindowJob) -> Result<Integration, Fault> {
@@ -163,12 +176,14 @@ impl WindowRunner {
         window: &WindowJob,
         reads: &[ReadRequest],
         stop: &Stop,
-    ) -> Result<(RowCount, RowCount), Fault> {
+    ) -> Result<(RowCount, Option<RowCount>), Fault> {
         let before = match integration.settings.cursor {
             Cursor::Ingested => None,
             Cursor::StartTime => self.store.run_before(&integration.id, window.span).await?,
         };
-        let (mut late, mut deleted) = (RowCount::ZERO, RowCount::ZERO);
+        // A source that cannot read deletions cannot count them either.
+        let mut deleted = self.source.capabilities().deletions.then_some(RowCount::ZERO);
+        let mut late = RowCount::ZERO;
         for read in reads {
             let asked = match (integration.settings.cursor, &before) {
                 (Cursor::Ingested, _) => Some(counts::caught(read, window.span)),
@@ -181,8 +196,8 @@ impl WindowRunner {
             if let Some(asked) = asked {
                 late += counts::rows(&*self.source, asked, stop).await?;
             }
-            if let Some(asked) = counts::deletions(read).filter(|_| self.source.capabilities().deletions) {
-                deleted += counts::rows(&*self.source, asked, stop).await?;
+            if let (Some(deleted), Some(asked)) = (&mut deleted, counts::deletions(read)) {
+                *deleted += counts::rows(&*self.source, asked, stop).await?;
             }
         }
         Ok((late, deleted))
@@ -200,7 +215,7 @@ impl WindowRunner {
         window: &WindowJob,
         tables: Vec<Manifest>,
         ((late_rows, deleted_rows), (columns, schema_changed)): (
-            (RowCount, RowCount),
+            (RowCount, Option<RowCount>),
             (Vec<TableColumns>, Vec<SchemaChange>),
         ),
         destination: &Arc<dyn Destination>,
@@ -242,14 +257,21 @@ pub(super) fn completed(result: &WindowResult) -> Result<Done, Fault> {
     Ok(Done::Completed(result))
 }
 
-/// Compares columns with those of the window before, and numbers them.
-fn compare_columns(known: &[TableColumns], tables: &mut [Manifest]) -> (Vec<TableColumns>, Vec<SchemaChange>) {
+/// Compares columns with those of the window before, and numbers them. With frozen columns the changes are those that
+/// were not followed. Tables that this run has no files of keep the columns that they had.
+fn compare_columns(
+    known: &[TableColumns],
+    pieces: &[Piece],
+    tables: &mut [Manifest],
+) -> (Vec<TableColumns>, Vec<SchemaChange>) {
     let mut changes = Vec::new();
     let mut columns = Vec::with_capacity(tables.len());
-    for table in tables {
-        let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };
+    for (piece, table) in pieces.iter().zip(tables) {
+        let name = piece.table.to_string();
         if let Some(known) = known.iter().find(|known| known.table == name) {
-            let (added, removed) = (only_in(&table.columns, &known.columns), only_in(&known.columns, &table.columns));
+            let now = piece.unfrozen.clone().unwrap_or_else(|| names(&table.columns));
+            let before = names(&known.columns);
+            let (added, removed) = (only_in(&now, &before), only_in(&before, &now));
             let same = known.columns == table.columns;
             table.schema_version = if same { known.schema_version } else { known.schema_version + 1 };
             if !added.is_empty() || !removed.is_empty() {
@@ -259,13 +281,18 @@ fn compare_columns(known: &[TableColumns], tables: &mut [Manifest]) -> (Vec<Tabl
         let (columns_now, schema_version) = (table.columns.clone(), table.schema_version);
         columns.push(TableColumns { table: name, columns: columns_now, schema_version });
     }
+    let others = known.iter().filter(|known| !pieces.iter().any(|piece| piece.table.as_str() == known.table));
+    columns.extend(others.cloned());
     (columns, changes)
 }
 
-/// Names of columns that `other` does not have.
-fn only_in(columns: &[ManifestColumn], other: &[ManifestColumn]) -> Vec<String> {
-    let new = columns.iter().filter(|column| !other.iter().any(|known| known.name == column.name));
-    new.map(|column| column.name.clone()).collect()
+fn names(columns: &[ManifestColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
+}
+
+/// Names that `other` does not have.
+fn only_in(names: &[String], other: &[String]) -> Vec<String> {
+    names.iter().filter(|name| !other.contains(name)).cloned().collect()
 }
 
 /// The file settings of an integration whose destination takes files.
@@ -284,24 +311,31 @@ fn pieces(
 ) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     for table in &integration.settings.tables {
-        let folder = table_of(&table.table).map_err(|problem| Fault::of_problems(vec![problem]))?.table.name.clone();
+        let spec = &table_of(&table.table).map_err(|problem| Fault::of_problems(vec![problem]))?.table;
+        let folder = spec.name.clone();
         let rows = window.rows.iter().find(|rows| rows.table == folder.as_str());
         if !window.rows.is_empty() && rows.is_none() {
             continue;
         }
         let mut table = table.clone();
+        let read = |table: &IntegrationTable| {
+            Request::scheduled(&integration.project, &integration.settings, table, window.span.window())
+        };
         let frozen = known.iter().find(|known| known.table == folder.as_str());
+        let mut unfrozen = None;
         if let (SchemaRule::Frozen, Some(frozen)) = (files.schema, frozen) {
+            let columns = read(&table)?.selection.columns;
+            unfrozen = Some(columns.iter().map(|column| column.name.clone()).collect());
             table.groups.clear();
-            table.columns = frozen.columns.iter().map(|column| column.name.clone()).collect();
+            table.columns = names(&frozen.columns);
         }
         let some = rows.filter(|rows| !rows.ids.is_empty());
         if let Some(rows) = some {
-            narrow(&mut table, rows);
+            revision::narrow(&mut table, spec, rows);
         }
-        let request = Request::scheduled(&integration.project, &integration.settings, &table, window.span.window())?;
+        let request = read(&table)?;
         let layout = layout(integration, files, &window.name(), &folder, &request)?;
-        pieces.push(Piece { table: folder, request, layout, partial: some.is_some() });
+        pieces.push(Piece { table: folder, request, layout, partial: some.is_some(), unfrozen });
     }
     Ok(pieces)
 }
@@ -324,29 +358,4 @@ pub fn layout(
         manifest: None,
         empty: EmptyRun::File,
     })
-}
-
-/// Leaves nothing but the rows that a revision adds: a filter like others, so that the manifest says what is
-/// in its files.
-fn narrow(table: &mut IntegrationTable, rows: &RowsOfTable) {
-    let these = json!({"type": "stringOptions", "column": "id", "operator": "any of", "value": rows.ids});
-    table.filter = match std::mem::take(&mut table.filter) {
-        Value::Array(mut filters) => {
-            filters.push(these);
-            Value::Array(filters)
-        }
-        Value::Null => json!([these]),
-        one => json!([one, these]),
-    };
-}
-
-async fn remove(destination: &dyn Destination, checkpoint: &Checkpoint) -> Result<(), Fault> {
-    if let Some(open) = &checkpoint.open {
-        let discarded = destination.discard(&open.upload).await;
-        discarded.map_err(|fault| fault.during("removing an unfinished file"))?;
-    }
-    for file in &checkpoint.done {
-        destination.remove(&file.key).await.map_err(|fault| fault.during("removing a file"))?;
-    }
-    Ok(())
 }

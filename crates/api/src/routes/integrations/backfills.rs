@@ -78,7 +78,8 @@ pub(crate) async fn create(
 
 /// Cancel a backfill
 ///
-/// Windows that are done stay; those under way are cancelled.
+/// Windows that are done stay; those under way are cancelled. What the schedule missed is caught up with by a backfill
+/// of its own, which cannot be cancelled: that is a conflict.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/integrations/{integration}/backfills/{backfill}/cancel",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{ByteCount, IntegrationAsk, Micros, RawSchedule, Secret};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -63,7 +63,7 @@ struct Settings {
     /// Seconds between the end of a window and its export.
     #[schema(maximum = 604_800, default = 300)]
     lag_seconds: Option<u32>,
-    /// Where the first window begins. Now unless given.
+    /// Where the first window begins. Now unless given. It cannot be changed once a window is planned.
     start: Option<Start>,
     /// What becomes of rows that were deleted. They are counted unless given.
     deletions: Option<Deletions>,
@@ -81,9 +81,10 @@ struct Settings {
     neutralise_formulas: Option<bool>,
     /// Writes the CSV header even where there is no row.
     csv_header_always: Option<bool>,
-    /// A new file begins when one reaches this size.
-    #[schema(minimum = 1)]
-    roll_bytes: Option<u64>,
+    /// A new file begins when one reaches this size; null for one file.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    roll_bytes: Option<Option<u64>>,
     /// Text that keys begin with, taken as it is.
     #[schema(example = "langfuse/")]
     prefix: Option<String>,
@@ -95,6 +96,11 @@ struct Settings {
     event_ts: Option<bool>,
     /// What a new column means.
     schema: Option<SchemaRule>,
+}
+
+/// A value that was given, null among them: in a change null takes away what absence leaves.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// A secret on its way in.
@@ -256,7 +262,7 @@ impl Settings {
             unicode: self.unicode.map(|unicode| unicode.as_str().to_owned()),
             neutralise_formulas: self.neutralise_formulas,
             csv_header_always: self.csv_header_always,
-            roll_bytes: self.roll_bytes.map(ByteCount),
+            roll_bytes: self.roll_bytes.map(|bytes| bytes.map(ByteCount)),
             prefix: self.prefix,
             template: self.template,
             event_ts: self.event_ts,

@@ -1,6 +1,6 @@
 //! What became of windows.
 
-use model::{Page, RunQuery};
+use model::{Page, RowCount, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -121,8 +121,9 @@ pub(crate) struct RunResult {
     /// Rows that started before the window; with cursor `start_time` those of windows exported before that
     /// were stored since, which are in no file.
     late_rows: u64,
-    /// Deletions of the window.
-    deleted_rows: u64,
+    /// Deletions of the window; null where the source cannot count them.
+    #[schema(required)]
+    deleted_rows: Option<u64>,
     /// Rows that the receiver refused: dead letters.
     rejected_rows: u64,
     /// What became of each table's events; empty for destinations of files.
@@ -267,7 +268,7 @@ impl From<model::WindowResult> for RunResult {
             rows: result.rows.get(),
             bytes: result.bytes.get(),
             late_rows: result.late_rows.get(),
-            deleted_rows: result.deleted_rows.get(),
+            deleted_rows: result.deleted_rows.map(RowCount::get),
             rejected_rows: result.rejected_rows.get(),
             deliveries: result.deliveries.into_iter().map(delivery).collect(),
             schema_changed: result.schema_changed.into_iter().map(change).collect(),

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use destinations::Guard;
 use futures_util::TryStreamExt;
 use model::{
-    Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, IntegrationAsk, IntegrationDesk,
-    IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore, ProjectChange, ProjectId, RawSchedule,
-    RunState, SchedulerStore, Secret, SecretStore,
+    ByteCount, Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, Integration, IntegrationAsk,
+    IntegrationDesk, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore,
+    ProjectChange, ProjectId, RawSchedule, RunState, SchedulerStore, Secret, SecretStore,
 };
 use sources::lake::LakeSource;
-use store::{NativeStore, SealingKey, SealingKeys, StoreOptions};
 
 use super::super::{GuardedPlaces, IntegrationsDesk, Places};
 use super::world::{EPOCH, World, minute, project};
@@ -24,7 +23,7 @@ async fn desk(world: &World, allowed: &[&str]) -> IntegrationsDesk {
     IntegrationsDesk::new(source, Arc::new(world.store.clone()), Arc::new(places), guard)
 }
 
-fn ask() -> IntegrationAsk {
+pub(super) fn ask() -> IntegrationAsk {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     IntegrationAsk {
         name: Some("lake".to_owned()),
@@ -39,7 +38,7 @@ fn ask() -> IntegrationAsk {
     }
 }
 
-async fn check(world: &World, ask: IntegrationAsk) -> Result<CheckedIntegration, Fault> {
+pub(super) async fn check(world: &World, ask: IntegrationAsk) -> Result<CheckedIntegration, Fault> {
     desk(world, &[]).await.check(&project(), &ask, None, EPOCH).await
 }
 
@@ -73,7 +72,8 @@ async fn every_problem_names_its_field() {
         options.insert(name.to_owned(), value.to_owned());
         Some(options)
     };
-    let table = |name: &str| Some(vec![IntegrationTable { table: name.to_owned(), ..IntegrationTable::default() }]);
+    let named = |name: &str| IntegrationTable { table: name.to_owned(), ..IntegrationTable::default() };
+    let table = |name: &str| Some(vec![named(name)]);
     let cases: Vec<(&str, IntegrationAsk)> = vec![
         ("kind", IntegrationAsk { kind: Some("s4".to_owned()), ..ask() }),
         ("kind", IntegrationAsk { kind: Some("file".to_owned()), ..ask() }),
@@ -87,6 +87,7 @@ async fn every_problem_names_its_field() {
         ("catchUpMax", IntegrationAsk { catch_up_max: Some(0), ..ask() }),
         ("tables[0].table", IntegrationAsk { tables: table("sessions"), ..ask() }),
         ("tables", IntegrationAsk { tables: Some(Vec::new()), ..ask() }),
+        ("tables", IntegrationAsk { tables: Some(["events", "observations_v2"].map(named).to_vec()), ..ask() }),
         ("source", IntegrationAsk { source: Some("EVERYTHING".to_owned()), ..ask() }),
         ("tables[0].format", IntegrationAsk { format: Some("xml".to_owned()), ..ask() }),
         ("options.endpoint", IntegrationAsk { options: option("endpoint", "not an address"), ..ask() }),
@@ -107,6 +108,65 @@ async fn every_problem_names_its_field() {
     // A lag above the period only delays windows.
     let often = Some(RawSchedule::utc(Cadence::Minutes { minutes: 1 }));
     assert!(check(&world, IntegrationAsk { schedule: often, lag_seconds: Some(300), ..ask() }).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_size_of_files_stays_until_it_is_taken_away() {
+    let world = World::new().await;
+    let mut made = world.integration("out", |settings| *settings = ask_settings()).await;
+    let desk = desk(&world, &[]).await;
+    let checked = async |made: &Integration, roll_bytes| {
+        let asked = IntegrationAsk { roll_bytes, secrets: ask().secrets, ..IntegrationAsk::default() };
+        desk.check(&project(), &asked, Some(made), EPOCH).await.unwrap().settings
+    };
+    for (asked, expected) in
+        [(Some(Some(ByteCount(7))), Some(ByteCount(7))), (None, Some(ByteCount(7))), (Some(None), None)]
+    {
+        made.settings = checked(&made, asked).await;
+        assert_eq!(made.settings.files.as_ref().unwrap().roll_bytes, expected);
+    }
+}
+
+/// Settings that the desk accepts.
+pub(super) fn ask_settings() -> IntegrationSettings {
+    let ask = ask();
+    IntegrationSettings {
+        kind: "s3".to_owned(),
+        options: ask.options.unwrap(),
+        tables: vec![IntegrationTable { table: "events".to_owned(), ..IntegrationTable::default() }],
+        schedule: model::Schedule::new(RawSchedule::utc(Cadence::Hour)).unwrap(),
+        cursor: model::Cursor::Ingested,
+        lag_seconds: 300,
+        start: model::Start::Now,
+        deletions: model::Deletions::Count,
+        catch_up_max: 4,
+        files: Some(model::FileSettings::usual("jsonl")),
+    }
+}
+
+#[tokio::test]
+async fn integrations_that_would_write_to_the_same_keys_have_the_same_keys() {
+    let world = World::new().await;
+    let place = async |project: &str, prefix: &str, template: &str| {
+        let (prefix, template) = (Some(prefix.to_owned()), Some(template.to_owned()));
+        let asked = IntegrationAsk { prefix, template, ..ask() };
+        let checked = desk(&world, &[]).await.check(&ProjectId::new(project), &asked, None, EPOCH).await.unwrap();
+        (checked.target, checked.keys)
+    };
+    let usual = place("p", "a/b/", "langfuse").await;
+    // Manifests lie at one place for all templates.
+    let hive = place("p", "a/b/", "hive").await;
+    assert!(usual.0 == hive.0 && usual.1 != hive.1);
+    // Prefix and template together, and templates without a prefix.
+    let split = place("p", "a/", "{prefix}b/{projectId}/{table}/{window}.{ext}").await;
+    assert!(usual.0 != split.0 && usual.1 == split.1);
+    let fixed = "x/{projectId}/{table}/{window}.{ext}";
+    let (first, second) = (place("p", "a/", fixed).await, place("p", "b/", fixed).await);
+    assert!(first.0 != second.0 && first.1 == second.1 && first.1.is_some());
+    // Projects whose ids are the same in keys.
+    assert_eq!(place("a/b", "", "langfuse").await, place("a-b", "", "langfuse").await);
+    // The integration's own id tells keys apart.
+    assert_eq!(place("p", "", "x/{integrationId}/{projectId}/{table}/{window}.{ext}").await.1, None);
 }
 
 /// The steps of a test with another option, and what the last one said.
@@ -238,36 +298,6 @@ async fn a_project_that_is_deleted_amid_a_window_of_events_sends_no_more_and_lea
     assert_eq!(ledger.arrived().len(), sent);
     assert_eq!(world.runs(&made).await[0].state, RunState::Cancelled);
     assert!(world.store.sent_keys(&run.id, "events").try_next().await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_changed_secret_is_used_by_the_next_attempt_and_a_lost_key_pauses() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = store::Place::Directory(folder.path().to_owned());
-    let keys = |key: [u8; 32]| SealingKeys { current: SealingKey::new(format!("{}", key[0]), key), older: Vec::new() };
-    let open = |key| {
-        let options = StoreOptions { sealing: Some(keys(key)), ..StoreOptions::default() };
-        NativeStore::open_at(&place, options)
-    };
-    let store = open([1; 32]).await.unwrap();
-    let id = model::IntegrationId::new("i");
-    let name = model::Integration::secret(&id, "secret_access_key");
-    let guard = Guard::new(Vec::new());
-    let world = World::new().await;
-    let settings = check(&world, ask()).await.unwrap().settings;
-    let places = |store: &NativeStore| GuardedPlaces { guard: guard.clone(), secrets: Arc::new(store.clone()) };
-    // Without the secret there are no credentials.
-    let missing = places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
-    assert!(missing.public_message().contains("secret_access_key"), "{missing}");
-    store.put_secret(&name, &Secret::new("hunter2")).await.unwrap();
-    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
-    store.put_secret(&name, &Secret::new("changed")).await.unwrap();
-    assert!(places(&store).connect(&settings, &BTreeMap::new(), Some(&id)).await.is_ok());
-    // A server with another key cannot open it, and says so instead of going on without.
-    let other = open([2; 32]).await.unwrap();
-    let fault = places(&other).connect(&settings, &BTreeMap::new(), Some(&id)).await.err().unwrap();
-    assert_eq!(fault.kind(), FaultKind::Configuration);
-    assert!(!format!("{fault:?}").contains("hunter2") && !format!("{fault:?}").contains("changed"));
 }
 
 #[tokio::test]

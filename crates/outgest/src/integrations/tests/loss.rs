@@ -47,9 +47,10 @@ async fn delivered(world: &World, integration: &Integration) -> Delivered {
         assert_eq!(run.state, RunState::Completed, "{run:?}");
         let result = run.result.unwrap();
         all.late += result.late_rows.get();
-        all.deleted += result.deleted_rows.get();
+        all.deleted += result.deleted_rows.unwrap().get();
         all.revisions += u64::from(run.name.revision > 1);
         let seen = in_window.entry(run.name.span).or_default();
+        let mut in_run: BTreeSet<(&str, String)> = BTreeSet::new();
         for file in &result.files {
             let table = if file.table.as_str() == "scores" { "scores" } else { "events" };
             let lines = world.shelf.lines(&file.key);
@@ -58,7 +59,8 @@ async fn delivered(world: &World, integration: &Integration) -> Delivered {
                 let (id, version) = (line["id"].as_str().unwrap().to_owned(), line["event_ts"].as_str().unwrap());
                 let deleted = line["is_deleted"].as_bool().unwrap_or(false);
                 assert!(!deleted || line["input"].is_null(), "a deleted row has a payload: {line}");
-                // None twice in one window, its revisions included.
+                // None twice in one export of a window; in another one of it only in another version.
+                assert!(in_run.insert((table, id.clone())), "{id} twice in {}", run.name.stem());
                 let key = (table.to_owned(), id.clone(), version.to_owned());
                 assert!(seen.insert(key), "{id} twice in {}", run.name.stem());
                 let version = Micros::parse_text(version).unwrap();

@@ -65,6 +65,8 @@ type Refusal = fn() -> Fault;
 pub struct Shelf {
     pub files: Arc<MemoryDestination>,
     trouble: Arc<Mutex<Vec<Trouble>>>,
+    /// Shelves of integrations that name a bucket.
+    buckets: Arc<Mutex<BTreeMap<String, Arc<MemoryDestination>>>>,
     /// Receivers of events, by host.
     ledgers: Arc<Mutex<BTreeMap<String, Arc<Ledger>>>>,
     refused: Arc<Mutex<Option<Refusal>>>,
@@ -79,6 +81,11 @@ impl Shelf {
     /// Every run is refused from now on, or none any more.
     pub fn refuse(&self, fault: Option<Refusal>) {
         *self.refused.lock().unwrap() = fault;
+    }
+
+    /// The shelf that integrations with this bucket write to.
+    pub fn bucket(&self, name: &str) -> Arc<MemoryDestination> {
+        Arc::clone(self.buckets.lock().unwrap().entry(name.to_owned()).or_default())
     }
 
     /// The receiver of events at this host.
@@ -113,7 +120,11 @@ impl Places for Shelf {
             return Ok(Delivery::Events(self.ledger(&settings.options["host"])));
         }
         let trouble = self.trouble.lock().unwrap().pop().unwrap_or_else(Trouble::none);
-        Ok(Delivery::Files(flaky(Arc::<MemoryDestination>::clone(&self.files), trouble)))
+        let files = match settings.options.get("bucket") {
+            Some(name) => self.bucket(name),
+            None => Arc::clone(&self.files),
+        };
+        Ok(Delivery::Files(flaky(files, trouble)))
     }
 }
 
@@ -149,6 +160,7 @@ impl World {
         let shelf = Shelf {
             files: Arc::new(MemoryDestination::new()),
             trouble: Arc::default(),
+            buckets: Arc::default(),
             ledgers: Arc::default(),
             refused: Arc::default(),
         };
@@ -212,6 +224,7 @@ impl World {
             settings,
             secrets: BTreeMap::new(),
             target: Some(name.to_owned()),
+            keys: None,
             warnings: Vec::new(),
         };
         let by = Actor::ApiKey(ApiKeyId::new("k"));
@@ -232,6 +245,7 @@ impl World {
             settings: shown.settings.clone(),
             secrets: BTreeMap::new(),
             target: Some(shown.name.clone()),
+            keys: None,
             warnings: Vec::new(),
         };
         let change = ChangedIntegration { version: shown.version, checked };

@@ -38,6 +38,7 @@ fn checked(name: &str, start: Start) -> CheckedIntegration {
         },
         secrets: BTreeMap::from([("secret_access_key".to_owned(), Secret::new("hunter2"))]),
         target: Some(name.to_owned()),
+        keys: None,
         warnings: Vec::new(),
     }
 }
@@ -251,6 +252,86 @@ pub(super) async fn a_backfill_gives_new_revisions_and_leaves_the_cursor_alone(s
     assert_eq!(cancelled.items.len(), 2);
 }
 
+/// The first `most` windows of the only backfill that is due, planned.
+async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
+    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let (windows, left) = backfill.next_windows(&due.settings.schedule, most);
+    let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
+    store.plan_backfill(&backfill, named, left, NOW).await.unwrap()
+}
+
+pub(super) async fn what_the_schedule_missed_cannot_be_left_out(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 00:00").await;
+    assert_eq!(tick(&store, NOW).await, 1);
+    carry_out(&store).await;
+    let backfill = store.backfills(&project(), &made.id, &PageRequest::first(10)).await.unwrap().items.remove(0);
+    let before = shown(&store, &made.id).await.cursor;
+
+    let refused = store.cancel_backfill(&project(), &made.id, &backfill.id).await.unwrap_err();
+
+    assert!(refused.kind() == FaultKind::Conflict && refused.public_hint().is_some(), "{refused}");
+    assert_eq!((before, shown(&store, &made.id).await.cursor), (Some(at("2026-08-01 00:00")), before));
+    // Its windows are exported, and only then the cursor passes them.
+    while !store.backfills_due(10).await.unwrap().is_empty() {
+        for _ in 0..plan_backfill(&store, 2).await {
+            carry_out(&store).await;
+        }
+    }
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn a_backfill_waits_for_a_window_of_which_some_rows_are_exported(store: NativeStore) {
+    for order in [BackfillOrder::OldestFirst, BackfillOrder::NewestFirst] {
+        let made = make(&store, order.as_str(), "2026-08-01 11:00").await;
+        // Three windows, of which the middle one has a revision with some rows under way.
+        for now in ["2026-08-01 12:06", "2026-08-01 13:06", "2026-08-01 14:06"] {
+            tick(&store, at(now)).await;
+            carry_out(&store).await;
+        }
+        let middle = runs(&store, &made.id).await.remove(1);
+        store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap();
+        let missing = [RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
+        let compares = [claim(&store, "w").await, claim(&store, "w").await, claim(&store, "w").await];
+        for compare in compares {
+            let is_middle = compare.job.spec["run"].as_str() == Some(middle.id.as_str());
+            let missing = if is_middle { &missing[..] } else { &[] };
+            store.settle(compare.lease, compared(FoundLater::default(), missing)).await.unwrap();
+        }
+        let span = Span { from: at("2026-08-01 11:00"), to: at("2026-08-01 14:00") };
+        let new = NewBackfill { span, order, parallel_max: 8, by: Actor::System };
+        store.create_backfill(&project(), &made.id, new).await.unwrap();
+        assert_eq!(plan_backfill(&store, 8).await, 1);
+        assert_eq!(plan_backfill(&store, 8).await, 0);
+        // The revision ends, and so does the first window of the backfill.
+        let rows = [carry_out(&store).await, carry_out(&store).await].map(|window| window.rows.len());
+        assert_eq!(rows.iter().sum::<usize>(), 1);
+        assert_eq!(plan_backfill(&store, 8).await, 2);
+        let windows = [carry_out(&store).await, carry_out(&store).await].map(|window| (window.span, window.revision));
+        assert!(windows.contains(&(middle.name.span, 3)), "{windows:?}");
+        assert!(store.backfills_due(10).await.unwrap().is_empty());
+        let ended = store.backfills(&project(), &made.id, &PageRequest::first(1)).await.unwrap().items.remove(0);
+        assert_eq!((ended.state, ended.windows.completed), (BackfillState::Completed, 3));
+        store.delete_integration(&project(), &made.id).await.unwrap();
+    }
+}
+
+pub(super) async fn where_an_integration_begins_changes_before_its_first_window_alone(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-02 00:00").await;
+    let change = |version, start| ChangedIntegration { version, checked: checked("a", start) };
+    let earlier = Start::Date { at: at("2026-08-01 10:00") };
+    let changed = store.change_integration(&project(), &made.id, change(1, earlier)).await.unwrap();
+    assert_eq!(changed.planned_upto, Some(at("2026-08-01 10:00")));
+    assert_eq!(tick(&store, NOW).await, 1);
+
+    let refused = store.change_integration(&project(), &made.id, change(2, Start::History)).await.unwrap_err();
+
+    assert!(refused.kind() == FaultKind::BadRequest && refused.public_message().contains("start"), "{refused}");
+    assert!(refused.public_hint().is_some_and(|hint| hint.contains("backfill")), "{refused}");
+    // Everything else may change, whether the start is repeated or not.
+    let same = store.change_integration(&project(), &made.id, change(2, earlier)).await.unwrap();
+    assert_eq!((same.version, same.planned_upto), (3, Some(at("2026-08-01 11:00"))));
+}
+
 pub(super) async fn running_now_ends_a_window_early_and_the_next_one_follows(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 11:00").await;
     let runs = store.run_integration(&project(), &made.id, NOW).await.unwrap();
@@ -291,6 +372,13 @@ pub(super) async fn a_change_names_its_version_and_keys_belong_to_one_integratio
     assert_eq!(store.secret(&secret).await.unwrap(), Some(Secret::new("changed")));
     // The place it left is free.
     store.create_integration(new, NOW).await.unwrap();
+    // Files may share their keys where manifests do not.
+    let with_keys = |name: &str| CheckedIntegration { keys: Some("k".to_owned()), ..checked(name, Start::Now) };
+    let new = |name| NewIntegration { project: project(), checked: with_keys(name), by: Actor::System, paused: false };
+    let first = store.create_integration(new("b"), NOW).await.unwrap();
+    assert_eq!(store.create_integration(new("c"), NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+    store.delete_integration(&project(), &first.id).await.unwrap();
+    store.create_integration(new("c"), NOW).await.unwrap();
 }
 
 pub(super) async fn deleting_an_integration_cancels_its_work_and_keeps_its_history(store: NativeStore) {
@@ -333,7 +421,7 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     let compare = claim(&store, "w").await;
     assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
     let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
-    let missing = vec![RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    let missing = vec![RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     store.settle(compare.lease, compared(found, &missing)).await.unwrap();
 
     let revision = carry_out(&store).await;
@@ -398,7 +486,7 @@ pub(super) async fn sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_com
     let (windows, left) = backfill.next_windows(&due.settings.schedule, 1);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
     assert_eq!(store.plan_backfill(&backfill, named, left, NOW).await.unwrap(), 1);
-    let missing = [RowsOfTable { table: "events".to_owned(), ids: vec!["s1".to_owned()] }];
+    let missing = [RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     let found = FoundLater { missing_rows: RowCount(1), ..FoundLater::default() };
     store.settle(compare.lease, compared(found.clone(), &missing)).await.unwrap();
     assert_eq!(sent(&store, &run.id).await.len(), 5);

@@ -11,8 +11,10 @@ pub struct Model {
     pub name: String,
     /// JSON, without secrets.
     pub settings: String,
-    /// Place that files go to; unique among those that are not deleted.
+    /// Place that manifests go to; unique among those that are not deleted.
     pub target: Option<String>,
+    /// Keys of files; unique like the place.
+    pub keys: Option<String>,
     /// Counts changes.
     pub version: i32,
     /// JSON of the schedule it was made with.

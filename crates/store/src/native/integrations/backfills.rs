@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use model::{
     Backfill, BackfillCause, BackfillId, BackfillState, BackfillWindows, DuePlan, Fault, FaultKind, IntegrationId,
-    JobId, Lane, Micros, NewBackfill, Page, PageRequest, ProjectId, RunCause, RunState, Span, WindowName,
+    JobId, Lane, Micros, NewBackfill, Page, PageRequest, ProjectId, RunCause, RunState, Span, WindowJob, WindowName,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Set,
 };
 
 use super::ends::{advance_cursor, cancel_runs};
@@ -16,8 +17,8 @@ use super::read::locked;
 use super::rows::{ACTIVE, small_to_column, to_backfill, to_due};
 use super::{no_such_backfill, no_such_integration};
 use crate::native::audit::actor_to_columns;
-use crate::native::entities::{backfill, integration, window_run};
-use crate::native::json::count_of_column;
+use crate::native::entities::{backfill, integration, job, window_run};
+use crate::native::json::{self, count_of_column};
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, statement_failed};
@@ -141,6 +142,13 @@ impl NativeStore {
         if row.state != BackfillState::Running.as_str() {
             return Err(Fault::new(FaultKind::Conflict, format!("the backfill is {} already", row.state)));
         }
+        // What is caught up with belongs to the schedule: the cursor would pass windows that nobody has exported.
+        if row.cause == BackfillCause::CatchUp.as_str() {
+            let message = "the windows of this backfill are those that the schedule missed: they cannot be left out";
+            return Err(Fault::new(FaultKind::Conflict, message).hint(
+                "pause the integration to have it wait; one that is to begin later is made anew, with that start",
+            ));
+        }
         let mut ended: backfill::ActiveModel = row.into();
         ended.state = Set(BackfillState::Cancelled.as_str().to_owned());
         ended.left_from = Set(None);
@@ -230,9 +238,17 @@ impl NativeStore {
         }
         let catching_up = backfill.cause == BackfillCause::CatchUp;
         let mut runs = Vec::with_capacity(windows.len());
+        let mut left = left;
         for mut name in windows {
-            // One that is under way already need not be exported once more beside it.
-            let Some(revision) = next_revision(&change.tx, &backfill.integration, name.span).await? else { continue };
+            let Some(revision) = next_revision(&change.tx, &backfill.integration, name.span).await? else {
+                // One that is under way already need not be exported once more beside it; but some of its rows are
+                // not all of them: then this window and those behind it wait.
+                if exports_whole(&change.tx, &backfill.integration, name.span).await? {
+                    continue;
+                }
+                left = backfill.left_at(name.span);
+                break;
+            };
             name.revision = revision;
             let run = NewRun {
                 integration: backfill.integration.clone(),
@@ -257,6 +273,32 @@ impl NativeStore {
         change.commit().await.map_err(failed())?;
         Ok(stored.len() as u64)
     }
+}
+
+/// Whether an export of all rows of a window is under way.
+async fn exports_whole(tx: &impl ConnectionTrait, integration: &IntegrationId, span: Span) -> Result<bool, Fault> {
+    let active = window_run::Entity::find()
+        .select_only()
+        .column(window_run::Column::Id)
+        .filter(window_run::Column::IntegrationId.eq(integration.as_str()))
+        .filter(window_run::Column::FromAt.eq(span.from.0))
+        .filter(window_run::Column::ToAt.eq(span.to.0))
+        .filter(window_run::Column::State.eq(ACTIVE));
+    let specs: Vec<String> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Spec)
+        .filter(job::Column::Id.in_subquery(active.into_query()))
+        .into_tuple()
+        .all(tx)
+        .await
+        .map_err(statement_failed("look at exports of the window"))?;
+    for spec in specs {
+        let window: WindowJob = json::of_text("the spec of a job", &spec)?;
+        if window.rows.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// From a backfill to its integration.

@@ -3,38 +3,37 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ChangedIntegration, CheckedIntegration, Fault, FaultKind, Integration, IntegrationId, Micros, NewIntegration,
-    Pause, ProjectId, Secret, Start,
+    ChangedIntegration, CheckedIntegration, Fault, FaultKind, Integration, IntegrationId, IntegrationSettings, Micros,
+    NewIntegration, Pause, ProjectId, Secret, Start,
 };
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Set, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, SqlErr,
+};
 
 use super::read::locked;
 use super::rows::small;
 use crate::native::audit::actor_to_columns;
-use crate::native::entities::{integration, secret};
+use crate::native::entities::{backfill, integration, secret, window_run};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, json, statement_failed};
 
 impl NativeStore {
     pub(super) async fn add_integration(&self, new: NewIntegration, now: Micros) -> Result<Integration, Fault> {
         let failed = || statement_failed("create the integration");
-        let CheckedIntegration { name, settings, secrets, target, .. } = new.checked;
+        let CheckedIntegration { name, settings, secrets, target, keys, .. } = new.checked;
         let mut change = self.change().await.map_err(failed())?;
         let id = IntegrationId::new(new_id(self.clock.now(&change.tx).await.map_err(failed())?));
         let (actor_kind, actor_id) = actor_to_columns(&new.by);
         let pause = new.paused.then(|| Pause { at: now, by: new.by.clone(), failure: None });
-        let planned_upto = match settings.start {
-            Start::History => None,
-            Start::Now => Some(now.0),
-            Start::Date { at } => Some(at.0),
-        };
+        let planned_upto = begins_at(settings.start, now);
         let row = integration::ActiveModel {
             id: Set(id.as_str().to_owned()),
             project_id: Set(new.project.as_str().to_owned()),
             name: Set(name),
             settings: Set(json::to_text(&settings)?),
             target: Set(target),
+            keys: Set(keys),
             version: Set(1),
             grid: Set(json::to_text(&settings.schedule)?),
             pause: Set(pause.as_ref().map(json::to_text).transpose()?),
@@ -62,7 +61,7 @@ impl NativeStore {
         changed: ChangedIntegration,
     ) -> Result<Integration, Fault> {
         let failed = || statement_failed("change the integration");
-        let CheckedIntegration { name, settings, secrets, target, .. } = changed.checked;
+        let CheckedIntegration { name, settings, secrets, target, keys, .. } = changed.checked;
         let mut change = self.change().await.map_err(failed())?;
         let row = locked(&change.tx, project, id).await?;
         if small(row.version) != changed.version {
@@ -70,14 +69,22 @@ impl NativeStore {
                 .hint("look at it again, and send its version"));
         }
         let now = self.clock.now(&change.tx).await.map_err(failed())?;
-        let (version, planned_upto) = (row.version, row.planned_upto);
+        let known: IntegrationSettings = json::of_text("the settings of an integration", &row.settings)?;
+        let version = row.version;
+        let restarts = settings.start != known.start;
+        if restarts && let Some(planned) = first_planned(&change.tx, id).await? {
+            let message = format!("its windows are planned since {}", Micros(planned));
+            return Err(Fault::of_field("start", message)
+                .hint("export earlier windows with a backfill, or make another integration with this start"));
+        }
         let mut next: integration::ActiveModel = row.into();
         next.name = Set(name);
-        if let (Start::Date { at }, None) = (settings.start, planned_upto) {
-            next.planned_upto = Set(Some(at.0));
+        if restarts {
+            next.planned_upto = Set(begins_at(settings.start, now));
         }
         next.settings = Set(json::to_text(&settings)?);
         next.target = Set(target);
+        next.keys = Set(keys);
         next.version = Set(version + 1);
         next.updated_at = Set(now.0);
         // Looked at again at once: the new schedule may have windows due earlier.
@@ -113,6 +120,37 @@ impl NativeStore {
         }
         Ok(())
     }
+}
+
+/// Where planning begins; a whole history begins where the scheduler finds its first row.
+fn begins_at(start: Start, now: Micros) -> Option<i64> {
+    match start {
+        Start::History => None,
+        Start::Now => Some(now.0),
+        Start::Date { at } => Some(at.0),
+    }
+}
+
+/// The beginning of the earliest window that was planned, or is to be caught up with.
+async fn first_planned(tx: &impl ConnectionTrait, id: &IntegrationId) -> Result<Option<i64>, Fault> {
+    let failed = || statement_failed("look for windows that are planned");
+    let run: Option<Option<i64>> = window_run::Entity::find()
+        .select_only()
+        .column_as(window_run::Column::FromAt.min(), "first")
+        .filter(window_run::Column::IntegrationId.eq(id.as_str()))
+        .into_tuple()
+        .one(tx)
+        .await
+        .map_err(failed())?;
+    let backfill: Option<Option<i64>> = backfill::Entity::find()
+        .select_only()
+        .column_as(backfill::Column::FromAt.min(), "first")
+        .filter(backfill::Column::IntegrationId.eq(id.as_str()))
+        .into_tuple()
+        .one(tx)
+        .await
+        .map_err(failed())?;
+    Ok([run.flatten(), backfill.flatten()].into_iter().flatten().min())
 }
 
 /// Two integrations that write to the same keys would write over each other.

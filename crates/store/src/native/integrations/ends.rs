@@ -1,7 +1,8 @@
 //! What the end of a job means for its window, and for how far the integration has come.
 
 use model::{
-    Actor, BackfillCause, BackfillState, Failure, Fault, JobId, Micros, Pause, RunState, WindowJob, WindowResult,
+    Actor, BackfillCause, BackfillState, Checkpoint, Failure, Fault, JobId, Micros, Pause, RunState, WindowJob,
+    WindowResult,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set};
@@ -74,6 +75,12 @@ impl NativeStore {
         paused.update(tx).await.map_err(failed())?;
         self.note_pause(tx, owner, failure, now).await
     }
+}
+
+/// Whether the checkpoint of a window is one of events. They leave nothing that could be removed.
+pub(in crate::native) fn sends_events(job: &job::Model) -> Result<bool, Fault> {
+    let checkpoint: Option<Checkpoint> = json::of_text_or_none("a checkpoint", job.checkpoint.as_deref())?;
+    Ok(checkpoint.is_some_and(|checkpoint| !checkpoint.tables.is_empty()))
 }
 
 /// A window was cancelled. It holds the cursor no more.

@@ -94,10 +94,11 @@ impl NativeStore {
             .all(&change.tx)
             .await
             .map_err(failed())?;
-        let mut by_run: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+        let mut by_run: BTreeMap<String, BTreeMap<String, Vec<(String, String)>>> = BTreeMap::new();
         for letter in &letters {
             let tables = by_run.entry(letter.run_id.clone()).or_default();
-            tables.entry(letter.table_name.clone()).or_default().push(letter.row_id.clone());
+            let row = (letter.trace_id.clone(), letter.row_id.clone());
+            tables.entry(letter.table_name.clone()).or_default().push(row);
         }
         let mut runs = Vec::new();
         let mut sent = Vec::new();
@@ -115,7 +116,7 @@ impl NativeStore {
                 backfill: None,
                 holds_cursor: false,
                 planned_at: now,
-                rows: tables.into_iter().map(|(table, ids)| RowsOfTable { table, ids }).collect(),
+                rows: tables.into_iter().map(|(table, rows)| RowsOfTable::new(table, rows)).collect(),
                 supersedes: None,
             };
             let id = JobId::new(new_id(clock));

@@ -34,7 +34,7 @@ use model::{
 use super::NativeStore;
 
 pub(super) use change::abandon;
-pub(super) use ends::{cancelled, completed, reconciliation_failed};
+pub(super) use ends::{cancelled, completed, reconciliation_failed, sends_events};
 pub(super) use later::compared;
 
 #[async_trait]

@@ -140,18 +140,19 @@ async fn fail_whole(
     now: Micros,
 ) -> Result<(), Fault> {
     let keep = match kind_of(&row.kind)? {
-        JobKind::Export => exports::kept(tx, &row.id).await?,
+        JobKind::Export => Some(exports::kept(tx, &row.id).await?),
         JobKind::Reconcile => {
             integrations::reconciliation_failed(tx, &row, now).await?;
             return remove_rows(tx, &row.id).await;
         }
         JobKind::Window => {
             store.window_failed(tx, &row, failure, now).await?;
-            KEPT_AFTER_FAILURE
+            // Events that were sent stay where they are: without its checkpoint they would be sent once more.
+            if integrations::sends_events(&row)? { None } else { Some(KEPT_AFTER_FAILURE) }
         }
-        JobKind::File => KEPT_AFTER_FAILURE,
+        JobKind::File => Some(KEPT_AFTER_FAILURE),
     };
-    let due_at = leaves_something(&row).then(|| now.0.saturating_add(keep));
+    let due_at = keep.filter(|_| leaves_something(&row)).map(|keep| now.0.saturating_add(keep));
     let mut whole: job::ActiveModel = row.into();
     end_as_failed(&mut whole, json::to_text(failure)?, now);
     whole.due_at = Set(due_at);

@@ -7,6 +7,7 @@ mod m0004_notices;
 mod m0005_integrations;
 mod m0006_sent_keys;
 mod m0007_failed_attempts;
+mod m0008_integration_keys;
 
 use sea_orm_migration::prelude::*;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_integrations::Step),
             Box::new(m0006_sent_keys::Step),
             Box::new(m0007_failed_attempts::Step),
+            Box::new(m0008_integration_keys::Step),
         ]
     }
 }
