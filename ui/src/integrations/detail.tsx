@@ -69,7 +69,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         </p>
         <Stale query={known} />
         <Paused known={known.data} />
-        <Figures known={known.data} runs={items} areAll={runs.isSuccess && !runs.hasNextPage} />
+        <Figures known={known.data} runs={items} areAll={!runs.hasNextPage} />
         <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />
         <WindowChart runs={items} onOpen={setOpen} />
         <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>

@@ -6,7 +6,7 @@ import { pathOf, useProject } from "../app/project";
 import { Payload } from "../explore/row/payload";
 import { useNames } from "../exports/calls";
 import { Button } from "../parts/button";
-import { Empty, Failed, SkeletonLines } from "../parts/faces";
+import { Empty, Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Time } from "../parts/time";
 import { words } from "../words";
 
@@ -34,7 +34,7 @@ export function AuditSection() {
     getNextPageParam: (page) => page.next ?? undefined,
   });
   if (audit.isPending) return <SkeletonLines lines={8} />;
-  if (audit.isError) return <Failed error={audit.error} retry={() => void audit.refetch()} />;
+  if (audit.isLoadingError) return <Failed error={audit.error} retry={() => void audit.refetch()} />;
   const entries = audit.data.pages.flatMap((page) => page.items);
   if (entries.length === 0) return <Empty icon="clock" title={text.empty} text={text.emptyText} />;
   return (
@@ -43,6 +43,7 @@ export function AuditSection() {
         <h2>{text.title}</h2>
         <span className="muted">{text.text}</span>
       </div>
+      <Stale query={audit} />
       <div className="list-frame" tabIndex={0} role="region" aria-label={text.title}>
         <table className="list">
           <thead>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { answered, api, type Schemas } from "../../api/client";
 import { useMay, useProject } from "../../app/project";
 import { Button } from "../../parts/button";
-import { Failed, ProblemNote, SkeletonLines } from "../../parts/faces";
+import { Failed, ProblemNote, SkeletonLines, Stale } from "../../parts/faces";
 import { Field } from "../../parts/fields";
 import { Time } from "../../parts/time";
 import { words } from "../../words";
@@ -31,10 +31,11 @@ export function Comments({ objectType, objectId }: CommentsProps) {
     getNextPageParam: (page) => page.next ?? undefined,
   });
   if (comments.isPending) return <SkeletonLines lines={3} />;
-  if (comments.isError) return <Failed error={comments.error} retry={() => void comments.refetch()} />;
+  if (comments.isLoadingError) return <Failed error={comments.error} retry={() => void comments.refetch()} />;
   const items = comments.data.pages.flatMap((page) => page.items);
   return (
     <div className="stack column">
+      <Stale query={comments} />
       {mayWrite && <NewComment objectType={objectType} objectId={objectId} queryKey={key} />}
       {items.length === 0 && <p className="faint">{words.explore.row.noComments}</p>}
       <ul>
