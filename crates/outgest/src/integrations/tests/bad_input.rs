@@ -8,11 +8,11 @@ use futures_util::TryStreamExt;
 use model::{
     ByteCount, Cadence, CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, Integration, IntegrationAsk,
     IntegrationDesk, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, Micros, PeopleStore,
-    ProjectChange, ProjectId, RawSchedule, RunState, SchedulerStore, Secret, SecretStore,
+    ProjectChange, ProjectId, RawSchedule, RunState, SchedulerStore, Secret,
 };
 use sources::lake::LakeSource;
 
-use super::super::{GuardedPlaces, IntegrationsDesk, Places};
+use super::super::{GuardedPlaces, IntegrationsDesk};
 use super::world::{EPOCH, World, minute, project};
 
 async fn desk(world: &World, allowed: &[&str]) -> IntegrationsDesk {
