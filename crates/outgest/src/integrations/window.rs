@@ -55,6 +55,12 @@ pub(super) struct Piece {
     unfrozen: Option<Vec<String>>,
 }
 
+/// Rows that came late, and deletions where the source can tell them.
+type Counted = (RowCount, Option<RowCount>);
+
+/// The columns of a window, and what differs from those of the window before.
+type Schema = (Vec<TableColumns>, Vec<SchemaChange>);
+
 impl WindowRunner {
     /// Carries a window out, from its checkpoint where it has one.
     pub async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
@@ -176,7 +182,7 @@ impl WindowRunner {
         window: &WindowJob,
         reads: &[ReadRequest],
         stop: &Stop,
-    ) -> Result<(RowCount, Option<RowCount>), Fault> {
+    ) -> Result<Counted, Fault> {
         let before = match integration.settings.cursor {
             Cursor::Ingested => None,
             Cursor::StartTime => self.store.run_before(&integration.id, window.span).await?,
@@ -214,10 +220,7 @@ impl WindowRunner {
         integration: &Integration,
         window: &WindowJob,
         tables: Vec<Manifest>,
-        ((late_rows, deleted_rows), (columns, schema_changed)): (
-            (RowCount, Option<RowCount>),
-            (Vec<TableColumns>, Vec<SchemaChange>),
-        ),
+        ((late_rows, deleted_rows), (columns, schema_changed)): (Counted, Schema),
         destination: &Arc<dyn Destination>,
     ) -> Result<WindowResult, Fault> {
         let files = files_of(integration)?;
@@ -259,11 +262,7 @@ pub(super) fn completed(result: &WindowResult) -> Result<Done, Fault> {
 
 /// Compares columns with those of the window before, and numbers them. With frozen columns the changes are those that
 /// were not followed. Tables that this run has no files of keep the columns that they had.
-fn compare_columns(
-    known: &[TableColumns],
-    pieces: &[Piece],
-    tables: &mut [Manifest],
-) -> (Vec<TableColumns>, Vec<SchemaChange>) {
+fn compare_columns(known: &[TableColumns], pieces: &[Piece], tables: &mut [Manifest]) -> Schema {
     let mut changes = Vec::new();
     let mut columns = Vec::with_capacity(tables.len());
     for (piece, table) in pieces.iter().zip(tables) {
