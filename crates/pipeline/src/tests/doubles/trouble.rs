@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
 pub(crate) struct Calls {
     count: AtomicUsize,
     at: Mutex<Option<(usize, Trouble)>>,
+    /// Which calls are counted, where that is not each.
+    only: Mutex<Option<&'static str>>,
     crashed: Notify,
     stop: Mutex<Stop>,
     pub(crate) names: Mutex<Vec<String>>,
@@ -47,6 +49,11 @@ impl Calls {
         self.count.store(0, Ordering::SeqCst);
         *self.at.lock().unwrap() = trouble;
         *self.stop.lock().unwrap() = Stop::new();
+    }
+
+    /// Counts calls of this name alone: which number a call has among all differs where some overlap.
+    pub(crate) fn only(&self, name: &'static str) {
+        *self.only.lock().unwrap() = Some(name);
     }
 
     /// Calls since they were last armed.
@@ -77,8 +84,11 @@ impl Calls {
     /// Notes a call and returns the trouble planned for it. A stop is raised before another call can be noted.
     fn begin(&self, name: &str) -> Option<Trouble> {
         let mut names = self.names.lock().unwrap();
-        let call = self.count.fetch_add(1, Ordering::SeqCst);
         names.push(name.to_owned());
+        if self.only.lock().unwrap().is_some_and(|only| only != name) {
+            return None;
+        }
+        let call = self.count.fetch_add(1, Ordering::SeqCst);
         let (_, trouble) = self.at.lock().unwrap().filter(|(at, _)| *at == call)?;
         if let Trouble::Stop(reason) = trouble {
             self.stop.lock().unwrap().raise(reason);
