@@ -4,6 +4,7 @@ mod exports;
 mod fairness;
 mod holds;
 mod integrations;
+mod kept_of_events;
 mod leases;
 mod parts;
 mod people;
@@ -129,10 +130,10 @@ promises! {
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
     integrations::a_deleted_project_takes_its_integrations_with_it,
     integrations::missing_rows_become_a_revision_and_nothing_else_does,
-    integrations::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
-    integrations::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
-    integrations::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
-    integrations::a_worker_that_lost_a_run_touches_no_dead_letter,
+    kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
+    kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
+    kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
+    kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
