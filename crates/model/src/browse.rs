@@ -30,13 +30,15 @@ pub struct RowsAsk {
     pub cursor: Option<Cursor>,
 }
 
-/// What of each row is shown.
+/// What of each row is shown, and which way round.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShownCells {
     /// Columns by name, in order; `scores` adds score columns, `all` alone is everything. Empty: the default.
     pub columns: Vec<String>,
     /// Texts with more characters than this are cut there; the row says which and how long they were.
     pub characters_max: Option<u32>,
+    /// Whether rows come in the reverse of the total order: the oldest first.
+    pub oldest_first: bool,
 }
 
 /// How much one call may take.

@@ -2,6 +2,8 @@ import type { Header, Table as Model } from "@tanstack/react-table";
 import { useState, type DragEvent } from "react";
 
 import type { Table } from "../api/catalog";
+import type { Schemas } from "../api/client";
+import { Icon } from "../parts/icons";
 import { words } from "../words";
 import { isNumeric, WIDTH_MAX, WIDTH_MIN } from "./columns";
 import type { Row } from "./rows";
@@ -10,14 +12,19 @@ interface GridHeadProps {
   table: Table;
   model: Model<Row>;
   columns: string[];
+  order: Schemas["RowsOrder"];
   onReorder: (columns: string[]) => void;
+  onOrder: (order: Schemas["RowsOrder"]) => void;
 }
 
 /** By how many pixels an arrow key changes a width. */
 const NUDGE = 16;
 
-/** Names of the columns: dragged to another place, or wider and narrower at their edge. */
-export function GridHead({ table, model, columns, onReorder }: GridHeadProps) {
+/**
+ * Names of the columns: dragged to another place, or wider and narrower at their edge. That of the time that orders the
+ * rows turns them round.
+ */
+export function GridHead({ table, model, columns, order, onReorder, onOrder }: GridHeadProps) {
   const [dragged, setDragged] = useState<string | null>(null);
   const [over, setOver] = useState<string | null>(null);
   const drop = (target: string) => {
@@ -44,6 +51,7 @@ export function GridHead({ table, model, columns, onReorder }: GridHeadProps) {
           key={header.id}
           className="grid-th"
           role="columnheader"
+          aria-sort={header.id !== table.timeColumn ? undefined : order === "oldest_first" ? "ascending" : "descending"}
           data-end={isNumeric(table, header.id) ? "" : undefined}
           data-drop={side(header.id)}
           draggable
@@ -59,13 +67,28 @@ export function GridHead({ table, model, columns, onReorder }: GridHeadProps) {
           onDrop={() => drop(header.id)}
           onDragEnd={() => drop(dragged ?? "")}
         >
-          <span className="clip" title={header.id}>
-            {String(header.column.columnDef.header)}
-          </span>
+          {header.id === table.timeColumn ? (
+            <Turn title={String(header.column.columnDef.header)} order={order} onOrder={onOrder} />
+          ) : (
+            <span className="clip" title={header.id}>
+              {String(header.column.columnDef.header)}
+            </span>
+          )}
           <Edge header={header} setSize={(size) => model.setColumnSizing((now) => ({ ...now, [header.id]: size }))} />
         </div>
       ))}
     </div>
+  );
+}
+
+/** Turns the rows round. */
+function Turn({ title, order, onOrder }: { title: string; order: Schemas["RowsOrder"]; onOrder: GridHeadProps["onOrder"] }) {
+  const other = order === "oldest_first" ? "newest_first" : "oldest_first";
+  return (
+    <button type="button" className="grid-turn" data-order={order} title={words.explore.turn[other]} onClick={() => onOrder(other)}>
+      <span className="clip">{title}</span>
+      <Icon name="chevron" size={12} />
+    </button>
   );
 }
 

@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useMemo, useRef, useState, type CSSProperties } from "react";
 
 import type { Table } from "../api/catalog";
+import type { Schemas } from "../api/client";
 import { remember, remembered } from "../app/theme";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
@@ -23,6 +24,8 @@ interface GridProps {
   loadMore: () => void;
   onOpen: (index: number) => void;
   onSelect: (key: string) => void;
+  order: Schemas["RowsOrder"];
+  onOrder: (order: Schemas["RowsOrder"]) => void;
   onReorder: (columns: string[]) => void;
 }
 
@@ -33,7 +36,7 @@ const BOX_WIDTH = 34;
 const AHEAD = 40;
 
 /** The table: of however many rows only those in view are drawn. */
-export function Grid({ table, columns, rows, current, openKey, selected, hasMore, loadMore, onOpen, onSelect, onReorder }: GridProps) {
+export function Grid({ table, columns, rows, current, openKey, selected, hasMore, loadMore, order, onOpen, onSelect, onOrder, onReorder }: GridProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [widths, setWidths] = useWidths(table.name);
   const definitions = useMemo(
@@ -87,7 +90,7 @@ export function Grid({ table, columns, rows, current, openKey, selected, hasMore
       tabIndex={0}
       style={{ "--columns": template } as CSSProperties}
     >
-      <GridHead table={table} model={model} columns={columns} onReorder={onReorder} />
+      <GridHead table={table} model={model} columns={columns} order={order} onReorder={onReorder} onOrder={onOrder} />
       <div role="rowgroup" style={{ position: "relative", height: virtual.getTotalSize() }}>
         {items.map((item) => {
           const row = rows[item.index]!;

@@ -210,6 +210,8 @@ function Explore({ table }: { table: Table }) {
             loadMore={loadMore}
             onOpen={open}
             onSelect={select}
+            order={shown.order}
+            onOrder={(order) => narrow({ order })}
             onReorder={(next) => change({ columns: next }, "replace")}
           />
         )}
@@ -230,6 +232,7 @@ function Explore({ table }: { table: Table }) {
         total={counted}
         failed={isUnread || histogram.isError}
         isPartial={isPartial}
+        order={shown.order}
         loading={pages.isFetching}
         problem={rows.length > 0 ? problem : null}
         again={again}
@@ -244,6 +247,7 @@ function Explore({ table }: { table: Table }) {
 
 const NOTHING_NARROWS: Partial<Shown> = { ...NOTHING };
 delete NOTHING_NARROWS.columns;
+delete NOTHING_NARROWS.order;
 
 function NoRows({ table, shown, clear }: { table: Table; shown: Shown; clear: () => void }) {
   const project = useProject();
@@ -262,6 +266,7 @@ interface FootProps {
   total: number | null;
   failed: boolean;
   isPartial: boolean;
+  order: Shown["order"];
   loading: boolean;
   /** Why what was asked for last is not among the rows. */
   problem: Problem | null;
@@ -272,13 +277,13 @@ interface FootProps {
   clearSelection: () => void;
 }
 
-function Foot({ rows, total, failed, isPartial, loading, problem, again, stopped, goOn, selected, clearSelection }: FootProps) {
+function Foot({ rows, total, failed, isPartial, order, loading, problem, again, stopped, goOn, selected, clearSelection }: FootProps) {
   const text = words.explore;
   return (
     <div className="page-foot" role="status">
       <span className="number">{failed ? text.notCounted : total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}</span>
       <span>{text.loaded(rows)}</span>
-      <span>{text.order}</span>
+      <span>{text.order[order]}</span>
       {loading && <span>{text.loadingMore}</span>}
       {problem && !loading && (
         <>

@@ -19,13 +19,13 @@ const CELL_CHARACTERS = 300;
 /** Bars of the histogram at most. */
 const BARS = 120;
 
-/** Rows, page after page, newest first. */
+/** Rows, page after page. */
 export function useRows(table: Table, shown: Shown, columns: string[]) {
   const project = useProject();
   const rows = useMemo(() => rowsOf(shown), [shown]);
   const asked = useMemo(() => [...keysOf(table).filter((key) => !columns.includes(key)), ...columns], [table, columns]);
   return useInfiniteQuery({
-    queryKey: ["rows", project.id, table.name, rows, asked],
+    queryKey: ["rows", project.id, table.name, rows, shown.order, asked],
     enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
@@ -35,6 +35,7 @@ export function useRows(table: Table, shown: Shown, columns: string[]) {
           params: { path: { project: project.id, table: table.name } },
           body: {
             ...rows,
+            ...(shown.order !== "newest_first" && { order: shown.order }),
             columns: asked,
             charactersMax: CELL_CHARACTERS,
             limit: PAGE_ROWS,

@@ -11,6 +11,7 @@ const everything: Shown = {
   since: "-24h",
   until: "2026-06-30T12:00:00Z",
   timestamp: "ingested",
+  order: "oldest_first",
   columns: ["id", "name", "scores"],
   row: "a/b+c=",
   tab: "raw",
@@ -25,6 +26,7 @@ describe("the address", () => {
 
   it("may be mistyped", () => {
     expect(read("in=id,nonsense").searchTypes).toEqual(["id"]);
+    expect(read("order=upwards").order).toBe("newest_first");
     expect(read('filter={"type":"number","column":"latency","operator":">","value":2}').filter).toHaveLength(1);
   });
 

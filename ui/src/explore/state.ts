@@ -16,6 +16,8 @@ export interface Shown {
   until: string | null;
   /** What `since` and `until` are held against. */
   timestamp: Schemas["Cursor"];
+  /** Which rows come first. */
+  order: Schemas["RowsOrder"];
   /** Columns in order; null for the usual ones. */
   columns: string[] | null;
   /** Key of the row that is open. */
@@ -33,6 +35,7 @@ export const NOTHING: Shown = {
   since: null,
   until: null,
   timestamp: "start_time",
+  order: "newest_first",
   columns: null,
   row: null,
   tab: null,
@@ -53,6 +56,7 @@ export function read(query: string): Shown {
     since: words.get("since"),
     until: words.get("until"),
     timestamp: words.get("timestamp") === "ingested" ? "ingested" : "start_time",
+    order: words.get("order") === "oldest_first" ? "oldest_first" : "newest_first",
     columns: columns.length > 0 ? columns : null,
     row: words.get("row"),
     tab: words.get("tab"),
@@ -70,6 +74,7 @@ export function write(shown: Shown): string {
   shown.where.forEach((text) => words.append("where", text));
   if (shown.search) words.set("search", shown.search);
   if (shown.searchTypes.length > 0) words.set("in", shown.searchTypes.join(","));
+  if (shown.order !== "newest_first") words.set("order", shown.order);
   if (shown.columns) words.set("columns", shown.columns.join(","));
   if (shown.row) words.set("row", shown.row);
   if (shown.tab) words.set("tab", shown.tab);

@@ -21,7 +21,8 @@ export const explore = {
   searchTypes: { id: "Ids and names", content: "Input or output", input: "Input", output: "Output" } as Record<string, string>,
   clearSearch: "Clear search",
 
-  order: "Newest first",
+  order: { newest_first: "Newest first", oldest_first: "Oldest first" },
+  turn: { newest_first: "Show the newest first", oldest_first: "Show the oldest first" },
   rows: (rows: number) => `${count(rows)} ${rows === 1 ? "row" : "rows"}`,
   rowsAtLeast: (rows: number) => `at least ${count(rows)} rows`,
   counting: "counting rows",

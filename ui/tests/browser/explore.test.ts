@@ -42,6 +42,37 @@ describe("the table", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("is turned round by the head of its time, and reads on from its oldest row", async () => {
+    const { page, complaints } = await visit(browser, server, at("events"));
+    const turn = page.getByRole("button", { name: "Start time" });
+    await turn.waitFor();
+    const times = async () => {
+      await page.locator('[data-column="startTime"] time').first().waitFor();
+      return page.locator('[data-column="startTime"] time').evaluateAll((all) => all.map((time) => Date.parse(time.getAttribute("datetime")!)));
+    };
+    const newest = (await times())[0]!;
+    await turn.click();
+    await page.getByRole("status").getByText("Oldest first").waitFor();
+    expect(page.url()).toContain("order=oldest_first");
+    await expect.poll(async () => (await times())[0]!).toBeLessThan(newest);
+    const upwards = await times();
+    expect(upwards).toEqual([...upwards].sort((a, b) => a - b));
+    expect(await page.getByRole("columnheader", { name: "Start time" }).getAttribute("aria-sort")).toBe("ascending");
+    const loaded = async () => {
+      await page.getByRole("grid").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+      return Number((await page.getByText(/^[\d,]+ loaded$/).textContent())!.replace(/\D/g, ""));
+    };
+    await expect.poll(loaded).toBeGreaterThanOrEqual(300);
+    const further = await times();
+    expect(further.at(-1)!).toBeGreaterThan(upwards.at(-1)!);
+    await page.reload();
+    expect((await times())[0]).toBe(upwards[0]);
+    await turn.click();
+    await expect.poll(async () => (await times())[0]!).toBe(newest);
+    expect(page.url()).not.toContain("order=");
+    expect(complaints).toEqual([]);
+  });
+
   it("shows the chosen columns in the chosen order, which the address keeps", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();

@@ -26,8 +26,8 @@ pub(crate) struct RowPath {
 
 /// List rows
 ///
-/// Newest first. Every call is bounded in time and bytes; where a bound ends a search early, `stopped` says so
-/// and `next` goes on.
+/// Newest first, or oldest first where `order` says so. Every call is bounded in time and bytes; where a bound ends a
+/// search early, `stopped` says so and `next` goes on.
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/tables/{table}/rows",

@@ -30,6 +30,8 @@ pub(crate) struct RowsRequest {
     until: Option<String>,
     /// Timestamp that `since` and `until` are held against; the start time where not given.
     timestamp: Option<Cursor>,
+    /// Which rows come first; the newest where not given.
+    order: Option<RowsOrder>,
     /// Columns by name, in order; `scores` stands for the score columns, `all` alone for everything. The table's
     /// usual columns where not given.
     columns: Vec<String>,
@@ -55,7 +57,8 @@ impl RowsRequest {
             until: self.until,
             cursor: self.timestamp.map(Into::into),
         };
-        (ask, ShownCells { columns: self.columns, characters_max: self.characters_max })
+        let oldest_first = matches!(self.order, Some(RowsOrder::OldestFirst));
+        (ask, ShownCells { columns: self.columns, characters_max: self.characters_max, oldest_first })
     }
 }
 
@@ -80,6 +83,9 @@ pub(crate) struct RowsQuery {
     /// Timestamp that `since` and `until` are held against.
     #[param(inline)]
     timestamp: Option<Cursor>,
+    /// Which rows come first; the newest where not given.
+    #[param(inline)]
+    order: Option<RowsOrder>,
     /// Columns, separated by commas.
     columns: Option<String>,
     /// Texts with more characters are cut there, and `cut` of the row says so.
@@ -115,6 +121,7 @@ impl RowsQuery {
             since: self.since,
             until: self.until,
             timestamp: self.timestamp,
+            order: self.order,
             columns: list(self.columns),
             characters_max: self.characters_max,
             limit: self.limit,
@@ -153,6 +160,16 @@ impl SearchType {
             Problem::of_field("searchTypes", format!("{name:?} is not one of id, content, input, output"))
         })
     }
+}
+
+/// Which way round rows come: by their start, then trace and id.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RowsOrder {
+    /// The order of exports.
+    NewestFirst,
+    /// Its reverse.
+    OldestFirst,
 }
 
 /// A timestamp that windows are measured on.
@@ -267,6 +284,7 @@ impl RowsRequest {
     /// The rows where they are counted and not shown.
     pub(super) fn into_counted(self, table: String) -> Answer<RowsAsk> {
         let useless = [
+            ("order", self.order.is_some()),
             ("columns", !self.columns.is_empty()),
             ("charactersMax", self.characters_max.is_some()),
             ("limit", self.limit.is_some()),

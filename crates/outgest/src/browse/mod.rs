@@ -4,7 +4,7 @@
 //! counted from batches of the columns they need, newest rows first. Every call keeps to its bounds and says where
 //! one of them ended it early ([`open`]). The same code serves every source.
 //!
-//! It does not sort: rows come in the total order, or not at all.
+//! It does not sort: rows come in the total order or its reverse, or not at all.
 
 mod asked;
 mod cells;

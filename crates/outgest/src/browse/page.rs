@@ -47,21 +47,22 @@ pub(super) async fn rows(
     let cells =
         Cells::new(&request, open.reading.as_ref(), &browse.looked_up, &selection, shown.characters_max).await?;
     let found = match &from {
+        None if shown.oldest_first => newer(&mut open, None, wanted).await?,
         None => older(&mut open, None, wanted).await?,
         Some(From::Older(key)) => older(&mut open, Some(key), wanted).await?,
-        Some(From::Newer(key)) => newer(&mut open, key, wanted).await?,
+        Some(From::Newer(key)) => newer(&mut open, Some(key), wanted).await?,
     };
     let mut rows = Vec::with_capacity(wanted);
     for batch in found.batches {
         rows.extend(cells.print(batch).await?);
     }
-    Ok(RowPage {
-        columns: cells.columns(),
-        rows,
-        next: found.older.map(|key| From::Older(key).token(ask)),
-        previous: found.newer.map(|key| From::Newer(key).token(ask)),
-        stopped: found.stopped,
-    })
+    let mut next = found.older.map(|key| From::Older(key).token(ask));
+    let mut previous = found.newer.map(|key| From::Newer(key).token(ask));
+    if shown.oldest_first {
+        rows.reverse();
+        (next, previous) = (previous, next);
+    }
+    Ok(RowPage { columns: cells.columns(), rows, next, previous, stopped: found.stopped })
 }
 
 /// The columns of a page: the usual ones without scores, unless something else is asked for.
@@ -136,11 +137,11 @@ async fn older(open: &mut Open, start: Option<&OrderKey>, wanted: usize) -> Resu
     Ok(found)
 }
 
-/// The last rows before a position.
-async fn newer(open: &mut Open, end: &OrderKey, wanted: usize) -> Result<Found, Fault> {
-    let mut found = Found { batches: VecDeque::new(), older: Some(end.clone()), newer: None, stopped: None };
+/// The last rows before a position, or of all.
+async fn newer(open: &mut Open, end: Option<&OrderKey>, wanted: usize) -> Result<Found, Fault> {
+    let mut found = Found { batches: VecDeque::new(), older: end.cloned(), newer: None, stopped: None };
     let mut rows = 0;
-    let mut parts = Parts::of(KeyRange { from: None, to: Some(end.clone()) }, End::Last, wanted + 1);
+    let mut parts = Parts::of(KeyRange { from: None, to: end.cloned() }, End::Last, wanted + 1);
     while let Some(part) = parts.next(open).await? {
         let (is_first, finish) = (part.from.is_none(), part.to.clone());
         let mut here: VecDeque<RecordBatch> = VecDeque::new();
@@ -163,7 +164,7 @@ async fn newer(open: &mut Open, end: &OrderKey, wanted: usize) -> Result<Found, 
             // The last rows of this part were not seen: the search goes on before the parts that were.
             found.stopped = Some(bound);
             found.newer = [first_key(&found.batches)?, finish].into_iter().flatten().min();
-            if found.newer.as_ref().is_none_or(|position| position == end) {
+            if found.newer.is_none() || found.newer.as_ref() == end {
                 return Err(no_progress(bound));
             }
             break;

@@ -156,8 +156,14 @@ fn browse(source: impl Source + 'static) -> SourceBrowse {
 }
 
 /// The rows of all pages together, forwards, and on the way back.
-async fn every_row(browse: &SourceBrowse, ask: &RowsAsk, items_max: u32) -> (Vec<String>, Vec<String>) {
-    let shown = ShownCells { columns: vec!["id".to_owned(), "name".to_owned()], characters_max: None };
+async fn every_row(
+    browse: &SourceBrowse,
+    ask: &RowsAsk,
+    items_max: u32,
+    oldest_first: bool,
+) -> (Vec<String>, Vec<String>) {
+    let columns = vec!["id".to_owned(), "name".to_owned()];
+    let shown = ShownCells { columns, characters_max: None, oldest_first };
     let (mut forwards, mut back) = (Vec::new(), VecDeque::new());
     let mut after: Option<PageToken> = None;
     let mut is_way_back = false;
@@ -192,16 +198,22 @@ async fn pages_found_in_parts_are_the_pages_of_one_read() {
         for items_max in [1, 4, 5, 9, 60, 100] {
             let parts = Arc::new(AtomicUsize::new(0));
             let narrow = browse(Narrow { rows: rows(), parts: Arc::clone(&parts) });
-            let expected = every_row(&browse(rows()), &ask, items_max).await;
-            let expected_rows = expected.0.clone();
-            assert_eq!(expected_rows.len(), count);
-            let found = every_row(&narrow, &ask, items_max).await;
-            assert_eq!(found.0, expected.0, "{ask:?} by {items_max}");
             // The way back starts at the last page, or at an empty one behind it.
             let last = (count.max(1) - 1) / items_max as usize * items_max as usize;
-            for (_, back) in [found, expected] {
-                let rows = &expected_rows[..back.len()];
-                assert!(back.len() >= last && back == rows, "the way back of {ask:?} by {items_max}: {back:?}");
+            let mut newest_first: Option<Vec<String>> = None;
+            for oldest_first in [false, true] {
+                let at = format!("{ask:?} by {items_max}, oldest first: {oldest_first}");
+                let found = every_row(&narrow, &ask, items_max, oldest_first).await;
+                let expected = every_row(&browse(rows()), &ask, items_max, oldest_first).await;
+                assert_eq!(expected.0.len(), count, "{at}");
+                assert_eq!(found.0, expected.0, "{at}");
+                for (_, back) in [&found, &expected] {
+                    assert!(back.len() >= last && *back == expected.0[..back.len()], "the way back of {at}: {back:?}");
+                }
+                match &newest_first {
+                    None => newest_first = Some(expected.0),
+                    Some(newest_first) => assert!(newest_first.iter().rev().eq(&expected.0), "{at}"),
+                }
             }
             let pages = count.div_ceil(items_max as usize);
             assert!(parts.load(Ordering::Relaxed) > pages, "{ask:?} by {items_max}");

@@ -136,16 +136,16 @@ impl ClickHouseReading {
         stop: &Stop,
     ) -> Result<Option<(KeyRange, SomeRows)>, Fault> {
         let positions = self.of_positions()?;
-        let near = positions.near(range, None, Near::default(), stop).await?;
-        let text = positions.compiled.positions_at(end);
-        let Some(mut query) = positions.query_near(text, range, &near, "the positions of rows")? else {
-            return Ok(None);
-        };
-        query.parameters.push(("few".to_owned(), rows.to_string()));
-        let found = self.shared.client.rows(query, stop).await?;
-        if found.num_rows() == 0 {
-            return Ok(None);
+        // Most rows have no outranked version, so positions are asked for while these are looked for, and once more
+        // where there are some.
+        let known = positions.without_a_look();
+        let looked = positions.near(range, None, Near::default(), stop);
+        let asked = positions.positions(range, end, rows, &known, stop);
+        let (near, mut found) = futures_util::try_join!(looked, asked)?;
+        if near != known {
+            found = positions.positions(range, end, rows, &near, stop).await?;
         }
+        let Some(found) = found else { return Ok(None) };
         let found = Rows::read(&found)?;
         let mut keys: Vec<OrderKey> = (0..found.len()).map(|row| found.key(row)).collect();
         if end == End::Last {
@@ -156,6 +156,22 @@ impl ClickHouseReading {
         // What was found of the positions holds for the rows; what these take from others is looked for now.
         let near = self.near(&range, Some(&only), near, stop).await?;
         Ok(Some((range, SomeRows { only, near })))
+    }
+
+    /// The positions at an end of a range, without what is outranked near it; `None` where there are none.
+    async fn positions(
+        &self,
+        range: &KeyRange,
+        end: End,
+        rows: RowCount,
+        near: &Near,
+        stop: &Stop,
+    ) -> Result<Option<RecordBatch>, Fault> {
+        let text = self.compiled.positions_at(end);
+        let Some(mut query) = self.query_near(text, range, near, "the positions of rows")? else { return Ok(None) };
+        query.parameters.push(("few".to_owned(), rows.to_string()));
+        let found = self.shared.client.rows(query, stop).await?;
+        Ok((found.num_rows() > 0).then_some(found))
     }
 
     /// The rows of these positions; rows with the same id in between are those of other traces.

@@ -18,7 +18,7 @@ use super::sql::{Parameters, joined};
 use super::versions::rows_where;
 
 /// What was found.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Near {
     /// Of the rows themselves.
     own: Option<Dead>,
@@ -27,6 +27,13 @@ pub(super) struct Near {
 }
 
 impl ClickHouseReading {
+    /// What is found where nothing is outranked.
+    pub(super) fn without_a_look(&self) -> Near {
+        let own = matches!(self.request.table.relation, Relation::Stored(_)).then(Dead::default);
+        let places = self.compiled.looked_through.keys().map(|number| (*number, Dead::default()));
+        Near { own, places: places.collect() }
+    }
+
     /// Looks for outranked versions of the rows that a range, or some rows of it, meets; not again for those that
     /// are known.
     pub(super) async fn near(
