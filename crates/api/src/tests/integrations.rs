@@ -76,6 +76,13 @@ async fn what_is_wrong_with_a_request_is_named() {
     for (field, value, wrong) in [
         ("kind", json!("s4"), "kind"),
         ("speed", json!(1), "speed"),
+        ("name", json!(7), "name"),
+        ("paused", json!("yes"), "paused"),
+        ("schedule", json!("hour"), "schedule"),
+        ("schedule", json!({"every": "often"}), "schedule.every"),
+        ("lagSeconds", json!("5m"), "lagSeconds"),
+        ("tables", json!([{"table": "events"}, {"table": 7}]), "tables[1].table"),
+        ("secrets", json!({"api_key": 7}), "secrets.api_key"),
         ("schedule", json!({"every": "cron"}), "schedule.expression"),
         ("schedule", json!({"every": "cron", "expression": "0 0 30 2 *"}), "schedule.expression"),
         ("schedule", json!({"every": "hour", "minutes": 5}), "schedule.minutes"),

@@ -1,10 +1,14 @@
 //! What somebody wants of an integration.
+//!
+//! The settings of a new one and of a change are the same fields of the body. They are read as a value of their own,
+//! so that what is wrong in them is named by its path; `flatten` alone forgets where it is.
 
 use std::collections::BTreeMap;
 
 use model::{ByteCount, IntegrationAsk, Micros, RawSchedule, Secret};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::export::{Compression, Unicode};
@@ -14,7 +18,7 @@ use crate::problem::{Answer, Problem};
 
 /// A new integration. A field that is not known is an error, not ignored.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, try_from = "Map<String, Value>")]
 pub(crate) struct IntegrationRequest {
     /// Name for people.
     #[schema(max_length = 200)]
@@ -31,7 +35,7 @@ pub(crate) struct IntegrationRequest {
 
 /// A change of an integration: what is not given stays.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, try_from = "Map<String, Value>")]
 pub(crate) struct IntegrationChange {
     /// The version that the change was made from; another one by now is a conflict.
     pub(crate) version: u32,
@@ -45,7 +49,7 @@ pub(crate) struct IntegrationChange {
 
 /// What goes where and when.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Settings {
     /// Options of the kind without secrets, all of them.
     options: Option<BTreeMap<String, String>>,
@@ -221,6 +225,48 @@ pub(crate) enum SchemaRule {
     Follow,
     /// It is left out, and the run says so.
     Frozen,
+}
+
+impl TryFrom<Map<String, Value>> for IntegrationRequest {
+    type Error = String;
+
+    fn try_from(mut body: Map<String, Value>) -> Result<Self, String> {
+        let name = needed(&mut body, "name")?;
+        let kind = needed(&mut body, "kind")?;
+        let paused = taken(&mut body, "paused")?.unwrap_or_default();
+        Ok(Self { name, kind, paused, settings: located(Value::Object(body), None)? })
+    }
+}
+
+impl TryFrom<Map<String, Value>> for IntegrationChange {
+    type Error = String;
+
+    fn try_from(mut body: Map<String, Value>) -> Result<Self, String> {
+        let version = needed(&mut body, "version")?;
+        let name = taken(&mut body, "name")?;
+        Ok(Self { version, name, settings: located(Value::Object(body), None)? })
+    }
+}
+
+/// Takes a field out of a body; `None` where it is not given or null.
+fn taken<T: DeserializeOwned>(body: &mut Map<String, Value>, field: &str) -> Result<Option<T>, String> {
+    body.remove(field).map_or(Ok(None), |value| located(value, Some(field)))
+}
+
+fn needed<T: DeserializeOwned>(body: &mut Map<String, Value>, field: &str) -> Result<T, String> {
+    taken(body, field)?.ok_or_else(|| format!("{field}: it is missing"))
+}
+
+/// Reads a value; what is wrong begins with the path to it.
+fn located<T: DeserializeOwned>(value: Value, field: Option<&str>) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let inside = Some(error.path().to_string()).filter(|path| path != ".");
+        let path: Vec<&str> = field.into_iter().chain(inside.as_deref()).collect();
+        match path.is_empty() {
+            true => error.inner().to_string(),
+            false => format!("{}: {}", path.join("."), error.inner()),
+        }
+    })
 }
 
 impl IntegrationRequest {
