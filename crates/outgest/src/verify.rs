@@ -91,7 +91,7 @@ fn told(report: &VerifyReport, compared: &str) -> String {
     let verdict = match report.differences.len() as u64 + report.differences_more {
         0 => format!("no differences from {compared}"),
         1 => format!("1 difference from {compared}"),
-        many => format!("{many} differences from {compared}"),
+        many => format!("{} differences from {compared}", RowCount(many).human()),
     };
     let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
     text.push_str(&format!("{files}, {}: {verdict}\n", report.rows_in_files.counted()));

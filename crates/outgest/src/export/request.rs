@@ -446,7 +446,10 @@ pub(super) fn format_of_name(name: &str) -> Result<&'static dyn Format, FieldPro
 
 fn read_compression(args: &ExportArgs, output: &OutputName) -> Result<Compression, Fault> {
     match &args.compression {
-        Some(name) => name.parse(),
+        Some(name) => name.parse().map_err(|fault: Fault| {
+            let message = format!("--compression: {}", fault.public_message());
+            fault.with_message(message)
+        }),
         None => Ok(output.compression()),
     }
 }

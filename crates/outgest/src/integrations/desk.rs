@@ -221,7 +221,7 @@ impl IntegrationsDesk {
     /// Refuses an endpoint in a network that may not be reached, as early as that can be told.
     async fn admit(&self, settings: &IntegrationSettings) -> Result<(), Fault> {
         match endpoint(settings)? {
-            Some((field, url)) => self.guard.check(&field, &url).await,
+            Some((field, url)) => self.guard.check(&field, &url).await.map_err(|fault| of_field(&field, fault)),
             None => Ok(()),
         }
     }
@@ -246,6 +246,16 @@ impl IntegrationsDesk {
         }
         if problems.is_empty() { Ok(()) } else { Err(Fault::of_problems(problems)) }
     }
+}
+
+/// What the guard says of an address is a mistake in the field that names it, and none in how the server is set up.
+fn of_field(field: &str, fault: Fault) -> Fault {
+    let said = fault.public_message();
+    let problem = FieldProblem::new(field, said.strip_prefix(&format!("{field}: ")).unwrap_or(said));
+    Fault::of_problems(vec![match fault.public_hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }])
 }
 
 /// The address that a user named, and its field, where one was named.

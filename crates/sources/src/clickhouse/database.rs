@@ -188,8 +188,12 @@ impl Database {
     }
 
     fn missing(&self, stored: &str) -> Fault {
-        let known: Vec<&str> =
-            self.wanted.iter().filter(|table| table.stored == stored).map(|table| table.name).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for table in self.wanted.iter().filter(|table| table.stored == stored) {
+            if !known.contains(&table.name) {
+                known.push(table.name);
+            }
+        }
         Fault::new(
             FaultKind::NotFound,
             format!("{self} has no table {} to read {stored} from, or the user may not read it", known.join(" or ")),
