@@ -394,8 +394,8 @@ export interface paths {
         put?: never;
         /**
          * Import rows
-         * @description The body is JSONL, compressed with gzip or not. Every row is stored or none: the first bad row ends the
-         *     import and is named in the problem. Rows that name no project get this one.
+         * @description The body is JSONL, a JSON array or CSV, compressed with gzip or zstd or not. Every row is stored or none: the
+         *     first bad row ends the import and is named in the problem. Rows that name no project get this one.
          */
         post: operations["import_rows"];
         delete?: never;
@@ -3772,7 +3772,7 @@ export interface operations {
     import_rows: {
         parameters: {
             query?: {
-                /** @description `events`, `scores` or `comments`; told from the first row where not given. */
+                /** @description `events`, `scores`, `comments` or `models`; told from the first row where not given. */
                 table?: string;
             };
             header?: never;
