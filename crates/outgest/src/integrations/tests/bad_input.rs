@@ -82,6 +82,7 @@ async fn every_problem_names_its_field() {
         ("schedule.expression", IntegrationAsk { schedule: Some(cron("often")), ..ask() }),
         ("prefix", IntegrationAsk { prefix: Some("../".to_owned()), ..ask() }),
         ("prefix", IntegrationAsk { prefix: Some("a/../b/".to_owned()), ..ask() }),
+        ("prefix", IntegrationAsk { prefix: Some("a?region=b".to_owned()), ..ask() }),
         ("files.template", IntegrationAsk { template: Some("{window}.{ext}".to_owned()), ..ask() }),
         ("lagSeconds", IntegrationAsk { lag_seconds: Some(604_801), ..ask() }),
         ("catchUpMax", IntegrationAsk { catch_up_max: Some(0), ..ask() }),
