@@ -1,6 +1,6 @@
 //! `outgest integrations`: the integrations of a server, through its API.
 
-use model::{Fault, FaultKind, FieldProblem};
+use model::{ByteCount, Fault, FaultKind, FieldProblem, RowCount};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -214,6 +214,11 @@ fn text(value: &Value, field: &str) -> String {
     }
 }
 
+/// A count for people; null where the source cannot tell it.
+fn rows(result: &Value, field: &str) -> String {
+    result[field].as_u64().map_or_else(|| "-".to_owned(), |count| RowCount(count).human())
+}
+
 fn integration_line(item: &Value) -> String {
     let upto = text(item, "exportedUpto");
     let mut line = format!(
@@ -234,11 +239,11 @@ fn run_line(item: &Value) -> String {
     let mut line = format!("{}  {:9}  {}", text(item, "id"), text(item, "state"), text(item, "stem"));
     if result.is_object() {
         line.push_str(&format!(
-            "  {} rows, {} bytes, {} late, {} deleted",
-            text(result, "rows"),
-            text(result, "bytes"),
-            text(result, "lateRows"),
-            text(result, "deletedRows")
+            "  {} rows, {}, {} late, {} deleted",
+            rows(result, "rows"),
+            result["bytes"].as_u64().map_or_else(|| "-".to_owned(), |bytes| ByteCount(bytes).human()),
+            rows(result, "lateRows"),
+            rows(result, "deletedRows")
         ));
     }
     if let Some(message) = item["failure"]["message"].as_str() {
@@ -303,8 +308,8 @@ mod tests {
     #[test]
     fn a_run_is_one_line() {
         let run = json!({"id": "r", "state": "completed", "stem": "2026-08-01T12-00-00",
-            "result": {"rows": 7, "bytes": 10, "lateRows": 2, "deletedRows": 1}});
-        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7 rows, 10 bytes, 2 late, 1 deleted");
+            "result": {"rows": 7000, "bytes": 10, "lateRows": 2, "deletedRows": null}});
+        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7,000 rows, 10 B, 2 late, - deleted");
         let failed =
             json!({"id": "r", "state": "queued", "stem": "s", "failure": {"message": "503"}, "retryAt": "soon"});
         assert_eq!(run_line(&failed), "r  queued     s  (503)  tried again at soon");
