@@ -117,7 +117,7 @@ fn mask(table: &IntegrationTable, spec: &TableSpec) -> Result<Option<Mask>, Vec<
     let Some(mask) = Mask::parse(&table.masks, spec)? else { return Ok(None) };
     let kept = [event_column::ID, event_column::TIMESTAMP];
     let problem = |column| {
-        FieldProblem::new("mask", format!("{column} is a part of what receivers know an event by"))
+        FieldProblem::new("masks", format!("{column} is a part of what receivers know an event by"))
             .hint("leave it as it is; events would become one another")
     };
     let problems: Vec<FieldProblem> = mask.columns().filter(|column| kept.contains(column)).map(problem).collect();

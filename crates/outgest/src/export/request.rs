@@ -319,6 +319,7 @@ impl Problems {
             Naming::Options => problem.field,
             Naming::Fields => match problem.field.trim_start_matches("--") {
                 "search-type" | "search.types" => "searchTypes".to_owned(),
+                "mask" => "masks".to_owned(),
                 field => field.to_owned(),
             },
         };

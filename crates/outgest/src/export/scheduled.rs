@@ -60,7 +60,10 @@ pub fn problems_in(place: &str, fault: &Fault) -> Vec<FieldProblem> {
         return vec![problem_of(place, fault)];
     }
     let within = |problem: &FieldProblem| {
-        let field = problem.field.trim_start_matches("--");
+        let field = match problem.field.trim_start_matches("--") {
+            "mask" => "masks",
+            field => field,
+        };
         FieldProblem { field: format!("{place}.{field}"), ..problem.clone() }
     };
     fault.problems().iter().map(within).collect()
