@@ -11,8 +11,18 @@ use crate::config::Settings;
 /// Items that are asked for at once while listing.
 const PAGE: usize = 100;
 
+/// What to do about an id that nothing has.
+const NOT_FOUND_HINT: &str = "outgest integrations list prints those that there are; check --project as well";
+
 /// Carries out `outgest integrations`.
 pub async fn integrations(settings: &Settings, args: &IntegrationsArgs) -> Result<u8, Fault> {
+    carry_out(settings, args).await.map_err(|fault| match (fault.kind(), fault.public_hint()) {
+        (FaultKind::NotFound, None) => fault.hint(NOT_FOUND_HINT),
+        _ => fault,
+    })
+}
+
+async fn carry_out(settings: &Settings, args: &IntegrationsArgs) -> Result<u8, Fault> {
     let server = Server::new(&settings.client)?;
     let asked = Asked { server: &server, json: args.json };
     match &args.command {

@@ -385,7 +385,8 @@ async fn every_problem_of_a_destination_of_events_names_its_field() {
         assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
     }
     let without = check(&world, ask_events("posthog", &POSTHOG, &[])).await.err().unwrap();
-    assert_eq!(without.kind(), FaultKind::Credentials);
+    assert_eq!(without.kind(), FaultKind::BadRequest);
+    assert!(without.public_message().starts_with("secrets: "), "{without}");
 }
 
 /// Comments that a source has none of.

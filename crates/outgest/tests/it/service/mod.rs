@@ -18,6 +18,7 @@ mod removal;
 mod retention;
 mod source;
 mod split_brain;
+mod terminal;
 mod tried;
 mod twins;
 mod words;
