@@ -4,6 +4,7 @@
 mod each;
 mod input;
 mod kill;
+mod limits;
 mod parity;
 mod trouble;
 
