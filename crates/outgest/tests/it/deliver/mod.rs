@@ -8,6 +8,7 @@ mod kill;
 mod limits;
 mod parity;
 mod trouble;
+mod wire;
 
 use std::collections::BTreeSet;
 
