@@ -24,7 +24,7 @@ use super::met::Met;
 use super::place::Place;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined};
 use super::surroundings::{Around, LookedThrough};
-use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};
+use super::versions::{Counted, counted, of_slice, rows_where, text_of, times, union};
 
 /// The position of a row against the range of the slice.
 const IN_RANGE: &str = "(k_micros < {from_time:Int64} OR (k_micros = {from_time:Int64} AND \
@@ -240,6 +240,7 @@ impl Compiler<'_> {
             },
         };
         let names = |name: &str| {
+                times: times(&[place], stored)?,
             stored_term(stored, name).or_else(|| attached.and_then(|attached| attached_term(&attached.groups, name)))
         };
         let around = Around {
@@ -317,6 +318,7 @@ impl Compiler<'_> {
             from: format!("({}) AS m", groups.sql(&mut parameters)?),
             sized,
             counted: Counted {
+                times: times(&places, stored)?,
                 rows: "uniqExact(g)".to_owned(),
                 from: format!("({})", counts.join(" UNION ALL ")),
                 has_keys: false,

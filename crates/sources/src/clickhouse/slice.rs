@@ -16,12 +16,9 @@ use model::{ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Sl
 
 use super::columns::requested;
 use super::few::SomeRows;
+use super::limits::halvings;
 use super::reading::ClickHouseReading;
 
-/// How often a slice is halved without a row in between before its fault stands. Time also runs out where
-/// the connection hangs, which no smaller slice cures.
-const HALVINGS_FOR_TIME: u32 = 3;
-const HALVINGS_FOR_MEMORY: u32 = 64;
 /// Rows of a batch at most, as everywhere in the engine.
 const BATCH_ROWS_MAX: usize = 8192;
 /// Rows of a block at least: below, the server's work per block shows.
@@ -169,12 +166,7 @@ impl SliceReader {
             return Err(too_large);
         }
         self.halvings += 1;
-        let most = match fault.kind() {
-            FaultKind::TooLarge { .. } => HALVINGS_FOR_MEMORY,
-            FaultKind::Timeout => HALVINGS_FOR_TIME,
-            _ => 0,
-        };
-        if self.halvings > most {
+        if self.halvings > halvings(&fault) {
             return Err(fault);
         }
         let Some(middle) = self.reading.middle(&range, &self.stop).await? else { return Err(fault) };

@@ -425,3 +425,4 @@ mod replicas;
 mod spread;
 mod stretches;
 mod v3;
+mod limits;
