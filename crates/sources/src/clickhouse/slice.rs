@@ -169,7 +169,15 @@ impl SliceReader {
         if self.halvings > halvings(&fault) {
             return Err(fault);
         }
-        let Some(middle) = self.reading.middle(&range, &self.stop).await? else { return Err(fault) };
+        let middle = match self.reading.middle(&range, &self.stop).await? {
+            Middle::At(middle) => middle,
+            Middle::OfOneRow => return Err(fault),
+            Middle::OfNone => {
+                tracing::debug!(fault = %fault, "an answer broke behind its last row");
+                self.left.pop_front();
+                return Ok(());
+            }
+        };
         tracing::debug!(fault = %fault, "a slice is halved");
         self.left.pop_front();
         let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
@@ -208,24 +216,35 @@ impl ClickHouseReading {
         )
     }
 
-    /// A position that divides a range; `None` where it has no two rows.
-    async fn middle(&self, range: &KeyRange, stop: &Stop) -> Result<Option<OrderKey>, Fault> {
+    /// A position that divides a range, where it has two rows.
+    async fn middle(&self, range: &KeyRange, stop: &Stop) -> Result<Middle, Fault> {
         let (earliest, latest) = self.planned(stop).await?.times;
-        let Some(bounds) = self.bounds(range) else { return Ok(None) };
+        let Some(bounds) = self.bounds(range) else { return Ok(Middle::OfNone) };
         let (lo, hi) = (bounds.lo.max(earliest), bounds.hi.min(latest));
         if lo < hi {
-            return Ok(Some(OrderKey::at(Micros(lo + (hi - lo) / 2))));
+            return Ok(Middle::At(OrderKey::at(Micros(lo + (hi - lo) / 2))));
         }
         let Some(query) = self.query(self.compiled.count(), range, "the number of rows", stop).await? else {
-            return Ok(None);
+            return Ok(Middle::OfNone);
         };
         let counted = self.shared.client.rows(query, stop).await?;
         let count = counted.column(0).as_primitive_opt::<UInt64Type>().map_or(0, |count| count.value(0));
+        if count == 0 {
+            return Ok(Middle::OfNone);
+        }
         let middle = self.query(self.compiled.middle(), range, "the middle row", stop).await?;
-        let Some(mut query) = middle.filter(|_| count > 1) else { return Ok(None) };
+        let Some(mut query) = middle.filter(|_| count > 1) else { return Ok(Middle::OfOneRow) };
         query.parameters.push(("before".to_owned(), (count / 2).to_string()));
-        Ok(key_of(&self.shared.client.rows(query, stop).await?))
+        let found = key_of(&self.shared.client.rows(query, stop).await?);
+        Ok(found.map_or(Middle::OfOneRow, Middle::At))
     }
+}
+
+/// The middle of a range's rows.
+enum Middle {
+    At(OrderKey),
+    OfOneRow,
+    OfNone,
 }
 
 /// The position of the last row of a batch.

@@ -423,6 +423,7 @@ mod drift;
 mod few;
 mod replicas;
 mod spread;
+mod ends;
 mod stretches;
 mod v3;
 mod limits;
