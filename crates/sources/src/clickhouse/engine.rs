@@ -137,10 +137,7 @@ impl Engine {
     /// The database of a deployment whose scores the user `no_scores` may not read.
     pub(crate) fn limited(&self) -> &'static str {
         static MADE: OnceLock<()> = OnceLock::new();
-        MADE.get_or_init(|| {
-            self.run("default", "CREATE DATABASE limited");
-            self.langfuse_tables("limited");
-        });
+        MADE.get_or_init(|| self.deployment("limited"));
         "limited"
     }
 
@@ -152,6 +149,12 @@ impl Engine {
     /// Runs one statement in `database` and returns what it prints.
     pub(crate) fn run(&self, database: &str, statement: &str) -> String {
         String::from_utf8(self.run_bytes(database, statement)).unwrap()
+    /// Creates this database with the tables of a deployment.
+    pub(crate) fn deployment(&self, database: &str) {
+        self.run("default", &format!("CREATE DATABASE {database}"));
+        self.langfuse_tables(database);
+    }
+
     }
 
     /// Runs one statement in `database` and returns the bytes of its answer.
