@@ -356,6 +356,7 @@ impl Reading for ClickHouseReading {
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.changes.reads(&range);
         let reader = SliceReader::new(self, range, stop);
         stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
             .boxed()
