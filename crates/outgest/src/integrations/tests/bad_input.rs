@@ -374,9 +374,9 @@ async fn every_problem_of_a_destination_of_events_names_its_field() {
         ("tables[0].table", table(IntegrationTable { table: "observations".to_owned(), ..events() })),
         ("tables[0].groups", table(IntegrationTable { groups: texts("io"), ..events() })),
         ("tables[0].columns", table(IntegrationTable { columns: texts("id"), ..events() })),
-        ("tables[0].mask", table(IntegrationTable { masks: texts("langfuse_id:hash"), ..events() })),
-        ("tables[0].mask", table(IntegrationTable { masks: texts("input"), ..events() })),
-        ("nonsense", table(IntegrationTable { wheres: texts("nonsense = 1"), ..events() })),
+        ("tables[0].masks", table(IntegrationTable { masks: texts("langfuse_id:hash"), ..events() })),
+        ("tables[0].masks", table(IntegrationTable { masks: texts("input"), ..events() })),
+        ("tables[0].where[0]", table(IntegrationTable { wheres: texts("nonsense = 1"), ..events() })),
     ];
     for (field, wrong) in cases {
         let fault = check(&world, wrong).await.err().unwrap_or_else(|| panic!("{field} was accepted"));
