@@ -1500,6 +1500,16 @@ export interface components {
             createdBy: components["schemas"]["ActorBody"];
             /**
              * Format: date-time
+             * @description When that was last.
+             */
+            downloadedAt: string | null;
+            /**
+             * Format: int32
+             * @description How often one of its files was asked for: a link that was made, or the file itself.
+             */
+            downloads: number;
+            /**
+             * Format: date-time
              * @description When its files are deleted.
              */
             expiresAt: string | null;
