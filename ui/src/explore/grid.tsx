@@ -31,6 +31,9 @@ interface GridProps {
 const ROW_HEIGHT = 30;
 const BOX_WIDTH = 34;
 
+/** What the bar takes, at most, that columns are scrolled with. */
+const SCROLLBAR = 16;
+
 /** Rows from the end, at which the next page is asked for: it is there before the scrolling is. */
 const AHEAD = 40;
 
@@ -73,7 +76,10 @@ export function Grid({ table, columns, rows, current, openKey, selected, hasMore
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
+    // The heads stand above the rows, and stay there while rows are scrolled under them.
+    scrollMargin: ROW_HEIGHT,
     scrollPaddingStart: ROW_HEIGHT,
+    scrollPaddingEnd: SCROLLBAR,
     overscan: 12,
   });
   const items = virtual.getVirtualItems();
@@ -132,7 +138,7 @@ export function Grid({ table, columns, rows, current, openKey, selected, hasMore
               columns={columns}
               row={row}
               index={item.index}
-              top={item.start}
+              top={item.start - ROW_HEIGHT}
               id={id}
               column={item.index === current ? column : null}
               isOpen={row.key === openKey}
