@@ -42,7 +42,13 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
       <a className="skip" href="#main" inert={drawer}>
         {words.frame.skip}
       </a>
-      <nav ref={rail} className="rail" aria-label={words.frame.navigation} onKeyDown={(event) => event.key === "Escape" && closeDrawer()}>
+      <nav
+        ref={rail}
+        className="rail"
+        aria-label={words.frame.navigation}
+        {...(drawer && { role: "dialog", "aria-modal": true })}
+        onKeyDown={(event) => event.key === "Escape" && closeDrawer()}
+      >
         <div className="rail-head">
           <ProjectSwitcher narrow={narrow && !drawer} />
           <span className="only-narrow">
