@@ -11,7 +11,7 @@ const WIDE = "(min-width: 761px)";
 export function useDrawer() {
   const [isOpen, setOpen] = useState(false);
   const [path] = useLocation();
-  const rail = useRef<HTMLElement>(null);
+  const rail = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const left = useRef<string | null>(null);
   useEffect(() => {

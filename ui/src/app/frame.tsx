@@ -42,11 +42,12 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
       <a className="skip" href="#main" inert={drawer}>
         {words.frame.skip}
       </a>
-      <nav
+      <div
         ref={rail}
         className="rail"
+        role={drawer ? "dialog" : "navigation"}
+        aria-modal={drawer || undefined}
         aria-label={words.frame.navigation}
-        {...(drawer && { role: "dialog", "aria-modal": true })}
         onKeyDown={(event) => event.key === "Escape" && closeDrawer()}
       >
         <div className="rail-head">
@@ -75,7 +76,7 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
             <span className="rail-text">{words.frame.collapse}</span>
           </button>
         </div>
-      </nav>
+      </div>
       {drawer && <div className="drawer-veil only-narrow" onClick={closeDrawer} />}
       <header className="bar" inert={drawer}>
         <span className="only-narrow">
