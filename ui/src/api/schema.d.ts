@@ -2521,7 +2521,7 @@ export interface components {
              * @description Rows, or events that were accepted.
              */
             rows: number;
-            /** @description What differs from the columns of the window before. */
+            /** @description What differs from the columns of the window before, and score names that no window had before. */
             schemaChanged: components["schemas"]["SchemaChange"][];
             /** @description What the reader should know. */
             warnings: string[];
@@ -2546,17 +2546,19 @@ export interface components {
              */
             zone?: string | null;
         };
-        /** @description A difference between the columns of two windows. */
+        /** @description A difference between the columns of two windows, or score names that are new. */
         SchemaChange: {
             /** @description Columns that are new. */
             added: string[];
             /** @description Columns that are gone. */
             removed: string[];
+            /** @description Names of scores that no window had before. */
+            scoreNames: string[];
             /** @description Table. */
             table: string;
         };
         /**
-         * @description What a column or score name means that earlier files did not have.
+         * @description What a column means that earlier files did not have. Scores are rows, and exported whatever their names are.
          * @enum {string}
          */
         SchemaRule: "follow" | "frozen";

@@ -164,6 +164,7 @@ export const integrations = {
       `Compared with the source: ${count(missing)} missing, ${count(superseded)} with a newer version since`,
     schemaAdded: (table: string, columns: string) => `New columns of ${table}: ${columns}`,
     schemaRemoved: (table: string, columns: string) => `Columns of ${table} that are gone: ${columns}`,
+    scoreNames: (names: string) => `Scores under names that no window had before: ${names}`,
   },
 
   backfills: {
