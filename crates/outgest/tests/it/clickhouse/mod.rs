@@ -4,7 +4,7 @@
 mod differential;
 mod doctor;
 mod faults;
-mod files;
+pub mod files;
 mod requests;
 mod sample;
 mod serve;

@@ -1,6 +1,8 @@
 //! The files of Outgest beside those of Langfuse for the same rows and filters: equal, except for the
 //! differences that `docs/differences-from-langfuse.md` lists, each of which must occur.
 
+pub mod scheduled;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};

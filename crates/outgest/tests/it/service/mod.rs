@@ -20,6 +20,7 @@ mod source;
 mod split_brain;
 mod tried;
 mod twins;
+mod windows;
 mod words;
 mod world;
 
