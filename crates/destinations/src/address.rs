@@ -34,7 +34,13 @@ impl Address {
             return Ok(Self::plain(STDOUT_SCHEME, "-"));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Self::plain(FILE_SCHEME, text));
+            return match text.split_once(':') {
+                Some((scheme, _)) if crate::all().iter().any(|kind| kind.schemes.contains(&scheme)) => {
+                    Err(Fault::bad_request(format!("the address begins with {scheme}: instead of {scheme}://"))
+                        .hint(format!("write {scheme}:// and what follows; a path may begin with ./")))
+                }
+                _ => Ok(Self::plain(FILE_SCHEME, text)),
+            };
         };
         let scheme = scheme.to_ascii_lowercase();
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -81,6 +87,15 @@ mod tests {
         assert_eq!(parts("file:///abs/x.csv"), owned("file", "", "/abs/x.csv"));
         assert_eq!(parts("file://localhost/abs"), owned("file", "", "/abs"));
         assert_eq!(parts("-"), owned("-", "", "-"));
+    }
+
+    #[test]
+    fn a_slash_that_is_missing_makes_no_folder() {
+        let fault = Address::parse("s3:/bucket/x?secret_access_key=hunter2").err().unwrap();
+        assert_eq!(fault.public_message(), "the address begins with s3: instead of s3://");
+        assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+        assert_eq!(parts("./s3:/x"), owned("file", "", "./s3:/x"));
+        assert_eq!(parts("2026-08-01T12:00.csv"), owned("file", "", "2026-08-01T12:00.csv"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
     connector: Arc<dyn HttpConnector>,
+    for_users: bool,
 }
 
 impl Egress {
@@ -39,7 +40,17 @@ impl Egress {
 
     /// Clients built by `connector`.
     pub(crate) fn through(connector: impl HttpConnector) -> Self {
-        Self { connector: Arc::new(connector) }
+        Self { connector: Arc::new(connector), for_users: false }
+    }
+
+    /// Clients built by `connector` for destinations that users of a server name.
+    pub(crate) fn for_users(connector: impl HttpConnector) -> Self {
+        Self { for_users: true, ..Self::through(connector) }
+    }
+
+    /// Whether what lies on this machine, keys above all, is not for whoever names the destination.
+    pub(crate) fn is_for_users(&self) -> bool {
+        self.for_users
     }
 
     /// Options of a client. The whole-request timeout is off: what is too slow depends on the bytes sent,

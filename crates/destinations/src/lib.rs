@@ -96,7 +96,7 @@ pub fn connect_guarded(text: &str, options: &RawOptions, guard: &Guard) -> Resul
     }
     // The role of the machine is the server's, not the user's.
     let environment = |name: &str| (name == "AWS_EC2_METADATA_DISABLED").then(|| "true".to_owned());
-    connect_through(&Egress::through(Guarded(guard.clone())), text, options, &environment)
+    connect_through(&Egress::for_users(Guarded(guard.clone())), text, options, &environment)
 }
 
 fn connect_through(

@@ -110,6 +110,25 @@ fn missing_credentials_are_found_before_anything_is_sent() {
 }
 
 #[test]
+fn a_user_of_a_server_cannot_have_its_own_keys_used() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let guard = Guard::new(Vec::new());
+    let refused = |text: &str, given: &[(&str, &str)]| connect_guarded(text, &options(given), &guard).err().unwrap();
+    for name in ["service_account", "application_credentials"] {
+        let fault = refused("gs://bucket/x", &[(name, "/srv/key.json")]);
+        assert_eq!(fault.public_message(), format!("{name}: files of the server cannot be named here"));
+    }
+    let fault = refused("gs://bucket/x?service_account=/srv/key.json", &[]);
+    assert!(fault.public_message().starts_with("service_account: "), "{fault}");
+    for text in ["gs://bucket/x", "s3://bucket/x"] {
+        let fault = refused(text, &[]);
+        assert_eq!(fault.kind(), FaultKind::Credentials);
+        assert!(fault.public_message().starts_with("there are no credentials for "), "{fault}");
+    }
+    assert!(connect_guarded("gs://bucket/x", &options(&[("anonymous", "true")]), &guard).is_ok());
+}
+
+#[test]
 fn half_a_key_is_a_problem_wherever_it_comes_from() {
     let fault = refused("s3://bucket/x", &[("secret_access_key", "hunter2")], KEYS);
     assert_eq!(fault.public_message(), "access_key_id: it is missing beside secret_access_key");

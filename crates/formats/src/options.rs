@@ -35,7 +35,7 @@ impl Honoured {
             .filter(|(_, honoured)| !honoured)
             .map(|(option, _)| {
                 FieldProblem::new(option, format!("the format {format} does not have this option"))
-                    .hint(format!("leave out {option} or choose another format"))
+                    .hint("leave it out, or choose another format")
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(Fault::of_problems(problems)) }

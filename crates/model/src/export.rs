@@ -305,6 +305,10 @@ pub struct Export {
     /// Attempts that failed, the oldest first, also once it is completed; of many the newest
     /// [`FailedAttempt::KEPT`].
     pub failed_attempts: Vec<FailedAttempt>,
+    /// How often one of its files was asked for.
+    pub downloads: u32,
+    /// When that was last.
+    pub downloaded_at: Option<Micros>,
 }
 
 /// Which exports are listed.
@@ -348,6 +352,9 @@ pub trait ExportStore: Send + Sync {
     /// Removes an export from sight, cancelling it first where it is active; its files are removed by a
     /// worker.
     async fn delete_export(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault>;
+
+    /// Counts that one of its files was asked for.
+    async fn note_download(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault>;
 
     /// The export now and after every change, at most a few times a second, until it is final.
     fn watch_export(&self, project: &ProjectId, id: &JobId) -> BoxStream<'static, Result<Export, Fault>>;

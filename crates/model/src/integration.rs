@@ -128,7 +128,7 @@ pub enum Deletions {
     Include,
 }
 
-/// What a column or score name means that earlier files did not have.
+/// What a column means that earlier files did not have. Scores are rows, and exported whatever their names are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SchemaRule {

@@ -2,7 +2,7 @@
 //! Everything else about people is done through the API.
 
 use std::fs;
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use model::{Fault, FaultKind, NewApiKey, NewUser, Page, PageRequest, PeopleStore, Project, ProjectId, Secret, User};
@@ -12,6 +12,7 @@ use store::NativeStore;
 use crate::cli::{KeyArgs, KeyCommand, ProjectArgs, ProjectCommand, UserArgs, UserCommand};
 use crate::config::Settings;
 use crate::data;
+use crate::report::print;
 
 /// Items asked for at once when everything is listed.
 const PER_PAGE: u32 = 200;
@@ -31,14 +32,14 @@ pub async fn user(settings: &Settings, args: &UserArgs) -> Result<(), Fault> {
             if let Some(project) = &project {
                 store.set_member(project, &user.id, role.to_model()).await?;
             }
-            println!("{} can sign in", user.email);
+            print(&format!("{} can sign in\n", user.email))?;
         }
         UserCommand::List => {
             let mut page = PageRequest::first(PER_PAGE);
             loop {
                 let Page { items, next } = store.users(&page).await?;
                 for User { email, name, admin, .. } in items {
-                    println!("{email}  {name}{}", if admin { "  admin" } else { "" });
+                    print(&format!("{email}  {name}{}\n", if admin { "  admin" } else { "" }))?;
                 }
                 page.after = next;
                 if page.after.is_none() {
@@ -56,14 +57,14 @@ pub async fn project(settings: &Settings, args: &ProjectArgs) -> Result<(), Faul
     match &args.command {
         ProjectCommand::Add { id, name } => {
             let project = store.create_project(&ProjectId::new(id.as_str()), name.as_ref().unwrap_or(id)).await?;
-            println!("project {} is known", project.id);
+            print(&format!("project {} is known\n", project.id))?;
         }
         ProjectCommand::List => {
             let mut page = PageRequest::first(PER_PAGE);
             loop {
                 let Page { items, next } = store.projects(None, &page).await?;
                 for Project { id, name, .. } in items {
-                    println!("{id}  {name}");
+                    print(&format!("{id}  {name}\n"))?;
                 }
                 page.after = next;
                 if page.after.is_none() {
@@ -83,8 +84,7 @@ pub async fn key(settings: &Settings, args: &KeyArgs) -> Result<(), Fault> {
     known(&store, &project).await?;
     let new = NewApiKey { project, role: role.to_model(), note: note.clone(), expires_at: None };
     let (key, secret) = store.create_api_key(new).await?;
-    println!("{}", json!({"publicKey": key.public, "secretKey": secret.reveal()}));
-    Ok(())
+    print(&format!("{}\n", json!({"publicKey": key.public, "secretKey": secret.reveal()})))
 }
 
 async fn known(store: &NativeStore, project: &ProjectId) -> Result<(), Fault> {
@@ -101,7 +101,9 @@ fn password(file: Option<&Path>) -> Result<Secret, Fault> {
     let line = match file {
         Some(file) => fs::read_to_string(file).map_err(cannot)?.lines().next().unwrap_or_default().to_owned(),
         None => {
-            eprintln!("password:");
+            if std::io::stdin().is_terminal() {
+                eprintln!("password:");
+            }
             let mut line = String::new();
             std::io::stdin().lock().read_line(&mut line).map_err(cannot)?;
             line.trim_end_matches(['\r', '\n']).to_owned()

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
-use model::{Fault, FaultKind, FieldProblem};
+use model::{Fault, FaultKind, FieldProblem, RowCount};
 
 use crate::cli::exit_code;
 
@@ -19,6 +19,11 @@ pub fn print(text: &str) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
+}
+
+/// A count with its noun: `1 file`, `1,024 files`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", RowCount(count).human(), if count == 1 { "" } else { "s" })
 }
 
 /// Prints a fault to stderr: what failed, what to change. The cause goes to the log.

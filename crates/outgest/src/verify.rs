@@ -19,6 +19,9 @@ use crate::{data, signals};
 /// Largest manifest that is read: a run of 100,000 files has one of about 60 MB.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
+/// So many differences are named to people: where another source was meant, every row is one.
+const DIFFERENCES_TOLD: usize = 100;
+
 /// Carries out `outgest verify`; the code tells whether anything differs.
 pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault> {
     let files_alone = args.source.as_deref() == Some("none");
@@ -84,14 +87,17 @@ pub async fn verify(settings: &Settings, args: &VerifyArgs) -> Result<u8, Fault>
 
 /// The report for people.
 fn told(report: &VerifyReport, compared: &str) -> String {
-    let mut text: String = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
-    if report.differences_more > 0 {
-        text.push_str(&format!("and {} more\n", RowCount(report.differences_more).human()));
+    let all = report.differences.len() as u64 + report.differences_more;
+    let told = report.differences.iter().take(DIFFERENCES_TOLD);
+    let mut text: String = told.map(|difference| format!("{difference}\n")).collect();
+    if all > DIFFERENCES_TOLD as u64 {
+        let more = RowCount(all - DIFFERENCES_TOLD as u64).human();
+        text.push_str(&format!("and {more} more; --json names the first {}\n", report.differences.len()));
     }
-    let verdict = match report.differences.len() as u64 + report.differences_more {
+    let verdict = match all {
         0 => format!("no differences from {compared}"),
         1 => format!("1 difference from {compared}"),
-        many => format!("{many} differences from {compared}"),
+        many => format!("{} differences from {compared}", RowCount(many).human()),
     };
     let files = if report.files_read == 1 { "1 file".to_owned() } else { format!("{} files", report.files_read) };
     text.push_str(&format!("{files}, {}: {verdict}\n", report.rows_in_files.counted()));

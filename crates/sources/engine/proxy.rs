@@ -23,6 +23,21 @@ pub enum Trouble {
     /// After so many bytes of all answers to requests with the mark, the server seems to end the query: its words
     /// come inside a block, in the frame that it gives them, and the connection ends.
     Exception { after: usize, words: &'static str },
+    /// The whole answer comes but for the end of its transfer; in its place the server's words, or nothing.
+    AtTheEnd { words: Option<&'static str> },
+}
+
+impl Trouble {
+    /// The server is not asked and seems to refuse the query with this number and these words.
+    pub fn refusal(code: u32, words: &str) -> Self {
+        let body = format!("Code: {code}. DB::Exception: {words} (version 26.9.2.1)\n");
+        let head = format!(
+            "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nX-ClickHouse-Exception-Code: {code}\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Self::Answer(vec![(head + &body).into_bytes()])
+    }
 }
 
 /// More than the head of an answer takes.
@@ -42,6 +57,8 @@ struct Shared {
     trouble: Mutex<Option<(Trouble, String, usize)>>,
     /// Bytes of answers to requests with the mark.
     marked: AtomicUsize,
+    /// Heads of requests that hold this.
+    watched: Mutex<(String, Vec<String>)>,
 }
 
 impl Proxy {
@@ -58,7 +75,8 @@ impl Proxy {
     fn listen(server: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { server, tls, trouble: Mutex::default(), marked: AtomicUsize::new(0) });
+        let (trouble, watched) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { server, tls, trouble, marked: AtomicUsize::new(0), watched });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -81,6 +99,16 @@ impl Proxy {
         *self.shared.trouble.lock().unwrap() = Some((trouble, mark.to_owned(), times));
     }
 
+    /// From now on the heads of requests that hold `mark` are kept.
+    pub fn watch(&self, mark: &str) {
+        *self.shared.watched.lock().unwrap() = (mark.to_owned(), Vec::new());
+    }
+
+    /// The heads that were kept, in small letters.
+    pub fn heads(&self) -> Vec<String> {
+        self.shared.watched.lock().unwrap().1.clone()
+    }
+
     /// How many more requests get trouble.
     pub fn left(&self) -> usize {
         self.shared.trouble.lock().unwrap().as_ref().map_or(0, |(_, _, times)| *times)
@@ -100,6 +128,7 @@ impl Shared {
             }
         };
         let request = read_request(&mut client)?;
+        self.note_head(&request);
         if let Some(words) = self.exception_for(&request) {
             return self.interrupt(client, &socket, &request, words);
         }
@@ -115,6 +144,11 @@ impl Shared {
         }
         let mut server = TcpStream::connect(self.server)?;
         server.write_all(&request)?;
+        if let Some(Trouble::AtTheEnd { words }) = trouble {
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer)?;
+            return end_with(client, &socket, answer, words);
+        }
         let after = match &trouble {
             Some(Trouble::Close { after } | Trouble::Reset { after } | Trouble::Stall { after }) => *after,
             _ => usize::MAX,
@@ -138,6 +172,15 @@ impl Shared {
                 client.read(&mut buffer).map(drop)
             }
             _ => socket.shutdown(Shutdown::Both),
+        }
+    }
+
+    fn note_head(&self, request: &[u8]) {
+        let mut watched = self.watched.lock().unwrap();
+        let (mark, heads) = &mut *watched;
+        if !mark.is_empty() && String::from_utf8_lossy(request).contains(mark.as_str()) {
+            let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(request.len());
+            heads.push(String::from_utf8_lossy(&request[..end]).to_lowercase());
         }
     }
 
@@ -247,6 +290,27 @@ impl Chunks {
             }
         }
     }
+}
+
+/// Passes an answer on up to the chunk that would end it.
+fn end_with(
+    mut client: Box<dyn Stream>,
+    socket: &TcpStream,
+    mut answer: Vec<u8>,
+    words: Option<&str>,
+) -> std::io::Result<()> {
+    const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+    assert!(answer.ends_with(LAST_CHUNK), "an answer without a last chunk");
+    answer.truncate(answer.len() - LAST_CHUNK.len());
+    if let Some(words) = words {
+        let frame = frame(&answer, words);
+        answer.extend(format!("{:x}\r\n{frame}\r\n", frame.len()).into_bytes());
+    }
+    client.write_all(&answer)?;
+    client.flush()?;
+    socket.shutdown(Shutdown::Write)?;
+    // Until the client has read it: a connection that is dropped before may be reset.
+    client.read(&mut [0]).map(drop)
 }
 
 /// The frame of the server's words, which names the tag that the head of the answer announced.

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions, useInfiniteQuery, useQuery, type QueryClient } from "@tanstack/react-query";
 
 import { answered, api, type Schemas } from "./client";
+import { problemOf } from "./problem";
 
 const catalogQuery = queryOptions({
   queryKey: ["catalog"],
@@ -28,6 +29,24 @@ export function useProjects() {
     ...projectsQuery,
     select: (pages): Schemas["Project"][] => pages.pages.flatMap((page) => page.items),
   });
+}
+
+/** A project by its id: out of those at hand, asked for by itself where there are more than those. */
+export function useProjectOf(id: string | null) {
+  const projects = useProjects();
+  const atHand = projects.data?.find((known) => known.id === id);
+  const asked = useQuery({
+    queryKey: ["projects", id],
+    enabled: id !== null && projects.isSuccess && atHand === undefined && projects.hasNextPage,
+    queryFn: () => answered(api.GET("/api/v1/projects/{project}", { params: { path: { project: id! } } })),
+  });
+  return {
+    project: atHand ?? asked.data ?? null,
+    isPending: projects.isPending || (atHand === undefined && asked.isLoading),
+    // That it is not there, or not for the caller, is no failure.
+    error: projects.error ?? (asked.error && problemOf(asked.error).status >= 500 ? asked.error : null),
+    again: () => void (projects.isError ? projects.refetch() : asked.refetch()),
+  };
 }
 
 /** Asks for what every page needs while it is still being found out who is there: one wait instead of three. */

@@ -41,6 +41,18 @@ export class Problem extends Error {
     return this.isUnreachable || this.status === 429 || this.status >= 500;
   }
 
+  /** What of it is about a part of the request, with fields as they are called there: `filter[0]` of `tables[1]`. */
+  within(place: string): Problem {
+    const start = `${place}.`;
+    const inside = this.fields.filter(({ field }) => field.startsWith(start));
+    return new Problem({
+      detail: this.message,
+      status: this.status,
+      code: this.code,
+      problems: inside.map((problem) => ({ ...problem, field: problem.field.slice(start.length) })),
+    });
+  }
+
   /** The first problem of a field, by its name or the start of its path. */
   of(field: string): string | undefined {
     const found = this.fields.find((problem) => problem.field === field || problem.field.startsWith(`${field}[`));

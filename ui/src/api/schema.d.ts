@@ -394,8 +394,8 @@ export interface paths {
         put?: never;
         /**
          * Import rows
-         * @description The body is JSONL, compressed with gzip or not. Every row is stored or none: the first bad row ends the
-         *     import and is named in the problem. Rows that name no project get this one.
+         * @description The body is JSONL, a JSON array or CSV, compressed with gzip or zstd or not. Every row is stored or none: the
+         *     first bad row ends the import and is named in the problem. Rows that name no project get this one.
          */
         post: operations["import_rows"];
         delete?: never;
@@ -937,8 +937,8 @@ export interface paths {
         };
         /**
          * List rows
-         * @description Newest first. Every call is bounded in time and bytes; where a bound ends a search early, `stopped` says so
-         *     and `next` goes on.
+         * @description Newest first, or oldest first where `order` says so. Every call is bounded in time and bytes; where a bound ends a
+         *     search early, `stopped` says so and `next` goes on.
          */
         get: operations["list_rows"];
         put?: never;
@@ -1498,6 +1498,16 @@ export interface components {
             createdAt: string;
             /** @description Who asked for it. */
             createdBy: components["schemas"]["ActorBody"];
+            /**
+             * Format: date-time
+             * @description When that was last.
+             */
+            downloadedAt: string | null;
+            /**
+             * Format: int32
+             * @description How often one of its files was asked for: a link that was made, or the file itself.
+             */
+            downloads: number;
             /**
              * Format: date-time
              * @description When its files are deleted.
@@ -2416,6 +2426,11 @@ export interface components {
             rows: components["schemas"]["Row"][];
             stopped: components["schemas"]["Bound"] | null;
         };
+        /**
+         * @description Which way round rows come: by their start, then trace and id.
+         * @enum {string}
+         */
+        RowsOrder: "newest_first" | "oldest_first";
         /** @description Which rows are meant. */
         RowsRequest: {
             /**
@@ -2446,6 +2461,8 @@ export interface components {
              * @default 50
              */
             limit?: number | null;
+            /** @default null */
+            order?: components["schemas"]["RowsOrder"] | null;
             /**
              * @description Text that rows must contain.
              * @default null
@@ -2521,7 +2538,7 @@ export interface components {
              * @description Rows, or events that were accepted.
              */
             rows: number;
-            /** @description What differs from the columns of the window before. */
+            /** @description What differs from the columns of the window before, and score names that no window had before. */
             schemaChanged: components["schemas"]["SchemaChange"][];
             /** @description What the reader should know. */
             warnings: string[];
@@ -2546,17 +2563,19 @@ export interface components {
              */
             zone?: string | null;
         };
-        /** @description A difference between the columns of two windows. */
+        /** @description A difference between the columns of two windows, or score names that are new. */
         SchemaChange: {
             /** @description Columns that are new. */
             added: string[];
             /** @description Columns that are gone. */
             removed: string[];
+            /** @description Names of scores that no window had before. */
+            scoreNames: string[];
             /** @description Table. */
             table: string;
         };
         /**
-         * @description What a column or score name means that earlier files did not have.
+         * @description What a column means that earlier files did not have. Scores are rows, and exported whatever their names are.
          * @enum {string}
          */
         SchemaRule: "follow" | "frozen";
@@ -3772,7 +3791,7 @@ export interface operations {
     import_rows: {
         parameters: {
             query?: {
-                /** @description `events`, `scores` or `comments`; told from the first row where not given. */
+                /** @description `events`, `scores`, `comments` or `models`; told from the first row where not given. */
                 table?: string;
             };
             header?: never;
@@ -4903,6 +4922,8 @@ export interface operations {
                 until?: string;
                 /** @description Timestamp that `since` and `until` are held against. */
                 timestamp?: "ingested" | "start_time";
+                /** @description Which rows come first; the newest where not given. */
+                order?: "newest_first" | "oldest_first";
                 /** @description Columns, separated by commas. */
                 columns?: string;
                 /** @description Texts with more characters are cut there, and `cut` of the row says so. */

@@ -1,7 +1,7 @@
 import { lazy, Suspense, useEffect } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 
-import { useProjects } from "../api/catalog";
+import { useProjectOf, useProjects } from "../api/catalog";
 import { useSession } from "../api/session";
 import { Failed, Face, SkeletonLines } from "../parts/faces";
 import { SetUp } from "../sign-in/set-up";
@@ -66,24 +66,23 @@ function Loading() {
 
 /** The last project, or the only one, or a choice. */
 function Start() {
-  const projects = useProjects();
-  if (projects.isPending) return <Loading />;
-  const known = projects.data ?? [];
-  const last = known.find((project) => project.id === remembered(LAST_PROJECT)) ?? (known.length === 1 ? known[0] : undefined);
+  const known = useProjects().data ?? [];
+  const { project, isPending } = useProjectOf(remembered(LAST_PROJECT));
+  if (isPending) return <Loading />;
+  const last = project ?? (known.length === 1 ? known[0] : undefined);
   if (last) return <Redirect to={pathOf(last.id, "events")} replace />;
   return <Redirect to="/projects" replace />;
 }
 
 function InProject({ id }: { id: string }) {
-  const projects = useProjects();
+  const { project, isPending, error, again } = useProjectOf(id);
   useEffect(() => remember(LAST_PROJECT, id), [id]);
-  if (projects.isPending) return <Loading />;
-  const project = projects.data?.find((known) => known.id === id) ?? null;
-  if (projects.isError || !project) {
+  if (isPending) return <Loading />;
+  if (!project) {
     return (
       <Frame page={id}>
-        {projects.isError ? (
-          <Failed error={projects.error} retry={() => void projects.refetch()} />
+        {error ? (
+          <Failed error={error} retry={again} />
         ) : (
           <Face page icon="lock" title={words.problem.forbidden}>
             <p>{words.problem.forbiddenHint}</p>

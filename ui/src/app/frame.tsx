@@ -7,8 +7,10 @@ import { IconButton } from "../parts/button";
 import { Icon, type IconName } from "../parts/icons";
 import { words } from "../words";
 import { CrumbContext } from "./crumb";
+import { useDrawer } from "./drawer";
 import { useKeys, useSingleKeys } from "./keys";
 import { pathOf, ProjectContext } from "./project";
+import { useGoToSearch } from "./search";
 import { Shortcuts } from "./shortcuts";
 import { ProjectSwitcher } from "./switcher";
 import { remember, remembered, useTheme } from "./theme";
@@ -21,27 +23,39 @@ const RAIL = "outgest.rail";
 export function Frame({ page, children }: { page: string; children: ReactNode }) {
   const project = useContext(ProjectContext);
   const [narrow, setNarrow] = useState(remembered(RAIL) === "narrow");
-  const [drawer, setDrawer] = useState(false);
+  const { isOpen: drawer, rail, opener, open: openDrawer, close: closeDrawer } = useDrawer();
   const [help, setHelp] = useState(false);
   const [path] = useLocation();
   const [crumb, setCrumb] = useState<string | null>(null);
   const title = words.pages[page] ?? page;
-  useEffect(() => setDrawer(false), [path]);
   useEffect(() => {
     document.title = [crumb, title, project?.name, words.product].filter(Boolean).join(" · ");
   }, [crumb, title, project]);
-  useKeys({ "?": () => setHelp(true) });
+  const search = useGoToSearch(project?.id);
+  useKeys({ "?": () => setHelp(true), ...(project && { "/": search }) });
   const toggle = () => {
     setNarrow(!narrow);
     remember(RAIL, narrow ? "wide" : "narrow");
   };
   return (
     <div className="frame" data-rail={narrow ? "narrow" : "wide"} data-drawer={drawer ? "open" : "closed"}>
-      <a className="skip" href="#main">
+      <a className="skip" href="#main" inert={drawer}>
         {words.frame.skip}
       </a>
-      <nav className="rail" aria-label={words.frame.navigation} onKeyDown={(event) => event.key === "Escape" && setDrawer(false)}>
-        <ProjectSwitcher narrow={narrow && !drawer} />
+      <div
+        ref={rail}
+        className="rail"
+        role={drawer ? "dialog" : "navigation"}
+        aria-modal={drawer || undefined}
+        aria-label={words.frame.navigation}
+        onKeyDown={(event) => event.key === "Escape" && closeDrawer()}
+      >
+        <div className="rail-head">
+          <ProjectSwitcher narrow={narrow && !drawer} />
+          <span className="only-narrow">
+            <IconButton name={words.frame.closeMenu} icon="cross" onClick={closeDrawer} />
+          </span>
+        </div>
         {project && (
           <>
             <div className="rail-group">
@@ -62,11 +76,11 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
             <span className="rail-text">{words.frame.collapse}</span>
           </button>
         </div>
-      </nav>
-      {drawer && <div className="drawer-veil only-narrow" onClick={() => setDrawer(false)} />}
-      <header className="bar">
+      </div>
+      {drawer && <div className="drawer-veil only-narrow" onClick={closeDrawer} />}
+      <header className="bar" inert={drawer}>
         <span className="only-narrow">
-          <IconButton name={words.frame.openMenu} icon="menu" aria-expanded={drawer} onClick={() => setDrawer(true)} />
+          <IconButton ref={opener} name={words.frame.openMenu} icon="menu" aria-expanded={drawer} onClick={openDrawer} />
         </span>
         <nav className="crumbs" aria-label={words.frame.breadcrumb}>
           {project && (
@@ -92,11 +106,12 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
           )}
         </nav>
         <div className="bar-end">
+          {project && <SearchButton go={search} />}
           <ThemeButton />
           <Account showHelp={() => setHelp(true)} />
         </div>
       </header>
-      <main id="main" className="main" tabIndex={-1}>
+      <main id="main" className="main" tabIndex={-1} inert={drawer}>
         <CrumbContext value={setCrumb}>{children}</CrumbContext>
       </main>
       <Shortcuts open={help} onOpenChange={setHelp} />
@@ -118,6 +133,11 @@ function RailLink({ project, name, current, narrow }: { project: string; name: I
       {narrow && <span className="hidden">{title}</span>}
     </Link>
   );
+}
+
+function SearchButton({ go }: { go: () => void }) {
+  const [hasKeys] = useSingleKeys();
+  return <IconButton name={hasKeys ? words.frame.searchWithKey : words.frame.search} icon="search" onClick={go} />;
 }
 
 function ThemeButton() {

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { useProjects } from "../api/catalog";
@@ -7,17 +7,28 @@ import { answered, api } from "../api/client";
 import { problemOf } from "../api/problem";
 import { useSession } from "../api/session";
 import { Button } from "../parts/button";
-import { Empty, Failed, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Empty, Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { TextField } from "../parts/fields";
 import { Time } from "../parts/time";
 import { words } from "../words";
 import { pathOf } from "./project";
 
+/** More projects than are taken in at a glance. */
+const MANY = 20;
+
 /** Every project that the caller may see; administrators make new ones. */
 export function ProjectsPage() {
   const projects = useProjects();
   const session = useSession();
-  const known = projects.data ?? [];
+  const [wanted, setWanted] = useState("");
+  const all = projects.data ?? [];
+  const text = wanted.trim().toLowerCase();
+  const known = all.filter(({ id, name }) => id.toLowerCase().includes(text) || name.toLowerCase().includes(text));
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = projects;
+  useEffect(() => {
+    // What is looked for may be on any page.
+    if (text !== "" && hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
+  }, [text, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage]);
   return (
     <div className="page">
       <div className="page-head">
@@ -25,10 +36,17 @@ export function ProjectsPage() {
       </div>
       <div className="page-body column">
         {projects.isPending && <SkeletonLines lines={3} height={36} />}
-        {projects.isError && <Failed error={projects.error} retry={() => void projects.refetch()} />}
-        {projects.isSuccess && known.length === 0 && (
+        {projects.isLoadingError && <Failed error={projects.error} retry={() => void projects.refetch()} />}
+        <Stale query={projects} />
+        {projects.isSuccess && all.length === 0 && (
           <Empty icon="lock" title={words.projects.emptyTitle} text={words.projects.empty} command={words.projects.emptyCommand} />
         )}
+        {(hasNextPage || all.length >= MANY) && (
+          <div style={{ maxWidth: 360, marginBottom: 12 }}>
+            <TextField label={words.projects.find} value={wanted} onChange={setWanted} />
+          </div>
+        )}
+        {all.length > 0 && known.length === 0 && !hasNextPage && <p className="faint">{words.projects.noneFound}</p>}
         {known.length > 0 && (
           <table className="list">
             <tbody>
@@ -46,6 +64,13 @@ export function ProjectsPage() {
               ))}
             </tbody>
           </table>
+        )}
+        {hasNextPage && (
+          <div style={{ marginTop: 12 }}>
+            <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+              {words.projects.more}
+            </Button>
+          </div>
         )}
         {session.data?.user?.admin && <NewProject />}
       </div>

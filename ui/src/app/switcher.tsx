@@ -38,6 +38,18 @@ export function ProjectSwitcher({ narrow }: { narrow: boolean }) {
               {known.id === project?.id && <Icon name="check" />}
             </DropdownMenu.Item>
           ))}
+          {projects.hasNextPage && (
+            <DropdownMenu.Item
+              className="menu-item"
+              disabled={projects.isFetchingNextPage}
+              onSelect={(event) => {
+                event.preventDefault();
+                void projects.fetchNextPage();
+              }}
+            >
+              {words.projects.more}
+            </DropdownMenu.Item>
+          )}
           <div className="menu-line" />
           <DropdownMenu.Item className="menu-item" asChild>
             <Link href="/projects">{words.projects.title}</Link>

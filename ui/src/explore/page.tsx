@@ -100,11 +100,8 @@ function Explore({ table }: { table: Table }) {
     },
     [rows, table],
   );
-  const step = (by: number) => {
-    const next = Math.min(Math.max(current + by, 0), rows.length - 1);
-    if (shown.row !== null) open(next);
-    else setChosen(next);
-  };
+  const go = (index: number) => (shown.row === null ? setChosen(index) : open(index));
+  const step = (by: number) => go(Math.min(Math.max(current + by, 0), rows.length - 1));
   const close = () => {
     setChosen(current);
     change({ row: null, tab: null });
@@ -208,6 +205,7 @@ function Explore({ table }: { table: Table }) {
             selected={new Set(selected.keys())}
             hasMore={hasNextPage}
             loadMore={loadMore}
+            onGo={go}
             onOpen={open}
             onSelect={select}
             order={shown.order}

@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "react";
 
 import type { Table } from "../api/catalog";
 import type { Schemas } from "../api/client";
-import { useKeys, useSingleKeys } from "../app/keys";
+import { useSingleKeys } from "../app/keys";
+import { useSearchField } from "../app/search";
 import { IconButton } from "../parts/button";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
@@ -24,7 +25,7 @@ export function Search({ table, text, types, onChange }: SearchProps) {
   const field = useRef<HTMLInputElement>(null);
   const told = useRef(text);
   const [hasKeys] = useSingleKeys();
-  useKeys({ "/": () => field.current?.select() });
+  useSearchField(field);
   // The address changed by other means than this field.
   useEffect(() => {
     if (text !== told.current) {

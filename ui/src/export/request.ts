@@ -52,6 +52,12 @@ export function leavesOutComments({ table, shown, catalog }: Pick<Asked, "table"
   return !catalog.comments && needsComments(shown.filter, table);
 }
 
+/** The same of filters as text, as far as can be told without reading them: what is left out the server says. */
+function mayLeaveOutComments({ table, shown, catalog }: Asked): boolean {
+  const names = table.filters.filter((column) => column.comments).flatMap(({ id, title }) => [id, title]);
+  return !catalog.comments && shown.where.some((text) => names.some((name) => text.toLowerCase().includes(name.toLowerCase())));
+}
+
 /** The request for what is shown. Only what differs from the usual is in it, so that commands stay short. */
 export function requestOf(asked: Asked): Schemas["ExportRequest"] {
   const { table, shown, visible, selected, options, catalog } = asked;
@@ -77,6 +83,6 @@ export function requestOf(asked: Asked): Schemas["ExportRequest"] {
     ...(Number(options.limit) > 0 && { limit: Number(options.limit) }),
     ...(Number(options.rollMegabytes) > 0 && { rollBytes: Math.round(Number(options.rollMegabytes) * 1_000_000) }),
     ...(options.unicode && { unicode: options.unicode }),
-    ...(leavesOutComments(asked) && { allowUnsupportedFilters: ["comments" as const] }),
+    ...((leavesOutComments(asked) || mayLeaveOutComments(asked)) && { allowUnsupportedFilters: ["comments" as const] }),
   };
 }

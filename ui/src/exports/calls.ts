@@ -79,6 +79,8 @@ export function useExportActions(known: Export) {
       anchor.href = link.url;
       anchor.download = link.fileName;
       anchor.click();
+      // It counts how often it was downloaded.
+      void cache.invalidateQueries({ queryKey: ["export", project.id, known.id] });
     },
   });
   return { cancel, retry, remove, again, download };

@@ -15,7 +15,10 @@ export interface Step {
   more?: ReactNode;
 }
 
-/** What happened to an export, in order: asked, taken, every attempt that failed and why, done, what comes next. */
+/**
+ * What happened to an export, in order: asked, taken, every attempt that failed and why, done, downloaded, what
+ * comes next.
+ */
 export function Story({ known, who }: { known: Export; who: string }) {
   return <Steps steps={stepsOf(known, who)} />;
 }
@@ -97,6 +100,7 @@ function endOf(known: Export): Step[] {
       const gone = known.state === "expired";
       return [
         { tone: "ok", icon: "check", what, at: known.finishedAt },
+        ...(known.downloads > 0 ? [{ tone: "ok", icon: "download", what: text.downloaded(known.downloads), at: known.downloadedAt } as const] : []),
         { tone: "idle", icon: "trash", what: gone ? text.expired : text.expires, at: known.expiresAt },
       ];
     }

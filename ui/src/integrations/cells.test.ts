@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Schemas } from "../api/client";
 import type { WindowRun } from "./calls";
-import { cellsOf } from "./cells";
+import { cellsOf, pausedOf } from "./cells";
 
 const at = (hour: number) => `2026-06-30T${String(hour).padStart(2, "0")}:00:00Z`;
 
@@ -62,6 +62,20 @@ describe("the coverage strip", () => {
       [at(11), at(12), 1, "11.1"],
       [at(12), at(13), 1, "12.1"],
     ]);
+  });
+
+  it("ends with the windows that are due while the integration is paused", () => {
+    const next = (hour: number): Schemas["NextWindow"] => ({ from: at(hour), to: at(hour + 1), at: `2026-06-30T${String(hour + 1).padStart(2, "0")}:05:00Z`, files: [] });
+    const windows = [9, 10, 11, 12, 13].map(next);
+    const paused = (time: string) => pausedOf(windows, new Date(time)).map(({ from, to, state, windows }) => [from, to, state, windows]);
+    expect(paused("2026-06-30T10:04:59Z")).toEqual([]);
+    expect(paused("2026-06-30T11:05:00Z")).toEqual([
+      [at(9), at(10), "paused", 1],
+      [at(10), at(11), "paused", 1],
+    ]);
+    // There are more than are known, nobody knows how many.
+    expect(paused("2026-07-01T08:00:00.000Z")).toEqual([[at(9), "2026-07-01T08:00:00.000Z", "paused", 0]]);
+    expect(pausedOf([], new Date())).toEqual([]);
   });
 
   it("is empty where nothing was planned", () => {

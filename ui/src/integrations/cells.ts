@@ -2,7 +2,7 @@ import type { Schemas } from "../api/client";
 import type { WindowRun } from "./calls";
 
 /** What became of a window, or of several that stand alike. */
-export type CellState = "exported" | "verified" | "reexported" | "running" | "waiting" | "failed" | "cancelled" | "missing";
+export type CellState = "exported" | "verified" | "reexported" | "running" | "waiting" | "failed" | "cancelled" | "missing" | "paused";
 
 /** A cell of the strip: a window with its newest run, or a stretch of windows whose runs are not at hand. */
 export interface Cell {
@@ -63,6 +63,18 @@ function stretchOf(stretch: Schemas["Coverage"]): Cell {
     cancelled: "cancelled",
   };
   return { from, to, state: stretch.state ? of[stretch.state] : "missing", windows: stretch.windows, run: null };
+}
+
+/**
+ * Windows that are due, and wait only for the integration to be resumed: `next` are the first ones after what was
+ * planned. Where all of those are due there are more, so that they are one stretch of nobody knows how many.
+ */
+export function pausedOf(next: readonly Schemas["NextWindow"][], now: Date): Cell[] {
+  const due = next.filter((window) => time(window.at) <= now.getTime());
+  const [first] = due;
+  if (!first) return [];
+  if (due.length === next.length) return [{ from: first.from, to: now.toISOString(), state: "paused", windows: 0, run: null }];
+  return due.map(({ from, to }) => ({ from, to, state: "paused", windows: 1, run: null }));
 }
 
 function time(text: string): number {

@@ -6,13 +6,14 @@ import { Failed, Stale } from "../parts/faces";
 import { Icon, type IconName } from "../parts/icons";
 import { useNow } from "../parts/time";
 import { words } from "../words";
-import { useCoverage, type WindowRun } from "./calls";
-import { cellsOf, type Cell, type CellState } from "./cells";
+import { useCoverage, usePreview, type WindowRun } from "./calls";
+import { cellsOf, pausedOf, type Cell, type CellState } from "./cells";
 import { windowWords } from "./looks";
 
 interface CoverageStripProps {
   id: string;
   active: boolean;
+  paused: boolean;
   runs: WindowRun[];
   open: string | null;
   onOpen: (run: string) => void;
@@ -28,17 +29,20 @@ const SIGNS: [CellState, IconName | null][] = [
   ["failed", "cross"],
   ["cancelled", null],
   ["missing", null],
+  ["paused", "pause"],
 ];
 
 /** What became of every window: time from left to right, a cell a window. One stop for Tab, arrows move within. */
-export function CoverageStrip({ id, active, runs, open, onOpen }: CoverageStripProps) {
+export function CoverageStrip({ id, active, paused, runs, open, onOpen }: CoverageStripProps) {
   const coverage = useCoverage(id, active);
+  const next = usePreview(paused ? id : null, null);
   const now = useNow();
   const strip = useRef<HTMLDivElement>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const text = words.integrations.detail;
   if (coverage.isLoadingError) return <Failed error={coverage.error} retry={() => void coverage.refetch()} />;
-  const cells = cellsOf(runs, coverage.data ?? []);
+  const waiting = paused ? pausedOf(next.data ?? [], now) : [];
+  const cells = [...cellsOf(runs, coverage.data ?? []), ...waiting];
   const last = cells.length - 1;
   const known = cells.findIndex((cell) => cell.from === chosen);
   const current = known < 0 ? last : known;

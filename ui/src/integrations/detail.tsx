@@ -70,7 +70,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
         <Stale query={known} />
         <Paused known={known.data} />
         <Figures known={known.data} runs={items} areAll={!runs.hasNextPage} />
-        <CoverageStrip id={id} active={active} runs={items} open={open} onOpen={setOpen} />
+        <CoverageStrip id={id} active={active} paused={known.data.pause !== null} runs={items} open={open} onOpen={setOpen} />
         <WindowChart runs={items} onOpen={setOpen} />
         <nav className="tabs" style={{ margin: "24px -16px 16px", padding: "0 16px" }} aria-label={known.data.name}>
           {TABS.map((name) => (

@@ -175,8 +175,11 @@ function filesOf(draft: Draft, isText: boolean) {
   };
 }
 
+/** What addresses begin with, where it is not the name of the kind. */
+const SCHEMES: Record<string, string> = { azure: "az", gcs: "gs" };
+
 /** `s3://bucket/prefix`, or the host of a receiver of events: where an integration exports to, in a form that people know. */
 export function destinationOf(known: Integration): string {
   if (!known.files) return `${known.kind} ${known.options["host"] ?? known.options["region"] ?? ""}`.trim();
-  return `${known.kind}://${known.options["bucket"] ?? ""}/${known.files.prefix}`;
+  return `${SCHEMES[known.kind] ?? known.kind}://${known.options["bucket"] ?? ""}/${known.files.prefix}`;
 }

@@ -70,6 +70,8 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
       <div className="page-body integration-form">
         <form
           onSubmit={(event) => {
+            // Filters are entered in forms of their own, whose events come by here too.
+            if (event.target !== event.currentTarget) return;
             event.preventDefault();
             save.mutate();
           }}

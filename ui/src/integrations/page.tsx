@@ -5,6 +5,7 @@ import "../styles/integrations.css";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 
+import { serverUrl } from "../api/client";
 import { problemOf } from "../api/problem";
 import { useCrumb } from "../app/crumb";
 import { pathOf, useMay, useProject } from "../app/project";
@@ -51,7 +52,12 @@ function ListPage() {
         {integrations.isLoadingError && <Failed error={integrations.error} retry={() => void integrations.refetch()} />}
         <Stale query={integrations} />
         {integrations.isSuccess && items.length === 0 && (
-          <Empty icon="integrations" title={text.empty} text={text.emptyText} action={create || undefined} />
+          <Empty
+            icon="integrations"
+            title={text.empty}
+            text={owner ? text.emptyText : `${text.emptyText} ${text.ownersOnly}`}
+            {...(owner && { command: text.emptyCommand(serverUrl, project.id), action: create })}
+          />
         )}
         {items.length > 0 && <List items={items} />}
         {integrations.hasNextPage && (

@@ -54,7 +54,8 @@ function Content({ run }: { run: WindowRun }) {
       {run.result?.schemaChanged.map((change) => (
         <Note key={change.table} tone="idle">
           {change.added.length > 0 && text.schemaAdded(change.table, change.added.join(", "))}{" "}
-          {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}
+          {change.removed.length > 0 && text.schemaRemoved(change.table, change.removed.join(", "))}{" "}
+          {change.scoreNames.length > 0 && text.scoreNames(change.scoreNames.join(", "))}
         </Note>
       ))}
       <Steps steps={stepsOf(run)} />

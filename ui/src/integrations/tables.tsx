@@ -20,6 +20,8 @@ interface TableFieldsProps {
 /** Which tables are exported, and what of them. */
 export function TableFields({ kind, tables, problem, onChange }: TableFieldsProps) {
   const shown = Object.entries(tables).filter(([name]) => kind.tables.includes(name));
+  // The server counts the tables of the request.
+  const asked = shown.filter(([, table]) => table.isExported).map(([name]) => name);
   return (
     <fieldset className="stack">
       <legend className="field-label">{words.integrations.form.tables}</legend>
@@ -29,7 +31,7 @@ export function TableFields({ kind, tables, problem, onChange }: TableFieldsProp
           name={name}
           hasGroups={kind.takes === "files" && GROUPED.includes(name)}
           table={table}
-          problem={problem}
+          problem={problem && problem.within(`tables[${asked.indexOf(name)}]`)}
           onChange={(change) => onChange({ ...tables, [name]: { ...table, ...change } })}
         />
       ))}
@@ -45,14 +47,17 @@ interface TableFieldProps {
   name: string;
   hasGroups: boolean;
   table: TableDraft;
+  /** What the server refused of this table. */
   problem: Problem | null;
   onChange: (change: Partial<TableDraft>) => void;
 }
 
 function TableField({ name, hasGroups, table, problem, onChange }: TableFieldProps) {
   const spec = useCatalog().data?.tables.find((known) => known.name === (name === "generations" ? "events" : name));
+  const isRefused = (problem?.fields.length ?? 0) > 0;
   const isNarrowed = table.filter.length > 0 || table.where.length > 0 || table.masks !== "";
-  const [open, setOpen] = useState(isNarrowed);
+  const [wanted, setWanted] = useState(isNarrowed);
+  const open = wanted || isRefused;
   const text = words.integrations.form;
   return (
     <div className="table-draft" data-on={table.isExported ? "" : undefined}>
@@ -60,10 +65,10 @@ function TableField({ name, hasGroups, table, problem, onChange }: TableFieldPro
       {table.isExported && (
         <div className="fields" style={{ paddingLeft: 24 }}>
           {hasGroups && (
-            <TextField label={text.groups(name)} help={text.groupsHelp} className="input mono" value={table.groups} onChange={(groups) => onChange({ groups })} />
+            <TextField label={text.groups(name)} help={text.groupsHelp} className="input mono" value={table.groups} problem={problem?.of("groups")} onChange={(groups) => onChange({ groups })} />
           )}
           <div>
-            <Button size="small" look="plain" aria-expanded={open} onClick={() => setOpen(!open)}>
+            <Button size="small" look="plain" aria-expanded={open} onClick={() => setWanted(!open)}>
               {text.narrow}
               <Icon name="chevron" size={12} />
             </Button>
@@ -74,7 +79,7 @@ function TableField({ name, hasGroups, table, problem, onChange }: TableFieldPro
             </div>
           )}
           {open && (
-            <Field label={text.masks(name)} help={text.masksHelp}>
+            <Field label={text.masks(name)} help={text.masksHelp} problem={problem?.of("masks")}>
               {(ids) => (
                 <textarea
                   className="textarea mono"

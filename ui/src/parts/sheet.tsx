@@ -19,9 +19,11 @@ export function Sheet({ label, title, actions, close, children }: SheetProps) {
   useEffect(() => {
     before.current = document.activeElement;
     panel.current?.focus({ preventScroll: true });
-    // Whoever opened it goes on where they were.
+    // Whoever opened it goes on where they were; who came by a link, on the page.
     return () => {
-      if (before.current instanceof HTMLElement && before.current.isConnected) before.current.focus({ preventScroll: true });
+      const { current } = before;
+      const isKnown = current instanceof HTMLElement && current.isConnected && current !== document.body;
+      (isKnown ? current : document.getElementById("main"))?.focus({ preventScroll: true });
     };
   }, []);
   return (

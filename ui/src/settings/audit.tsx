@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 
-import { answered, api, type Schemas } from "../api/client";
+import { answered, api, serverUrl, type Schemas } from "../api/client";
 import { pathOf, useProject } from "../app/project";
 import { Payload } from "../explore/row/payload";
 import { useNames } from "../exports/calls";
@@ -36,7 +36,21 @@ export function AuditSection() {
   if (audit.isPending) return <SkeletonLines lines={8} />;
   if (audit.isLoadingError) return <Failed error={audit.error} retry={() => void audit.refetch()} />;
   const entries = audit.data.pages.flatMap((page) => page.items);
-  if (entries.length === 0) return <Empty icon="clock" title={text.empty} text={text.emptyText} />;
+  if (entries.length === 0) {
+    return (
+      <Empty
+        icon="clock"
+        title={text.empty}
+        text={text.emptyText}
+        command={text.emptyCommand(serverUrl, project.id)}
+        action={
+          <Link className="button" href={pathOf(project.id, "events")}>
+            {words.exports.list.toEvents}
+          </Link>
+        }
+      />
+    );
+  }
   return (
     <>
       <div className="settings-head">

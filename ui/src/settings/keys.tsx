@@ -53,7 +53,9 @@ export function KeysSection() {
           }}
         />
       )}
-      {keys.data.length === 0 && !making && !made && <Empty icon="key" title={text.empty} text={text.emptyText} action={create} />}
+      {keys.data.length === 0 && !making && !made && (
+        <Empty icon="key" title={text.empty} text={text.emptyText} command={text.emptyCommand(project.id)} action={create} />
+      )}
       {keys.data.length > 0 && (
         <div className="list-frame" tabIndex={0} role="region" aria-label={text.title}>
           <table className="list">

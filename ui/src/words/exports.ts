@@ -112,6 +112,7 @@ export const exports = {
     startedAgain: (attempts: number) => `A worker took it, attempt ${count(attempts)}`,
     failedAt: (attempt: number, step: string | null) => `Attempt ${count(attempt)} failed${step ? ` while ${step}` : ""}`,
     completed: (rows: number, size: number) => `Completed: ${count(rows)} ${rows === 1 ? "row" : "rows"}, ${bytes(size)}`,
+    downloaded: (times: number) => (times === 1 ? "Downloaded" : `Downloaded ${count(times)} times, the last time`),
     cancelled: "Cancelled; no further byte was written",
     cleanup: "What was written is being removed",
     expired: "The files were deleted",

@@ -5,7 +5,10 @@ export const integrations = {
   new: "New integration",
   edit: (name: string) => `Change ${name}`,
   empty: "No integrations yet",
-  emptyText: "An integration exports new rows by itself, window after window, to a bucket.",
+  emptyText: "An integration exports new rows by itself, window after window, to a bucket or to a product's analytics.",
+  emptyCommand: (server: string, project: string) =>
+    `outgest integrations create --server ${server} --key @key.txt --project ${project} --settings @settings.json`,
+  ownersOnly: "Owners of the project make them.",
   more: "Show more",
   count: (shown: number) => `${count(shown)} ${shown === 1 ? "integration" : "integrations"}`,
   missing: "This server has no integrations.",
@@ -125,6 +128,7 @@ export const integrations = {
       failed: "failed",
       cancelled: "cancelled",
       missing: "missing: never planned",
+      paused: "paused: due, exported once it is resumed",
     },
     chart: "Per window",
     rows: "Rows",
@@ -164,6 +168,7 @@ export const integrations = {
       `Compared with the source: ${count(missing)} missing, ${count(superseded)} with a newer version since`,
     schemaAdded: (table: string, columns: string) => `New columns of ${table}: ${columns}`,
     schemaRemoved: (table: string, columns: string) => `Columns of ${table} that are gone: ${columns}`,
+    scoreNames: (names: string) => `Scores under names that no window had before: ${names}`,
   },
 
   backfills: {

@@ -1,4 +1,4 @@
-import type { Browser } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { Bucket } from "./support/bucket";
@@ -12,6 +12,8 @@ let keeps: Bucket;
 let refuses: Bucket;
 /** Pages that there is something on only when something was exported. */
 let exported: [string, string, string[]][];
+/** Integrations that have run: one well, one not. */
+let integrations: string[];
 
 beforeAll(async () => {
   const settings = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
@@ -67,6 +69,7 @@ async function pagesOfExports(): Promise<[string, string, string[]][]> {
     ids.push(id);
   }
   const [good, bad] = ids as [string, string];
+  integrations = ids;
   return [
     ["an export", at("exports", made.id), []],
     ["deleting an export", at("exports", made.id), ["Delete"]],
@@ -81,6 +84,99 @@ async function pagesOfExports(): Promise<[string, string, string[]][]> {
     ["a run that failed", at("integrations", bad), ["run"]],
   ];
 }
+
+describe("on a narrow screen", () => {
+  const BEHIND = ".tools, .chips, .grid, .page-foot, .page-head .actions, .page-body";
+
+  /** Where Tab leads, so many times. */
+  async function stops(page: Page, times: number): Promise<(string | null)[]> {
+    const seen: (string | null)[] = [];
+    for (let time = 0; time < times; time += 1) {
+      await page.keyboard.press("Tab");
+      seen.push(await page.evaluate(() => document.activeElement?.closest(".sheet, .rail, .bar, .main, .skip")?.classList[0] ?? null));
+    }
+    return [...new Set(seen)];
+  }
+
+  it("a sheet takes the focus, keeps what it covers out of reach, and gives the focus back", async () => {
+    const { page } = await visit(browser, server, at("events"), { width: 390 });
+    const grid = page.getByRole("grid");
+    await grid.waitFor();
+    await page.locator(".grid-row").nth(2).click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.getByRole("tab").first().waitFor();
+    const has = (what: Locator) => what.evaluate((element) => document.activeElement === element);
+    expect(await has(sheet)).toBe(true);
+    expect(await page.locator(BEHIND).evaluateAll((all) => all.map((one) => getComputedStyle(one).visibility))).not.toContain("visible");
+    expect(await grid.count()).toBe(0);
+    expect(await stops(page, 30)).not.toContain("main");
+    await sheet.focus();
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "hidden" });
+    expect(await has(grid)).toBe(true);
+    // Who came by a link goes on on the page.
+    await page.locator(".grid-row").nth(2).click();
+    await page.reload();
+    await sheet.getByRole("tab").first().waitFor();
+    await page.waitForLoadState("networkidle");
+    expect(await stops(page, 30)).not.toContain("main");
+    await sheet.getByRole("button", { name: "Close" }).click();
+    await sheet.waitFor({ state: "hidden" });
+    expect(await has(page.locator("#main"))).toBe(true);
+    // So does the sheet of an export, and that of a run.
+    await page.goto(server.url + at("exports"));
+    const link = page.locator(".line").first().getByRole("link").first();
+    await link.press("Enter");
+    const story = page.getByRole("complementary", { name: "Export" });
+    await story.locator(".story").waitFor();
+    expect(await has(story)).toBe(true);
+    expect(await stops(page, 20)).not.toContain("main");
+    await story.focus();
+    await page.keyboard.press("Escape");
+    await story.waitFor({ state: "hidden" });
+    expect(await has(link)).toBe(true);
+    await page.goto(server.url + at("integrations", integrations[0]!));
+    const run = page.locator(".line").last().getByRole("button").first();
+    await run.press("Enter");
+    const told = page.getByRole("complementary", { name: "Run of a window" });
+    await told.waitFor();
+    expect(await has(told)).toBe(true);
+    expect(await stops(page, 20)).not.toContain("main");
+    await told.focus();
+    await page.keyboard.press("Escape");
+    expect(await has(run)).toBe(true);
+  });
+
+  it("the menu takes the focus, keeps the page out of reach, and gives the focus back", async () => {
+    const { page } = await visit(browser, server, at("events"), { width: 390 });
+    await page.getByRole("grid").waitFor();
+    const opener = page.getByRole("button", { name: "Open menu" });
+    const inside = () => page.evaluate(() => document.activeElement?.closest(".rail") !== null);
+    expect(await stops(page, 30)).not.toContain("rail");
+    await opener.press("Enter");
+    expect(await inside()).toBe(true);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const reached = await stops(page, 25);
+    expect(reached).toContain("rail");
+    expect(reached.filter((place) => place === "bar" || place === "main")).toEqual([]);
+    await page.getByRole("link", { name: "Events" }).focus();
+    await page.keyboard.press("Escape");
+    expect(await opener.evaluate((button) => document.activeElement === button)).toBe(true);
+    await opener.press("Enter");
+    await page.getByRole("button", { name: "Close menu" }).press("Enter");
+    expect(await opener.evaluate((button) => document.activeElement === button)).toBe(true);
+    // Where it leads to another page, that has the focus.
+    await opener.press("Enter");
+    await page.getByRole("link", { name: "Exports" }).press("Enter");
+    await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    expect(await page.locator("#main").evaluate((main) => document.activeElement === main)).toBe(true);
+    // A page that becomes wide meanwhile is not out of reach.
+    await opener.press("Enter");
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).waitFor();
+  });
+});
 
 for (const theme of ["light", "dark"] as const) {
   describe(`axe, ${theme}`, () => {
@@ -104,13 +200,34 @@ for (const theme of ["light", "dark"] as const) {
     it("finds nothing on narrow screens, and nothing is wider than they are", async () => {
       const { page } = await visit(browser, server, at("events"), { theme, width: 390 });
       const made = await server.ask<{ id: string }>("exports", { table: "events", format: "csv", name: "x".repeat(120) });
-      for (const path of [at("events"), at("exports"), at("exports", made.id), at("integrations", "new"), at("settings", "members"), at("settings", "audit")]) {
+      const [good, bad] = integrations as [string, string];
+      const paths: [string, string?][] = [
+        [at("events")],
+        [at("events"), "row"],
+        [at("events"), "Raw"],
+        [at("exports")],
+        [at("exports", made.id)],
+        [at("integrations")],
+        [at("integrations", "new")],
+        [at("integrations", good)],
+        [at("integrations", good), "run"],
+        [at("integrations", bad), "run"],
+        [at("integrations", good, "settings")],
+        [at("settings", "keys")],
+        [at("settings", "members")],
+        [at("settings", "audit")],
+      ];
+      for (const [path, open] of paths) {
         await page.goto(server.url + path);
-        await page.getByRole("heading", { level: 1 }).waitFor();
+        if (open === "row" || open === "Raw") await page.locator(".grid-row").first().click();
+        else if (open === "run") await page.locator(".line").last().getByRole("button").first().click();
+        else if (!path.includes(made.id)) await page.getByRole("heading", { level: 1 }).waitFor();
+        if (open === "Raw") await page.getByRole("tab", { name: "Raw" }).click();
+        const sheet = page.locator(".sheet-body").filter({ visible: true });
+        if (open || path.includes(made.id)) await sheet.waitFor();
         await page.waitForTimeout(300);
         expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(390);
         // Nor does a sheet hide what is wider than it.
-        const sheet = page.locator(".sheet-body");
         if ((await sheet.count()) > 0) expect(await sheet.evaluate((body) => body.scrollWidth - body.clientWidth), path).toBeLessThanOrEqual(0);
         expect(await accessibilityProblems(page), path).toEqual([]);
       }

@@ -1,5 +1,5 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { accessibilityProblems, at, launch, visit } from "./support/browser";
 import { Server } from "./support/server";
@@ -164,7 +164,84 @@ describe("the table", () => {
     await page.getByRole("button", { name: "Account" }).click();
     await page.getByRole("menuitem", { name: "Keyboard shortcuts" }).click();
     await help.getByText("Next row").waitFor();
-    expect(await help.getByText("Search", { exact: true }).count()).toBe(0);
+    expect(await help.getByText("Select the row").count()).toBe(0);
+  });
+
+  it("is searched from every page: with a key, or with the button of the bar", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+    const button = page.getByRole("button", { name: "Search rows (/)" });
+    // A page that has a search of its own keeps to it.
+    await page.goto(server.url + at("traces?search=chat"));
+    await page.getByRole("grid").or(page.getByRole("heading", { name: "No row matches" })).waitFor();
+    for (const go of [() => page.keyboard.press("/"), () => button.click()]) {
+      await page.getByRole("heading", { level: 1 }).click();
+      expect(await focused()).not.toBe("Search");
+      await go();
+      expect(await focused()).toBe("Search");
+      expect(new URL(page.url()).pathname).toBe(at("traces"));
+    }
+    // What is typed takes the place of what was there.
+    await page.keyboard.type("assistant");
+    expect(await page.getByRole("textbox", { name: "Search" }).inputValue()).toBe("assistant");
+    // Others lead to that of the events.
+    for (const rest of ["scores", "exports", "integrations", "settings"]) {
+      await page.goto(server.url + at(rest));
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.keyboard.press("/");
+      await expect.poll(focused, { message: rest }).toBe("Search");
+      expect(new URL(page.url()).pathname).toBe(at("events"));
+      expect(await page.getByRole("textbox", { name: "Search" }).inputValue()).toBe("");
+    }
+    // It was asked for once: coming to a page by other ways leaves the focus alone.
+    await page.getByRole("link", { name: "Exports" }).click();
+    await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    await page.getByRole("link", { name: "Events" }).first().click();
+    await page.getByRole("grid").waitFor();
+    expect(await focused()).not.toBe("Search");
+  });
+
+  it("is one stop for Tab, in which arrows move from cell to cell", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const grid = page.getByRole("grid");
+    await grid.waitFor();
+    await page.getByRole("button", { name: "Filter as text" }).focus();
+    await page.keyboard.press("Tab");
+    expect(await grid.evaluate((grid) => document.activeElement === grid)).toBe(true);
+    // Readers are told of the cell that the table names.
+    const here = () =>
+      grid.evaluate((grid) => {
+        const cell = document.getElementById(grid.getAttribute("aria-activedescendant") ?? "");
+        const [box, all] = [cell?.getBoundingClientRect(), grid.getBoundingClientRect()];
+        const head = grid.querySelector(".grid-head")!.getBoundingClientRect();
+        const seen = box && box.top >= head.bottom - 1 && box.bottom <= all.bottom && box.left >= all.left - 1 && box.right <= all.right + 1;
+        return [cell?.getAttribute("role"), cell?.getAttribute("data-column"), cell?.closest(".grid-row")?.getAttribute("aria-rowindex"), seen];
+      });
+    expect(await here()).toEqual(["gridcell", null, "2", true]);
+    for (const key of ["ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
+    expect(await here()).toEqual(["gridcell", "type", "4", true]);
+    await page.keyboard.press("End");
+    await expect.poll(here).toEqual(["gridcell", "userId", "4", true]);
+    for (let down = 0; down < 3; down += 1) await page.keyboard.press("PageDown");
+    await expect.poll(async () => Number((await here())[2])).toBeGreaterThan(20);
+    await expect.poll(async () => (await here())[3]).toBe(true);
+    await page.keyboard.press("Home");
+    for (let up = 0; up < 4; up += 1) await page.keyboard.press("PageUp");
+    await expect.poll(here).toEqual(["gridcell", null, "2", true]);
+    await page.keyboard.press("Space");
+    await page.getByText("1 selected").waitFor();
+    await page.locator('.grid-row[aria-rowindex="2"][aria-selected="true"]').waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // Enter opens the row, Esc leads back to where one was.
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.waitFor();
+    expect(await sheet.evaluate((sheet) => document.activeElement === sheet)).toBe(true);
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "hidden" });
+    expect(await grid.evaluate((grid) => document.activeElement === grid)).toBe(true);
+    expect(await here()).toEqual(["gridcell", null, "3", true]);
   });
 
   it("has columns that keys make wider and narrower", async () => {
@@ -274,6 +351,27 @@ describe("narrowing", () => {
     await page.getByText('did you mean "level"').first().waitFor();
   });
 
+  it("marks of several texts only those that are refused, each with its reason", async () => {
+    const texts = ['level = "ERROR"', 'levl = "ERROR"', "input matches '!'", "latency > 1"];
+    const query = texts.map((text) => `where=${encodeURIComponent(text)}`).join("&");
+    const { page } = await visit(browser, server, at(`events?${query}`));
+    const chips = page.locator(".chip");
+    const wrong = page.locator(".chip[data-wrong]");
+    await expect.poll(() => chips.count()).toBe(4);
+    await expect.poll(async () => (await wrong.locator("code").allTextContents()).map((text) => text.trim())).toEqual([texts[1], texts[2]]);
+    const reasons = page.locator(".chip-problem");
+    expect(await reasons.allTextContents()).toEqual([
+      expect.stringContaining('did you mean "level"'),
+      expect.stringContaining("at least one letter or digit"),
+    ]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("button", { name: `Remove ${texts[1]!}` }).click();
+    await expect.poll(async () => (await wrong.locator("code").allTextContents()).map((text) => text.trim())).toEqual([texts[2]]);
+    await page.getByRole("button", { name: `Remove ${texts[2]!}` }).click();
+    await expect.poll(() => wrong.count()).toBe(0);
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+  });
+
   it("shows nothing, and exports nothing, while a filter of the address cannot be read", async () => {
     const good = { type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] };
     const { page, complaints } = await visit(browser, server, at("events"));
@@ -353,6 +451,39 @@ describe("narrowing", () => {
     await from.fill("2026-06-21T12:30");
     await page.getByRole("button", { name: "Apply" }).click();
     await expect.poll(() => new URL(page.url()).searchParams.get("since")).toBe("2026-06-21T12:30:00.000Z");
+  });
+
+  it("offers spans of time up to now, and shows the rows of each", async () => {
+    const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+    const ages = [5 * minute, 30 * minute, 3 * hour, 12 * hour, 3 * day, 20 * day, 60 * day, 200 * day];
+    const now = Date.now();
+    const rows = ages.map((age, row) => ({ id: `row-${row}`, traceId: `trace-${row}`, name: "answer", type: "SPAN", startTime: new Date(now - age).toISOString() }));
+    const own = await Server.withRows(0, { import: rows });
+    onTestFinished(() => own.close());
+    const { page } = await visit(browser, own, at("events"));
+    await expect.poll(() => counted(page)).toBe(ages.length);
+    const spans = ["15 minutes", "hour", "6 hours", "24 hours", "7 days", "30 days", "90 days"].map((span) => `Last ${span}`);
+    let title = "All time";
+    for (const [index, span] of spans.entries()) {
+      await page.getByRole("button", { name: `Time range: ${title}` }).click();
+      await page.getByRole("button", { name: span, exact: true }).click();
+      title = span;
+      await page.getByRole("button", { name: `Time range: ${title}` }).waitFor();
+      await expect.poll(() => counted(page), { message: span }).toBe(index + 1);
+      await expect.poll(() => page.locator(".grid-row").count(), { message: span }).toBe(index + 1);
+    }
+    // A link goes on to say how long ago, not since when; and what is exported is what is shown.
+    expect(new URL(page.url()).searchParams.get("since")).toBe("-90d");
+    await page.reload();
+    await expect.poll(() => counted(page)).toBe(spans.length);
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: `Export ${spans.length} rows` }).click();
+    await page.getByRole("link", { name: "View export" }).click();
+    await page.getByText(`Completed: ${spans.length} rows`).waitFor();
+    await page.goto(own.url + at("events?since=-90d"));
+    await page.getByRole("button", { name: "Time range: Last 90 days" }).click();
+    await page.getByRole("button", { name: "All time" }).click();
+    await expect.poll(() => counted(page)).toBe(ages.length);
   });
 
   it("says when nothing matches, and clears everything at once", async () => {

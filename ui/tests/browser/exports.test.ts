@@ -167,15 +167,37 @@ describe("a source without comments", () => {
     const server = await Server.withRows(100, { settings: { OUTGEST_SOURCE_COMMENTS: "none" } });
     onTestFinished(() => server.close());
     const filter = encodeURIComponent(JSON.stringify([{ type: "number", column: "commentCount", operator: ">=", value: 1 }]));
-    const { page } = await visit(browser, server, at(`events?filter=${filter}`));
-    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const { page } = await visit(browser, server, at("events"));
     const form = page.getByRole("dialog", { name: "Export" });
-    await form.getByRole("note").getByText(note, { exact: true }).waitFor();
-    expect(await form.getByText(note).count()).toBe(1);
-    await form.locator("button[type=submit]").click();
-    await page.getByRole("link", { name: "View export" }).click();
-    await page.getByText(/^Completed: 100 rows/).waitFor();
-    await page.getByRole("note").getByText(note, { exact: true }).waitFor();
+    const open = () => page.getByRole("button", { name: "Export", exact: true }).click();
+    const isTold = async () => {
+      await form.getByRole("note").getByText(note, { exact: true }).waitFor();
+      expect(await form.getByText(note).count()).toBe(1);
+      expect(await form.getByRole("alert").count()).toBe(0);
+      await form.locator("button[type=submit]").click();
+      await page.getByRole("link", { name: "View export" }).click();
+      await page.getByText(/^Completed: 100 rows/).waitFor();
+      await page.getByRole("note").getByText(note, { exact: true }).waitFor();
+    };
+    await page.goto(server.url + at(`events?filter=${filter}`));
+    await open();
+    await isTold();
+    // As text too, whether it was typed, by either name, or came with a link.
+    await page.goto(server.url + at("events"));
+    await page.getByRole("button", { name: "Filter as text" }).click();
+    await page.getByRole("textbox", { name: "Filter as text" }).fill('"Comment Count" >= 1');
+    await page.keyboard.press("Enter");
+    await open();
+    await isTold();
+    await page.goto(server.url + at(`events?where=${encodeURIComponent("commentContent contains 'x' and hasInput = true or type = 'SPAN'")}`));
+    await open();
+    await isTold();
+    // A text that only holds the word leaves nothing out, and nothing is said.
+    await page.goto(server.url + at(`events?where=${encodeURIComponent('name != "commentCount"')}`));
+    await open();
+    await form.getByText(/^≤ [\d,]+ rows?/).first().waitFor();
+    await page.waitForLoadState("networkidle");
+    expect(await form.getByText(note).count()).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Browser } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { Bucket } from "./support/bucket";
@@ -17,6 +17,62 @@ afterAll(() => browser?.close());
 
 /** Buckets of the tests are on this machine, which users may not name unless they are allowed to. */
 const SETTINGS = { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" };
+
+/** Kinds of destinations that other tests do not make with the form. */
+const KINDS = [
+  {
+    kind: "mixpanel",
+    title: "Mixpanel",
+    fill: { Host: "http://127.0.0.1:9", "Project token": "nobodys-secret", "Request events": "500" },
+    address: "mixpanel http://127.0.0.1:9",
+    tables: ["events", "generations", "scores", "traces"],
+    groups: false,
+    user: "langfuse_user_id",
+    name: "langfuse_level",
+    secret: "nobodys-secret",
+  },
+  {
+    kind: "gcs",
+    title: "Google Cloud Storage",
+    fill: { Bucket: "exports", Endpoint: "http://127.0.0.1:9", "Allow HTTP": true, Anonymous: true, Prefix: "lake/" },
+    address: "gs://exports/lake/",
+    tables: ["events", "observations", "scores", "traces"],
+    groups: true,
+    user: "user_id",
+    name: "name",
+    secret: null,
+  },
+  {
+    kind: "azure",
+    title: "Azure Blob Storage",
+    fill: {
+      Bucket: "exports",
+      Account: "devstoreaccount1",
+      "Account key": "bm9ib2R5cy1zZWNyZXQ=",
+      Endpoint: "http://127.0.0.1:9/devstoreaccount1",
+      "Allow HTTP": true,
+      Prefix: "lake/",
+    },
+    address: "az://exports/lake/",
+    tables: ["events", "observations", "scores", "traces"],
+    groups: true,
+    user: "user_id",
+    name: "name",
+    secret: "bm9ib2R5cy1zZWNyZXQ=",
+  },
+] satisfies { kind: string; title: string; fill: Record<string, string | true>; address: string; tables: string[]; groups: boolean; user: string; name: string; secret: string | null }[];
+
+interface Stored {
+  name: string;
+  kind: string;
+  tables: { table: string; masks: string[] }[];
+}
+
+/** What the server keeps of the integration with this name. */
+async function settingsOf(server: Server, name: string): Promise<Stored> {
+  const { items } = await server.ask<{ items: Stored[] }>("integrations");
+  return items.find((known) => known.name === name)!;
+}
 
 interface Run {
   from: string;
@@ -217,6 +273,116 @@ describe("an integration", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Replay" }).click();
     await page.getByText(/^\d+ runs? planned$/).waitFor();
     await expect.poll(arrived, { timeout: 60_000 }).toBe(true);
+  });
+
+  it("of each kind is made with its own fields, groups, filters and masks, which are shown and can be changed", { timeout: 180_000 }, async () => {
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    for (const { kind, title, fill, address, tables, groups, user, name, secret } of KINDS) {
+      const { page, complaints } = await visit(browser, server, at("integrations", "new"));
+      await page.getByLabel("Name", { exact: true }).fill(title);
+      await page.getByLabel("Destination", { exact: true }).selectOption({ label: title });
+      await page.getByRole("button", { name: "More options" }).click();
+      for (const [label, value] of Object.entries(fill)) {
+        if (value === true) await page.getByRole("checkbox", { name: label, exact: true }).click();
+        else await page.locator(".integration-form").getByLabel(label, { exact: true }).fill(value);
+      }
+      // Of the tables that the kind takes only events, and of these not everything.
+      const names = await page.getByRole("checkbox", { name: /^Export / }).evaluateAll((boxes) => boxes.map((box) => (box as HTMLButtonElement).labels?.[0]?.textContent));
+      expect(names.sort()).toEqual(tables.map((table) => `Export ${table}`).sort());
+      for (const table of ["traces", "scores"]) await page.getByRole("checkbox", { name: `Export ${table}` }).click();
+      await page.getByRole("button", { name: "Filters and masks" }).click();
+      await page.getByRole("button", { name: "Filter as text" }).click();
+      await page.getByRole("textbox", { name: "Filter as text" }).fill('levl = "ERROR"');
+      await page.keyboard.press("Enter");
+      const masks = page.getByLabel("Mask rules of events");
+      await masks.fill("nonsense:hash");
+      const group = page.getByLabel("Field groups of events");
+      expect(await group.count()).toBe(groups ? 1 : 0);
+      if (groups) await group.fill("core, nonsense");
+      await page.getByRole("button", { name: "Create integration" }).click();
+      // What is refused is said where it was entered.
+      await page.locator(".chip[data-wrong]").getByText("levl").waitFor();
+      const problemOf = async (field: Locator) => page.locator(`[id="${(await field.getAttribute("id"))!}-problem"]`).textContent();
+      expect(await problemOf(masks)).toContain("nonsense");
+      if (groups) expect(await problemOf(group)).toContain('no field group "nonsense"');
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.locator(".chip").getByText("levl").click();
+      await page.getByRole("textbox", { name: "Filter as text" }).fill('level = "ERROR"');
+      // Applying a filter is no more than that.
+      let asked = 0;
+      page.on("request", (request) => (asked += Number(request.method() === "POST" && request.url().endsWith("/integrations"))));
+      await page.getByRole("button", { name: "Apply" }).click();
+      await page.locator(".chip").getByText("level").waitFor();
+      expect(asked).toBe(0);
+      const rules = [`${user}:hash`, `${name}:/secret/…/`];
+      await masks.fill(rules.join("\n"));
+      if (groups) await group.fill("core, basic");
+      await page.getByRole("checkbox", { name: "Create it paused" }).click();
+      await page.getByRole("button", { name: "Create integration" }).click();
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
+      await page.getByText(address, { exact: true }).waitFor();
+      await page.getByRole("link", { name: "Settings", exact: true }).last().click();
+      const facts = page.locator("dl.facts");
+      await facts.getByText(title, { exact: true }).waitFor();
+      const events = [groups ? "core, basic" : "", 'level = "ERROR"', ...rules].filter(Boolean).join(" · ");
+      await facts.getByText(events, { exact: true }).waitFor();
+      for (const value of Object.values(fill)) {
+        if (value === secret) expect(await page.content()).not.toContain(secret);
+        else if (value !== true) await facts.getByText(value, { exact: true }).waitFor();
+      }
+      if (secret) await facts.getByText("stored, never shown").waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+      // The form begins with what holds, and changes what is changed alone.
+      await page.getByRole("link", { name: "Change", exact: true }).click();
+      const known = await settingsOf(server, title);
+      expect(await masks.inputValue()).toBe(rules.join("\n"));
+      if (groups) expect(await group.inputValue()).toBe("core, basic");
+      await masks.fill(`${user}:redact`);
+      await page.getByRole("button", { name: "Save changes" }).click();
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
+      await expect.poll(async () => (await settingsOf(server, title)).tables[0]?.masks).toEqual([`${user}:redact`]);
+      const changed = await settingsOf(server, title);
+      expect(changed.kind).toBe(kind);
+      expect(changed.tables).toEqual([{ ...known.tables[0], masks: [`${user}:redact`] }]);
+      const rest = { tables: [], version: 0, updatedAt: "" };
+      expect({ ...changed, ...rest }).toEqual({ ...known, ...rest });
+      // Drafts and wrong ones are refused, which browsers write to the console.
+      expect(complaints.filter((complaint) => !/status of 400/.test(complaint))).toEqual([]);
+    }
+  });
+
+  it("that is paused shows which windows wait for it to be resumed", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const HOUR = 3_600_000;
+    const hour = Math.floor(Date.now() / HOUR) * HOUR;
+    const paused = async (name: string, begin: number) => {
+      const start = { from: "date", at: new Date(begin).toISOString() };
+      const { id } = await server.ask<{ id: string }>("integrations", { ...bucket.integration(name), start, lagSeconds: 0, paused: true });
+      return id;
+    };
+    const few = await paused("Few", hour - 2 * HOUR);
+    const { page } = await visit(browser, server, at("integrations", few));
+    const cells = page.locator('.coverage [data-state-is="paused"]');
+    const due = () => Math.floor((Date.now() - (hour - 2 * HOUR)) / HOUR);
+    await expect.poll(async () => (await cells.count()) - due()).toBe(0);
+    await page.locator(".legend").getByText(/^[23] paused: due, exported once it is resumed$/).waitFor();
+    await page.getByRole("button", { name: /paused: due/ }).first().waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // Of many nobody counts them; they are one stretch up to now.
+    const many = await paused("Many", hour - 100 * HOUR);
+    await page.goto(server.url + at("integrations", many));
+    await expect.poll(() => cells.count()).toBe(1);
+    await page.locator(".legend").getByText("paused: due, exported once it is resumed", { exact: true }).waitFor();
+    // Once it is resumed they are exported, as it says.
+    await page.goto(server.url + at("integrations", few));
+    await cells.first().waitFor();
+    await page.getByRole("button", { name: "Resume", exact: true }).click();
+    await page.locator('.coverage [data-state-is="exported"]').nth(1).waitFor();
+    expect(await cells.count()).toBe(0);
   });
 
   it("that somebody else changes meanwhile is not overwritten, and what was entered stays until it is given up", async () => {

@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
+import { Bucket } from "./support/bucket";
 import { at, launch, visit } from "./support/browser";
 import { Server } from "./support/server";
 
@@ -39,6 +42,44 @@ describe("keys", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete key" }).click();
     await page.getByRole("heading", { name: "No keys yet" }).waitFor();
     expect((await ask()).status).toBe(401);
+  });
+});
+
+describe("a new project", () => {
+  it("says on every empty list what to do, with a command that works", async () => {
+    const own = await Server.withRows(0, { settings: { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" } });
+    onTestFinished(() => own.close());
+    const { page } = await visit(browser, own, at("settings", "keys"));
+    const command = async (title: string) => {
+      await page.getByRole("heading", { name: title }).waitFor();
+      return (await page.locator(".face").getByRole("group", { name: "Text to copy" }).textContent())!;
+    };
+    const ours = (text: string) => text.replace(/^outgest/, '"$OUTGEST"');
+    const keys = await command("No keys yet");
+    await page.goto(own.url + at("settings", "audit"));
+    const audit = await command("Nothing has happened yet");
+    await page.locator(".face").getByRole("link", { name: "New export" }).waitFor();
+    await page.goto(own.url + at("integrations"));
+    const integrations = await command("No integrations yet");
+    await page.goto(own.url + at("exports"));
+    const exports = await command("No exports yet");
+    await page.goto(own.url + at("events"));
+    const events = await command("No events yet");
+
+    await own.shell(ours(events.replace("10000", "100")));
+    const { secretKey: member } = JSON.parse(await own.shell(ours(keys))) as { secretKey: string };
+    await page.goto(own.url + at("settings", "keys"));
+    await page.getByRole("cell", { name: "nightly export" }).waitFor();
+    const { secretKey: owner } = JSON.parse(await own.shell(ours(keys.replace("member", "owner")))) as { secretKey: string };
+    await own.shell(ours(exports.replace("@key.txt", member)));
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    writeFileSync(join(own.folder, "settings.json"), JSON.stringify(bucket.integration("By command")));
+    await own.shell(ours(integrations.replace("@key.txt", owner)));
+    await page.goto(own.url + at("integrations"));
+    await page.getByRole("link", { name: "By command" }).waitFor();
+    const { items } = JSON.parse(await own.shell(`OUTGEST_KEY=${owner}; ${audit} --silent --fail`)) as { items: { action: string }[] };
+    expect(items.map(({ action }) => action)).toEqual(["integration.create", "export.create"]);
   });
 });
 

@@ -20,8 +20,8 @@ use crate::wire;
 
 /// Import rows
 ///
-/// The body is JSONL, compressed with gzip or not. Every row is stored or none: the first bad row ends the
-/// import and is named in the problem. Rows that name no project get this one.
+/// The body is JSONL, a JSON array or CSV, compressed with gzip or zstd or not. Every row is stored or none: the
+/// first bad row ends the import and is named in the problem. Rows that name no project get this one.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/import",

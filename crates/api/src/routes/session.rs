@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use model::{NewUser, Secret, SignIn, User, csrf_token};
+use model::{Fault, FieldProblem, NewUser, Secret, SignIn, User, csrf_token};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -116,8 +116,21 @@ pub(crate) async fn change_password(
         SignIn::Locked { wait } => return Err(Problem::throttled("too many wrong passwords", wait)),
     }
     let new = Secret::new(change.new);
-    people.set_password(&session.user.id, &new).await?;
+    people.set_password(&session.user.id, &new).await.map_err(of_new)?;
     begin(&app, &session.user.email, &new, &caller.client, "user.password").await
+}
+
+/// What the store says of a password, said of the field that holds it here.
+fn of_new(fault: Fault) -> Fault {
+    if fault.problems().is_empty() {
+        return fault;
+    }
+    let told = |problem: &FieldProblem| FieldProblem { field: "new".to_owned(), ..problem.clone() };
+    let problems = Fault::of_problems(fault.problems().iter().map(told).collect());
+    match fault.public_hint() {
+        Some(hint) => problems.hint(hint),
+        None => problems,
+    }
 }
 
 /// Make an account with an invitation

@@ -200,6 +200,8 @@ impl World {
             file_name: FileName::new(format!("f{number}.{format}")).unwrap(),
             failure: None,
             failed_attempts: vec![],
+            downloads: 0,
+            downloaded_at: None,
         }
     }
 
@@ -297,6 +299,14 @@ impl ExportStore for World {
     async fn delete_export(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault> {
         self.export(project, id).await?;
         self.state().exports.retain(|(export, _)| export.id != *id);
+        Ok(())
+    }
+
+    async fn note_download(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault> {
+        let mut state = self.state();
+        let found = state.exports.iter_mut().find(|(export, _)| export.id == *id && export.project == *project);
+        let (export, _) = found.ok_or_else(no_export)?;
+        (export.downloads, export.downloaded_at) = (export.downloads + 1, Some(NOW));
         Ok(())
     }
 

@@ -220,6 +220,8 @@ async fn a_link_of_ours_works_without_credentials_for_ten_minutes() {
     let made = service.post(&key, &format!("{EXPORTS}/{id}/download"), json!({"file": 1})).await.ok().json();
     assert_eq!((&made["fileName"], &made["bytes"]), (&json!("part-2.jsonl"), &json!(20)));
     assert_eq!(made["expiresAt"], "2026-08-01T12:10:00.000000Z");
+    let known = service.get(&key, &format!("{EXPORTS}/{id}")).await.ok().json();
+    assert_eq!((&known["downloads"], &known["downloadedAt"]), (&json!(1), &json!("2026-08-01T12:00:00.000000Z")));
     let url = made["url"].as_str().unwrap();
     let path = url.strip_prefix("http://outgest.test").unwrap();
     let part = fetch(&service, &As::Nobody, path, &[("range", "bytes=0-3")]).await;

@@ -248,6 +248,11 @@ pub(crate) struct Export {
     failure: Option<Failure>,
     /// Attempts that failed, the oldest first, also once it is completed; of many the newest 20.
     failed_attempts: Vec<FailedAttempt>,
+    /// How often one of its files was asked for: a link that was made, or the file itself.
+    downloads: u32,
+    /// When that was last.
+    #[schema(required, format = DateTime)]
+    downloaded_at: Option<String>,
 }
 
 /// How far an export has come.
@@ -373,6 +378,8 @@ impl From<model::Export> for Export {
             files: export.files.into_iter().enumerate().map(file).collect(),
             failure: export.failure.map(Into::into),
             failed_attempts: export.failed_attempts.into_iter().map(Into::into).collect(),
+            downloads: export.downloads,
+            downloaded_at: export.downloaded_at.map(instant),
         }
     }
 }

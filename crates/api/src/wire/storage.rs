@@ -10,7 +10,7 @@ use super::instant;
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportQuery {
-    /// `events`, `scores` or `comments`; told from the first row where not given.
+    /// `events`, `scores`, `comments` or `models`; told from the first row where not given.
     pub(crate) table: Option<String>,
 }
 

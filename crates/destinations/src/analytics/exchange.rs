@@ -52,8 +52,12 @@ impl Exchange {
     }
 
     /// Sends a request and reads the answer.
-    pub(crate) async fn ask(&self, mut request: Request) -> Result<Reply, Fault> {
-        *request.timeout_mut() = Some(ANSWER_TIMEOUT);
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Fault> {
+        self.ask_within(ANSWER_TIMEOUT, request).await
+    }
+
+    async fn ask_within(&self, limit: Duration, mut request: Request) -> Result<Reply, Fault> {
+        *request.timeout_mut() = Some(limit);
         let mut response = self.client.execute(self.name, request).await?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
         let mut body = Vec::new();
@@ -125,13 +129,15 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use model::Retry;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::guard::Guard;
 
     fn exchange() -> Exchange {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Guard::new(Vec::new()).client().unwrap();
+        let client = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]).client().unwrap();
         Exchange { name: "PostHog", client, secrets: vec![Secret::new("phc_hunter2")], credentials_hint: "key" }
     }
 
@@ -154,6 +160,33 @@ mod tests {
             (503, FaultKind::Unavailable),
         ] {
             assert_eq!(kind(status), expected, "{status}");
+        }
+    }
+
+    /// A receiver that says this and then nothing more, and keeps the connection.
+    async fn falling_silent(said: &'static str) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // What is said before it was asked for is no answer.
+            stream.readable().await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_or_does_not_end_is_waited_for_so_long_and_asked_for_again() {
+        let exchange = exchange();
+        let half = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"status\":";
+        for (said, message) in [("", "PostHog: no answer in time"), (half, "PostHog: the answer broke off")] {
+            let request = Request::new(Method::POST, falling_silent(said).await);
+            let asked = exchange.ask_within(Duration::from_millis(200), request);
+            let fault = tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap().unwrap_err();
+            assert_eq!((fault.kind(), fault.retry()), (FaultKind::Timeout, Retry::Backoff), "{fault}");
+            assert_eq!(fault.public_message(), message);
         }
     }
 

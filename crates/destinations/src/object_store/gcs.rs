@@ -83,6 +83,13 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
     if key.is_some() && key_file.is_some() {
         fields.problem("service_account_key", "it is given beside service_account", "give one of them");
     }
+    if egress.is_for_users() {
+        for (name, file) in [("service_account", &key_file), ("application_credentials", &application)] {
+            if file.is_some() {
+                fields.problem(name, "files of the server cannot be named here", "give service_account_key instead");
+            }
+        }
+    }
     fields.check()?;
 
     let base = endpoint.as_ref().map_or(ENDPOINT, |url| url.as_str().trim_end_matches('/')).to_owned();
@@ -95,6 +102,11 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         credentials_hint: HINT,
         secrets: key.iter().cloned().collect(),
     };
+    // Without a key the client looks for one in the home directory, which is the server's.
+    if egress.is_for_users() && key.is_none() && !anonymous {
+        return Err(Fault::new(FaultKind::Credentials, format!("there are no credentials for {place}"))
+            .hint("give service_account_key, the content of a key file"));
+    }
     let client_options = Egress::options(base.starts_with("http:"));
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(&place.root)

@@ -109,7 +109,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
             // A dot in the bucket's name would not match the certificate of the host that it is a part of.
             let hosted = amazon(&region).map(|url| with_bucket(url, &bucket, !bucket.contains('.')));
             if hosted.is_none() {
-                fields.problem("region", "it is not a region", "write one such as eu-central-1");
+                fields.problem("region", format!("{region:?} is no region"), "write one such as eu-central-1");
             }
             hosted.map_or((None, false), |(url, is_hosted)| (Some(url), is_hosted))
         }

@@ -18,7 +18,7 @@ mod wire;
 
 pub use compile::compile;
 pub use search::{SearchType, compile_search};
-pub use text::parse_where;
+pub use text::{parse_where, parse_wheres};
 pub use tokens::{TOKENS_MAX, query_tokens, tokens};
 pub use wire::{Condition, NESTING_MAX, OptionsOp, StringOp, Test, WireFilter};
 

@@ -304,7 +304,7 @@ proptest! {
 
     #[test]
     fn no_line_makes_parsing_panic(line in "[a-z\"'.()=!<>, 0-9\\\\u-]{0,60}|\\PC{0,60}") {
-        if let Err(problems) = parse_where(&table(), &line).and_then(|filter| compile(&table(), &[filter])) {
+        if let Err(problems) = parse_where(&table(), &line, "where").and_then(|filter| compile(&table(), &[filter])) {
             prop_assert!(!problems.is_empty());
         }
     }
@@ -323,7 +323,7 @@ proptest! {
     #[test]
     fn every_filter_is_read_back_from_its_text(filter in text::any_filter()) {
         let line = text::print(&filter);
-        let read = parse_where(&table(), &line).unwrap();
+        let read = parse_where(&table(), &line, "where").unwrap();
         prop_assert_eq!(read.to_json(), filter.to_json(), "{}", line);
         prop_assert!(compile(&table(), &[read]).is_ok());
     }

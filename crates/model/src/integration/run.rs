@@ -196,7 +196,7 @@ pub struct WindowResult {
     pub asked: Option<AskedRows>,
     /// Columns by table, for the next run to compare with.
     pub columns: Vec<TableColumns>,
-    /// What differs from the columns of the window before.
+    /// What differs from the columns of the window before, and score names that no window had before.
     pub schema_changed: Vec<SchemaChange>,
     /// What the reader should know.
     pub warnings: Vec<String>,
@@ -221,10 +221,14 @@ pub struct TableColumns {
     pub columns: Vec<ManifestColumn>,
     /// Grows when the columns change.
     pub schema_version: u32,
+    /// Names of the scores that this and earlier windows have, sorted. `None` where nobody looked at them: in tables
+    /// of anything else, where names are masked or left out, and in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_names: Option<Vec<String>>,
 }
 
-/// A difference between the columns of two windows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A difference between the columns of two windows, or score names that are new.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SchemaChange {
     /// Table.
@@ -233,6 +237,9 @@ pub struct SchemaChange {
     pub added: Vec<String>,
     /// Columns that are gone.
     pub removed: Vec<String>,
+    /// Names of scores that no window had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub score_names: Vec<String>,
 }
 
 /// What was found out about a window after it was exported.

@@ -387,6 +387,9 @@ pub trait SchedulerStore: Send + Sync {
     /// The newest completed run before a window, for its columns; `None` where it is the first.
     async fn run_before(&self, integration: &IntegrationId, span: Span) -> Result<Option<WindowRun>, Fault>;
 
+    /// The run that was completed last, of whatever window; `None` before the first.
+    async fn last_completed(&self, integration: &IntegrationId) -> Result<Option<WindowRun>, Fault>;
+
     /// An integration, whoever asks; `None` where it was deleted.
     async fn integration_of_job(&self, id: &IntegrationId) -> Result<Option<Integration>, Fault>;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use enrich::resolve_comments;
-use model::filter::{SearchType, WireFilter, compile, compile_search, parse_where};
+use model::filter::{SearchType, WireFilter, compile, compile_search, parse_wheres};
 use model::{
     ByteCount, ColumnSpec, CommentScope, Cursor, DeletedRows, Expr, Fault, FieldProblem, Micros, ProjectId,
     ReadRequest, RowsAsk, RunId, TableSpec, VersionScope, Window, nearest,
@@ -34,6 +34,7 @@ impl Asked {
         let now = (browse.now)();
         let table = find_table(&ask.table)?;
         let mut problems = Vec::new();
+        let written = parse_wheres(&table, &ask.wheres, &mut problems);
         let mut keep = |found: Vec<FieldProblem>| problems.extend(found);
         let mut filters = match &ask.filter {
             Value::Null => Vec::new(),
@@ -42,12 +43,7 @@ impl Asked {
                 Vec::new()
             }),
         };
-        for text in &ask.wheres {
-            match parse_where(&table, text) {
-                Ok(filter) => filters.push(filter),
-                Err(found) => keep(found),
-            }
-        }
+        filters.extend(written);
         let filter = compile(&table, &filters).unwrap_or_else(|found| {
             keep(found);
             None

@@ -26,6 +26,5 @@ pub enum ConfigCommand {
         json: bool,
     },
     /// Print the reference of every setting as Markdown
-    #[command(hide = true)]
     Reference,
 }

@@ -143,7 +143,7 @@ pub struct CreateArgs {
     /// none, gzip or zstd
     #[arg(long, value_name = "C", help_heading = "How")]
     pub compression: Option<String>,
-    /// What becomes of \\uXXXX in text
+    /// What becomes of \uXXXX in text
     #[arg(long, value_name = "RULE", help_heading = "How")]
     pub unicode: Option<UnicodeArg>,
     /// Write input and output as JSON values where they are valid JSON

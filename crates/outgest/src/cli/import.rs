@@ -73,8 +73,8 @@ pub struct GenerateArgs {
     /// Days that the events spread over
     #[arg(long, value_name = "D", default_value_t = 14)]
     pub days: u32,
-    /// Where the last day ends
-    #[arg(long, value_name = "T", default_value = "2026-07-01T00:00:00Z")]
+    /// Where the last day ends: RFC 3339, a date, or a duration before now such as -1m
+    #[arg(long, value_name = "T", default_value = "2026-07-01T00:00:00Z", allow_hyphen_values = true)]
     pub end: String,
     /// Share of events that are stored hours after they happened
     #[arg(long, value_name = "SHARE", default_value_t = 0.02)]

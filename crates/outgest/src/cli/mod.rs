@@ -169,7 +169,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "outgest-demo")]
     pub folder: PathBuf,
     /// Sample events to make
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub events: u64,
 }
 

@@ -11,6 +11,7 @@ use super::server::Server;
 use super::watch::until_ended;
 use crate::cli::{CreateArgs, ExportsArgs, ExportsCommand, ProgressArg, exit_code};
 use crate::config::Settings;
+use crate::report::print;
 
 /// Exports that are asked for at once while listing.
 const PAGE: usize = 100;
@@ -25,13 +26,13 @@ pub async fn exports(settings: &Settings, args: &ExportsArgs) -> Result<u8, Faul
         ExportsCommand::Cancel { id } => {
             let answer = server.json(server.request(Method::POST, &["exports", id, "cancel"])).await?;
             let export = ShownExport::read(&answer)?;
-            println!("{}  {}", export.id, export.state);
+            print(&format!("{}  {}\n", export.id, export.state))?;
         }
         ExportsCommand::Download { id, output, overwrite } => {
             let answer = server.json(server.request(Method::GET, &["exports", id])).await?;
             let export = ShownExport::read(&answer)?;
             for path in fetch(&server, &export, output.as_deref(), *overwrite).await? {
-                println!("{}", path.display());
+                print(&format!("{}\n", path.display()))?;
             }
         }
     }
@@ -51,24 +52,19 @@ async fn create(server: &Server, args: &CreateArgs) -> Result<(), Fault> {
     if args.wait {
         return watch(server, &export.id, args.json, args.progress).await;
     }
-    if args.json {
-        println!("{answer}");
-    } else {
-        println!("{}", export.id);
-    }
-    Ok(())
+    print(&if args.json { format!("{answer}\n") } else { format!("{}\n", export.id) })
 }
 
 async fn watch(server: &Server, id: &str, json: bool, progress: ProgressArg) -> Result<(), Fault> {
     let (shown, export) = until_ended(server, id, progress).await?;
     if json {
-        println!("{shown}");
+        print(&format!("{shown}\n"))?;
     }
     if let Some(fault) = export.fault() {
         return Err(fault);
     }
     if !json {
-        print!("{}", receipt(&export));
+        print(&receipt(&export))?;
     }
     Ok(())
 }
@@ -102,7 +98,7 @@ async fn list(server: &Server, states: &[String], limit: usize, json: bool) -> R
         let answer = server.json(server.request(Method::GET, &["exports"]).query(&query)).await?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
         for item in items.iter().take(left) {
-            println!("{}", if json { item.to_string() } else { line(item)? });
+            print(&format!("{}\n", if json { item.to_string() } else { line(item)? }))?;
         }
         left = left.saturating_sub(items.len());
         match &answer["next"] {

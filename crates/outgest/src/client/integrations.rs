@@ -1,18 +1,29 @@
 //! `outgest integrations`: the integrations of a server, through its API.
 
-use model::{Fault, FaultKind, FieldProblem};
+use model::{ByteCount, Fault, FaultKind, FieldProblem, RowCount};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::server::Server;
 use crate::cli::{BackfillArgs, IntegrationsArgs, IntegrationsCommand, OrderArg, SettingsArgs, exit_code};
 use crate::config::Settings;
+use crate::report::print;
 
 /// Items that are asked for at once while listing.
 const PAGE: usize = 100;
 
+/// What to do about an id that nothing has.
+const NOT_FOUND_HINT: &str = "outgest integrations list prints those that there are; check --project as well";
+
 /// Carries out `outgest integrations`.
 pub async fn integrations(settings: &Settings, args: &IntegrationsArgs) -> Result<u8, Fault> {
+    carry_out(settings, args).await.map_err(|fault| match (fault.kind(), fault.public_hint()) {
+        (FaultKind::NotFound, None) => fault.hint(NOT_FOUND_HINT),
+        _ => fault,
+    })
+}
+
+async fn carry_out(settings: &Settings, args: &IntegrationsArgs) -> Result<u8, Fault> {
     let server = Server::new(&settings.client)?;
     let asked = Asked { server: &server, json: args.json };
     match &args.command {
@@ -23,8 +34,7 @@ pub async fn integrations(settings: &Settings, args: &IntegrationsArgs) -> Resul
         IntegrationsCommand::Show { id } => asked.show(Method::GET, &[id], None).await,
         IntegrationsCommand::Create(settings) => {
             let answer = server.json(server.request(Method::POST, &["integrations"]).json(&body(settings)?)).await?;
-            println!("{}", if args.json { answer.to_string() } else { text(&answer, "id") });
-            Ok(())
+            print(&format!("{}\n", if args.json { answer.to_string() } else { text(&answer, "id") }))
         }
         IntegrationsCommand::Change { id, settings } => change(&asked, id, settings).await,
         IntegrationsCommand::Delete { id } => {
@@ -69,10 +79,7 @@ impl Asked<'_> {
             one => vec![one],
         };
         for item in items {
-            match self.json {
-                true => println!("{item}"),
-                false => println!("{item:#}"),
-            }
+            print(&if self.json { format!("{item}\n") } else { format!("{item:#}\n") })?;
         }
         Ok(())
     }
@@ -93,8 +100,7 @@ impl Asked<'_> {
             return self.all(answer);
         }
         let state = if answer["state"].is_string() { "state" } else { "status" };
-        println!("{}  {}", text(&answer, "id"), text(&answer, state));
-        Ok(())
+        print(&format!("{}  {}\n", text(&answer, "id"), text(&answer, state)))
     }
 
     async fn pages(
@@ -113,7 +119,7 @@ impl Asked<'_> {
             let answer = self.server.json(self.server.request(Method::GET, path).query(&query)).await?;
             let items = answer["items"].as_array().cloned().unwrap_or_default();
             for item in items.iter().take(left) {
-                println!("{}", if self.json { item.to_string() } else { line(item) });
+                print(&format!("{}\n", if self.json { item.to_string() } else { line(item) }))?;
             }
             left = left.saturating_sub(items.len());
             match &answer["next"] {
@@ -141,8 +147,7 @@ impl Asked<'_> {
         }
         let request = self.server.request(Method::POST, &["integrations", &args.id, "backfills"]).json(&body);
         let answer = self.server.json(request).await?;
-        println!("{}", if self.json { answer.to_string() } else { text(&answer, "id") });
-        Ok(())
+        print(&format!("{}\n", if self.json { answer.to_string() } else { text(&answer, "id") }))
     }
 }
 
@@ -153,8 +158,7 @@ async fn change(asked: &Asked<'_>, id: &str, settings: &SettingsArgs) -> Result<
     // Whoever names a version insists on it.
     body.entry("version").or_insert_with(|| known["version"].clone());
     let answer = server.json(server.request(Method::PATCH, &["integrations", id]).json(&body)).await?;
-    println!("{}", if asked.json { answer.to_string() } else { text(&answer, "id") });
-    Ok(())
+    print(&format!("{}\n", if asked.json { answer.to_string() } else { text(&answer, "id") }))
 }
 
 /// Prints the steps; the code tells whether all succeeded.
@@ -164,12 +168,12 @@ async fn test(asked: &Asked<'_>, id: &str) -> Result<u8, Fault> {
     let body = json!({"version": known["version"]});
     let report = server.json(server.request(Method::POST, &["integrations", id, "test"]).json(&body)).await?;
     if asked.json {
-        println!("{report}");
+        print(&format!("{report}\n"))?;
     } else {
         for step in report["steps"].as_array().into_iter().flatten() {
             match step["failure"].as_str() {
-                None => println!("ok      {}", text(step, "name")),
-                Some(failure) => println!("failed  {}: {failure}", text(step, "name")),
+                None => print(&format!("ok      {}\n", text(step, "name")))?,
+                Some(failure) => print(&format!("failed  {}: {failure}\n", text(step, "name")))?,
             }
         }
     }
@@ -186,14 +190,16 @@ fn body(args: &SettingsArgs) -> Result<Map<String, Value>, Fault> {
         return Err(problem("--settings", "this is not one JSON object".to_owned()));
     };
     let mut secrets = match settings.remove("secrets") {
+        None => Map::new(),
         Some(Value::Object(secrets)) => secrets,
-        _ => Map::new(),
+        Some(_) => return Err(problem("--settings", "secrets is not a JSON object".to_owned())),
     };
     for text in &args.secrets {
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(problem("--secret", "there is no = in it".to_owned()).hint("write NAME=@FILE"));
+        let Some((name, file)) = text.split_once("=@") else {
+            return Err(problem("--secret", "it names no file".to_owned())
+                .hint("write NAME=@FILE: what a command line says others can read"));
         };
-        let value = read(value).map_err(|why| problem("--secret", why))?;
+        let value = read(&format!("@{file}")).map_err(|why| problem("--secret", why))?;
         secrets.insert(name.to_owned(), json!(value.trim_end_matches(['\r', '\n'])));
     }
     if !secrets.is_empty() {
@@ -218,6 +224,11 @@ fn text(value: &Value, field: &str) -> String {
     }
 }
 
+/// A count for people; null where the source cannot tell it.
+fn rows(result: &Value, field: &str) -> String {
+    result[field].as_u64().map_or_else(|| "-".to_owned(), |count| RowCount(count).human())
+}
+
 fn integration_line(item: &Value) -> String {
     let upto = text(item, "exportedUpto");
     let mut line = format!(
@@ -238,11 +249,11 @@ fn run_line(item: &Value) -> String {
     let mut line = format!("{}  {:9}  {}", text(item, "id"), text(item, "state"), text(item, "stem"));
     if result.is_object() {
         line.push_str(&format!(
-            "  {} rows, {} bytes, {} late, {} deleted",
-            text(result, "rows"),
-            text(result, "bytes"),
-            text(result, "lateRows"),
-            text(result, "deletedRows")
+            "  {} rows, {}, {} late, {} deleted",
+            rows(result, "rows"),
+            result["bytes"].as_u64().map_or_else(|| "-".to_owned(), |bytes| ByteCount(bytes).human()),
+            rows(result, "lateRows"),
+            rows(result, "deletedRows")
         ));
     }
     if let Some(message) = item["failure"]["message"].as_str() {
@@ -256,7 +267,7 @@ fn run_line(item: &Value) -> String {
 
 fn backfill_line(item: &Value) -> String {
     format!(
-        "{}  {:9}  {} to {}  {} windows done, {} under way, {} failed",
+        "{}  {:9}  {} to {}  windows: {} done, {} under way, {} failed",
         text(item, "id"),
         text(item, "state"),
         text(item, "from"),
@@ -297,15 +308,18 @@ mod tests {
     fn what_cannot_be_read_is_told_without_the_secret() {
         assert!(typed("{", &[]).unwrap_err().public_message().starts_with("--settings: this is not JSON"));
         assert!(typed("[]", &[]).is_err());
-        let fault = typed("{}", &["hunter2"]).unwrap_err();
-        assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+        for secret in ["hunter2", "secret_access_key=hunter2"] {
+            let fault = typed("{}", &[secret]).unwrap_err();
+            assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
+        }
+        assert!(typed(r#"{"secrets":"hunter2"}"#, &[]).is_err());
     }
 
     #[test]
     fn a_run_is_one_line() {
         let run = json!({"id": "r", "state": "completed", "stem": "2026-08-01T12-00-00",
-            "result": {"rows": 7, "bytes": 10, "lateRows": 2, "deletedRows": 1}});
-        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7 rows, 10 bytes, 2 late, 1 deleted");
+            "result": {"rows": 7000, "bytes": 10, "lateRows": 2, "deletedRows": null}});
+        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7,000 rows, 10 B, 2 late, - deleted");
         let failed =
             json!({"id": "r", "state": "queued", "stem": "s", "failure": {"message": "503"}, "retryAt": "soon"});
         assert_eq!(run_line(&failed), "r  queued     s  (503)  tried again at soon");

@@ -21,7 +21,7 @@ pub async fn config(loaded: Result<Loaded, Vec<FieldProblem>>, args: &ConfigArgs
 ",
                 verdict(&loaded)
             ))?;
-            if *connect && !connects(&loaded.settings).await {
+            if *connect && !connects(&loaded.settings).await? {
                 return Ok(exit_code::FAILED);
             }
         }
@@ -36,22 +36,22 @@ pub async fn config(loaded: Result<Loaded, Vec<FieldProblem>>, args: &ConfigArgs
 }
 
 /// Tells how everything that the settings point at answered; whether all of it did.
-async fn connects(settings: &Settings) -> bool {
+async fn connects(settings: &Settings) -> Result<bool, Fault> {
     let mut all = true;
     for tried in connect::try_all(settings).await {
         match tried.outcome {
-            Ok(found) => println!("ok      {}: {found}", tried.what),
+            Ok(found) => report::print(&format!("ok      {}: {found}\n", tried.what))?,
             Err(fault) => {
                 all = false;
-                println!("failed  {}: {fault}", tried.what);
+                report::print(&format!("failed  {}: {fault}\n", tried.what))?;
                 if let Some(hint) = fault.public_hint() {
-                    println!("        {hint}");
+                    report::print(&format!("        {hint}\n"))?;
                 }
                 report::log_causes(&fault);
             }
         }
     }
-    all
+    Ok(all)
 }
 
 fn verdict(loaded: &Loaded) -> String {

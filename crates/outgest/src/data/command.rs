@@ -10,7 +10,7 @@ use super::restore::restore;
 use super::{cannot_write, lake_directory, open_lake, open_metadata, refuse_inside};
 use crate::cli::{DataArgs, DataCommand};
 use crate::config::{self, Settings};
-use crate::report::print;
+use crate::report::{counted, print};
 
 /// Carries out `outgest data`.
 pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
@@ -23,13 +23,13 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             for table in tables::stored() {
                 let done = lake.compact(table.name, now)?;
                 print(&format!(
-                    "{}: {} files became {}, {} became {}, {} superseded rows left out\n",
+                    "{}: {} became {}, {} became {}, {} left out\n",
                     table.name,
-                    done.files_before,
+                    counted(done.files_before as u64, "file"),
                     done.files_after,
                     done.bytes_before.human(),
                     done.bytes_after.human(),
-                    done.rows_dropped.human(),
+                    counted(done.rows_dropped.get(), "superseded row"),
                 ))?;
             }
             Ok(())
@@ -74,12 +74,12 @@ async fn info(settings: &Settings, as_json: bool) -> Result<(), Fault> {
         }
         for project in &table.projects {
             text.push_str(&format!(
-                "  project {}: {} ({} stored, {} in {} files), {} to {}\n",
+                "  project {}: {} ({} stored, {} in {}), {} to {}\n",
                 project.project,
                 project.live_rows.counted(),
                 project.rows.human(),
                 project.bytes.human(),
-                project.files,
+                counted(project.files as u64, "file"),
                 project.time.min,
                 project.time.max,
             ));
@@ -114,7 +114,7 @@ fn check(data: &Path, as_json: bool) -> Result<(), Fault> {
         text.push_str(&format!("{}\n", json!(checked)));
     } else {
         text.extend(checked.damaged.iter().map(|damage| format!("{damage}\n")));
-        text.push_str(&format!("{} files with {} read\n", checked.files, checked.bytes.human()));
+        text.push_str(&format!("{} with {} read\n", counted(checked.files as u64, "file"), checked.bytes.human()));
         if checked.without_checksum > 0 {
             let count = checked.without_checksum;
             text.push_str(&format!("{count} of them were written by an earlier version, without a checksum\n"));

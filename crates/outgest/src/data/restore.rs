@@ -96,6 +96,8 @@ fn remove_halves(data: &Path) -> Result<(), Fault> {
 
 fn is_there(path: &Path) -> Result<bool, Fault> {
     path.try_exists().map_err(|error| {
-        Fault::new(FaultKind::Unavailable, format!("cannot look at {}: {error}", path.display())).because(error)
+        Fault::new(FaultKind::Configuration, format!("cannot look at {}: {error}", path.display()))
+            .hint("check owner and permissions of the data directory")
+            .because(error)
     })
 }

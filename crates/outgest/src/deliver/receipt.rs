@@ -7,6 +7,7 @@ use model::{DeliveryReceipt, RowCount};
 use serde_json::{Value, json};
 
 use crate::process::Usage;
+use crate::report::counted;
 
 /// The receipt as one JSON object: what was delivered, dead letters, time and resources.
 pub fn to_json(receipt: &DeliveryReceipt, letters: Option<&Path>, took: Duration) -> Value {
@@ -22,11 +23,11 @@ pub fn to_text(receipt: &DeliveryReceipt, letters: Option<&Path>, took: Duration
     let counts = &receipt.counts;
     let seconds = took.as_secs_f64();
     let mut text = format!(
-        "{}: {} events accepted by {} in {} requests, {}, in {seconds:.1} s",
+        "{}: {} accepted by {} in {}, {}, in {seconds:.1} s",
         receipt.table,
-        counts.accepted.human(),
+        counted(counts.accepted.get(), "event"),
         receipt.destination,
-        RowCount(counts.requests).human(),
+        counted(counts.requests, "request"),
         counts.bytes.human(),
     );
     // Starting and ending take tenths of a second, which say nothing about a pace.

@@ -157,5 +157,6 @@ fn no_such_project(project: &ProjectId, table: &EventTable, source: &dyn Source)
         project = project.as_str(),
         table = table.table.name,
     );
-    Fault::new(FaultKind::BadRequest, message).hint("check the name with outgest data info, and --tables")
+    Fault::new(FaultKind::BadRequest, message)
+        .hint("check the name (outgest data info lists those of the embedded store) and --tables")
 }

@@ -2,7 +2,7 @@
 //! what is hidden of them.
 
 use enrich::{Mask, resolve_comments};
-use model::filter::{WireFilter, compile, parse_where};
+use model::filter::{WireFilter, compile, parse_wheres};
 use model::{
     CommentLookup, CommentScope, Expr, Fault, FieldProblem, IntegrationSettings, IntegrationTable, Micros, ProjectId,
     TableSpec, Window, event_column, nearest,
@@ -103,12 +103,7 @@ fn filter(table: &IntegrationTable, spec: &TableSpec) -> Result<Option<Expr>, Ve
             Err(found) => problems.extend(found),
         }
     }
-    for text in &table.wheres {
-        match parse_where(spec, text) {
-            Ok(filter) => filters.push(filter),
-            Err(found) => problems.extend(found),
-        }
-    }
+    filters.extend(parse_wheres(spec, &table.wheres, &mut problems));
     if problems.is_empty() { compile(spec, &filters) } else { Err(problems) }
 }
 
@@ -117,7 +112,7 @@ fn mask(table: &IntegrationTable, spec: &TableSpec) -> Result<Option<Mask>, Vec<
     let Some(mask) = Mask::parse(&table.masks, spec)? else { return Ok(None) };
     let kept = [event_column::ID, event_column::TIMESTAMP];
     let problem = |column| {
-        FieldProblem::new("mask", format!("{column} is a part of what receivers know an event by"))
+        FieldProblem::new("masks", format!("{column} is a part of what receivers know an event by"))
             .hint("leave it as it is; events would become one another")
     };
     let problems: Vec<FieldProblem> = mask.columns().filter(|column| kept.contains(column)).map(problem).collect();

@@ -1,7 +1,7 @@
 //! Raw → valid for requests that come through the API. What is checked, and how, is shared with the
 //! command line; only the words differ.
 
-use model::filter::{SearchType, WireFilter, parse_where};
+use model::filter::{SearchType, WireFilter, parse_wheres};
 use model::{
     ColumnSelection, Compression, Cursor, ExportAsk, Fault, FieldProblem, Format, FormatOptions, Micros, ProjectId,
     TableSpec, UnicodeRule, Window,
@@ -79,12 +79,7 @@ fn filters(ask: &ExportAsk, table: &TableSpec) -> Result<Vec<WireFilter>, Vec<Fi
             Vec::new()
         }),
     };
-    for text in &ask.wheres {
-        match parse_where(table, text) {
-            Ok(filter) => filters.push(filter),
-            Err(found) => problems.extend(found),
-        }
-    }
+    filters.extend(parse_wheres(table, &ask.wheres, &mut problems));
     if problems.is_empty() { Ok(filters) } else { Err(problems) }
 }
 
@@ -208,6 +203,12 @@ mod tests {
         assert_eq!(fields, ["since", "limit", "compression", "filter[0].column"], "{fault}");
         let since = &fault.problems()[0];
         assert!(since.message.starts_with("cannot read \"yesterday\"") && since.hint.is_some());
+
+        let texts = ["level = \"ERROR\"", "levl = 1"].map(str::to_owned).to_vec();
+        let ask = ExportAsk { wheres: texts, masks: vec!["nonsense:hash".to_owned()], ..events() };
+        let fault = check(&ask, CommentsHere::Known).err().unwrap();
+        let fields: Vec<&str> = fault.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["where[1]", "masks"], "{fault}");
     }
 
     #[test]

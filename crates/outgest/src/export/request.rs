@@ -311,14 +311,13 @@ impl Problems {
     pub(super) fn push(&mut self, problem: FieldProblem) {
         let field = match self.naming {
             // The model names fields as the API does; on the command line they are options.
-            Naming::Options
-                if ["columns", "groups", "search", "search-type", "where"].contains(&problem.field.as_str()) =>
-            {
+            Naming::Options if ["columns", "groups", "search", "search-type"].contains(&problem.field.as_str()) => {
                 format!("--{}", problem.field)
             }
             Naming::Options => problem.field,
             Naming::Fields => match problem.field.trim_start_matches("--") {
                 "search-type" | "search.types" => "searchTypes".to_owned(),
+                "mask" => "masks".to_owned(),
                 field => field.to_owned(),
             },
         };
@@ -377,10 +376,11 @@ fn read_filters(args: &ExportArgs, table: Option<&TableSpec>) -> Result<Vec<Wire
             Err(more) => problems.extend(more),
         }
     }
-    for text in &args.wheres {
+    for (index, text) in args.wheres.iter().enumerate() {
+        let at = if args.wheres.len() == 1 { "--where".to_owned() } else { format!("--where #{}", index + 1) };
         // Without a table nothing can be said about its columns; that problem is reported already.
         let Some(table) = table else { continue };
-        match parse_where(table, text) {
+        match parse_where(table, text, &at) {
             Ok(filter) => filters.push(filter),
             Err(found) => problems.extend(found),
         }
@@ -446,7 +446,10 @@ pub(super) fn format_of_name(name: &str) -> Result<&'static dyn Format, FieldPro
 
 fn read_compression(args: &ExportArgs, output: &OutputName) -> Result<Compression, Fault> {
     match &args.compression {
-        Some(name) => name.parse(),
+        Some(name) => name.parse().map_err(|fault: Fault| {
+            let message = format!("--compression: {}", fault.public_message());
+            fault.with_message(message)
+        }),
         None => Ok(output.compression()),
     }
 }

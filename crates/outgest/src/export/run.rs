@@ -120,7 +120,7 @@ pub async fn export(settings: &Settings, args: &ExportArgs) -> Result<(), Fault>
 
 fn no_such_project(project: &ProjectId, source: &dyn Source) -> Fault {
     Fault::bad_request(format!("--project: {source} has no rows of project {project:?}", project = project.as_str()))
-        .hint("check the name with outgest data info, or export an empty file with --allow-empty")
+        .hint("check the name (outgest data info lists those of the embedded store), or export an empty file with --allow-empty")
 }
 
 async fn dry_run(args: &ExportArgs, spec: &RunSpec, source: &dyn Source, output: &Output) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::filter::{WireFilter, parse_where};
+use model::filter::{WireFilter, parse_wheres};
 use model::{
     ColumnSelection, Compression, Deletions, Fault, FieldProblem, FileSettings, Format, FormatOptions,
     IntegrationSettings, IntegrationTable, ProjectId, UnicodeRule, Window,
@@ -60,7 +60,11 @@ pub fn problems_in(place: &str, fault: &Fault) -> Vec<FieldProblem> {
         return vec![problem_of(place, fault)];
     }
     let within = |problem: &FieldProblem| {
-        let field = problem.field.trim_start_matches("--");
+        // Options of the command line are fields here.
+        let field = match problem.field.trim_start_matches("--") {
+            "mask" => "masks",
+            field => field,
+        };
         FieldProblem { field: format!("{place}.{field}"), ..problem.clone() }
     };
     fault.problems().iter().map(within).collect()
@@ -123,12 +127,7 @@ fn filters(known: &Scheduled, table: &IntegrationTable) -> Result<Vec<WireFilter
     if !table.filter.is_null() {
         read(&table.filter, "filter");
     }
-    for text in &table.wheres {
-        match parse_where(&known.table, text) {
-            Ok(filter) => filters.push(filter),
-            Err(found) => problems.extend(found),
-        }
-    }
+    filters.extend(parse_wheres(&known.table, &table.wheres, &mut problems));
     if problems.is_empty() { Ok(filters) } else { Err(problems) }
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use model::{Fault, RowCount};
 use serde::Serialize;
 
+use crate::report::counted;
+
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -69,12 +71,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "read {}", self.read.counted())?;
         for (table, rows) in &self.stored {
-            write!(f, ", stored {} {table}", rows.human())?;
+            write!(f, ", stored {}", counted(rows.get(), table.trim_end_matches('s')))?;
         }
         write!(f, ", rejected {}", self.rejected.human())?;
         for column in &self.ignored {
             let (name, why) = (super::problem::clip(&column.name), column.why.words());
-            write!(f, "\ncolumn {name} {why} ({} values)", column.values.human())?;
+            write!(f, "\ncolumn {name} {why} ({})", counted(column.values.get(), "value"))?;
         }
         Ok(())
     }

@@ -1,11 +1,14 @@
-//! Rows that are counted beside a window's files: those that came late, and deletions. Keys alone are read.
+//! Rows that are counted beside a window's files: those that came late, and deletions. Keys alone are read. And the
+//! different texts that one column of them has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use futures_util::StreamExt;
 use model::{
-    CompareOp, Cursor, DeletedRows, Expr, Fault, KeyRange, Literal, Micros, ReadRequest, Relation, RowCount, Source,
-    Span, Stop, Window,
+    ColumnSpec, CompareOp, Cursor, DeletedRows, Expr, Fault, KeyRange, Literal, Micros, ReadRequest, Relation,
+    RowCount, Source, Span, Stop, Window,
 };
 
 /// Counts the rows of a request without its columns.
@@ -26,6 +29,38 @@ pub async fn rows(source: &dyn Source, request: ReadRequest, stop: &Stop) -> Res
     let counted: Result<RowCount, Fault> = counted.await;
     reading.close().await?;
     counted.map_err(|fault| fault.during("counting rows"))
+}
+
+/// The different texts in a column of the rows of a request.
+pub async fn texts(
+    source: &dyn Source,
+    request: &ReadRequest,
+    column: &ColumnSpec,
+    stop: &Stop,
+) -> Result<BTreeSet<String>, Fault> {
+    let during = |fault: Fault| fault.during("looking at the values of a column");
+    let request = ReadRequest { columns: vec![column.clone()], ..request.clone() };
+    let reading = source.prepare(request).await.map_err(during)?;
+    let looked = async {
+        let mut texts = BTreeSet::new();
+        for slice in reading.plan(None).await?.slices {
+            let mut batches = Arc::clone(&reading).tally(slice.range, stop.clone());
+            while let Some(batch) = batches.next().await {
+                let batch = batch?;
+                let cells = batch.column(0).as_string_opt::<i32>();
+                let cells = cells.ok_or_else(|| Fault::bug(format!("column {} holds no texts", column.name)))?;
+                for text in cells.iter().flatten() {
+                    if !texts.contains(text) {
+                        texts.insert(text.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(texts)
+    };
+    let looked: Result<_, Fault> = looked.await;
+    reading.close().await?;
+    looked.map_err(during)
 }
 
 /// The rows of a window that started before it: they came late, and its cursor has caught them.

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use destinations::Guard;
 use model::{
     ByteCount, CheckStep, CheckedIntegration, CommentLookup, Cursor, Deletions, Delivery, ExportEstimate, Fault,
-    FieldProblem, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind, IntegrationSettings,
-    KeyTemplate, Micros, NextWindow, ProjectId, RawSchedule, RowCount, RunId, Schedule, Source, Span, Start, Takes,
-    Window, WindowName,
+    FaultKind, FieldProblem, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
+    IntegrationSettings, KeyTemplate, Micros, NextWindow, ProjectId, RawSchedule, RowCount, RunId, Schedule, Source,
+    Span, Start, Takes, Window, WindowName,
 };
 use url::Url;
 
@@ -59,7 +59,7 @@ impl IntegrationDesk for IntegrationsDesk {
     ) -> Result<CheckedIntegration, Fault> {
         let checked = self.checked(project, ask, existing, now).await?;
         self.admit(&checked.settings).await?;
-        self.connect(&checked, existing).await?;
+        self.connect(&checked, existing).await.map_err(as_asked)?;
         Ok(checked)
     }
 
@@ -71,7 +71,7 @@ impl IntegrationDesk for IntegrationsDesk {
         now: Micros,
     ) -> Result<CheckedIntegration, Fault> {
         let checked = self.checked(project, ask, existing, now).await?;
-        self.connect(&checked, existing).await?;
+        self.connect(&checked, existing).await.map_err(as_asked)?;
         Ok(checked)
     }
 
@@ -221,7 +221,7 @@ impl IntegrationsDesk {
     /// Refuses an endpoint in a network that may not be reached, as early as that can be told.
     async fn admit(&self, settings: &IntegrationSettings) -> Result<(), Fault> {
         match endpoint(settings)? {
-            Some((field, url)) => self.guard.check(&field, &url).await,
+            Some((field, url)) => self.guard.check(&field, &url).await.map_err(|fault| of_field(&field, fault)),
             None => Ok(()),
         }
     }
@@ -245,6 +245,24 @@ impl IntegrationsDesk {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Fault::of_problems(problems)) }
+    }
+}
+
+/// What the guard says of an address is a mistake in the field that names it, and none in how the server is set up.
+fn of_field(field: &str, fault: Fault) -> Fault {
+    let said = fault.public_message();
+    let problem = FieldProblem::new(field, said.strip_prefix(&format!("{field}: ")).unwrap_or(said));
+    Fault::of_problems(vec![match fault.public_hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }])
+}
+
+/// What is missing of credentials is missing of what was asked: nothing of the server's own is used.
+fn as_asked(fault: Fault) -> Fault {
+    match fault.kind() {
+        FaultKind::Credentials => Fault::of_problems(problems_in("secrets", &fault)),
+        _ => fault,
     }
 }
 
@@ -281,7 +299,8 @@ fn table_problems(
             Ok(_) if index > 0 => {}
             Ok(_) => {
                 if let Err(fault) = next_window(integration, settings, hour) {
-                    problems.extend(problems_in("prefix", &fault));
+                    let wrong = problems_in("prefix", &fault).into_iter();
+                    problems.extend(wrong.map(|problem| problem.hint("write one such as langfuse/")));
                 }
             }
         }

@@ -33,12 +33,11 @@ pub fn find(name: &str) -> Option<&'static IntegrationKind> {
 fn of_files(kind: &KindDescriptor) -> IntegrationKind {
     let mut kind = kind.clone();
     if let Some(Value::Object(properties)) = kind.options.get_mut("properties") {
-        properties.retain(|name, _| !names_a_file(name));
+        properties.retain(|option, _| !names_a_file(kind.name, option));
         let bucket = json!({"type": "string", "description": "Name of the bucket or container."});
         properties.shift_insert(0, BUCKET.to_owned(), bucket);
     }
-    let required = kind.options.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    let required: Vec<Value> = std::iter::once(json!(BUCKET)).chain(required).collect();
+    let required: Vec<Value> = std::iter::once(json!(BUCKET)).chain(required(&kind.options)).collect();
     kind.options["required"] = Value::Array(required);
     let tables = tables::scheduled::all().iter().map(|table| table.name).collect();
     IntegrationKind { descriptor: kind, takes: Takes::Files, tables }
@@ -50,7 +49,15 @@ fn of_events(kind: &KindDescriptor) -> IntegrationKind {
     if let Some(Value::Object(properties)) = kind.options.get_mut("properties") {
         properties.extend(Looks::properties());
     }
+    kind.options["required"] = Value::Array(required(&kind.options));
     IntegrationKind { descriptor: kind, takes: Takes::Events, tables: EVENT_TABLES.to_vec() }
+}
+
+/// The options that must be given. Switches are off where they are not, though their structs always have them.
+fn required(options: &Value) -> Vec<Value> {
+    let named = options["required"].as_array().into_iter().flatten();
+    let is_switch = |name: &Value| options["properties"][name.as_str().unwrap_or_default()]["type"] == "boolean";
+    named.filter(|name| !is_switch(name)).cloned().collect()
 }
 
 /// How addresses of a kind begin.
@@ -58,9 +65,10 @@ pub fn scheme(kind: &str) -> Option<&'static str> {
     remote().into_iter().find(|known| known.name == kind)?.schemes.first().copied()
 }
 
-/// Whether an option is the path of a file on this machine.
-pub fn names_a_file(option: &str) -> bool {
-    option.ends_with("_file") || option == "file"
+/// Whether an option of a kind is the path of a file on this machine.
+pub fn names_a_file(kind: &str, option: &str) -> bool {
+    let of_google = kind == "gcs" && matches!(option, "service_account" | "application_credentials");
+    of_google || option.ends_with("_file") || option == "file"
 }
 
 #[cfg(test)]
@@ -77,7 +85,13 @@ mod tests {
         assert_eq!(names, ["azure", "gcs", "mixpanel", "posthog", "s3"]);
         for kind in all() {
             let properties = properties(kind);
-            assert!(!properties.iter().any(|name| names_a_file(name)), "{}", kind.descriptor.name);
+            assert!(
+                !properties.iter().any(|name| names_a_file(kind.descriptor.name, name)),
+                "{}",
+                kind.descriptor.name
+            );
+            let required = kind.descriptor.options["required"].as_array().unwrap();
+            assert_eq!(required.len(), usize::from(kind.descriptor.name != "mixpanel"), "{}", kind.descriptor.name);
             assert!(!kind.descriptor.secrets.is_empty());
             assert!(kind.descriptor.secrets.iter().all(|secret| properties.contains(secret)));
             let described = kind.descriptor.options["properties"].as_object().unwrap().values();

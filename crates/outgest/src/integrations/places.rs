@@ -56,8 +56,8 @@ impl Places for GuardedPlaces {
         let name = &settings.kind;
         let kind = kinds::find(name).ok_or_else(|| Fault::of_field("kind", format!("there is no kind {name:?}")))?;
         let mut options = settings.options.clone();
-        if let Some(name) = options.keys().find(|name| kinds::names_a_file(name)) {
-            return Err(Fault::of_field(format!("options.{name}"), "files of the server cannot be named here")
+        if let Some(option) = options.keys().find(|option| kinds::names_a_file(name, option)) {
+            return Err(Fault::of_field(format!("options.{option}"), "files of the server cannot be named here")
                 .hint("give the secret itself"));
         }
         match kind.takes {
@@ -105,6 +105,11 @@ fn address(settings: &IntegrationSettings, options: &mut BTreeMap<String, String
             .hint("name the bucket alone; what keys begin with is the prefix"));
     }
     let prefix = settings.files.as_ref().map_or("", |files| files.prefix.as_str());
+    // What follows one in an address are options.
+    if prefix.contains('?') {
+        return Err(Fault::of_field("prefix", format!("{prefix:?} has a question mark in it"))
+            .hint("name a folder without one"));
+    }
     let scheme = kinds::scheme(&settings.kind).ok_or_else(|| Fault::bug("a kind of files without a scheme"))?;
     Ok(format!("{scheme}://{bucket}/{prefix}"))
 }

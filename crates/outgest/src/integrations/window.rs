@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jobs::{Context, Done};
 use model::{
     ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
-    IntegrationTable, Job, KeyTemplate, Manifest, ManifestColumn, Micros, PriceLookup, ReadRequest, RowCount, RunId,
-    SchedulerStore, SchemaChange, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob,
-    WindowManifest, WindowName, WindowResult,
+    IntegrationTable, Job, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount, RunId, SchedulerStore,
+    SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest, WindowName,
+    WindowResult,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
 
@@ -17,6 +17,7 @@ use super::begun;
 use super::counts;
 use super::places::Places;
 use super::revision;
+use super::schema::{self, Schema};
 use super::tables_log::TablesLog;
 use crate::export::{Request, run_spec, table_of};
 use crate::serve::read_spec;
@@ -52,14 +53,11 @@ pub(super) struct Piece {
     /// Whether it has only rows that earlier files lack.
     partial: bool,
     /// Columns that it would have if those of the first files did not stay.
-    unfrozen: Option<Vec<String>>,
+    pub(super) unfrozen: Option<Vec<String>>,
 }
 
 /// Rows that came late, and deletions where the source can tell them.
 type Counted = (RowCount, Option<RowCount>);
-
-/// The columns of a window, and what differs from those of the window before.
-type Schema = (Vec<TableColumns>, Vec<SchemaChange>);
 
 impl WindowRunner {
     /// Carries a window out, from its checkpoint where it has one.
@@ -103,7 +101,10 @@ impl WindowRunner {
             reads.push(read);
         }
         let counted = self.count(integration, window, &reads, &stop).await?;
-        let schema = compare_columns(&known, &pieces, &mut tables);
+        let mut schema = Schema::of(&known, &pieces, &mut tables);
+        let told =
+            self.look_at_score_names(integration, (pieces.as_slice(), reads.as_slice()), &mut schema, &stop).await?;
+        tables[0].warnings.extend(told);
         let rows = |table: &str| {
             let at = pieces.iter().position(|piece| piece.table.as_str() == table)?;
             Some(tables[at].rows)
@@ -220,7 +221,7 @@ impl WindowRunner {
         integration: &Integration,
         window: &WindowJob,
         tables: Vec<Manifest>,
-        ((late_rows, deleted_rows), (columns, schema_changed)): (Counted, Schema),
+        ((late_rows, deleted_rows), schema): (Counted, Schema),
         destination: &Arc<dyn Destination>,
     ) -> Result<WindowResult, Fault> {
         let files = files_of(integration)?;
@@ -246,8 +247,8 @@ impl WindowRunner {
             files: manifest.to_published().files,
             late_rows,
             deleted_rows,
-            columns,
-            schema_changed,
+            columns: schema.columns,
+            schema_changed: schema.changes,
             warnings,
             ..WindowResult::default()
         })
@@ -258,40 +259,6 @@ impl WindowRunner {
 pub(super) fn completed(result: &WindowResult) -> Result<Done, Fault> {
     let result = serde_json::to_value(result).map_err(|error| Fault::bug("cannot write a result").because(error))?;
     Ok(Done::Completed(result))
-}
-
-/// Compares columns with those of the window before, and numbers them. With frozen columns the changes are those that
-/// were not followed. Tables that this run has no files of keep the columns that they had.
-fn compare_columns(known: &[TableColumns], pieces: &[Piece], tables: &mut [Manifest]) -> Schema {
-    let mut changes = Vec::new();
-    let mut columns = Vec::with_capacity(tables.len());
-    for (piece, table) in pieces.iter().zip(tables) {
-        let name = piece.table.to_string();
-        if let Some(known) = known.iter().find(|known| known.table == name) {
-            let now = piece.unfrozen.clone().unwrap_or_else(|| names(&table.columns));
-            let before = names(&known.columns);
-            let (added, removed) = (only_in(&now, &before), only_in(&before, &now));
-            let same = known.columns == table.columns;
-            table.schema_version = if same { known.schema_version } else { known.schema_version + 1 };
-            if !added.is_empty() || !removed.is_empty() {
-                changes.push(SchemaChange { table: name.clone(), added, removed });
-            }
-        }
-        let (columns_now, schema_version) = (table.columns.clone(), table.schema_version);
-        columns.push(TableColumns { table: name, columns: columns_now, schema_version });
-    }
-    let others = known.iter().filter(|known| !pieces.iter().any(|piece| piece.table.as_str() == known.table));
-    columns.extend(others.cloned());
-    (columns, changes)
-}
-
-fn names(columns: &[ManifestColumn]) -> Vec<String> {
-    columns.iter().map(|column| column.name.clone()).collect()
-}
-
-/// Names that `other` does not have.
-fn only_in(names: &[String], other: &[String]) -> Vec<String> {
-    names.iter().filter(|name| !other.contains(name)).cloned().collect()
 }
 
 /// The file settings of an integration whose destination takes files.
@@ -326,7 +293,7 @@ fn pieces(
             let columns = read(&table)?.selection.columns;
             unfrozen = Some(columns.iter().map(|column| column.name.clone()).collect());
             table.groups.clear();
-            table.columns = names(&frozen.columns);
+            table.columns = schema::names(&frozen.columns);
         }
         let some = rows.filter(|rows| !rows.ids.is_empty());
         if let Some(rows) = some {

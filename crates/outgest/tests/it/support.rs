@@ -177,6 +177,16 @@ impl Ended {
         }
     }
 
+    /// Expects one error line that holds these words, and at most a hint, with this exit code.
+    #[track_caller]
+    pub fn assert_told(&self, code: i32, words: &[&str]) {
+        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!((self.code, errors, self.stdout.as_str()), (code, 1, ""), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+        }
+    }
+
     /// How a process ended. It may have printed no secret.
     #[track_caller]
     pub fn of(output: Output) -> Self {

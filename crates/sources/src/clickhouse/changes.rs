@@ -7,9 +7,13 @@
 //! rows are read with: so each attempt of a run, and each part of an export, leaves out the same.
 //!
 //! The notes hold a hash for each row that was changed meanwhile, not for those that were not.
+//!
+//! A group has no version before: it stands where its first member starts, and is at once elsewhere when it gets an
+//! earlier one. Whether it came is known of those alone that this reading passed on, so a hash of each is kept. Of what
+//! an earlier attempt passed on the place that the group had when the read was planned has to tell.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -19,15 +23,20 @@ use futures_util::TryStreamExt;
 use model::{Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Relation, RowCount, Stop, StoredTable};
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
-use super::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, dead_of};
+use super::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, FINAL_OF_MEMBERS, dead_of};
 use super::place::Place;
 use super::query::Query;
 use super::reading::ClickHouseReading;
 use super::sql::{arrays_of_texts, joined};
 
+/// Groups of which a hash is kept: 38 MB at most.
+const GROUPS_KEPT: usize = 3_500_000;
+
 /// What a read has met of rows that were changed since it was planned.
 pub(super) struct Changes {
     since: Micros,
+    /// Where the first range began that was read.
+    begin: OnceLock<Option<OrderKey>>,
     notes: Mutex<Notes>,
 }
 
@@ -37,6 +46,8 @@ struct Notes {
     rows: HashMap<u128, bool>,
     /// Those versions, by row and start.
     versions: HashSet<u128>,
+    /// Groups that were passed on, up to [`GROUPS_KEPT`] of them.
+    groups: HashSet<u64>,
     /// The last row that was passed on.
     last: Option<OrderKey>,
 }
@@ -54,7 +65,12 @@ enum Fate {
 impl Changes {
     /// Nothing is noted yet; `since` is when the read was planned.
     pub(super) fn since(since: Micros) -> Self {
-        Self { since, notes: Mutex::default() }
+        Self { since, begin: OnceLock::new(), notes: Mutex::default() }
+    }
+
+    /// Notes that a range is read; ranges are read in order.
+    pub(super) fn reads(&self, range: &KeyRange) {
+        self.begin.get_or_init(|| range.from.clone());
     }
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
@@ -71,6 +87,7 @@ impl Notes {
             match self.rows.get(&key) {
                 None => Fate::Comes,
                 Some(true) => Fate::LeftOut,
+                Some(false) if self.groups.contains(&short(key)) => Fate::LeftOut,
                 Some(false) if self.versions.contains(&version(key, rows.starts.value(row))) => Fate::Unknown,
                 Some(false) if came_here.insert(key) => Fate::Comes,
                 Some(false) => Fate::LeftOut,
@@ -78,6 +95,17 @@ impl Notes {
         };
         (0..rows.len()).map(fate).collect()
     }
+
+    fn keep_group(&mut self, key: u128) {
+        if self.groups.len() < GROUPS_KEPT {
+            self.groups.insert(short(key));
+        }
+    }
+}
+
+/// A hash that is kept of every group: among four millions of them two are alike with a chance of one in two millions.
+fn short(key: u128) -> u64 {
+    key as u64
 }
 
 /// The places of rows, column by column.
@@ -146,13 +174,14 @@ impl ClickHouseReading {
         let [traces, ids] = [1, 2].map(|place| batch.column(first_key + place).as_string::<i32>());
         let rows = Rows { starts: &starts, traces, ids };
         let hash = |row: usize| self.identity(&rows, row);
-        // The versions of a group's place are no versions of the group: it stands in one place alone, and came where
-        // it was before.
         let is_group = matches!(self.request.table.relation, Relation::Grouped(_));
         let last = rows.key(last_row);
         let mut fates = {
             let mut notes = self.changes.notes();
             if notes.rows.is_empty() {
+                if is_group {
+                    (0..rows.len()).for_each(|row| notes.keep_group(hash(row)));
+                }
                 notes.last = Some(last);
                 return Ok(batch);
             }
@@ -160,17 +189,20 @@ impl ClickHouseReading {
         };
         let unknown: Vec<usize> = (0..fates.len()).filter(|row| fates[*row] == Fate::Unknown).collect();
         if !unknown.is_empty() {
-            let before = self.versions_before(&rows, &unknown).await?;
+            let came_before = self.came_before(&rows, &unknown, is_group).await?;
             let mut come = HashSet::new();
             for row in unknown {
-                let stands = before.get(&hash(row)).is_some_and(|place| !is_group || *place < rows.key(row));
-                fates[row] = if stands || !come.insert(hash(row)) { Fate::LeftOut } else { Fate::Comes };
+                let came = came_before.contains(&hash(row)) || !come.insert(hash(row));
+                fates[row] = if came { Fate::LeftOut } else { Fate::Comes };
             }
         }
         let mut notes = self.changes.notes();
         for row in (0..fates.len()).filter(|row| fates[*row] == Fate::Comes) {
             if let Some(came) = notes.rows.get_mut(&hash(row)) {
                 *came = true;
+            }
+            if is_group {
+                notes.keep_group(hash(row));
             }
         }
         notes.last = Some(last);
@@ -236,6 +268,31 @@ impl ClickHouseReading {
         Ok(counted.len())
     }
 
+    /// Which of some changed rows come, or came, as they were before the read was planned.
+    async fn came_before(&self, rows: &Rows<'_>, some: &[usize], is_group: bool) -> Result<HashSet<u128>, Fault> {
+        let hash = |row: &usize| self.identity(rows, *row);
+        if !is_group {
+            // Wherever the version before stands, there it comes.
+            return Ok(self.versions_before(rows, some).await?.into_keys().collect());
+        }
+        // None of them was passed on here, unless they were too many to know it.
+        let knows_all = self.changes.notes().groups.len() < GROUPS_KEPT;
+        let begin = self.changes.begin.get().cloned().flatten();
+        if knows_all && begin.is_none() {
+            return Ok(HashSet::new());
+        }
+        let before = self.versions_before(rows, some).await?;
+        let came = some.iter().filter(|row| {
+            let key = rows.key(**row);
+            let read = match &begin {
+                Some(begin) if knows_all => begin,
+                _ => &key,
+            };
+            before.get(&hash(row)).is_some_and(|place| place < read)
+        });
+        Ok(came.map(hash).collect())
+    }
+
     /// Where the versions from before the plan stand, of some of these rows; the first place of each.
     async fn versions_before(&self, rows: &Rows<'_>, some: &[usize]) -> Result<HashMap<u128, OrderKey>, Fault> {
         let stop = Stop::new();
@@ -245,7 +302,9 @@ impl ClickHouseReading {
             let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
             Ok(joined("OR", "0", names.iter().map(in_list)))
         };
-        let query = self.before(self.compiled.positions(), &KeyRange::ALL, among, &stop).await?;
+        // Of a member that was changed in its place the version before is there until it is merged.
+        let text = self.compiled.positions().replace(FINAL_OF_MEMBERS, "");
+        let query = self.before(text, &KeyRange::ALL, among, &stop).await?;
         let Some(mut query) = query else { return Ok(HashMap::new()) };
         query.parameters.extend(names.iter().cloned().zip(ids));
         let mut before = HashMap::new();

@@ -24,7 +24,7 @@ use super::met::Met;
 use super::place::Place;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined};
 use super::surroundings::{Around, LookedThrough};
-use super::versions::{Counted, counted, of_slice, rows_where, text_of, union};
+use super::versions::{Counted, counted, of_slice, rows_where, text_of, times, union};
 
 /// The position of a row against the range of the slice.
 const IN_RANGE: &str = "(k_micros < {from_time:Int64} OR (k_micros = {from_time:Int64} AND \
@@ -49,6 +49,8 @@ pub(super) struct Compiled {
     pub(super) traces: String,
     /// Names of the columns that the request asks for, stored and others.
     pub(super) reads: BTreeSet<String>,
+    /// Names of the stored columns that groups are made of, the rows themselves or those that rows take columns from.
+    pub(super) reads_of_groups: BTreeSet<String>,
     /// Values of every query.
     pub(super) parameters: Vec<(String, String)>,
     /// Places of which outranked versions are left out wherever they start.
@@ -188,6 +190,7 @@ impl Compiler<'_> {
             .collect();
         let special = [stored.time, stored.version, cursor, order.id].into_iter().chain(order.trace_id);
         let joined_on = attached.filter(|_| !wanted.is_empty());
+        let reads_of_groups = joined_on.map(|attached| made_of(&attached.groups, &wanted)).unwrap_or_default();
         let special: BTreeSet<&str> = special.chain(joined_on.map(|attached| attached.on)).collect();
         let sized: BTreeSet<&str> = stored
             .columns
@@ -237,6 +240,7 @@ impl Compiler<'_> {
                     )?
                 ),
                 has_keys: true,
+                times: times(&[place], stored)?,
             },
         };
         let names = |name: &str| {
@@ -251,7 +255,8 @@ impl Compiler<'_> {
             in_slice: rows_where(place, stored, order.trace_id.unwrap_or(order.id), &counted_where)?,
         };
         let compiled = self.finish(rows, &names, &around, parameters)?;
-        Ok(Compiled { before: candidates.before(place, stored)?, candidates: Some(candidates), ..compiled })
+        let before = candidates.before(place, stored)?;
+        Ok(Compiled { before, candidates: Some(candidates), reads_of_groups, ..compiled })
     }
 
     fn grouped(&self, grouped: &Grouped) -> Result<Compiled, Fault> {
@@ -277,14 +282,7 @@ impl Compiler<'_> {
             touched.extend(ingested.map(|ingested| rows_where(place, stored, grouped.by, &ingested)).transpose()?);
         }
         let touched = (!touched.is_empty()).then(|| touched.join(" UNION ALL "));
-        let mut reads = BTreeSet::new();
-        for column in grouped.columns.iter().filter(|column| wanted.contains(column.name)) {
-            if let Some(expr) = super::group::operand(&column.aggregate) {
-                expr.for_each_column(&mut |name| {
-                    reads.insert(name.to_owned());
-                });
-            }
-        }
+        let reads = made_of(grouped, &wanted);
         let (mut members, mut counts) = (Vec::new(), Vec::new());
         for place in &places {
             let (by, within) = (place.required(grouped.by)?, place.within());
@@ -320,6 +318,7 @@ impl Compiler<'_> {
                 rows: "uniqExact(g)".to_owned(),
                 from: format!("({})", counts.join(" UNION ALL ")),
                 has_keys: false,
+                times: times(&places, stored)?,
             },
         };
         let names = |name: &str| grouped_term(grouped, name);
@@ -331,7 +330,7 @@ impl Compiler<'_> {
             id: None,
             in_slice,
         };
-        self.finish(rows, &names, &around, parameters)
+        Ok(Compiled { reads_of_groups: reads, ..self.finish(rows, &names, &around, parameters)? })
     }
 
     /// The parts of the queries that do not depend on where rows come from.
@@ -373,6 +372,7 @@ impl Compiler<'_> {
             row_bytes: format!("byteSize({})", rows.sized.join(", ")),
             traces: around.in_slice.clone(),
             reads: BTreeSet::new(),
+            reads_of_groups: BTreeSet::new(),
             parameters: parameters.into_values(),
             looked_through: LookedThrough::new(),
             candidates: None,
@@ -446,6 +446,19 @@ impl Compiler<'_> {
             column_name(attached.on),
         ))
     }
+}
+
+/// Names of the stored columns that these columns of groups are made of.
+fn made_of(grouped: &Grouped, wanted: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for column in grouped.columns.iter().filter(|column| wanted.contains(column.name)) {
+        if let Some(expr) = super::group::operand(&column.aggregate) {
+            expr.for_each_column(&mut |name| {
+                names.insert(name.to_owned());
+            });
+        }
+    }
+    names
 }
 
 /// Prints a requested column as one or several columns of the answer.

@@ -33,13 +33,15 @@ pub(super) struct Database {
     wanted: Vec<PhysicalTable>,
 }
 
-/// A column that the database lacks or has in another type.
+/// A column that the database lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaDifference {
-    /// The table in the database.
-    pub table: &'static str,
-    /// The column that is missing.
+    /// The table in the database, or those of which none has it.
+    pub table: String,
+    /// The column that is missing there.
     pub column: &'static str,
+    /// What is made of it.
+    pub stored: &'static str,
     /// Whether nothing can be read without it; otherwise it reads as null, or as empty where it has no null.
     pub required: bool,
 }
@@ -76,17 +78,18 @@ impl Database {
             own.or(known).unwrap_or_default().to_owned()
         };
         let places = wanted.iter().enumerate().filter_map(|(number, physical)| {
-            let found = found.get(physical.name)?;
-            let storage = Storage::of(&found.engine);
+            let table = found.get(physical.name)?;
+            let storage = Storage::of(&table.engine);
             Some(Place {
                 physical: physical.clone(),
                 number,
-                types: found.types.clone(),
+                types: table.types.clone(),
                 sorting_key: sorting_key(physical.name),
                 from: from(physical.name),
-                joined: physical
-                    .joined
-                    .map(|joined| Other { from: from(joined.name), sorting_key: sorting_key(joined.name) }),
+                joined: physical.joined.and_then(|joined| {
+                    let columns = found.get(joined.name)?.types.keys().cloned().collect();
+                    Some(Other { from: from(joined.name), sorting_key: sorting_key(joined.name), columns })
+                }),
                 storage: if options.cluster.is_some() { storage.through_cluster() } else { storage },
                 counts_blocks: OnceCell::new(),
             })
@@ -134,14 +137,13 @@ impl Database {
         Ok(())
     }
 
-    /// What an export of a stored table should say of the database: rows of the project in a layout that is not
-    /// read, and columns among `asked` that are not there.
+    /// What an export of a stored table should say of the database: that it has rows of the project in a layout that is
+    /// not read.
     pub(super) async fn warnings(
         &self,
         client: &Client,
         project: &ProjectId,
         stored: &StoredTable,
-        asked: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Vec<String>, Fault> {
         let mut warnings = Vec::new();
         for place in self.passed_over.iter().filter(|place| place.physical.stored == stored.name) {
@@ -154,20 +156,22 @@ impl Database {
                 ));
             }
         }
-        let missing = self.differences(stored).into_iter().filter(|difference| asked(difference.column));
-        let missing: Vec<&str> = missing.map(|difference| difference.column).collect();
-        if !missing.is_empty() {
-            let (name, columns) = (self.place(stored.name)?.physical.name, missing.join(", "));
-            warnings.push(format!("table {name} does not have these columns, which read as empty: {columns}"));
-        }
         Ok(warnings)
     }
 
-    /// The places whose rows form the groups of a stored table.
+    /// The places whose rows form the groups of a stored table. Without one of them groups would be others.
     pub(super) fn places_of_groups(&self, stored: &str) -> Result<Vec<&Place>, Fault> {
         let serves = |place: &&Place| place.physical.stored == stored && place.physical.serves != Serves::Rows;
         let places: Vec<&Place> = self.places.iter().filter(serves).collect();
-        if places.is_empty() { Err(self.missing(stored)) } else { Ok(places) }
+        let Some(layout) = places.first().map(|place| place.physical.layout) else { return Err(self.missing(stored)) };
+        let is_missing = |table: &&PhysicalTable| {
+            let is_one = table.stored == stored && table.layout == layout && table.serves != Serves::Rows;
+            is_one && !places.iter().any(|place| place.physical == **table)
+        };
+        match self.wanted.iter().find(is_missing) {
+            Some(table) => Err(self.missing_among(stored, &[table.name])),
+            None => Ok(places),
+        }
     }
 
     /// Every place that rows are read from.
@@ -188,8 +192,16 @@ impl Database {
     }
 
     fn missing(&self, stored: &str) -> Fault {
-        let known: Vec<&str> =
-            self.wanted.iter().filter(|table| table.stored == stored).map(|table| table.name).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for table in self.wanted.iter().filter(|table| table.stored == stored) {
+            if !known.contains(&table.name) {
+                known.push(table.name);
+            }
+        }
+        self.missing_among(stored, &known)
+    }
+
+    fn missing_among(&self, stored: &str, known: &[&str]) -> Fault {
         Fault::new(
             FaultKind::NotFound,
             format!("{self} has no table {} to read {stored} from, or the user may not read it", known.join(" or ")),
@@ -200,14 +212,29 @@ impl Database {
     /// The columns of a stored table that the database lacks.
     pub(super) fn differences(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
         let Ok(place) = self.place(stored.name) else { return Vec::new() };
-        let missing = stored.columns.iter().filter(|column| place.raw(column.name).is_none());
-        missing
-            .map(|column| SchemaDifference {
-                table: place.physical.name,
-                column: column.name,
-                required: is_required(stored, column),
-            })
-            .collect()
+        let missing = stored.columns.iter().filter_map(|column| Some((column, place.lacking(column)?)));
+        missing.map(|(column, lacking)| difference(stored, column, lacking.table, lacking.column)).collect()
+    }
+
+    /// The same of groups of its rows: what none of their tables has, and what one lacks that is called otherwise there.
+    pub(super) fn differences_of_groups(&self, stored: &StoredTable) -> Vec<SchemaDifference> {
+        let Ok(places) = self.places_of_groups(stored.name) else { return Vec::new() };
+        let mut names: Vec<&str> = places.iter().map(|place| place.physical.name).collect();
+        names.dedup();
+        let mut of_root = Vec::new();
+        stored.root().iter().for_each(|root| root.for_each_column(&mut |name| of_root.push(name.to_owned())));
+        let mut differences = Vec::new();
+        for column in &stored.columns {
+            let lacking: Vec<_> = places.iter().filter_map(|place| Some((place, place.lacking(column)?))).collect();
+            let called_otherwise = lacking.iter().find(|(place, _)| place.is_mapped(column));
+            if let Some((_, lacking)) = called_otherwise {
+                differences.push(difference(stored, column, lacking.table, lacking.column));
+            } else if lacking.len() == places.len() && !of_root.iter().any(|name| name == column.name) {
+                // What a root is known by differs between versions, and is told by what it is called there.
+                differences.push(difference(stored, column, &names.join(" and "), column.name));
+            }
+        }
+        differences
     }
 }
 
@@ -215,6 +242,27 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+/// What an export should say of columns that are not there, among those that are asked for by their stored names.
+pub(super) fn warnings_of(differences: Vec<SchemaDifference>, asked: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut missing: Vec<(String, Vec<&str>)> = Vec::new();
+    for difference in differences.into_iter().filter(|difference| asked(difference.stored)) {
+        match missing.iter_mut().find(|(table, _)| *table == difference.table) {
+            Some((_, columns)) => columns.push(difference.column),
+            None => missing.push((difference.table, vec![difference.column])),
+        }
+    }
+    let told = |(table, columns): (String, Vec<&str>)| {
+        let lacks = if table.contains(' ') { format!("tables {table} do") } else { format!("table {table} does") };
+        format!("{lacks} not have these columns, which read as empty: {}", columns.join(", "))
+    };
+    missing.into_iter().map(told).collect()
+}
+
+fn difference(stored: &StoredTable, column: &StoredColumn, table: &str, lacking: &'static str) -> SchemaDifference {
+    let required = is_required(stored, column);
+    SchemaDifference { table: table.to_owned(), column: lacking, stored: column.name, required }
 }
 
 struct Found {

@@ -5,7 +5,7 @@
 //! does not replace the one before. One look at the key columns finds the rows of which more than one
 //! version is left, which are few; what is outranked of them is kept here and left out of every read.
 //!
-//! The look takes memory for a number per row and is divided where that would be much.
+//! The look takes memory for a number per row and is divided where that would be much, and where it meets a limit.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -13,6 +13,7 @@ use arrow_array::types::{Int64Type, UInt64Type};
 use model::{Fault, ProjectId, Stop, StoredTable};
 
 use super::client::Client;
+use super::limits::halvings;
 use super::place::Place;
 use super::query::Query;
 use super::sql::{Parameters, escaped};
@@ -21,6 +22,8 @@ use super::sql::{Parameters, escaped};
 const ROWS_TOGETHER: u64 = 4_000_000;
 /// Fewer than are looked through in no time.
 const FEW_ROWS: u64 = 100_000;
+/// How often a share of the keys is divided where it meets a limit. Each share reads the keys of all rows.
+const DIVISIONS_MAX: u32 = 8;
 /// Versions that are named in one value, which the server takes up to 128 KiB of.
 const VERSIONS_IN_A_LIST: usize = 3_000;
 
@@ -100,17 +103,29 @@ impl Look<'_> {
         let parts = rows.div_ceil(ROWS_TOGETHER);
         let is_few = rows < FEW_ROWS;
         let mut dead = Dead::default();
-        for part in 0..parts {
-            let part = Part { part, parts };
-            let moved = self.moved(part)?;
-            // Most tables have none, which is quicker to find out; a few rows are looked at by one query in any case.
-            let count_first = format!("SELECT count() AS n FROM ({moved})");
-            if is_few || self.count(&count_first, Some(part), stop).await? > 0 {
-                dead.versions.extend(self.outranked(&moved, part, stop).await?);
+        let mut left: Vec<_> = (0..parts).map(|part| (Part { part, parts }, 0)).collect();
+        while let Some((part, divided)) = left.pop() {
+            match self.dead_of(part, is_few, stop).await {
+                Ok(versions) => dead.versions.extend(versions),
+                Err(fault) if divided < halvings(&fault).min(DIVISIONS_MAX) => {
+                    tracing::debug!(fault = %fault, "a look at versions is divided");
+                    left.extend(part.halves().map(|half| (half, divided + 1)));
+                }
+                Err(fault) => return Err(fault),
             }
         }
         dead.versions.sort_unstable();
         Ok(dead)
+    }
+
+    async fn dead_of(&self, part: Part, is_few: bool, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
+        let moved = self.moved(part)?;
+        // Most tables have none, which is quicker to find out; a few rows are looked at by one query in any case.
+        let count_first = format!("SELECT count() AS n FROM ({moved})");
+        if is_few || self.count(&count_first, Some(part), stop).await? > 0 {
+            return self.outranked(&moved, part, stop).await;
+        }
+        Ok(Vec::new())
     }
 
     /// The rows that are looked at.
@@ -179,6 +194,10 @@ impl Part {
     fn condition(self, key: &str) -> String {
         if self.parts == 1 { String::new() } else { format!(" AND {key} % {{parts:UInt64}} = {{part:UInt64}}") }
     }
+
+    fn halves(self) -> [Self; 2] {
+        [self.part, self.part + self.parts].map(|part| Self { part, parts: 2 * self.parts })
+    }
 }
 
 fn read(rows: &RecordBatch) -> Option<Vec<(i64, u128)>> {
@@ -220,6 +239,15 @@ mod tests {
         let (condition, values) = dead.left_out(known, "d", (0, i64::MAX));
         assert_eq!(condition.matches(" AND NOT (").count(), 3);
         assert!(values.len() == 6 && values.iter().all(|(_, list)| list.len() < 128 << 10));
+    }
+
+    #[test]
+    fn halves_of_a_share_have_its_keys_each_once() {
+        let share = Part { part: 1, parts: 3 };
+        let keys = |share: Part| (0..60_u64).filter(move |key| key % share.parts == share.part);
+        let mut of_halves: Vec<u64> = share.halves().into_iter().flat_map(keys).collect();
+        of_halves.sort_unstable();
+        assert_eq!(of_halves, keys(share).collect::<Vec<_>>());
     }
 
     const TIME: i64 = 1_700_000_000_000_000;

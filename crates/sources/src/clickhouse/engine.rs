@@ -43,11 +43,19 @@ pub(crate) fn replicas() -> Option<&'static Replicas> {
     REPLICAS.get_or_init(Replicas::start).as_ref()
 }
 
-/// Runs a script of the folder `engine` and returns the servers that it starts.
-fn started(script: &str, words: &[&str]) -> Option<Vec<Engine>> {
+/// A server in Los Angeles, started with the first call: its days are not those of the rows.
+pub(crate) fn western_engine() -> Option<&'static Engine> {
+    static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
+    drop(rustls::crypto::ring::default_provider().install_default());
+    ENGINE.get_or_init(|| started("clickhouse.py", &["--attached"], Some("America/Los_Angeles"))?.pop()).as_ref()
+}
+
+/// Runs a script of the folder `engine` and returns the servers that it starts, in this time zone.
+fn started(script: &str, words: &[&str], zone: Option<&str>) -> Option<Vec<Engine>> {
     let stack = std::env::var_os("OUTGEST_STACK").map(PathBuf::from)?;
     let mut command = Command::new(stack.join("venv/bin/python"));
     command.arg([env!("CARGO_MANIFEST_DIR"), "engine", script].iter().collect::<PathBuf>()).args(words);
+    command.env("TZ", zone.unwrap_or("UTC"));
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -77,7 +85,7 @@ fn langfuse_statements() -> Vec<String> {
 
 impl Replicas {
     fn start() -> Option<Self> {
-        let mut servers = started("replicas.py", &[])?.into_iter();
+        let mut servers = started("replicas.py", &[], None)?.into_iter();
         let (a, b) = servers.next().zip(servers.next()).expect("two servers are started");
         Some(Self { a, b })
     }
@@ -118,7 +126,7 @@ impl Replicas {
 
 impl Engine {
     fn start() -> Option<Self> {
-        started("clickhouse.py", &["--attached"])?.pop()
+        started("clickhouse.py", &["--attached"], None)?.pop()
     }
 
     /// Where it listens.
@@ -137,11 +145,14 @@ impl Engine {
     /// The database of a deployment whose scores the user `no_scores` may not read.
     pub(crate) fn limited(&self) -> &'static str {
         static MADE: OnceLock<()> = OnceLock::new();
-        MADE.get_or_init(|| {
-            self.run("default", "CREATE DATABASE limited");
-            self.langfuse_tables("limited");
-        });
+        MADE.get_or_init(|| self.deployment("limited"));
         "limited"
+    }
+
+    /// Creates this database with the tables of a deployment.
+    pub(crate) fn deployment(&self, database: &str) {
+        self.run("default", &format!("CREATE DATABASE {database}"));
+        self.langfuse_tables(database);
     }
 
     /// Creates the tables of a Langfuse deployment.

@@ -21,6 +21,9 @@ pub(super) const BEFORE_SLICE: &str = "/*before the slice*/";
 /// Leaves one version for each value of the sorting key, of the rows of a slice.
 pub(super) const FINAL_IN_SLICE: &str = "FINAL/*in the slice*/";
 
+/// The same of the rows that groups are made of.
+pub(super) const FINAL_OF_MEMBERS: &str = "FINAL/*of members*/";
+
 /// The same for versions of all times of a place.
 pub(super) fn dead_of(place: &Place) -> String {
     format!("/*outranked {}*/", place.number)
@@ -71,7 +74,11 @@ impl Live<'_> {
         let among = is_slice.then_some(in_slice.as_str());
         let join = self.place.join(self.stored, read.map(String::as_str), among)?;
         let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
-        let last = if is_slice { FINAL_IN_SLICE } else { "FINAL" };
+        let last = match is_slice {
+            true => FINAL_IN_SLICE,
+            false if self.dead.contains(&members_since(self.place)) => FINAL_OF_MEMBERS,
+            false => "FINAL",
+        };
         let before = match &self.met {
             _ if !self.place.reads_before() || !join.is_empty() => String::new(),
             // Versions that replace each other start together here: those beside the slice are not merged with it.

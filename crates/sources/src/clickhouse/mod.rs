@@ -18,6 +18,7 @@ mod dead;
 mod doctor;
 mod few;
 mod group;
+mod limits;
 mod live;
 mod met;
 mod near;

@@ -361,6 +361,19 @@ mod tests {
         assert_eq!((options.database.as_str(), options.queries_max), ("langfuse", 2));
         assert_eq!(options.cluster.as_deref(), Some("main"));
 
+        // Of several the one that is kept for events, then the one that is kept for reading.
+        for (events, reading, expected) in [
+            (Some("http://events"), Some("http://replica"), "http://events:80/"),
+            (None, Some("http://replica"), "http://replica:80/"),
+            (Some("http://events"), None, "http://events:80/"),
+            (None, None, "http://primary:8123/"),
+        ] {
+            let mut variables = vec![("CLICKHOUSE_URL", "http://primary:8123")];
+            variables.extend(events.map(|url| ("CLICKHOUSE_EVENTS_READ_ONLY_URL", url)));
+            variables.extend(reading.map(|url| ("CLICKHOUSE_READ_ONLY_URL", url)));
+            assert_eq!(read("clickhouse://", &variables).unwrap().endpoint(), expected);
+        }
+
         let options = read("clickhouse://other@host/db", &environment).unwrap();
         assert_eq!((options.user.as_str(), options.database.as_str(), options.host.as_str()), ("other", "db", "host"));
     }

@@ -4,7 +4,7 @@
 //! Types are brought to those of the stored table here, so that nothing else has to know that a column is
 //! LowCardinality, of another precision or missing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{ColumnType, Fault, FaultKind, PhysicalTable, ProjectId, Stop, StoredColumn, StoredTable};
 use tokio::sync::OnceCell;
@@ -26,7 +26,7 @@ pub(super) struct Place {
     pub(super) types: HashMap<String, String>,
     pub(super) sorting_key: String,
     pub(super) from: String,
-    /// The table that its rows take columns from.
+    /// The table that its rows take columns from, where that is there.
     pub(super) joined: Option<Other>,
     pub(super) storage: Storage,
     pub(super) counts_blocks: OnceCell<bool>,
@@ -37,7 +37,19 @@ pub(super) struct Place {
 pub(super) struct Other {
     pub(super) from: String,
     pub(super) sorting_key: String,
+    /// Its columns.
+    pub(super) columns: BTreeSet<String>,
 }
+
+/// A column of the database that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lacking {
+    pub(super) table: &'static str,
+    pub(super) column: &'static str,
+}
+
+/// Columns that a joined table has besides its id, whatever is taken from it.
+const OF_JOINED: [&str; 4] = ["project_id", "event_ts", "updated_at", "is_deleted"];
 
 impl Place {
     /// The table in a query, to be called `t`.
@@ -59,8 +71,11 @@ impl Place {
         if !expressions.any(|expression| expression.contains("j.")) {
             return Ok(String::new());
         }
+        if let Some(column) = self.lacking_of_joined() {
+            return Err(no_column(joined.name, column));
+        }
         let project = self.required(stored.key[0])?;
-        let (Other { from, sorting_key }, id) = (other, joined.id);
+        let (Other { from, sorting_key, .. }, id) = (other, joined.id);
         let among = among.map(|among| {
             format!(
                 " AND u.{id} {} (SELECT {} FROM {} AS t WHERE {project} = {{project:String}} AND {among})",
@@ -136,19 +151,84 @@ impl Place {
         self.types.get(column).map(String::as_str)
     }
 
+    /// What stands for a column that is not kept under its own name.
+    fn mapped(&self, column: &str) -> Option<&'static str> {
+        self.physical.columns.iter().find(|(name, _)| *name == column).map(|(_, expression)| *expression)
+    }
+
     /// A column as the table has it, `None` where it has not.
     pub(super) fn raw(&self, column: &str) -> Option<String> {
-        if let Some((_, expression)) = self.physical.columns.iter().find(|(name, _)| *name == column) {
-            return Some((*expression).to_owned());
+        match self.mapped(column) {
+            Some(expression) => named(expression).all(|named| self.has(named)).then(|| expression.to_owned()),
+            None => self.types.contains_key(column).then(|| format!("t.{}", identifier(column))),
         }
-        self.types.contains_key(column).then(|| format!("t.{}", identifier(column)))
+    }
+
+    fn has(&self, named: Named) -> bool {
+        match named {
+            Named::Own(column) => self.types.contains_key(column),
+            Named::OfJoined(column) => self.joined.as_ref().is_some_and(|joined| joined.columns.contains(column)),
+        }
+    }
+
+    /// What the database lacks of a column that is missing, by the names that it has there.
+    pub(super) fn lacking(&self, column: &StoredColumn) -> Option<Lacking> {
+        let own = Lacking { table: self.physical.name, column: column.name };
+        let Some(expression) = self.mapped(column.name) else {
+            return (!self.types.contains_key(column.name)).then_some(own);
+        };
+        let lacking = named(expression).find(|named| !self.has(*named))?;
+        Some(match (lacking, self.physical.joined) {
+            (Named::OfJoined(column), Some(joined)) => Lacking { table: joined.name, column },
+            (Named::Own(column) | Named::OfJoined(column), _) => Lacking { column, ..own },
+        })
+    }
+
+    /// Whether a column is not kept under its own name.
+    pub(super) fn is_mapped(&self, column: &StoredColumn) -> bool {
+        self.mapped(column.name).is_some()
+    }
+
+    /// Columns that are read to make those of a stored table: its own, and those of the joined table.
+    pub(super) fn columns_read(&self, stored: &StoredTable) -> (BTreeSet<&str>, BTreeSet<&str>) {
+        let (mut own, mut of_joined) = (BTreeSet::new(), BTreeSet::new());
+        for column in &stored.columns {
+            match self.mapped(column.name) {
+                None => drop(own.insert(column.name)),
+                Some(expression) => named(expression).for_each(|named| match named {
+                    Named::Own(column) => drop(own.insert(column)),
+                    Named::OfJoined(column) => drop(of_joined.insert(column)),
+                }),
+            }
+        }
+        own.retain(|column| self.types.contains_key(*column));
+        if let Some((joined, other)) = self.physical.joined.as_ref().zip(self.joined.as_ref()) {
+            of_joined.extend(OF_JOINED.into_iter().chain([joined.id]));
+            of_joined.retain(|column| other.columns.contains(*column));
+        }
+        (own, of_joined)
+    }
+
+    /// A column that the joined table must have and lacks.
+    pub(super) fn lacking_of_joined(&self) -> Option<&'static str> {
+        let (joined, other) = self.physical.joined.as_ref().zip(self.joined.as_ref())?;
+        [joined.id].into_iter().chain(OF_JOINED).find(|column| !other.columns.contains(*column))
+    }
+
+    /// The table that is joined and not there.
+    pub(super) fn joined_that_is_missing(&self) -> Option<&'static str> {
+        self.physical.joined.filter(|_| self.joined.is_none()).map(|joined| joined.name)
     }
 
     /// A column that nothing can be read without, as the table has it.
     pub(super) fn required(&self, column: &str) -> Result<String, Fault> {
         self.raw(column).ok_or_else(|| {
-            Fault::new(FaultKind::Configuration, format!("table {} has no column {column}", self.physical.name))
-                .hint("outgest doctor tells which columns of this server differ from those that are read")
+            let lacking = self.mapped(column).and_then(|expression| named(expression).find(|named| !self.has(*named)));
+            let column = match lacking {
+                Some(Named::Own(column) | Named::OfJoined(column)) => column,
+                None => column,
+            };
+            no_column(self.physical.name, column)
         })
     }
 
@@ -156,6 +236,14 @@ impl Place {
     pub(super) fn value(&self, stored: &StoredTable, column: &StoredColumn) -> Result<String, Fault> {
         if is_required(stored, column) {
             self.required(column.name)?;
+        }
+        let is_of_joined = self.mapped(column.name).is_some_and(|expression| expression.contains("j."));
+        if let Some(joined) = self.joined_that_is_missing().filter(|_| is_of_joined) {
+            let name = self.physical.name;
+            let message =
+                format!("no table {joined} to read {} of {name} from, or the user may not read it", column.name);
+            return Err(Fault::new(FaultKind::NotFound, message)
+                .hint(format!("grant the user SELECT on {joined}, or leave the column out")));
         }
         let Some(raw) = self.raw(column.name) else {
             return Ok(match column {
@@ -261,6 +349,28 @@ impl Place {
     }
 }
 
+/// A column that an expression names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Own(&'static str),
+    OfJoined(&'static str),
+}
+
+/// The columns that an expression names.
+fn named(expression: &'static str) -> impl Iterator<Item = Named> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
+    words.filter_map(|word| match word.split_once('.')? {
+        ("t", column) => Some(Named::Own(column)),
+        ("j", column) => Some(Named::OfJoined(column)),
+        _ => None,
+    })
+}
+
+fn no_column(table: &str, column: &str) -> Fault {
+    Fault::new(FaultKind::Configuration, format!("table {table} has no column {column}"))
+        .hint("outgest doctor tells which columns of this server differ from those that are read")
+}
+
 /// A column of type `actual` as a value of the stored column's type.
 fn as_kind(raw: &str, actual: &str, column: &StoredColumn) -> String {
     let plain = without(actual, "LowCardinality(");
@@ -302,6 +412,13 @@ mod tests {
 
     fn column(kind: ColumnType, nullable: bool) -> StoredColumn {
         StoredColumn { name: "c", kind, nullable, required: false, default: "" }
+    }
+
+    #[test]
+    fn an_expression_names_columns_of_its_table_and_of_the_joined_one() {
+        let found: Vec<Named> = named("ifNull(t.parent_id, concat('t-', j.name, ''))").collect();
+        assert_eq!(found, [Named::Own("parent_id"), Named::OfJoined("name")]);
+        assert_eq!(named("''").count() + named("CAST(1.5 AS String)").count(), 0);
     }
 
     #[test]

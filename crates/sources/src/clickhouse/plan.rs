@@ -2,8 +2,8 @@
 //!
 //! Time is divided into hours; those with more than a slice holds into minutes, these into seconds, and
 //! so on to the single instant, which is cut by trace and id. Counting looks at start times and sizes
-//! alone. Neither the user's filter nor which versions are live is considered: what is planned are upper
-//! bounds.
+//! alone; where that meets a limit of the server, one half of the time is counted after the other. Neither
+//! the user's filter nor which versions are live is considered: what is planned are upper bounds.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -11,6 +11,7 @@ use arrow_array::types::{Int64Type, UInt64Type};
 use futures_util::TryStreamExt;
 use model::{ByteCount, End, Fault, KeyRange, Micros, OrderKey, RowCount, Slice, Stop};
 
+use super::limits::{halvings, is_limit};
 use super::query::Query;
 use super::reading::{Bounds, ClickHouseReading};
 use super::versions::Counted;
@@ -129,6 +130,41 @@ impl Counting<'_> {
 
     /// Counts by stretches of a width, latest first: all, or those inside the wider ones that are named.
     async fn buckets(&self, level: usize, within: &[i64], bounds: Bounds) -> Result<Vec<Bucket>, Fault> {
+        let mut buckets = Vec::new();
+        let mut left = vec![(bounds, 0)];
+        while let Some((bounds, halved)) = left.pop() {
+            let fault = match self.buckets_between(level, within, bounds).await {
+                Ok(found) => {
+                    buckets.extend(found);
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            if halved >= halvings(&fault) {
+                return Err(fault);
+            }
+            let Some(middle) = self.middle(WIDTHS[level], bounds).await else { return Err(fault) };
+            tracing::debug!(fault = %fault, "what is counted is halved");
+            let halves = [Bounds { hi: middle - 1, ..bounds }, Bounds { lo: middle, ..bounds }];
+            left.extend(halves.map(|half| (half, halved + 1)));
+        }
+        Ok(buckets)
+    }
+
+    /// A time that divides the stored versions and no stretch of this width; `None` where there is none, or none is
+    /// found.
+    async fn middle(&self, width: i64, bounds: Bounds) -> Option<i64> {
+        let query = self.query(self.counted.times.clone(), bounds, Vec::new());
+        let times = self.reading.shared.client.rows(query, self.stop).await.ok()?;
+        let time = |column: usize| Some(times.column(column).as_primitive_opt::<Int64Type>()?.value(0));
+        let (first, last) = (bounds.lo.max(time(0)?), bounds.hi.min(time(1)?));
+        let middle = first.checked_add(last.checked_sub(first)? / 2)?;
+        let middle = middle - middle.rem_euclid(width);
+        let middle = if middle > first { middle } else { middle + width };
+        (middle <= last).then_some(middle)
+    }
+
+    async fn buckets_between(&self, level: usize, within: &[i64], bounds: Bounds) -> Result<Vec<Bucket>, Fault> {
         let Counted { from, rows, .. } = self.counted;
         let bucket = |width: &str| format!("(m - positiveModulo(m, {{{width}:Int64}}))");
         let mut bounds = bounds;
@@ -157,8 +193,18 @@ impl Counting<'_> {
         Ok(buckets)
     }
 
-    /// Cuts the rows of one instant at keys.
+    /// Cuts the rows of one instant at keys, unless that meets a limit: then whoever reads them divides them.
     async fn instant(&self, bucket: Bucket) -> Result<Vec<Stretch>, Fault> {
+        match self.instant_by_keys(bucket).await {
+            Err(fault) if is_limit(&fault) => {
+                tracing::debug!(fault = %fault, "the rows of an instant stay together");
+                Ok(vec![bucket.stretch()])
+            }
+            stretches => stretches,
+        }
+    }
+
+    async fn instant_by_keys(&self, bucket: Bucket) -> Result<Vec<Stretch>, Fault> {
         let text = format!(
             "SELECT trace, id, count() AS rows, sum(b) AS bytes FROM {} GROUP BY trace, id ORDER BY trace, id",
             self.counted.from

@@ -13,15 +13,15 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use model::{
-    ColumnSpec, Cursor, End, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, RowCount,
-    ScoreLookup, Slice, Snapshot, Stop, StoredTable, VersionScope,
+    ColumnSpec, Cursor, End, Fault, KeyRange, Micros, OrderKey, Plan, ProjectId, ReadRequest, Reading, Relation,
+    RowCount, ScoreLookup, Slice, Snapshot, Stop, StoredTable, VersionScope,
 };
 use tokio::sync::OnceCell;
 
 use super::changes::Changes;
 use super::client::Client;
 use super::compile::Compiled;
-use super::database::Database;
+use super::database::{Database, warnings_of};
 use super::dead::{Dead, Look, Scope};
 use super::live::{BEFORE_SLICE, DEAD_IN_SLICE, dead_of};
 use super::place::Place;
@@ -356,6 +356,7 @@ impl Reading for ClickHouseReading {
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.changes.reads(&range);
         let reader = SliceReader::new(self, range, stop);
         stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
             .boxed()
@@ -373,8 +374,21 @@ impl Reading for ClickHouseReading {
 
     async fn warnings(&self) -> Result<Vec<String>, Fault> {
         let Shared { database, client, project, .. } = &*self.shared;
-        let asked = |column: &str| self.compiled.reads.contains(column);
-        database.warnings(client, project, self.request.table.stored(), &asked).await
+        let table = &self.request.table;
+        let mut warnings = database.warnings(client, project, table.stored()).await?;
+        let mut groups = table.attached.as_ref().map(|attached| &attached.groups);
+        match &table.relation {
+            Relation::Stored(stored) => {
+                let asked = |column: &str| self.compiled.reads.contains(column);
+                warnings.extend(warnings_of(database.differences(stored), &asked));
+            }
+            Relation::Grouped(grouped) => groups = Some(grouped),
+        }
+        if let Some(groups) = groups {
+            let asked = |column: &str| self.compiled.reads_of_groups.contains(column);
+            warnings.extend(warnings_of(database.differences_of_groups(&groups.over), &asked));
+        }
+        Ok(warnings)
     }
 
     async fn changed(&self) -> Result<RowCount, Fault> {

@@ -16,12 +16,9 @@ use model::{ByteCount, Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Sl
 
 use super::columns::requested;
 use super::few::SomeRows;
+use super::limits::halvings;
 use super::reading::ClickHouseReading;
 
-/// How often a slice is halved without a row in between before its fault stands. Time also runs out where
-/// the connection hangs, which no smaller slice cures.
-const HALVINGS_FOR_TIME: u32 = 3;
-const HALVINGS_FOR_MEMORY: u32 = 64;
 /// Rows of a batch at most, as everywhere in the engine.
 const BATCH_ROWS_MAX: usize = 8192;
 /// Rows of a block at least: below, the server's work per block shows.
@@ -169,15 +166,18 @@ impl SliceReader {
             return Err(too_large);
         }
         self.halvings += 1;
-        let most = match fault.kind() {
-            FaultKind::TooLarge { .. } => HALVINGS_FOR_MEMORY,
-            FaultKind::Timeout => HALVINGS_FOR_TIME,
-            _ => 0,
-        };
-        if self.halvings > most {
+        if self.halvings > halvings(&fault) {
             return Err(fault);
         }
-        let Some(middle) = self.reading.middle(&range, &self.stop).await? else { return Err(fault) };
+        let middle = match self.reading.middle(&range, &self.stop).await? {
+            Middle::At(middle) => middle,
+            Middle::OfOneRow => return Err(fault),
+            Middle::OfNone => {
+                tracing::debug!(fault = %fault, "an answer broke behind its last row");
+                self.left.pop_front();
+                return Ok(());
+            }
+        };
         tracing::debug!(fault = %fault, "a slice is halved");
         self.left.pop_front();
         let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
@@ -216,24 +216,35 @@ impl ClickHouseReading {
         )
     }
 
-    /// A position that divides a range; `None` where it has no two rows.
-    async fn middle(&self, range: &KeyRange, stop: &Stop) -> Result<Option<OrderKey>, Fault> {
+    /// A position that divides a range, where it has two rows.
+    async fn middle(&self, range: &KeyRange, stop: &Stop) -> Result<Middle, Fault> {
         let (earliest, latest) = self.planned(stop).await?.times;
-        let Some(bounds) = self.bounds(range) else { return Ok(None) };
+        let Some(bounds) = self.bounds(range) else { return Ok(Middle::OfNone) };
         let (lo, hi) = (bounds.lo.max(earliest), bounds.hi.min(latest));
         if lo < hi {
-            return Ok(Some(OrderKey::at(Micros(lo + (hi - lo) / 2))));
+            return Ok(Middle::At(OrderKey::at(Micros(lo + (hi - lo) / 2))));
         }
         let Some(query) = self.query(self.compiled.count(), range, "the number of rows", stop).await? else {
-            return Ok(None);
+            return Ok(Middle::OfNone);
         };
         let counted = self.shared.client.rows(query, stop).await?;
         let count = counted.column(0).as_primitive_opt::<UInt64Type>().map_or(0, |count| count.value(0));
+        if count == 0 {
+            return Ok(Middle::OfNone);
+        }
         let middle = self.query(self.compiled.middle(), range, "the middle row", stop).await?;
-        let Some(mut query) = middle.filter(|_| count > 1) else { return Ok(None) };
+        let Some(mut query) = middle.filter(|_| count > 1) else { return Ok(Middle::OfOneRow) };
         query.parameters.push(("before".to_owned(), (count / 2).to_string()));
-        Ok(key_of(&self.shared.client.rows(query, stop).await?))
+        let found = key_of(&self.shared.client.rows(query, stop).await?);
+        Ok(found.map_or(Middle::OfOneRow, Middle::At))
     }
+}
+
+/// The middle of a range's rows.
+enum Middle {
+    At(OrderKey),
+    OfOneRow,
+    OfNone,
 }
 
 /// The position of the last row of a batch.

@@ -209,7 +209,10 @@ async fn a_slice_that_needs_too_much_memory_is_halved_and_goes_on() {
 
 #[tokio::test]
 async fn a_score_that_was_renamed_or_moved_is_one_row() {
-    let engine = need_engine!();
+    a_score_is_one_row(need_engine!()).await;
+}
+
+async fn a_score_is_one_row(engine: &Engine) {
     let instant = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND);
     let score = |id: &str, name: &str, given: i64, version: i64| {
         json!({
@@ -420,8 +423,11 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 mod candidates;
 mod changes;
 mod drift;
+mod ends;
 mod few;
+mod limits;
 mod replicas;
 mod spread;
 mod stretches;
 mod v3;
+mod zone;

@@ -22,6 +22,8 @@ pub(super) struct Counted {
     /// Whether they have `trace` and `id`: the order of rows that start together is known before they are
     /// read.
     pub(super) has_keys: bool,
+    /// Selects when the first and the last of them start, in microseconds, or of more versions than are counted.
+    pub(super) times: String,
 }
 
 /// A column's values in rows that start in the slice, whichever version.
@@ -40,6 +42,17 @@ pub(super) fn rows_where(place: &Place, stored: &StoredTable, column: &str, cond
 pub(super) fn union(places: &[&Place], select: impl Fn(&Place) -> Result<String, Fault>) -> Result<String, Fault> {
     let selects = places.iter().map(|place| select(place)).collect::<Result<Vec<_>, _>>()?;
     Ok(selects.join(" UNION ALL "))
+}
+
+/// The first and the last start, in microseconds, of all versions of these places that start in the slice.
+pub(super) fn times(places: &[&Place], stored: &StoredTable) -> Result<String, Fault> {
+    let starts = union(places, |place| {
+        let (time, project) = (place.required(stored.time)?, place.required(stored.key[0])?);
+        let (from, in_slice) = (place.from(), in_slice(place, stored)?);
+        let start = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        Ok(format!("SELECT {start} AS start FROM {from} AS t WHERE {project} = {{project:String}} AND {in_slice}"))
+    })?;
+    Ok(format!("SELECT min(start) AS first, max(start) AS last FROM ({starts})"))
 }
 
 /// The versions of a place that slices are planned from: start, bytes, and what else is wanted of them.

@@ -7,7 +7,7 @@ use model::{ColumnSpec, ColumnType, EventKind, Expr, TableName, TableSpec, Times
 use super::EventTable;
 use super::property::Properties;
 use crate::build::{col, equals_text, map_get, total_cost_or_zero};
-use crate::events;
+use crate::events::{self, columns::trace_name};
 
 pub(super) fn table(of: &Properties<'_>) -> EventTable {
     let table = TableSpec {
@@ -24,7 +24,7 @@ fn columns(of: &Properties<'_>) -> Vec<ColumnSpec> {
     let mut columns = vec![
         of.timestamp("start_time", TimestampStyle::SqlMillis),
         of.text("langfuse_generation_name", "name"),
-        of.text("langfuse_trace_name", "trace_name"),
+        of.text_or_empty("langfuse_trace_name", trace_name()),
         of.text("langfuse_trace_id", "trace_id"),
         of.always(event_column::ID, ColumnType::Text, col("span_id")),
         of.known("langfuse_cost_usd", ColumnType::COST, map_get("cost_details", "total")),

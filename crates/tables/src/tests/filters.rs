@@ -115,7 +115,7 @@ fn a_line_of_text_filters_the_real_tables() {
         ("scores", r#"dataType = "NUMERIC" and value < 0.5 and metadata.k is not null"#),
     ] {
         let table = find(table).unwrap();
-        let filter = parse_where(&table, line).unwrap_or_else(|problems| panic!("{line}: {problems:?}"));
+        let filter = parse_where(&table, line, "where").unwrap_or_else(|problems| panic!("{line}: {problems:?}"));
         compile(&table, &[filter]).unwrap_or_else(|problems| panic!("{line}: {problems:?}"));
     }
 }

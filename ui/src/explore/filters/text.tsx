@@ -15,35 +15,52 @@ interface TextFiltersProps {
 
 /** Filters that are written as text, as the command line takes them. */
 export function TextFilters({ where, problem, onChange }: TextFiltersProps) {
-  const wrong = problem?.of("where");
   return (
     <>
       {where.map((text, index) => (
-        <span key={index} className="chip" data-wrong={wrong ? "" : undefined}>
-          <TextEditor text={text} done={(next) => onChange(where.map((other, at) => (at === index ? next : other)))}>
-            <button type="button" className="chip-text">
-              {wrong && <Icon name="warning" size={14} />}
-              <code className="clip" style={{ maxWidth: 420 }}>
-                {text}
-              </code>
-            </button>
-          </TextEditor>
-          <button
-            type="button"
-            className="chip-end"
-            aria-label={words.explore.filter.removeNamed(text)}
-            onClick={() => onChange(where.filter((_, at) => at !== index))}
-          >
-            <Icon name="cross" size={12} />
-          </button>
-        </span>
+        <TextChip
+          key={index}
+          text={text}
+          wrong={problem?.of(`where[${index}]`)}
+          change={(next) => onChange(where.map((other, at) => (at === index ? next : other)))}
+          remove={() => onChange(where.filter((_, at) => at !== index))}
+        />
       ))}
       <TextEditor text="" done={(text) => onChange([...where, text])}>
         <button type="button" className="button" data-size="small" data-look="plain">
           {words.explore.filter.text}
         </button>
       </TextEditor>
-      {wrong && where.length > 0 && (
+    </>
+  );
+}
+
+interface TextChipProps {
+  text: string;
+  /** Why the server refused it, if it did. */
+  wrong: string | undefined;
+  change: (text: string) => void;
+  remove: () => void;
+}
+
+/** One text; where it was refused, with the reason beside it. */
+function TextChip({ text, wrong, change, remove }: TextChipProps) {
+  return (
+    <>
+      <span className="chip" data-wrong={wrong ? "" : undefined}>
+        <TextEditor text={text} done={change}>
+          <button type="button" className="chip-text">
+            {wrong && <Icon name="warning" size={14} />}
+            <code className="clip" style={{ maxWidth: 420 }}>
+              {text}
+            </code>
+          </button>
+        </TextEditor>
+        <button type="button" className="chip-end" aria-label={words.explore.filter.removeNamed(text)} onClick={remove}>
+          <Icon name="cross" size={12} />
+        </button>
+      </span>
+      {wrong && (
         <Hint text={wrong}>
           <span className="chip-problem" role="alert">
             {wrong}

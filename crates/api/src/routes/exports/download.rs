@@ -183,7 +183,8 @@ fn file_of(export: &Export, number: usize) -> Answer<&ExportFile> {
 }
 
 async fn note(app: &App, access: &InProject, export: &Export, file: usize, how: &str) -> Answer<()> {
-    access.note(app, "export.download", export.id.as_str(), json!({"file": file, "how": how})).await
+    access.note(app, "export.download", export.id.as_str(), json!({"file": file, "how": how})).await?;
+    Ok(app.ports.exports.note_download(&access.project, &export.id).await?)
 }
 
 async fn stream(app: &App, file: &ExportFile, headers: &HeaderMap) -> Answer<Response> {

@@ -217,7 +217,7 @@ pub(crate) enum Deletions {
     Include,
 }
 
-/// What a column or score name means that earlier files did not have.
+/// What a column means that earlier files did not have. Scores are rows, and exported whatever their names are.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum SchemaRule {

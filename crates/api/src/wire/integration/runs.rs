@@ -128,7 +128,7 @@ pub(crate) struct RunResult {
     rejected_rows: u64,
     /// What became of each table's events; empty for destinations of files.
     deliveries: Vec<TableDelivery>,
-    /// What differs from the columns of the window before.
+    /// What differs from the columns of the window before, and score names that no window had before.
     schema_changed: Vec<SchemaChange>,
     /// What the reader should know.
     warnings: Vec<String>,
@@ -173,7 +173,7 @@ pub(crate) struct TableDelivery {
     bytes: u64,
 }
 
-/// A difference between the columns of two windows.
+/// A difference between the columns of two windows, or score names that are new.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SchemaChange {
@@ -183,6 +183,8 @@ pub(crate) struct SchemaChange {
     added: Vec<String>,
     /// Columns that are gone.
     removed: Vec<String>,
+    /// Names of scores that no window had before.
+    score_names: Vec<String>,
 }
 
 /// What was found out about a window after it was exported.
@@ -251,6 +253,7 @@ impl From<model::WindowResult> for RunResult {
             table: change.table,
             added: change.added,
             removed: change.removed,
+            score_names: change.score_names,
         };
         let delivery = |delivery: model::TableDelivery| TableDelivery {
             table: delivery.table.to_string(),

@@ -5,7 +5,7 @@ use serde_json::Number;
 use super::*;
 
 fn where_json(line: &str) -> Value {
-    parse_where(&table(), line).unwrap_or_else(|problems| panic!("{line}: {problems:?}")).to_json()
+    parse_where(&table(), line, "where").unwrap_or_else(|problems| panic!("{line}: {problems:?}")).to_json()
 }
 
 #[test]
@@ -97,14 +97,24 @@ fn a_wrong_line_says_where_and_what_to_write() {
         ("name = '\\ud83d'", "where: at character 9: \\u needs four hexadecimal digits that make a character"),
         ("name = 'é' ; x", "where: at character 12: ';' has no meaning here"),
     ] {
-        let problems = parse_where(&table(), line).unwrap_err();
+        let problems = parse_where(&table(), line, "where").unwrap_err();
         assert_eq!(problems[0].to_string(), expected, "{line}");
     }
 }
 
 #[test]
+fn problems_name_the_line_that_they_are_of() {
+    let lines = ["cost > 1", "naem = 'x'", "cost > 2 and name matches 'x'"].map(str::to_owned);
+    let mut problems = Vec::new();
+    let filters = parse_wheres(&table(), &lines, &mut problems);
+    problems.extend(compile(&table(), &filters).unwrap_err());
+    let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(fields, ["where[1]", "where[2][14].operator"], "{problems:?}");
+}
+
+#[test]
 fn all_wrong_columns_of_a_line_are_reported() {
-    let problems = parse_where(&table(), "naem = 'x' and (cost = true or isRooot = true)").unwrap_err();
+    let problems = parse_where(&table(), "naem = 'x' and (cost = true or isRooot = true)", "where").unwrap_err();
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert_eq!(problems[0].hint.as_deref(), Some("did you mean \"name\"?"));
     assert_eq!(problems[2].hint.as_deref(), Some("did you mean \"isRoot\"?"));
@@ -113,10 +123,10 @@ fn all_wrong_columns_of_a_line_are_reported() {
 #[test]
 fn a_line_nests_as_deep_as_json_and_no_deeper() {
     let line = |levels: usize| format!("{}isRoot = true", "not ".repeat(levels));
-    assert!(parse_where(&table(), &line(NESTING_MAX)).is_ok());
-    assert!(parse_where(&table(), &line(NESTING_MAX + 1)).is_err());
+    assert!(parse_where(&table(), &line(NESTING_MAX), "where").is_ok());
+    assert!(parse_where(&table(), &line(NESTING_MAX + 1), "where").is_err());
     let parentheses = format!("{}isRoot = true", "(".repeat(100_000));
-    assert!(parse_where(&table(), &parentheses).is_err());
+    assert!(parse_where(&table(), &parentheses, "where").is_err());
 }
 
 /// The text of a filter that [`any_filter`] makes.

@@ -9,6 +9,8 @@ use crate::{CompareOp, FieldProblem, FilterKind, Micros, TableSpec, TracePositio
 
 /// The column as written.
 pub(super) struct Column<'a> {
+    /// Name of the line in problems.
+    pub(super) at: &'a str,
     pub(super) position: usize,
     pub(super) name: &'a str,
     pub(super) key: Option<&'a String>,
@@ -84,7 +86,8 @@ struct Written<'a> {
 
 impl Written<'_> {
     fn is(&self, test: Test) -> WireFilter {
-        WireFilter::condition(format!("where[{}]", self.column.position), self.column.name, test)
+        let Column { at, position, name, .. } = self.column;
+        WireFilter::condition(format!("{at}[{position}]"), *name, test)
     }
 
     fn refuse<T>(&self, takes: &str) -> Result<T, FieldProblem> {

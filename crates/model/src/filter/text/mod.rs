@@ -24,14 +24,33 @@ mod parser;
 use super::wire::{NESTING_MAX, WireFilter};
 use crate::{FieldProblem, TableSpec};
 
-/// The name of the field in problems.
+/// The name of the field that lines stand in.
 const FIELD: &str = "where";
 
 /// Reads a line of text into the same tree that JSON gives.
-pub fn parse_where(table: &TableSpec, line: &str) -> Result<WireFilter, Vec<FieldProblem>> {
-    let tokens = lexer::tokens(line).map_err(|problem| vec![problem])?;
-    let filter = parser::parse(table, &tokens)?;
-    if filter.nests_within(NESTING_MAX) { Ok(filter) } else { Err(vec![too_deep()]) }
+///
+/// `at` names the line in problems: `where[1]`. What is found in a condition later is a problem of the character that
+/// the condition begins at: `where[1][12].value`.
+pub fn parse_where(table: &TableSpec, line: &str, at: &str) -> Result<WireFilter, Vec<FieldProblem>> {
+    let read = lexer::tokens(line).map_err(|problem| vec![problem]).and_then(|tokens| {
+        let filter = parser::parse(table, &tokens, at)?;
+        if filter.nests_within(NESTING_MAX) { Ok(filter) } else { Err(vec![too_deep()]) }
+    });
+    let of_line = |problem: FieldProblem| FieldProblem { field: at.to_owned(), ..problem };
+    read.map_err(|problems| problems.into_iter().map(of_line).collect())
+}
+
+/// Reads lines that must all hold, named `where[0]` and so on. Lines that are wrong are left out, and told in
+/// `problems`.
+pub fn parse_wheres(table: &TableSpec, lines: &[String], problems: &mut Vec<FieldProblem>) -> Vec<WireFilter> {
+    let mut filters = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        match parse_where(table, line, &format!("{FIELD}[{index}]")) {
+            Ok(filter) => filters.push(filter),
+            Err(found) => problems.extend(found),
+        }
+    }
+    filters
 }
 
 fn too_deep() -> FieldProblem {

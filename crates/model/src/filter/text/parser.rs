@@ -7,9 +7,9 @@ use crate::filter::wire::{NESTING_MAX, WireFilter};
 use crate::{CompareOp, FieldProblem, TableSpec};
 
 /// Reads all tokens. A wrong word ends the reading; wrong columns and types are all reported.
-pub(super) fn parse(table: &TableSpec, tokens: &[Token]) -> Result<WireFilter, Vec<FieldProblem>> {
+pub(super) fn parse(table: &TableSpec, tokens: &[Token], at: &str) -> Result<WireFilter, Vec<FieldProblem>> {
     let end = tokens.last().map_or(1, |token| token.position + token.kind.shown().chars().count());
-    let mut parser = Parser { table, tokens, next: 0, end, problems: Vec::new() };
+    let mut parser = Parser { table, tokens, at, next: 0, end, problems: Vec::new() };
     let filter = parser.any(NESTING_MAX).and_then(|filter| match parser.peek() {
         None => Ok(filter),
         Some(_) => Err(parser.unexpected("and, or, or the end")),
@@ -27,6 +27,8 @@ pub(super) fn parse(table: &TableSpec, tokens: &[Token]) -> Result<WireFilter, V
 struct Parser<'a> {
     table: &'a TableSpec,
     tokens: &'a [Token],
+    /// Name of the line in problems.
+    at: &'a str,
     next: usize,
     /// Position behind the last token.
     end: usize,
@@ -95,10 +97,10 @@ impl<'a> Parser<'a> {
     }
 
     fn condition(&mut self) -> Result<WireFilter, FieldProblem> {
-        let position = self.position();
+        let (at, position) = (self.at, self.position());
         let column = match self.peek() {
-            Some(TokenKind::Word(name) | TokenKind::Text(name)) => Column { position, name, key: None },
-            Some(TokenKind::Path(name, key)) => Column { position, name, key: Some(key) },
+            Some(TokenKind::Word(name) | TokenKind::Text(name)) => Column { at, position, name, key: None },
+            Some(TokenKind::Path(name, key)) => Column { at, position, name, key: Some(key) },
             _ => return Err(self.unexpected("a column")),
         };
         self.next += 1;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::value::{Place, SecretText};
 
-/// The server that `outgest exports` talks to.
+/// The server that `outgest exports` and `outgest integrations` talk to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientSettings {

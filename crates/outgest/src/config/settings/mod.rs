@@ -76,7 +76,7 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// Traces for an OpenTelemetry collector, over HTTP with protobuf bodies.
     pub otlp: OtlpSettings,
-    /// The server that `outgest exports` talks to.
+    /// The server that `outgest exports` and `outgest integrations` talk to.
     pub client: ClientSettings,
 }
 

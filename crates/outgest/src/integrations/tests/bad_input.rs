@@ -82,6 +82,7 @@ async fn every_problem_names_its_field() {
         ("schedule.expression", IntegrationAsk { schedule: Some(cron("often")), ..ask() }),
         ("prefix", IntegrationAsk { prefix: Some("../".to_owned()), ..ask() }),
         ("prefix", IntegrationAsk { prefix: Some("a/../b/".to_owned()), ..ask() }),
+        ("prefix", IntegrationAsk { prefix: Some("a?region=b".to_owned()), ..ask() }),
         ("files.template", IntegrationAsk { template: Some("{window}.{ext}".to_owned()), ..ask() }),
         ("lagSeconds", IntegrationAsk { lag_seconds: Some(604_801), ..ask() }),
         ("catchUpMax", IntegrationAsk { catch_up_max: Some(0), ..ask() }),
@@ -374,9 +375,9 @@ async fn every_problem_of_a_destination_of_events_names_its_field() {
         ("tables[0].table", table(IntegrationTable { table: "observations".to_owned(), ..events() })),
         ("tables[0].groups", table(IntegrationTable { groups: texts("io"), ..events() })),
         ("tables[0].columns", table(IntegrationTable { columns: texts("id"), ..events() })),
-        ("tables[0].mask", table(IntegrationTable { masks: texts("langfuse_id:hash"), ..events() })),
-        ("tables[0].mask", table(IntegrationTable { masks: texts("input"), ..events() })),
-        ("nonsense", table(IntegrationTable { wheres: texts("nonsense = 1"), ..events() })),
+        ("tables[0].masks", table(IntegrationTable { masks: texts("langfuse_id:hash"), ..events() })),
+        ("tables[0].masks", table(IntegrationTable { masks: texts("input"), ..events() })),
+        ("tables[0].where[0]", table(IntegrationTable { wheres: texts("nonsense = 1"), ..events() })),
     ];
     for (field, wrong) in cases {
         let fault = check(&world, wrong).await.err().unwrap_or_else(|| panic!("{field} was accepted"));
@@ -385,7 +386,8 @@ async fn every_problem_of_a_destination_of_events_names_its_field() {
         assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
     }
     let without = check(&world, ask_events("posthog", &POSTHOG, &[])).await.err().unwrap();
-    assert_eq!(without.kind(), FaultKind::Credentials);
+    assert_eq!(without.kind(), FaultKind::BadRequest);
+    assert!(without.public_message().starts_with("secrets: "), "{without}");
 }
 
 /// Comments that a source has none of.

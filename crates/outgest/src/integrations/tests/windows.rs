@@ -422,6 +422,85 @@ async fn new_columns_are_followed_or_left_out_and_both_are_told() {
     assert_eq!(columns("frozen").schema_version, 1);
 }
 
+/// A score of this name that was stored at this minute.
+fn score(id: &str, name: &str, stored: i64) -> Value {
+    json!({"project_id": project(), "id": id, "name": name, "value": 0.5, "data_type": "NUMERIC",
+        "trace_id": "t1", "timestamp": minute(12), "updated_at": minute(stored), "event_ts": minute(stored)})
+}
+
+/// What the runs of an integration tell of score names, the oldest window first.
+async fn new_names(world: &World, of: &model::Integration) -> Vec<Vec<String>> {
+    let names = |run: model::WindowRun| -> Vec<String> {
+        let changed = run.result.unwrap().schema_changed;
+        assert!(changed.iter().all(|change| change.table == "scores" && change.added.is_empty()), "{changed:?}");
+        changed.into_iter().flat_map(|change| change.score_names).collect()
+    };
+    world.runs(of).await.into_iter().rev().map(names).collect()
+}
+
+#[tokio::test]
+async fn a_new_score_name_is_told_once_by_the_window_that_has_it_first() {
+    let world = World::new().await;
+    let stored = [("a", 20), ("a", 80), ("b", 90), ("b", 140), ("a", 200), ("c", 210)];
+    for (id, (name, at)) in stored.into_iter().enumerate() {
+        world.append("scores", &[score(&format!("s{id}"), name, at)], EPOCH);
+    }
+    let made = world.integration("out", |_| {}).await;
+    let frozen = |settings: &mut IntegrationSettings| settings.files.as_mut().unwrap().schema = SchemaRule::Frozen;
+    let frozen = world.integration("frozen", frozen).await;
+    let masked = world.integration("masked", |settings| settings.tables[1].masks = vec!["name:hash".to_owned()]).await;
+    let filter = "name = \"a\"".to_owned();
+    let filtered = world.integration("filtered", |settings| settings.tables[1].wheres = vec![filter]).await;
+    for hour in 1..=4 {
+        world.work(minute(hour * 60 + 10)).await;
+    }
+    let told = |names: [&[&str]; 4]| -> Vec<Vec<String>> {
+        names.map(|names| names.iter().map(|name| (*name).to_owned()).collect()).to_vec()
+    };
+    let expected: Vec<Vec<String>> = told([&[], &["b"], &[], &["c"]]);
+    assert_eq!(new_names(&world, &made).await, expected);
+    // Scores are rows: columns that stay leave none of them out.
+    assert_eq!(new_names(&world, &frozen).await, expected);
+    let rows = world.shelf.lines(&name("frozen/p/scores/2026-08-01T04-00-00.jsonl"));
+    assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "c"]);
+    // What files do not say is not told beside them.
+    for silent in [&masked, &filtered] {
+        assert_eq!(new_names(&world, silent).await, told([&[]; 4]));
+    }
+    let kept = serde_json::to_string(&world.runs(&masked).await[0].result.as_ref().unwrap().columns).unwrap();
+    assert!(!kept.contains("scoreNames") && !kept.contains("score_names"), "{kept}");
+}
+
+#[tokio::test]
+async fn a_score_name_is_new_once_however_often_its_window_is_tried_and_in_whatever_order_windows_end() {
+    let world = World::new().await;
+    world.append("scores", &[score("s0", "a", 20)], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+    // Three windows at once: the newest first, then those that were missed.
+    world.append("scores", &[score("s1", "b", 80), score("s2", "b", 140), score("s3", "c", 200)], EPOCH);
+    world.tick(minute(250)).await;
+    let mut attempts = 0;
+    while let Some(claim) = world.claim().await {
+        attempts += 1;
+        let dies_after = Some(attempts).filter(|_| attempts < 4);
+        drop(world.carry_out(claim, dies_after).await);
+        world.tick(minute(250)).await;
+    }
+    assert!(attempts > 3, "nobody died");
+    let mut told: Vec<String> = new_names(&world, &made).await.concat();
+    told.sort();
+    assert_eq!(told, ["b", "c"]);
+    // A revision that has no scores forgets none of the names.
+    world.append("events", &[event("stuck", 12, 30, json!({}))], EPOCH);
+    world.reconcile(minute(250)).await;
+    world.append("scores", &[score("s4", "a", 260), score("s5", "d", 261)], EPOCH);
+    world.work(minute(310)).await;
+    let runs = world.runs(&made).await;
+    assert!(runs.iter().any(|run| run.cause == RunCause::Reconcile && run.state == RunState::Completed));
+    assert_eq!(runs[0].result.as_ref().unwrap().schema_changed[0].score_names, ["d"]);
+}
+
 #[tokio::test]
 async fn a_retried_window_leaves_one_manifest_that_tells_the_truth() {
     fn away() -> Fault {

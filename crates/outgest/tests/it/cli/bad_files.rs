@@ -41,7 +41,7 @@ fn a_byte_order_mark_is_no_part_of_the_first_row() {
     let bench = Bench::new();
     bench.write("a.jsonl", format!("\u{feff}{ROW}\n"));
     let report = bench.ok(["import", "--project", "p", "a.jsonl"]);
-    assert!(report.contains("stored 1 events"), "{report}");
+    assert!(report.contains("stored 1 event,"), "{report}");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn an_import_that_failed_can_be_repeated_with_the_same_rejects_file() {
     bench.write("a.json", format!("[{ROW},{{}}]"));
     let report = bench.ok(command);
 
-    assert!(report.contains("stored 1 events") && report.contains("rejected 1"), "{report}");
+    assert!(report.contains("stored 1 event,") && report.contains("rejected 1"), "{report}");
     assert_eq!(bench.read("rejects.jsonl").lines().count(), 1);
 }
 

@@ -253,21 +253,79 @@ fn a_slice_that_takes_longer_than_a_query_may_is_halved() {
     let source = server.url("default", &database, &format!("{SLOWLY}&seconds_max=1"));
     let ended = bench.run(export(&source, &["-o", "disturbed.jsonl"]));
     assert_undisturbed(&bench, &ended, &expected);
-    server.run("default", "SYSTEM FLUSH LOGS");
-    let timed_out = format!(
-        "SELECT count() FROM system.query_log WHERE current_database = '{database}' AND exception_code = 159 FORMAT TSV"
-    );
-    assert_ne!(server.run("default", &timed_out).trim(), "0", "no query met the limit");
+    assert_ne!(ended_with(server, &database, 159), "", "no query met the limit");
 }
+
+/// Limits of a query's memory, of which the first ones are ample for a slice, and the last one is not.
+const LIMITS: [&str; 5] = ["40MB", "32MB", "28MB", "26MB", "24MB"];
 
 #[test]
 fn a_slice_that_needs_more_memory_than_a_query_may_have_is_halved() {
     let server = need_clickhouse!();
     let (bench, database) = deployment(server, EVENTS);
     let expected = undisturbed(&bench, &server.url("default", &database, ""));
-    let source = server.url("default", &database, "memory_bytes_max=40MB&threads_max=1");
-    let ended = bench.run(export(&source, &["-o", "disturbed.jsonl"]));
-    assert_undisturbed(&bench, &ended, &expected);
+    for limit in LIMITS {
+        let source = server.url("default", &database, &format!("memory_bytes_max={limit}&threads_max=1"));
+        let ended = bench.run(export(&source, &["--overwrite", "-o", "disturbed.jsonl"]));
+        assert_undisturbed(&bench, &ended, &expected);
+        if ended_with(server, &database, 241).lines().any(|purpose| purpose == "rows") {
+            return;
+        }
+    }
+    panic!("no query for rows met a limit");
+}
+
+#[test]
+fn a_server_that_has_too_much_to_do_is_asked_again_and_the_bytes_are_the_same() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let proxy = Proxy::start(server.address());
+    let source = through(proxy.address(), &database, "");
+    let expected = undisturbed(&bench, &source);
+    let amid = "Code: 241. DB::Exception: Memory limit (total) exceeded: would use 9.00 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    for trouble in [
+        Trouble::refusal(202, "Too many simultaneous queries. Maximum: 100. (TOO_MANY_SIMULTANEOUS_QUERIES)"),
+        Trouble::refusal(252, "Too many parts (300). Merges are processing slower than inserts. (TOO_MANY_PARTS)"),
+        Trouble::refusal(241, "User memory limit exceeded: would use 9.00 GiB. (MEMORY_LIMIT_EXCEEDED)"),
+        Trouble::AtTheEnd { words: Some(amid) },
+        Trouble::AtTheEnd { words: None },
+    ] {
+        let named = format!("{trouble:?}");
+        proxy.make(trouble, ROWS, 2);
+        let ended = bench.run(export(&source, &["--overwrite", "-o", "disturbed.jsonl"]));
+        assert_eq!(proxy.left(), 0, "{named} did not happen");
+        assert_undisturbed(&bench, &ended, &expected);
+    }
+}
+
+#[test]
+fn an_answer_that_is_compressed_on_its_way_has_the_same_bytes_and_none_where_it_is_cut() {
+    let server = need_clickhouse!();
+    let (bench, database) = deployment(server, EVENTS);
+    let proxy = Proxy::start(server.address());
+    let expected = undisturbed(&bench, &server.url("default", &database, ""));
+    for (compression, asks) in [("auto", false), ("none", false), ("zstd", true)] {
+        let source = through(proxy.address(), &database, &format!("compression={compression}"));
+        proxy.watch(ROWS);
+        proxy.make(Trouble::Close { after: 100_000 }, ROWS, 1);
+        let ended = bench.run(export(&source, &["--overwrite", "-o", "disturbed.jsonl"]));
+        assert_eq!(proxy.left(), 0, "{compression}: it was not cut");
+        assert_undisturbed(&bench, &ended, &expected);
+        let heads = proxy.heads();
+        let asked = heads.iter().filter(|head| head.contains("accept-encoding: zstd")).count();
+        assert_eq!(asked, if asks { heads.len() } else { 0 }, "{compression}: {heads:?}");
+        assert!(heads.len() > 1 && ended.stderr.contains("trying again"), "{compression}: {}", ended.stderr);
+    }
+}
+
+/// What queries of a database were for that ended with this number, a line each.
+fn ended_with(server: &ClickHouse, database: &str, code: u32) -> String {
+    server.run("default", "SYSTEM FLUSH LOGS");
+    let purposes = format!(
+        "SELECT DISTINCT JSONExtractString(log_comment, 'purpose') FROM system.query_log \
+         WHERE current_database = '{database}' AND exception_code = {code} FORMAT TSV"
+    );
+    server.run("default", &purposes)
 }
 
 /// A slow export that can be disturbed.

@@ -2,9 +2,11 @@
 //! when the server is in trouble.
 
 mod differential;
+mod digits;
 mod doctor;
 mod faults;
-mod files;
+pub mod files;
+mod layouts;
 mod requests;
 mod sample;
 mod serve;

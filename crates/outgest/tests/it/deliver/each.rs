@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Kind, deliver, ids};
-use crate::servers::analytics::{FakePostHogV1, Receiver, Trouble};
+use crate::servers::analytics::{FakePostHogV1, ILLEGAL, Receiver, Trouble};
 use crate::support::Bench;
 
 const V1: [&str; 5] = ["--option", "api=v1", "--option", "request_events=200", "--json"];
@@ -50,7 +50,8 @@ fn ids_that_mean_nobody_are_no_reason_to_lose_an_event() {
                                      "name": "chat", "type": "SPAN", "user_id": user});
         format!("{row}\n")
     };
-    let users = ["anonymous", "Guest ", "NULL", "undefined", "0", "ada@example.com"];
+    let written = ILLEGAL.iter().flat_map(|id| [(*id).to_owned(), id.to_uppercase(), format!(" {id} ")]);
+    let users: Vec<String> = written.chain(["ada@example.com".to_owned()]).collect();
     let rows: String = users.iter().enumerate().map(|(number, user)| row(&format!("s{number}"), user)).collect();
     bench.ok(["import", &bench.write("rows.jsonl", rows)]);
     let receiver = Receiver::start(FakePostHogV1::default());

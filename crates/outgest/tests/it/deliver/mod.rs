@@ -1,11 +1,14 @@
 //! `outgest deliver` against PostHog and Mixpanel as their documents describe them: what arrives is compared
 //! with the keys of the source, whatever happens on the way.
 
+mod by_hand;
 mod each;
 mod input;
 mod kill;
+mod limits;
 mod parity;
 mod trouble;
+mod wire;
 
 use std::collections::BTreeSet;
 

@@ -11,7 +11,7 @@ use crate::support::{Bench, Ended};
 /// Properties that PostHog's own client adds; ours says what it is itself.
 const SENDER: [&str; 4] = ["$lib", "$lib_version", "$is_server", "$geoip_disable"];
 
-const ZONES: [&str; 3] = ["UTC", "Asia/Kolkata", "America/New_York"];
+pub(super) const ZONES: [&str; 3] = ["UTC", "Asia/Kolkata", "America/New_York"];
 
 /// A property that differs on purpose: row, property, our value as JSON, and what the document says of it.
 struct Difference(&'static str, &'static str, &'static str, &'static str);

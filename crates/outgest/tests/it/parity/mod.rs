@@ -1,6 +1,8 @@
 //! The files of Outgest beside those of Langfuse for the same rows and filters: equal, except for the
 //! differences that `docs/differences-from-langfuse.md` lists, each of which must occur.
 
+pub mod scheduled;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -86,10 +88,27 @@ fn files_from_the_embedded_store() {
     compare_all(&Bench::with_reference_rows(), &[]);
 }
 
+/// Langfuse's JSON has the bytes of its JSONL, with commas for line ends, in brackets. So has ours, row by row.
+fn compare_json(from: &Origin<'_>, case: &str) {
+    let arguments = arguments(case);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let file = |name: &str, format: &str| {
+        from.bench.export(name, &[&arguments[..], from.options, &["--format", format]].concat())
+    };
+    let (json, lines) = (file("ours.json", "json"), file("ours.jsonl", "jsonl"));
+    let joined = lines.lines().collect::<Vec<_>>().join(",");
+    assert_eq!(json.trim_end(), format!("[{joined}]"), "{case}");
+    let rows: Vec<Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!(rows.len(), golden_rows(case).len(), "{case}");
+}
+
 /// Scores that are named like columns.
 fn compare_collision(from: &Origin<'_>) {
-    let rows = export(from, "G_public_score_name_collision");
-    let theirs = golden_rows("G_public_score_name_collision");
+    let case = "G_public_score_name_collision";
+    compare_json(from, case);
+    compare_collision_csv(from, case);
+    let rows = export(from, case);
+    let theirs = golden_rows(case);
     assert_eq!(rows.len(), theirs.len());
     for (ours, theirs) in rows.iter().zip(&theirs) {
         for column in ["id", "name", "comments"] {
@@ -104,6 +123,29 @@ fn compare_collision(from: &Origin<'_>) {
             }
         }
     }
+}
+
+/// The same in CSV, where a list of scores is a text.
+fn compare_collision_csv(from: &Origin<'_>, case: &str) {
+    let (ours, theirs) = csv_rows(from, case);
+    let mut overwritten = 0;
+    for (our, their) in ours.iter().zip(&theirs) {
+        for (column, cell) in their {
+            let ours = match column.as_str() {
+                "toString" | "metadata" => continue,
+                "id" | "name" | "comments" => {
+                    overwritten += usize::from(!cell.is_empty());
+                    assert!(!our["id"].is_empty(), "{our:?}");
+                    &our[&format!("score:{column}")]
+                }
+                _ => &our[column],
+            };
+            let value = |text: &str| serde_json::from_str::<Value>(text).map(|value| comparable(&value));
+            let is_same = ours == cell || value(ours).is_ok_and(|ours| value(cell).is_ok_and(|theirs| ours == theirs));
+            assert!(is_same, "{column} of {}: {ours:?} and {cell:?}", our["id"]);
+        }
+    }
+    assert!(overwritten > 0, "no score is named like a column");
 }
 
 fn compare(from: &Origin<'_>, case: &str, expected: &Expected) {
@@ -141,6 +183,7 @@ fn compare(from: &Origin<'_>, case: &str, expected: &Expected) {
     }
     assert_eq!(found.len(), expected.cells.len(), "a listed difference does not occur any more");
     compare_csv(from, case, expected);
+    compare_json(from, case);
 }
 
 /// Whether the text of a row has every entry of this object.
@@ -154,12 +197,7 @@ fn holds_all(line: &str, object: &Value) -> bool {
 
 /// The same cells as CSV, byte for byte, where neither scores nor map keys are in them.
 fn compare_csv(from: &Origin<'_>, case: &str, expected: &Expected) {
-    let arguments = arguments(case);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ours = from.bench.export("ours.csv", &[&arguments[..], from.options, &["--format", "csv"]].concat());
-    let theirs = std::fs::read_to_string(golden(&format!("{case}.csv"))).unwrap();
-    let (ours, theirs) = (cells(&ours), cells(&theirs));
-    assert_eq!(ours.len(), theirs.len());
+    let (ours, theirs) = csv_rows(from, case);
     for (our, their) in ours.iter().zip(&theirs) {
         for (column, cell) in their {
             let id = their["id"].as_str();
@@ -172,7 +210,21 @@ fn compare_csv(from: &Origin<'_>, case: &str, expected: &Expected) {
     }
 }
 
-fn cells(text: &str) -> Vec<BTreeMap<String, String>> {
+/// The rows of our CSV and of theirs, as many of the one as of the other.
+fn csv_rows(from: &Origin<'_>, case: &str) -> (Vec<Cells>, Vec<Cells>) {
+    let arguments = arguments(case);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ours = from.bench.export("ours.csv", &[&arguments[..], from.options, &["--format", "csv"]].concat());
+    let theirs = std::fs::read_to_string(golden(&format!("{case}.csv"))).unwrap();
+    let (ours, theirs) = (cells(&ours), cells(&theirs));
+    assert_eq!(ours.len(), theirs.len());
+    (ours, theirs)
+}
+
+/// The cells of a row by column.
+type Cells = BTreeMap<String, String>;
+
+fn cells(text: &str) -> Vec<Cells> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     reader.deserialize().map(|row| row.unwrap()).collect()
 }

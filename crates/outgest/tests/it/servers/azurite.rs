@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Environment, Process};
@@ -12,18 +13,22 @@ const ACCOUNT: &str = "devstoreaccount1";
 /// The published key.
 pub const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// Creates the container `argv[2]` at the address `argv[1]`, signed with the key `argv[3]`.
-const CREATE_CONTAINER: &str = r#"
-const [url, container, key] = process.argv.slice(1);
-const account = new URL(url).pathname.slice(1);
+/// Asks for something without a body, signed for the account `argv[1]` with the key `argv[4]`, and prints the answer.
+const ASK: &str = r#"
+const [account, method, address, key] = process.argv.slice(1);
+const url = new URL(address);
 const headers = { "x-ms-date": new Date().toUTCString(), "x-ms-version": "2021-12-02" };
-const signed = ["PUT", "", "", "", "", "", "", "", "", "", "", "",
+const signed = [method, "", "", "", "", "", "", "", "", "", "", "",
   ...Object.keys(headers).map((name) => name + ":" + headers[name]),
-  "/" + account + "/" + account + "/" + container, "restype:container"].join("\n");
+  "/" + account + url.pathname, ...[...url.searchParams].map(([name, value]) => name + ":" + value)].join("\n");
 const signature = require("crypto").createHmac("sha256", Buffer.from(key, "base64")).update(signed).digest("base64");
-fetch(url + "/" + container + "?restype=container", {
-  method: "PUT", headers: { ...headers, authorization: "SharedKey " + account + ":" + signature },
-}).then(async (answer) => { if (!answer.ok) { console.error(await answer.text()); process.exit(1); } });
+fetch(url, {
+  method, headers: { ...headers, authorization: "SharedKey " + account + ":" + signature },
+}).then(async (answer) => {
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  if (!answer.ok) { console.error(bytes.toString()); process.exit(1); }
+  process.stdout.write(bytes);
+});
 "#;
 
 /// A running emulator.
@@ -48,8 +53,25 @@ impl Azurite {
 
     /// Creates a container.
     pub fn create_container(&self, container: &str) {
-        let output = Command::new("node").args(["-e", CREATE_CONTAINER, &self.url(), container, KEY]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.ask("PUT", &format!("{container}?restype=container"));
+    }
+
+    /// The bytes of a blob.
+    pub fn blob(&self, container: &str, key: &str) -> Vec<u8> {
+        self.ask("GET", &format!("{container}/{key}"))
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Vec<u8> {
+        let address = format!("{}/{path}", self.url());
+        let output = Command::new("node").args(["-e", ASK, ACCOUNT, method, &address, KEY]).output().unwrap();
+        assert!(output.status.success(), "{method} {path}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// What an integration needs to write into a container: its options and its secrets.
+    pub fn integration(&self, container: &str) -> (Value, Value) {
+        let options = json!({"bucket": container, "account": ACCOUNT, "endpoint": self.url(), "allow_http": "true"});
+        (options, json!({"account_key": KEY}))
     }
 
     /// What a destination needs to write here.

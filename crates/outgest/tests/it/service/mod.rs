@@ -18,8 +18,10 @@ mod removal;
 mod retention;
 mod source;
 mod split_brain;
+mod terminal;
 mod tried;
 mod twins;
+mod windows;
 mod words;
 mod world;
 

@@ -1,4 +1,4 @@
-//! Who is told that an export ended: people by mail, programs by a signed request.
+//! Who is told that an export ended or that an integration stopped: people by mail, programs by a signed request.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::World;
-use super::project::{Project, id_of};
+use super::integration::Integration;
+use super::project::{Project, id_of, text};
 use crate::servers::mail::MailServer;
 use crate::servers::receiver::Receiver;
 use crate::servers::s3::S3Server;
@@ -15,6 +16,7 @@ use crate::servers::s3::S3Server;
 super::on_both_databases!(
     a_webhook_is_signed_and_sent_again_until_it_is_taken,
     who_asked_for_an_export_gets_a_mail_about_its_end,
+    an_integration_that_pauses_is_told_once_by_mail_and_by_webhook,
 );
 
 /// A notice that was refused is sent again within half a minute.
@@ -82,6 +84,53 @@ fn who_asked_for_an_export_gets_a_mail_about_its_end(mut world: World) {
     let told = messages.iter().find(|message| message.contains("the bad one")).unwrap();
     assert!(told.contains("failed"), "{told}");
     assert_eq!(messages.len(), 2, "{messages:?}");
+}
+
+fn an_integration_that_pauses_is_told_once_by_mail_and_by_webhook(mut world: World) {
+    let Some(mail) = MailServer::start() else {
+        eprintln!("without a mail server: cargo xtask test runs this test with it");
+        return;
+    };
+    let receiver = Receiver::start(&[204]);
+    world.set("OUTGEST_WEBHOOK_URL", format!("{}/hook", receiver.url()));
+    world.set("OUTGEST_WEBHOOK_SECRET", "whsec-hunter2");
+    world.set("OUTGEST_SMTP_URL", mail.url());
+    world.set("OUTGEST_SMTP_FROM", "Outgest <og@example.com>");
+    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
+    world.project("p", 10);
+    world.user("me@example.com", &["--project", "p", "--role", "owner"]);
+    let serve = world.serve();
+    let me = Project { caller: serve.sign_in("me@example.com"), id: "p".to_owned() };
+    let s3 = S3Server::start();
+    s3.create_bucket("out");
+    let (options, secrets) = s3.integration("out");
+    let wrong = json!({"secret_access_key": "wrong-hunter2"});
+    let settings = json!({"name": "lake", "kind": "s3", "options": options, "secrets": wrong});
+    let made = Integration::create(&me, &settings);
+    for times in 1..=2 {
+        made.run_now();
+        let failed = made.wait_for("failed");
+        let told = receiver.wait_for(times, PATIENCE);
+        let mails = read(&mail, times);
+        // Windows that were under way have ended, and nobody tries another one.
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!((receiver.wait_for(times, PATIENCE).len(), read(&mail, times).len()), (times, times));
+        let body: Value = serde_json::from_slice(&told.last().unwrap().body).unwrap();
+        assert_eq!((&body["event"], &body["integration"]["name"]), (&json!("integration.paused"), &json!("lake")));
+        assert!(body.to_string().contains("SignatureDoesNotMatch"), "{body:#}");
+        let link = format!("{}/projects/p/integrations/{}", serve.url(), text(&failed["id"]));
+        assert_eq!(body["link"], link);
+        for told in mails {
+            assert!(told.contains("me@example.com") && told.contains("SignatureDoesNotMatch"), "{told}");
+            assert!(told.contains(&link), "{told}");
+        }
+        // With the right key it goes on and says nothing more; with a wrong one the next pause is told.
+        made.change(&json!({"secrets": secrets}));
+        made.post("/resume", &json!({})).expect(200);
+        made.completed();
+        assert_eq!((receiver.wait_for(times, PATIENCE).len(), read(&mail, times).len()), (times, times));
+        made.change(&json!({"secrets": wrong}));
+    }
 }
 
 /// So many messages, lines put together that the mail's encoding had cut.

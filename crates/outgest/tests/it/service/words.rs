@@ -25,7 +25,8 @@ fn refusals_name_the_field_that_is_wrong() {
     let import = |query: &str, row: &str| {
         send(p.caller.request("POST", &p.path(&format!("import{query}"))).body(row.to_owned()))
     };
-    let cases: [(&str, Answer); 11] = [
+    let near = json!({"name": "n", "kind": "s3", "options": {"bucket": "b", "endpoint": "http://169.254.169.254/"}});
+    let cases: [(&str, Answer); 13] = [
         ("name", p.post("exports", &json!({"table": "events", "name": ""}))),
         ("name", p.post("exports", &json!({"table": "events", "name": "x".repeat(201)}))),
         ("table", p.post("exports", &json!({"table": "evnts"}))),
@@ -37,6 +38,8 @@ fn refusals_name_the_field_that_is_wrong() {
         ("password", account("ann@example.com", "short")),
         ("id", admin.post("/api/v1/projects", &json!({"id": " q ", "name": "Q"}))),
         ("name", admin.post("/api/v1/projects", &json!({"id": "q", "name": ""}))),
+        ("new", admin.post("/api/v1/session/password", &json!({"current": PASSWORD, "new": "short"}))),
+        ("options.endpoint", p.post("integrations", &near)),
     ];
     for (field, answer) in cases {
         assert_eq!(answer.problem(400), "bad_request");

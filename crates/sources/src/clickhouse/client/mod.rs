@@ -99,7 +99,7 @@ impl Client {
     ///
     /// Batches are the server's blocks. `TooLarge` and `Timeout` say that a smaller query may pass.
     pub(crate) fn stream(&self, query: Query, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        self.streamed(query, Use::Rows, None, stop)
+        self.streamed(query, Use::Rows, Manners::Plain, stop)
     }
 
     /// The same for a slice, in blocks of about so many rows where the server lets us ask for that.
@@ -109,24 +109,29 @@ impl Client {
         block_rows: u64,
         stop: Stop,
     ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        self.streamed(query, Use::Rows, Some(block_rows), stop)
+        self.streamed(query, Use::Rows, Manners::Slice { block_rows }, stop)
     }
 
     /// Runs a query to its end and returns its blocks, for those who use rows up: it does not wait for
     /// queries whose rows are not used up yet.
     pub(crate) async fn look_up(&self, query: Query, stop: Stop) -> Result<Vec<RecordBatch>, Fault> {
-        self.streamed(query, Use::LookUp, None, stop).try_collect().await
+        self.streamed(query, Use::LookUp, Manners::Plain, stop).try_collect().await
+    }
+
+    /// The same in a way that takes the server less memory and more time.
+    pub(crate) async fn look_up_sparingly(&self, query: Query, stop: Stop) -> Result<Vec<RecordBatch>, Fault> {
+        self.streamed(query, Use::LookUp, Manners::Sparing, stop).try_collect().await
     }
 
     fn streamed(
         &self,
         query: Query,
         use_of: Use,
-        block_rows: Option<u64>,
+        manners: Manners,
         stop: Stop,
     ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let client = self.clone();
-        stream::try_unfold(Phase::New { client, query, use_of, block_rows }, move |phase| {
+        stream::try_unfold(Phase::New { client, query, use_of, manners }, move |phase| {
             let stop = stop.clone();
             async move {
                 tokio::select! {
@@ -209,7 +214,7 @@ impl Client {
         let manner = Manner {
             query_id: running.id.clone(),
             log_comment: agreed.settings.log_comment.then(|| self.log_comment(query.purpose)),
-            settings: agreed.settings.sent.iter().chain(more).cloned().collect(),
+            settings: agreed.settings.with(more),
             compress: agreed.compress,
         };
         let mut asked = std::pin::pin!(server.ask(&query, &manner));
@@ -405,18 +410,30 @@ impl Received {
     }
 }
 
+/// What a query asks of the server besides what all ask.
+#[derive(Clone, Copy)]
+enum Manners {
+    Plain,
+    Slice { block_rows: u64 },
+    Sparing,
+}
+
 /// A stream's state.
 enum Phase {
-    New { client: Client, query: Query, use_of: Use, block_rows: Option<u64> },
+    New { client: Client, query: Query, use_of: Use, manners: Manners },
     Open(Box<Received>),
 }
 
 impl Phase {
     async fn next(self) -> Result<Option<(RecordBatch, Self)>, Fault> {
         let mut received = match self {
-            Self::New { client, query, use_of, block_rows } => {
+            Self::New { client, query, use_of, manners } => {
                 let agreed = client.agreed().await?;
-                let more = block_rows.map_or(Vec::new(), |rows| agreed.settings.of_slice(rows));
+                let more = match manners {
+                    Manners::Plain => Vec::new(),
+                    Manners::Slice { block_rows } => agreed.settings.of_slice(block_rows),
+                    Manners::Sparing => agreed.settings.sparing(),
+                };
                 Box::new(client.open(query, &agreed, use_of, &more).await?)
             }
             Self::Open(received) => received,

@@ -265,3 +265,45 @@ fn is_private(address: IpAddr) -> bool {
         IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::RawOptions;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_compressed_on_their_way_over_the_internet_and_as_the_option_says() {
+        let server = |option: &str| {
+            let address = format!("clickhouse://h/d?{option}");
+            Server::new(ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap()).unwrap()
+        };
+        // The client that is made knows TLS; the first of the program's parts to need it installs its provider.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let servers = ["", "compression=auto", "compression=none", "compression=zstd"].map(server);
+        for (address, is_far) in [
+            ("127.0.0.1", false),
+            ("127.8.8.8", false),
+            ("::1", false),
+            ("::ffff:127.0.0.1", false),
+            ("10.1.2.3", false),
+            ("172.16.0.1", false),
+            ("172.31.255.255", false),
+            ("192.168.1.1", false),
+            ("169.254.1.1", false),
+            ("::ffff:192.168.1.1", false),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("172.32.0.1", true),
+            ("11.0.0.1", true),
+            ("203.0.113.9", true),
+            ("::ffff:203.0.113.9", true),
+            ("2a01:4f8::1", true),
+        ] {
+            let compresses = servers.each_ref().map(|server| server.compresses(Some(address.parse().unwrap())));
+            assert_eq!(compresses, [is_far, is_far, false, true], "{address}");
+        }
+        let unknown = servers.each_ref().map(|server| server.compresses(None));
+        assert_eq!(unknown, [true, true, false, true], "where it is not known how far away a server is");
+    }
+}

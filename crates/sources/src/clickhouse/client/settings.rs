@@ -74,6 +74,15 @@ const GUARD: &[(&str, &str)] = &[
 /// last, and is held as long.
 const BLOCK_ROWS: &str = "max_block_size";
 
+/// What a query has that met the limit of memory: one thread, small blocks, and groups and sorts that go to disk
+/// early. Merging the versions of a table takes a block of every part for each thread.
+const SPARING: &[(&str, &str)] = &[
+    ("max_threads", "1"),
+    (BLOCK_ROWS, "1024"),
+    ("max_bytes_before_external_group_by", "4000000"),
+    ("max_bytes_before_external_sort", "4000000"),
+];
+
 /// Whether the versions of one slice are merged by several threads. Each of them reads the granules at its ends too: a
 /// fifth more rows. Several slices are in flight, so no core waits for one that is merged by a single thread.
 const MERGED_IN_PARTS: &str = "split_intersecting_parts_ranges_into_layers_final";
@@ -109,6 +118,8 @@ pub(super) struct Settings {
     block_rows: Option<Known>,
     /// Whether slices can be told to be merged by one thread.
     merges_whole: bool,
+    /// Those of [`SPARING`] that can be sent.
+    sparing: Vec<(&'static str, String)>,
 }
 
 /// A setting as the server has it.
@@ -136,6 +147,7 @@ pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
     let limits = limits_of(options).into_iter().map(|(name, _)| name);
     limits
         .chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name))
+        .chain(SPARING[2..].iter().map(|(name, _)| *name))
         .chain(["log_comment", BLOCK_ROWS, MERGED_IN_PARTS, SKIP])
         .collect()
 }
@@ -179,7 +191,7 @@ impl Settings {
                         options.user, known.value
                     ),
                 )
-                .hint(format!("set {name} to {value} in the user's profile")));
+                .hint(format!("set {name} to {} in the user's profile", if value.is_empty() { "''" } else { value })));
             }
             settings.sent.push((name, value.to_owned()));
         }
@@ -187,7 +199,21 @@ impl Settings {
         settings.block_rows = known.get(BLOCK_ROWS).filter(|known| !known.fixed).cloned();
         let merged_in_parts = known.get(MERGED_IN_PARTS).filter(|known| !known.fixed && known.value != "0");
         settings.merges_whole = merged_in_parts.is_some_and(|known| known.allows("0"));
+        let can_be_sent = |name: &str, value: &str| known.get(name).is_some_and(|k| !k.fixed && k.allows(value));
+        let sparing = SPARING.iter().filter(|(name, value)| can_be_sent(name, value));
+        settings.sparing = sparing.map(|(name, value)| (*name, (*value).to_owned())).collect();
         Ok(settings)
+    }
+
+    /// What is sent with a query that has `more` besides: each setting once.
+    pub(super) fn with(&self, more: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+        let sent = self.sent.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
+        sent.chain(more).cloned().collect()
+    }
+
+    /// What a query has besides that takes less memory and more time, as far as it can be sent.
+    pub(super) fn sparing(&self) -> Vec<(&'static str, String)> {
+        self.sparing.clone()
     }
 
     /// What a query for a slice has besides, as far as it can be sent: blocks of so many rows where they would have
@@ -322,6 +348,22 @@ mod tests {
         let merged = |value, fixed| probed(&[(MERGED_IN_PARTS, value, None, fixed)]).unwrap().of_slice(1_000);
         assert_eq!(merged("1", 0), [(MERGED_IN_PARTS, "0".to_owned())]);
         assert_eq!([merged("0", 0), merged("1", 1)], [[], []]);
+    }
+
+    #[test]
+    fn answers_may_be_compressed_where_a_server_has_it_otherwise() {
+        let sent = |value, fixed| probed(&[("enable_http_compression", value, None, fixed)]).unwrap().sent;
+        assert_eq!(sent("0", 0), [("enable_http_compression", "1".to_owned())]);
+        assert_eq!([sent("1", 0), sent("0", 1)], [[], []]);
+    }
+
+    #[test]
+    fn a_sparing_query_has_its_own_threads_and_each_setting_once() {
+        let rows = [("max_threads", "auto(2)", None, 0), ("max_block_size", "65409", None, 0)];
+        let settings = probed(&rows).unwrap();
+        let sparing = [("max_threads", "1".to_owned()), ("max_block_size", "1024".to_owned())];
+        assert_eq!(settings.with(&settings.sparing()), sparing);
+        assert_eq!(probed(&[("max_threads", "4", Some("4"), 1)]).unwrap().sparing(), []);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Finding, query, texts};
 use crate::clickhouse::client::Client;
 use crate::clickhouse::database::{Database, is_required};
 use crate::clickhouse::options::ClickHouseOptions;
-use crate::clickhouse::place::Place;
+use crate::clickhouse::place::{Lacking, Place};
 use crate::clickhouse::sql::{arrays_of_texts, escaped, identifier};
 
 /// Tables with their engines and sizes.
@@ -88,8 +88,17 @@ impl<'a> Schema<'a> {
                 let described = self.described.get(name).map(String::as_str).unwrap_or_default();
                 findings
                     .push(Finding::ok("table", format!("{name} (Langfuse {}), {described}", place.physical.layout)));
-                if place.physical.serves != Serves::Groups {
-                    findings.extend(differences(place, table));
+                findings.extend(differences(place, table));
+                if let Some(joined) = place.joined_that_is_missing() {
+                    let ClickHouseOptions { database, user, .. } = options;
+                    findings.push(Finding::failed(
+                        "table",
+                        format!(
+                            "database {database:?} has no table {joined} to read the traces of {name} from, or the user \
+                             may not see it"
+                        ),
+                        format!("GRANT SELECT ON {database}.{joined} TO {user}"),
+                    ));
                 }
             }
         }
@@ -122,12 +131,14 @@ impl<'a> Schema<'a> {
         let mut allowed = BTreeSet::new();
         for table in self.stored {
             for place in self.places(table) {
-                let physical = &place.physical;
-                let columns: Vec<String> = columns_read(place, table).map(identifier).collect();
-                let mut asked = vec![(physical.name, columns.join(", "))];
-                asked.extend(physical.joined.map(|joined| (joined.name, identifier(joined.id))));
-                for (name, columns) in asked {
-                    let text = format!("SELECT {columns} FROM {} WHERE 0", identifier(name));
+                let (own, of_joined) = place.columns_read(table);
+                let mut asked = vec![(place.physical.name, place.from(), own)];
+                if let Some((joined, other)) = place.physical.joined.zip(place.joined.as_ref()) {
+                    asked.push((joined.name, &other.from, of_joined));
+                }
+                for (name, from, columns) in asked {
+                    let columns: Vec<String> = columns.into_iter().map(identifier).collect();
+                    let text = format!("SELECT {} FROM {from} WHERE 0", columns.join(", "));
                     match client.rows(query(&text, "rows", &[]), &Stop::new()).await {
                         Ok(_) => drop(allowed.insert(name)),
                         Err(fault) => findings.push(Finding::of_fault("rights", &fault)),
@@ -143,22 +154,29 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// The stored columns that a table has under their own names.
-fn columns_read<'a>(place: &'a Place, table: &'a StoredTable) -> impl Iterator<Item = &'static str> + 'a {
-    let columns = table.columns.iter().filter(|column| is_kept(&place.physical, column));
-    columns.map(|column| column.name).filter(|name| place.type_of(name).is_some())
-}
-
 /// Columns that are missing, or of a type that cannot be read as the one that is expected.
 fn differences(place: &Place, table: &StoredTable) -> Vec<Finding> {
     let name = place.physical.name;
-    let kept: Vec<&StoredColumn> = table.columns.iter().filter(|column| is_kept(&place.physical, column)).collect();
-    let missing = |needed: bool| -> Vec<&str> {
-        let columns = kept.iter().filter(|column| place.type_of(column.name).is_none());
-        columns.filter(|column| is_required(table, column) == needed).map(|column| column.name).collect()
+    // A table that is read for groups alone has some of the columns, which those are is known of the ones that are
+    // called otherwise there.
+    let is_all = place.physical.serves != Serves::Groups;
+    let is_expected = |column: &&StoredColumn| is_all || place.is_mapped(column) || is_required(table, column);
+    let expected: Vec<&StoredColumn> = table.columns.iter().filter(is_expected).collect();
+    let missing = |needed: bool| -> Vec<String> {
+        let lacking = expected.iter().filter(|column| is_required(table, column) == needed);
+        let lacking = lacking.filter_map(|column| place.lacking(column));
+        // That of a table that is not there is told of the table.
+        let lacking = lacking.filter(|lacking| lacking.table == name || place.joined.is_some());
+        let told = lacking.map(|Lacking { table, column }| match table == name {
+            true => column.to_owned(),
+            false => format!("{table}.{column}"),
+        });
+        told.collect()
     };
     let mut findings = Vec::new();
-    let needed = missing(true);
+    let mut needed = missing(true);
+    let of_joined = place.physical.joined.zip(place.lacking_of_joined());
+    needed.extend(of_joined.map(|(joined, column)| format!("{}.{column}", joined.name)));
     if !needed.is_empty() {
         findings.push(Finding::failed(
             "columns",
@@ -174,7 +192,7 @@ fn differences(place: &Place, table: &StoredTable) -> Vec<Finding> {
             "this version of Langfuse does not have them; nothing has to be done",
         ));
     }
-    for column in &kept {
+    for column in expected.iter().filter(|column| !place.is_mapped(column)) {
         let Some(found) = place.type_of(column.name) else { continue };
         if !can_be_read(&column.kind, found) {
             findings.push(Finding::failed(
@@ -185,14 +203,9 @@ fn differences(place: &Place, table: &StoredTable) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("columns", format!("{name} has all {} that are read", kept.len())));
+        findings.push(Finding::ok("columns", format!("{name} has all {} that are read", expected.len())));
     }
     findings
-}
-
-/// Whether a table has the column under its own name, and not as an expression over others.
-fn is_kept(place: &PhysicalTable, column: &StoredColumn) -> bool {
-    !place.columns.iter().any(|(name, _)| *name == column.name)
 }
 
 /// Whether a column of this type of the server has values of the kind.

@@ -97,6 +97,84 @@ async fn tables_and_columns_that_are_missing_are_named() {
     );
 }
 
+/// A row of version 3, so that its tables are the ones that are read.
+fn observe(engine: &Engine, database: &str) {
+    engine.run(
+        database,
+        "INSERT INTO observations (id, trace_id, project_id, type, start_time, event_ts) \
+         VALUES ('o', 't', 'p', 'SPAN', now(), now())",
+    );
+}
+
+#[tokio::test]
+async fn tables_of_version_3_are_found_with_what_their_rows_are_made_of() {
+    let engine = need_engine!();
+    let database = deployment(engine);
+    observe(engine, &database);
+    for options in ["", "cluster=one_shard"] {
+        let findings = examined(engine, "default", &database, options).await;
+        assert!(findings.iter().all(|finding| finding.verdict != Verdict::Failed), "{findings:?}");
+        let tables: Vec<String> = about(&findings, "table").iter().map(|text| text[..36].to_owned()).collect();
+        assert_eq!(
+            tables,
+            [
+                "ok      table: observations (Langfus",
+                "ok      table: traces (Langfuse v3),",
+                "ok      table: scores (Langfuse v3 a"
+            ]
+        );
+        assert_eq!(about(&findings, "rights"), ["ok      rights: SELECT on observations, scores, traces"]);
+        let columns = about(&findings, "columns");
+        assert!(columns[0].starts_with("note    columns: observations lacks is_app_root, bookmarked"), "{columns:?}");
+        assert!(columns[1].starts_with("ok      columns: traces has all "), "{columns:?}");
+        assert_eq!(about(&findings, "cluster").len(), usize::from(!options.is_empty()), "{findings:?}");
+    }
+
+    engine.run(&database, "ALTER TABLE observations DROP COLUMN internal_model_id");
+    engine.run(&database, "ALTER TABLE traces DROP COLUMN release");
+    let findings = examined(engine, "default", &database, "").await;
+    let columns = about(&findings, "columns");
+    assert!(columns[0].contains("internal_model_id") && columns[0].contains("traces.release"), "{columns:?}");
+    engine.run(&database, "ALTER TABLE traces DROP COLUMN updated_at");
+    let findings = examined(engine, "default", &database, "").await;
+    let columns = about(&findings, "columns").join("\n");
+    assert!(columns.contains("failed  columns: observations lacks traces.updated_at"), "{columns}");
+    assert!(columns.contains("failed  columns: traces lacks updated_at"), "{columns}");
+}
+
+#[tokio::test]
+async fn traces_that_may_not_be_read_and_servers_that_may_not_be_asked_are_told() {
+    let engine = need_engine!();
+    engine.deployment("traceless");
+    observe(engine, "traceless");
+    let findings = examined(engine, "no_traces:reader-secret", "traceless", "").await;
+    let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).collect();
+    let [failed] = &failed[..] else { panic!("{findings:?}") };
+    assert!(failed.text.contains("has no table traces to read the traces of observations from"), "{failed:?}");
+    assert!(failed.hint.as_ref().is_some_and(|hint| hint == "GRANT SELECT ON traceless.traces TO no_traces"));
+    assert_eq!(about(&findings, "rights"), ["ok      rights: SELECT on observations, scores"]);
+    assert!(!about(&findings, "columns")[0].contains("traces."), "{findings:?}");
+
+    // Whoever reads through a cluster needs a right to that, too.
+    for cluster in ["one_shard", "two_shards"] {
+        let options = format!("cluster={cluster}&layout=v3");
+        let findings = examined(engine, "no_traces:reader-secret", "traceless", &options).await;
+        let rights = about(&findings, "rights");
+        assert_eq!(rights.len(), 2, "{findings:?}");
+        assert!(rights.iter().all(|text| text.starts_with("failed") && text.contains("READ ON REMOTE")), "{rights:?}");
+        let note =
+            format!("note    cluster: the user may not see system.clusters, so whether it has {cluster:?} is told");
+        assert!(about(&findings, "cluster")[0].starts_with(&note), "{findings:?}");
+        let findings = examined(engine, "default", "traceless", &options).await;
+        let shards = if cluster == "one_shard" { "1 shard" } else { "2 shards" };
+        assert_eq!(about(&findings, "cluster"), [format!("ok      cluster: {cluster:?} has {shards}")]);
+        // The two shards keep databases of their own, which are those of another test.
+        if cluster == "one_shard" {
+            assert_eq!(about(&findings, "rights"), ["ok      rights: SELECT on observations, scores, traces"]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn rights_that_are_missing_are_told_with_the_grant() {
     let engine = need_engine!();

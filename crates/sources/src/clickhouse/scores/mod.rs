@@ -11,10 +11,13 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use async_trait::async_trait;
 use lake::ScoreBlock;
-use model::{ColumnType, Fault, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable};
+use model::{
+    ColumnType, Fault, FaultKind, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable,
+};
 use tokio::sync::OnceCell;
 
 use crate::clickhouse::compile::Compiled;
+use crate::clickhouse::limits::{halvings, is_limit};
 use crate::clickhouse::live::{Live, column_name, dead_of};
 use crate::clickhouse::query::Query;
 use crate::clickhouse::reading::{Bounds, Shared};
@@ -102,7 +105,13 @@ impl ClickHouseScores {
         let most = format!(" LIMIT {}", self.held_max + 1);
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
         let on_a_trace = |_: &mut Parameters| Ok(vec![format!("isNotNull({trace})")]);
-        let rows = self.rows(scope, &most, on_a_trace).await?;
+        let rows = match self.rows(scope, &most, on_a_trace).await {
+            Err(fault) if is_limit(&fault) => {
+                tracing::debug!(fault = %fault, "not all scores are held");
+                return Ok(Held { since: scope.since, by_trace: None });
+            }
+            rows => rows?,
+        };
         let by_trace = (count(&rows) <= self.held_max).then(|| ByTrace::of(rows, std::iter::empty()));
         Ok(Held { since: scope.since, by_trace })
     }
@@ -126,8 +135,19 @@ impl ClickHouseScores {
         Ok(found)
     }
 
-    /// The scores of all traces of a stretch; none where they are too many.
+    /// The scores of all traces of a stretch; none where they are too many, for us or for the server.
     async fn stretch(&self, scope: &ScoreScope, bounds: Bounds) -> Result<ByTrace, Fault> {
+        match self.whole_stretch(scope, bounds).await {
+            Err(fault) if is_limit(&fault) => {
+                tracing::debug!(fault = %fault, "stretches of scores become shorter");
+                self.stretches.shorten();
+                Ok(ByTrace::default())
+            }
+            by_trace => by_trace,
+        }
+    }
+
+    async fn whole_stretch(&self, scope: &ScoreScope, bounds: Bounds) -> Result<ByTrace, Fault> {
         let values: Vec<(String, String)> = bounds.named().into_iter().chain(self.parameters.clone()).collect();
         let place = self.shared.database.place(stored().name)?;
         let in_stretch = format!("{} {} ({})", place.required("trace_id")?, place.within(), self.traces);
@@ -152,15 +172,27 @@ impl ClickHouseScores {
         Ok(ByTrace::of(rows, traces.into_iter().flat_map(|traces| traces.iter().flatten())))
     }
 
-    /// Scores of these traces, asked for by themselves.
+    /// Scores of these traces, asked for by themselves; of half of them at a time where the server meets a limit.
     async fn of_traces(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault> {
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
-        let of_traces = |parameters: &mut Parameters| {
-            let lists = parameters.texts(traces.iter().copied())?;
-            Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
-        };
-        let rows = self.rows(scope, "", of_traces).await?;
-        Ok(rows.iter().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row))).collect())
+        let mut found = Vec::new();
+        let mut left = vec![(traces, 0)];
+        while let Some((traces, halved)) = left.pop() {
+            let of_traces = |parameters: &mut Parameters| {
+                let lists = parameters.texts(traces.iter().copied())?;
+                Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
+            };
+            match self.rows(scope, "", of_traces).await {
+                Ok(rows) => found.extend(rows.iter().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row)))),
+                Err(fault) if traces.len() > 1 && halved < halvings(&fault) => {
+                    tracing::debug!(fault = %fault, "a look-up of scores is halved");
+                    let (first, second) = traces.split_at(traces.len() / 2);
+                    left.extend([(second, halved + 1), (first, halved + 1)]);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(found)
     }
 
     /// Scores that meet further conditions; `most` bounds how many.
@@ -210,7 +242,15 @@ impl ClickHouseScores {
         let mut parameters = parameters.into_values();
         parameters.extend(dead);
         parameters.push(("project".into(), escaped(scope.project.as_str())));
-        self.shared.client.look_up(Query { text, parameters, purpose }, stop).await
+        let query = Query { text, parameters, purpose };
+        let client = &self.shared.client;
+        match client.look_up(query.clone(), stop.clone()).await {
+            Err(fault) if matches!(fault.kind(), FaultKind::TooLarge { .. }) => {
+                tracing::debug!(fault = %fault, "scores are asked for in smaller blocks");
+                client.look_up_sparingly(query, stop).await
+            }
+            answer => answer,
+        }
     }
 }
 

@@ -170,6 +170,92 @@ async fn nothing_is_counted_where_nothing_changed_and_what_was_outranked_before_
     assert_eq!(run.reading.changed().await.unwrap().get(), 0);
 }
 
+/// The ids of traces that a run passes on: the rows that are there first, and what is stored behind each stretch.
+async fn traces_of_a_run(
+    rows: &[serde_json::Value],
+    stretches: &[(Option<i64>, Option<i64>, &[serde_json::Value])],
+) -> Option<Vec<String>> {
+    let (engine, database, source) = with_events(rows).await?;
+    let mut run = Run::begin(&source, request(traces_table())).await;
+    for (from, to, stored) in stretches {
+        run.read(*from, *to).await;
+        store(engine, &database, stored);
+    }
+    Some(run.rows.into_iter().map(|(id, _)| id).collect())
+}
+
+#[tokio::test]
+async fn a_trace_that_grows_backwards_before_its_place_is_read_appears_once() {
+    let rows = [event_of("w", "1", 500, BEFORE), event_of("x", "2", 400, BEFORE), event_of("y", "3", 380, BEFORE)];
+    let grown = [event_of("x", "4", 300, DURING), event_of("y", "5", 200, DURING)];
+    let further = [event_of("x", "6", 100, DURING + 1)];
+    let stretches: [(_, _, &[_]); 4] = [
+        (None, Some(450), &grown),
+        (Some(450), Some(250), &further),
+        (Some(250), Some(150), &[]),
+        (Some(150), None, &[]),
+    ];
+    if let Some(ids) = traces_of_a_run(&rows, &stretches).await {
+        assert_eq!(ids, ["w", "x", "y"]);
+    }
+}
+
+#[tokio::test]
+async fn a_trace_whose_first_event_changes_in_its_place_appears_once() {
+    // The second event of each lies in what was read before the change.
+    let rows = [
+        event_of("w", "1", 500, BEFORE),
+        event_of("x", "2", 400, BEFORE),
+        event_of("x", "3", 480, BEFORE),
+        event_of("y", "4", 380, BEFORE),
+        event_of("y", "5", 490, BEFORE),
+    ];
+    let ended = [event_of("x", "2", 400, DURING), event_of("y", "4", 380, DURING)];
+    // One of them came when it grows.
+    let grown = [event_of("x", "6", 300, DURING + 1), event_of("x", "2", 400, DURING + 1)];
+    let stretches: [(_, _, &[_]); 3] =
+        [(None, Some(450), &ended), (Some(450), Some(350), &grown), (Some(350), None, &[])];
+    if let Some(ids) = traces_of_a_run(&rows, &stretches).await {
+        assert_eq!(ids, ["w", "x", "y"]);
+    }
+}
+
+#[tokio::test]
+async fn a_trace_that_came_unchanged_does_not_come_again_when_it_grows_and_all_of_it_changes() {
+    let rows = [event_of("x", "1", 500, BEFORE), event_of("y", "2", 400, BEFORE)];
+    let grown = [event_of("x", "1", 500, DURING), event_of("x", "3", 300, DURING)];
+    let stretches: [(_, _, &[_]); 2] = [(None, Some(450), &grown), (Some(450), None, &[])];
+    if let Some(ids) = traces_of_a_run(&rows, &stretches).await {
+        assert_eq!(ids, ["x", "y"]);
+    }
+}
+
+#[tokio::test]
+async fn traces_that_change_between_two_attempts_come_in_one_of_them() {
+    let rows = [
+        event_of("came", "1", 500, BEFORE),
+        event_of("across", "2", 490, BEFORE),
+        event_of("across", "3", 400, BEFORE),
+        event_of("y", "4", 300, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut first = Run::begin(&source, request(traces_table())).await;
+    first.read(None, Some(450)).await;
+    // One that came grows into what is not read yet, one that had not come changes in its place, one grows there.
+    let changed = [
+        event_of("came", "5", 350, DURING),
+        event_of("came", "1", 500, DURING),
+        event_of("across", "3", 400, DURING),
+        event_of("y", "6", 200, DURING),
+    ];
+    store(engine, &database, &changed);
+    let mut second = Run::begin(&source, request(traces_table())).await;
+    second.read(Some(450), None).await;
+    let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ["came"]);
+    assert_eq!(ids(&second), ["across", "y"]);
+}
+
 #[tokio::test]
 async fn a_trace_that_grows_backwards_during_the_run_appears_once() {
     let rows = [event_of("x", "a", 500, BEFORE), event_of("y", "b", 400, BEFORE)];

@@ -12,7 +12,7 @@ const EVENTS: usize = 60;
 /// Scores of traces that have no events.
 const ELSEWHERE: usize = 300;
 
-fn rows() -> Loaded {
+pub(super) fn rows() -> Loaded {
     let time = |seconds: usize| Micros(EPOCH.0 + seconds as i64 * Micros::PER_SECOND).to_sql_text();
     let event = |n: usize| {
         json!({

@@ -75,7 +75,7 @@ fn trace(n: i64) -> (Value, Value) {
 
 fn insert_rows(engine: &Engine, database: &str, table: &str, rows: &[Value]) {
     for row in rows {
-        let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
+        let statement = format!("INSERT INTO {table} SETTINGS session_timezone = 'UTC' FORMAT JSONEachRow");
         engine.insert(database, &statement, row.to_string().as_bytes());
     }
 }
@@ -92,7 +92,10 @@ fn whole(table: Arc<TableSpec>) -> ReadRequest {
 
 #[tokio::test]
 async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
-    let engine = need_engine!();
+    give_the_rows_of_the_events_they_become(need_engine!()).await;
+}
+
+pub(super) async fn give_the_rows_of_the_events_they_become(engine: &Engine) {
     let database = engine.database();
     engine.langfuse_tables(&database);
     let observations = [
@@ -125,14 +128,8 @@ async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
     pages_agree(&memory(&rows), &source, &filtered).await;
 
     // In groups the trace is the root.
-    let mut members: Vec<Value> = traces.iter().map(|(_, event)| event.clone()).collect();
-    members.extend(observations.iter().map(|(_, event)| {
-        let trace = event["trace_id"].as_str().unwrap();
-        let parent = event["parent_span_id"].as_str().filter(|parent| !parent.is_empty());
-        let parent = parent.map_or_else(|| format!("t-{trace}"), str::to_owned);
-        merged(event, &json!({"parent_span_id": parent, "session_id": "session"}))
-    }));
-    let memory = memory(&members);
+    let roots: Vec<Value> = traces.iter().map(|(_, event)| event.clone()).collect();
+    let memory = memory(&groups_of(&roots, &observations, &|_| "session"));
     for name in ["traces", "sessions"] {
         let table = tables::find(name).unwrap();
         let window = Window::new(Some(Micros(EPOCH.0 + 15 * Micros::PER_SECOND)), None).unwrap();
@@ -143,11 +140,103 @@ async fn tables_of_version_3_give_the_rows_of_the_events_they_become() {
     }
 }
 
+/// The members of groups that these versions of traces and observations are: a trace is the root of its own.
+fn groups_of(
+    traces: &[Value],
+    observations: &[(Value, Value)],
+    session_of: &dyn Fn(&str) -> &'static str,
+) -> Vec<Value> {
+    let mut members = traces.to_vec();
+    members.extend(observations.iter().map(|(_, event)| {
+        let trace = event["trace_id"].as_str().unwrap();
+        let parent = event["parent_span_id"].as_str().filter(|parent| !parent.is_empty());
+        let parent = parent.map_or_else(|| format!("t-{trace}"), str::to_owned);
+        merged(event, &json!({"parent_span_id": parent, "session_id": session_of(trace)}))
+    }));
+    members
+}
+
+#[tokio::test]
+async fn an_observation_that_moved_or_became_another_type_is_one_row() {
+    is_one_row_wherever_it_moves(need_engine!()).await;
+}
+
+/// Versions of observations in other months, at other times of a day, and of another type, with both cursors.
+pub(super) async fn is_one_row_wherever_it_moves(engine: &Engine) {
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let day = 86_400;
+    let version = |n: i64, trace: &str, version: i64, start: i64, kind: &str, is_deleted: bool| {
+        let (old, event) = observation(n, trace, None, version);
+        let changed =
+            json!({"start_time": at(start), "end_time": at(start + 3), "type": kind, "is_deleted": is_deleted});
+        (merged(&old, &changed), merged(&event, &changed))
+    };
+    let observations = [
+        version(1, "t1", 1, 10, "SPAN", false),
+        version(1, "t1", 2, 40 * day, "SPAN", false),
+        version(2, "t1", 1, 20, "SPAN", false),
+        version(2, "t1", 3, 80, "GENERATION", false),
+        // Comes late.
+        version(2, "t1", 2, 50 * day, "SPAN", false),
+        version(3, "t2", 1, 30, "SPAN", false),
+        version(3, "t2", 2, 30, "TOOL", false),
+        version(4, "t2", 1, 40, "SPAN", false),
+        version(4, "t2", 2, 45 * day, "SPAN", true),
+        // Back where it was, and without a trace of its own.
+        version(5, "t3", 1, 50, "SPAN", false),
+        version(5, "t3", 2, 20 * day, "SPAN", false),
+        version(5, "t3", 3, 50, "SPAN", false),
+    ];
+    let traces = [trace(1), trace(2)];
+    for (old, _) in &observations {
+        insert_rows(engine, &database, "observations", std::slice::from_ref(old));
+    }
+    insert_rows(engine, &database, "traces", &traces.clone().map(|(old, _)| old));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+
+    let roots: Vec<Value> = traces.iter().map(|(_, event)| event.clone()).collect();
+    let rows: Vec<Value> = observations
+        .iter()
+        .map(|(_, event)| match roots.iter().find(|root| root["trace_id"] == event["trace_id"]) {
+            None => event.clone(),
+            Some(root) => {
+                let names = ["user_id", "session_id", "release", "tags", "public", "trace_name"];
+                let told = names.map(|name| (name.to_owned(), root[name].clone())).into_iter().collect();
+                merged(event, &Value::Object(told))
+            }
+        })
+        .collect();
+    let session_of = |trace: &str| if trace == "t3" { "" } else { "session" };
+    let (rows, groups) = (memory(&rows), memory(&groups_of(&roots, &observations, &session_of)));
+    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND);
+    let windows =
+        [(None, None), (Some(0), Some(60)), (Some(60), None), (Some(2), Some(3)), (None, Some(2)), (Some(3), None)];
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+        }
+        for (name, memory) in [("observations", &rows), ("traces", &groups), ("sessions", &groups)] {
+            for ((from, to), cursor) in windows.iter().flat_map(|w| [(*w, Cursor::StartTime), (*w, Cursor::Ingested)]) {
+                let window = Window::new(from.map(instant), to.map(instant)).unwrap();
+                let asked = ReadRequest { window, cursor, ..whole(tables::find(name).unwrap()) };
+                agrees(memory, &source, &asked).await;
+                pages_agree(memory, &source, &asked).await;
+            }
+        }
+    }
+    let counted = read_all(&source, &whole(tables::find("observations").unwrap())).await.unwrap();
+    assert_eq!(counted.num_rows(), 4);
+}
+
 /// A trace whose start was corrected is there in a version for each day; its observations take their columns from the
 /// newest one, and come once.
 #[tokio::test]
 async fn a_trace_that_moved_to_another_day_joins_its_observations_once() {
-    let engine = need_engine!();
+    joins_its_observations_once(need_engine!()).await;
+}
+
+pub(super) async fn joins_its_observations_once(engine: &Engine) {
     let database = engine.database();
     engine.langfuse_tables(&database);
     let version = |n: i64, start: i64, event: i64, name: &str, is_deleted: bool| {

@@ -40,6 +40,13 @@ pub(super) async fn an_export_shows_its_life(store: NativeStore) {
     assert_eq!(completed.manifest.unwrap().as_str(), "f.csv.manifest.json");
     assert_eq!(completed.warnings, ["cut"]);
     assert_eq!(completed.expires_at.unwrap().0, completed.finished_at.unwrap().0 + 24 * 3_600 * 1_000_000);
+    assert_eq!((completed.downloads, completed.downloaded_at), (0, None));
+    store.note_download(&project(), &id).await.unwrap();
+    store.note_download(&project(), &id).await.unwrap();
+    store.note_download(&ProjectId::new("other"), &id).await.unwrap();
+    let downloaded = show().await;
+    assert_eq!(downloaded.downloads, 2);
+    assert!(downloaded.downloaded_at >= completed.finished_at);
     assert_eq!(store.retry_export(&project(), &id, Quotas::default()).await.unwrap_err().kind(), FaultKind::Conflict);
     assert_eq!(store.cancel_export(&project(), &id).await.unwrap_err().kind(), FaultKind::Conflict);
 }

@@ -7,8 +7,8 @@ use model::{
     Deletions, DuePlan, Failure, FaultKind, FileName, FileSettings, FoundLater, Integration, IntegrationId,
     IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable, JobKind, Micros, NewBackfill,
     NewIntegration, Outcome, PageRequest, PeopleStore, RawSchedule, RowCount, RowsOfTable, RunCause, RunQuery,
-    RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
-    WindowResult, WindowRun,
+    RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, TableColumns, WindowJob, WindowName,
+    WindowPlan, WindowResult, WindowRun,
 };
 
 use super::*;
@@ -120,6 +120,39 @@ pub(super) async fn a_window_goes_from_plan_to_result_and_moves_the_cursor(store
     // Its job is needed no more.
     assert!(store.job(&last.id).await.unwrap().is_none());
     assert_eq!(store.run_before(&made.id, Span { from: window.span.to, to: NOW }).await.unwrap().unwrap().id, last.id);
+}
+
+pub(super) async fn the_run_that_ended_last_is_known_whatever_its_window(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    let other = make(&store, "b", "2026-08-01 11:00").await;
+    assert_eq!(store.last_completed(&made.id).await.unwrap(), None);
+    // [10:00, 11:00) goes first, then [09:00, 10:00) that was missed.
+    tick(&store, NOW).await;
+    let mut ended = Vec::new();
+    while let Some(claim) = store.claim(&limits("w")).await.unwrap() {
+        let window: WindowJob = serde_json::from_value(claim.job.spec.clone()).unwrap();
+        let columns = vec![TableColumns {
+            table: "scores".to_owned(),
+            columns: Vec::new(),
+            schema_version: 1,
+            score_names: Some(vec![format!("of {}", window.name().stem())]),
+        }];
+        let result = WindowResult { columns: columns.clone(), ..WindowResult::default() };
+        let result = serde_json::to_value(result).unwrap();
+        store.settle(claim.lease, Outcome::Completed(result)).await.unwrap();
+        let last = store.last_completed(&made.id).await.unwrap().unwrap();
+        assert_eq!((&last.name, last.result.unwrap().columns), (&window.name(), columns));
+        ended.push(window.name().stem().as_str().to_owned());
+        tick(&store, NOW).await;
+    }
+    assert_eq!(ended, ["2026-08-01T11-00-00", "2026-08-01T10-00-00"]);
+    assert_eq!(store.last_completed(&other.id).await.unwrap(), None);
+    // A run that ended otherwise is none.
+    tick(&store, at("2026-08-01 13:10")).await;
+    let claim = claim(&store, "w").await;
+    store.settle(claim.lease, Outcome::Failed(failure("credentials"))).await.unwrap();
+    let last = store.last_completed(&made.id).await.unwrap().unwrap();
+    assert_eq!(last.name.stem().as_str(), "2026-08-01T10-00-00");
 }
 
 pub(super) async fn a_plan_is_stored_once_however_many_schedulers_there_are(store: NativeStore) {

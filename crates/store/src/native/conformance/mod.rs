@@ -116,6 +116,7 @@ promises! {
     people::secrets_are_sealed_and_bound_to_their_place,
     holds::a_run_is_held_once_until_its_holder_is_gone,
     integrations::a_window_goes_from_plan_to_result_and_moves_the_cursor,
+    integrations::the_run_that_ended_last_is_known_whatever_its_window,
     integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,

@@ -33,6 +33,9 @@ pub struct Model {
     pub bytes: i64,
     /// Out of sight; removed once nothing is left of it.
     pub deleted: bool,
+    /// How often one of its files was asked for, and when that was last.
+    pub downloads: i32,
+    pub downloaded_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

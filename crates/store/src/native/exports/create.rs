@@ -97,6 +97,8 @@ impl NativeStore {
             rows: Set(0),
             bytes: Set(0),
             deleted: Set(false),
+            downloads: Set(0),
+            downloaded_at: Set(None),
         };
         match export::Entity::insert(row).exec_without_returning(&change.tx).await {
             Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => return Ok(None),

@@ -14,6 +14,7 @@ use model::{
     CreatedExport, Export, ExportQuery, ExportStore, Fault, FaultKind, JobId, NewExport, Page, PageRequest, ProjectId,
     Quotas,
 };
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entities::export;
@@ -71,6 +72,22 @@ impl ExportStore for NativeStore {
         let now = self.clock.now(&change.tx).await.map_err(failed())?;
         jobs::discard(&change.tx, id, now).await?;
         change.tell().await.map_err(failed())?;
+        change.commit().await.map_err(failed())
+    }
+
+    async fn note_download(&self, project: &ProjectId, id: &JobId) -> Result<(), Fault> {
+        use export::Column;
+        let failed = || statement_failed("count the download");
+        let change = self.change().await.map_err(failed())?;
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        export::Entity::update_many()
+            .col_expr(Column::Downloads, Expr::col(Column::Downloads).add(1))
+            .col_expr(Column::DownloadedAt, Expr::value(now.0))
+            .filter(Column::Id.eq(id.as_str()))
+            .filter(Column::ProjectId.eq(project.as_str()))
+            .exec(&change.tx)
+            .await
+            .map_err(failed())?;
         change.commit().await.map_err(failed())
     }
 

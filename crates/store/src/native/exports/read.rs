@@ -223,6 +223,8 @@ impl NativeStore {
             manifest: export.manifest.map(FileName::new).transpose()?,
             file_name: FileName::new(export.file_name)?,
             failure,
+            downloads: u32::try_from(export.downloads).unwrap_or_default(),
+            downloaded_at: export.downloaded_at.map(Micros),
             failed_attempts: jobs::read_failed_attempts(job.job_failed_attempts.as_deref())?,
         })
     }

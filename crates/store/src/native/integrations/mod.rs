@@ -182,6 +182,10 @@ impl SchedulerStore for NativeStore {
         self.completed_before(integration, span).await
     }
 
+    async fn last_completed(&self, integration: &IntegrationId) -> Result<Option<WindowRun>, Fault> {
+        self.completed_last(integration).await
+    }
+
     async fn integration_of_job(&self, id: &IntegrationId) -> Result<Option<Integration>, Fault> {
         self.any_integration(id).await
     }

@@ -8,6 +8,7 @@ mod m0005_integrations;
 mod m0006_sent_keys;
 mod m0007_failed_attempts;
 mod m0008_integration_keys;
+mod m0009_downloads;
 
 use sea_orm_migration::prelude::*;
 
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_sent_keys::Step),
             Box::new(m0007_failed_attempts::Step),
             Box::new(m0008_integration_keys::Step),
+            Box::new(m0009_downloads::Step),
         ]
     }
 }

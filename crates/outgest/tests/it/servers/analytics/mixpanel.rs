@@ -1,40 +1,34 @@
 //! Mixpanel's `/import?strict=1`: it stores what it likes and names the rest.
+//!
+//! Where the real one cuts texts to 255 characters, this one keeps them whole: tests compare what was sent.
+
+mod event;
 
 use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::{Contract, Judged, Request};
 
+pub use self::event::DISALLOWED;
+
 /// A Mixpanel project.
 pub struct FakeMixpanel {
-    /// `user:password` of HTTP's basic authentication.
+    /// `user:password` of HTTP's basic authentication: a token is a user without a password.
     pub credentials: &'static str,
-    /// What follows `/import?strict=1`.
-    pub query: &'static str,
+    /// Number of the project, which a service account has to name.
+    pub project_id: Option<&'static str>,
     /// Bytes of a request after decompression.
     pub bytes_max: usize,
     /// Rows whose events it refuses.
     pub poison: BTreeSet<String>,
 }
 
-/// Ids that mean nobody.
-const DISALLOWED: [&str; 12] = [
-    "00000000-0000-0000-0000-000000000000",
-    "anon",
-    "anonymous",
-    "nil",
-    "none",
-    "null",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "true",
-    "0",
-];
+/// Events of a request.
+const EVENTS_MAX: usize = 2_000;
 
 impl FakeMixpanel {
     /// Token of every project.
@@ -42,40 +36,52 @@ impl FakeMixpanel {
 
     /// A project that is reached with a token, with Mixpanel's limits.
     pub fn new() -> Self {
-        Self { credentials: "token-hunter2:", query: "", bytes_max: 10_000_000, poison: BTreeSet::new() }
+        Self { credentials: "token-hunter2:", project_id: None, bytes_max: 10_000_000, poison: BTreeSet::new() }
     }
 
-    /// What is wrong with an event: field and message.
-    fn wrong(&self, event: &Value) -> Option<(&'static str, &'static str)> {
-        let properties = &event["properties"];
-        if event["event"].as_str().is_none_or(str::is_empty) {
-            return Some(("event", "'event' must not be missing"));
+    /// Reads a request as far as its events, or refuses it as a whole.
+    fn events(&self, request: &Request) -> Result<Vec<Value>, Judged> {
+        let (path, query) = request.line.split_once('?').unwrap_or((&request.line, ""));
+        if path != "POST /import" {
+            return Err(refused(404, &format!("no such page: {}", request.line)));
         }
-        // 1971-01-01, and a time that no test lives to see.
-        let in_range = |time: i64| (31_536_000_000..4_000_000_000_000).contains(&time);
-        if !properties["time"].as_i64().is_some_and(in_range) {
-            return Some(("properties.time", "'properties.time' is invalid: must be between 1971-01-01 and now"));
+        if request.header("authorization") != format!("Basic {}", STANDARD.encode(self.credentials)) {
+            return Err(refused(401, "Invalid credentials"));
         }
-        match properties["distinct_id"].as_str() {
-            None => return Some(("properties.distinct_id", "'properties.distinct_id' must not be missing")),
-            Some(id) if DISALLOWED.contains(&id.trim().to_lowercase().as_str()) => {
-                return Some(("properties.distinct_id", "'properties.distinct_id' is invalid"));
+        let (mut is_strict, mut project_id) = (false, None);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "strict" => is_strict = value == "1",
+                "project_id" => project_id = Some(value.into_owned()),
+                _ => return Err(refused(400, &format!("there is no parameter {name}"))),
             }
-            Some(_) => {}
         }
-        let is_id = |id: &str| {
-            (1..=36).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        if project_id.as_deref() != self.project_id {
+            return Err(refused(403, &format!("no access to project {project_id:?}")));
+        }
+        if !is_strict {
+            // It would answer 200 and drop what it does not like.
+            return Err(refused(400, "the test wants every event to be checked"));
+        }
+        if request.header("content-type") != "application/json" {
+            return Err(refused(415, "content type must be application/json"));
+        }
+        let Some(text) = request.text() else { return Err(refused(400, "invalid gzip")) };
+        if text.len() > self.bytes_max {
+            return Err(refused(413, &format!("request exceeds max limit of {} bytes", self.bytes_max)));
+        }
+        let Some(events) = serde_json::from_str::<Value>(&text).ok().and_then(|body| body.as_array().cloned()) else {
+            return Err(refused(400, "invalid JSON"));
         };
-        if !properties["$insert_id"].as_str().is_some_and(is_id) {
-            return Some(("properties.$insert_id", "'properties.$insert_id' is invalid"));
+        match events.len() {
+            0 => Err(refused(400, "no events")),
+            1..=EVENTS_MAX => Ok(events),
+            _ => Err(refused(413, &format!("request exceeds max limit of {EVENTS_MAX} events"))),
         }
-        if properties.as_object().is_none_or(|properties| properties.len() > 255) {
-            return Some(("properties", "too many properties"));
-        }
-        match properties["langfuse_id"].as_str() {
-            Some(id) if self.poison.contains(id) => Some(("properties", "this event is poison")),
-            _ => None,
-        }
+    }
+
+    fn is_poison(&self, event: &Value) -> bool {
+        event["properties"]["langfuse_id"].as_str().is_some_and(|id| self.poison.contains(id))
     }
 }
 
@@ -85,26 +91,17 @@ fn refused(status: u16, error: &str) -> Judged {
 
 impl Contract for FakeMixpanel {
     fn judge(&self, request: &Request) -> Judged {
-        if request.line != format!("POST /import?strict=1{}", self.query) {
-            return refused(404, &format!("no such page: {}", request.line));
-        }
-        if request.header("authorization") != format!("Basic {}", STANDARD.encode(self.credentials)) {
-            return refused(401, "Invalid credentials");
-        }
-        let Some(text) = request.text() else { return refused(400, "invalid gzip") };
-        if text.len() > self.bytes_max {
-            return refused(413, &format!("request exceeds max limit of {} bytes", self.bytes_max));
-        }
-        let Some(events) = serde_json::from_str::<Value>(&text).ok().and_then(|body| body.as_array().cloned()) else {
-            return refused(400, "invalid JSON");
+        let events = match self.events(request) {
+            Ok(events) => events,
+            Err(refused) => return refused,
         };
-        if events.len() > 2_000 {
-            return refused(413, "request exceeds max limit of 2000 events");
-        }
+        let now = chrono::Utc::now().timestamp_millis();
         let mut failed = Vec::new();
         let mut taken = Vec::new();
-        for (index, event) in events.into_iter().enumerate() {
-            let Some((field, message)) = self.wrong(&event) else {
+        for (index, mut event) in events.into_iter().enumerate() {
+            let poison = || self.is_poison(&event).then(|| ("properties", "this event is poison".to_owned()));
+            let Some((field, message)) = event::wrong(&event).or_else(poison) else {
+                event::arrive(&mut event, now);
                 taken.push(event);
                 continue;
             };

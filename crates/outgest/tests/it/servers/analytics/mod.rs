@@ -19,9 +19,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::ledger::Ledger;
-pub use self::mixpanel::FakeMixpanel;
+pub use self::mixpanel::{DISALLOWED, FakeMixpanel};
 pub use self::posthog::FakePostHog;
-pub use self::posthog_v1::FakePostHogV1;
+pub use self::posthog_v1::{FakePostHogV1, ILLEGAL};
 
 /// What happens to a request instead of a plain answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Contract, Judged, Request};
@@ -21,6 +22,16 @@ pub struct FakePostHog {
     pub historical: Arc<AtomicUsize>,
 }
 
+/// What a request and an event may have. PostHog reads nothing else.
+const FIELDS: [&str; 4] = ["api_key", "batch", "historical_migration", "sent_at"];
+const EVENT_FIELDS: [&str; 7] = ["event", "distinct_id", "uuid", "timestamp", "properties", "$set", "$set_once"];
+
+/// A larger message is dropped behind the endpoint that took it, without a word to the sender.
+const EVENT_BYTES_MAX: usize = 1_000_000;
+
+/// An event that is further ahead happens when it arrives.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(23);
+
 impl FakePostHog {
     /// Key of every project.
     pub const KEY: &'static str = "phc_test-hunter2";
@@ -30,8 +41,28 @@ impl FakePostHog {
         Self { key: Self::KEY, bytes_max: 20_000_000, poison: BTreeSet::new(), historical: Arc::default() }
     }
 
+    /// Whether the key is where it belongs, and there alone.
+    fn authenticate(&self, request: &Request, body: &Map<String, Value>) -> Result<(), String> {
+        let key = body.get("api_key").and_then(Value::as_str).unwrap_or_default();
+        if key != self.key || !key.starts_with("phc_") {
+            return Err(format!("API key {key:?} is not valid"));
+        }
+        if !request.header("authorization").is_empty() {
+            return Err("the key is in the body, not in a header".to_owned());
+        }
+        let events = body.get("batch").and_then(Value::as_array).into_iter().flatten();
+        match events.filter(|event| !event["properties"]["token"].is_null()).count() {
+            0 => Ok(()),
+            _ => Err("an event names a token of its own".to_owned()),
+        }
+    }
+
     fn check(&self, event: &Value) -> Result<(), String> {
         let text = |field: &str| event[field].as_str().unwrap_or_default();
+        let fields = event.as_object().ok_or("an event is no object")?;
+        if let Some(unknown) = fields.keys().find(|name| !EVENT_FIELDS.contains(&name.as_str())) {
+            return Err(format!("an event has a field {unknown}"));
+        }
         let name = text("event");
         if name.is_empty() || name.len() > 200 {
             return Err("event submitted with an empty or long event name".to_owned());
@@ -44,16 +75,18 @@ impl FakePostHog {
             return Err(format!("invalid uuid {:?}", text("uuid")));
         }
         let timestamp = text("timestamp");
-        if !timestamp.ends_with('Z') || chrono::DateTime::parse_from_rfc3339(timestamp).is_err() {
+        if !timestamp.ends_with('Z') || DateTime::parse_from_rfc3339(timestamp).is_err() {
             return Err(format!("invalid timestamp {timestamp:?}"));
         }
-        if !event["properties"].is_object() {
-            return Err("properties are not an object".to_owned());
+        let properties = event["properties"].as_object().ok_or("properties are not an object")?;
+        let is = |name: &str, right: fn(&Value) -> bool| properties.get(name).is_none_or(right);
+        if !is("$set", Value::is_object) || !is("$process_person_profile", Value::is_boolean) {
+            return Err("invalid $set or $process_person_profile".to_owned());
         }
-        if event.to_string().len() > 1_000_000 {
-            return Err("event too large".to_owned());
+        if !is("$session_id", |session| session.is_string() || session.is_null()) {
+            return Err("invalid $session_id".to_owned());
         }
-        match event["properties"]["langfuse_id"].as_str() {
+        match properties.get("langfuse_id").and_then(Value::as_str) {
             Some(id) if self.poison.contains(id) => Err("this event is poison".to_owned()),
             _ => Ok(()),
         }
@@ -72,31 +105,46 @@ impl Contract for FakePostHog {
         if text.len() > self.bytes_max {
             return Judged::Refused(413, "length limit exceeded".to_owned());
         }
-        let Ok(body) = serde_json::from_str::<Value>(&text) else {
+        let Ok(body) = serde_json::from_str::<Map<String, Value>>(&text) else {
             return Judged::Refused(400, "failed to parse the request".to_owned());
         };
-        if body["api_key"] != self.key {
-            return Judged::Refused(401, format!("API key {} is not valid", body["api_key"]));
+        if let Err(refusal) = self.authenticate(request, &body) {
+            return Judged::Refused(401, refusal);
         }
-        if body.get("sent_at").is_some() {
+        if let Some(unknown) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Judged::Refused(400, format!("there is no field {unknown}"));
+        }
+        if body.contains_key("sent_at") {
             return Judged::Refused(400, "sent_at shifts timestamps".to_owned());
         }
-        let events = body["batch"].as_array().cloned().unwrap_or_default();
+        let Some(historical) = body.get("historical_migration").map_or(Some(false), Value::as_bool) else {
+            return Judged::Refused(400, "invalid historical_migration".to_owned());
+        };
+        let events = body.get("batch").and_then(Value::as_array).cloned().unwrap_or_default();
         if events.is_empty() {
             return Judged::Refused(400, "empty batch".to_owned());
         }
-        match events.iter().find_map(|event| self.check(event).err()) {
-            Some(refusal) => Judged::Refused(400, refusal),
-            None => {
-                if body["historical_migration"] == true {
-                    self.historical.fetch_add(events.len(), Ordering::SeqCst);
-                }
-                Judged::Taken(events, 200, r#"{"status":"Ok"}"#.to_owned())
-            }
+        if let Some(refusal) = events.iter().find_map(|event| self.check(event).err()) {
+            return Judged::Refused(400, refusal);
         }
+        if historical {
+            self.historical.fetch_add(events.len(), Ordering::SeqCst);
+        }
+        let kept = events.into_iter().filter(|event| event.to_string().len() <= EVENT_BYTES_MAX).map(arrived).collect();
+        Judged::Taken(kept, 200, r#"{"status":"Ok"}"#.to_owned())
     }
 
     fn identity(&self, event: &Value) -> String {
         ["uuid", "event", "timestamp", "distinct_id"].map(|field| event[field].to_string()).join(" ")
     }
+}
+
+/// What becomes of an event that is stored.
+fn arrived(mut event: Value) -> Value {
+    let now = Utc::now();
+    let timestamp = event["timestamp"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    if timestamp.is_some_and(|timestamp| timestamp > now + AHEAD_MAX) {
+        event["timestamp"] = json!(now.to_rfc3339_opts(SecondsFormat::Micros, true));
+    }
+    event
 }

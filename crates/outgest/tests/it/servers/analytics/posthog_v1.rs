@@ -19,8 +19,35 @@ pub struct FakePostHogV1 {
     pub asked_again: Mutex<BTreeSet<String>>,
 }
 
-/// Some of the ids that it takes for a mistake of the sender.
-const ILLEGAL: [&str; 6] = ["anonymous", "guest", "null", "undefined", "user", "0"];
+/// Ids that it takes for a mistake of the sender.
+pub const ILLEGAL: [&str; 20] = [
+    "0",
+    "00000000-0000-0000-0000-000000000000",
+    "[object object]",
+    "anonymous",
+    "anonymous-user",
+    "backend",
+    "distinct_id",
+    "distinctid",
+    "email",
+    "false",
+    "guest",
+    "id",
+    "nan",
+    "none",
+    "not_authenticated",
+    "null",
+    "system",
+    "true",
+    "undefined",
+    "user",
+];
+
+/// What a request, an event and its options may have.
+const FIELDS: [&str; 3] = ["created_at", "historical_migration", "batch"];
+const EVENT_FIELDS: [&str; 8] =
+    ["event", "uuid", "distinct_id", "timestamp", "session_id", "window_id", "options", "properties"];
+const OPTIONS: [&str; 2] = ["process_person_profile", "disable_skew_correction"];
 
 const HEADERS: [&str; 5] =
     ["posthog-sdk-info", "posthog-attempt", "posthog-request-id", "posthog-request-timestamp", "user-agent"];
@@ -32,6 +59,9 @@ impl FakePostHogV1 {
         let is_poison = event["properties"]["langfuse_id"].as_str().is_some_and(|id| self.poison.contains(id));
         if self.is_over_quota {
             return ("drop", "billing_limit_exceeded");
+        }
+        if text("event").is_empty() || !event["properties"].is_object() {
+            return ("drop", "invalid_event");
         }
         if text("distinct_id").is_empty() || text("distinct_id").chars().count() > 200 {
             return ("drop", "invalid_distinct_id");
@@ -57,6 +87,12 @@ impl FakePostHogV1 {
     }
 }
 
+/// The first name of an object that is not among these.
+fn unknown<'a>(object: &'a Value, names: &[&str]) -> Option<&'a str> {
+    let mut keys = object.as_object()?.keys();
+    keys.find(|name| !names.contains(&name.as_str())).map(String::as_str)
+}
+
 fn refused(status: u16, error: &str) -> Judged {
     Judged::Refused(status, json!({"error": "refused", "error_description": error}).to_string())
 }
@@ -76,6 +112,9 @@ impl Contract for FakePostHogV1 {
         if Uuid::parse_str(request.header("posthog-request-id")).is_err() || !is_positive {
             return refused(400, "invalid header value");
         }
+        if request.header("content-type") != "application/json" {
+            return refused(415, "not JSON");
+        }
         let Some(text) = request.text() else { return refused(400, "cannot decompress") };
         if text.len() > 20_000_000 {
             return refused(413, "length limit exceeded");
@@ -89,6 +128,10 @@ impl Contract for FakePostHogV1 {
             }
         }
         let events = body["batch"].as_array().cloned().unwrap_or_default();
+        let strange = |event| unknown(event, &EVENT_FIELDS).or_else(|| unknown(&event["options"], &OPTIONS));
+        if let Some(unknown) = unknown(&body, &FIELDS).or_else(|| events.iter().find_map(strange)) {
+            return refused(400, &format!("there is no field {unknown}"));
+        }
         let ids: BTreeSet<&str> = events.iter().filter_map(|event| event["uuid"].as_str()).collect();
         if events.is_empty() || ids.len() != events.len() {
             return refused(400, "empty batch, or an id that is missing or not the only one");

@@ -163,22 +163,125 @@ async fn an_exception_inside_a_block_is_told_by_the_tag_of_its_answer() {
 #[tokio::test]
 async fn a_break_at_any_byte_of_an_answer_is_a_fault() {
     let proxy = Proxy::start(need_engine!().address());
-    let client = through(proxy.address(), "");
-    let text = "SELECT number, repeat('x', 10) AS x FROM numbers(20) SETTINGS max_block_size = 10";
-    let whole: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
-    assert_eq!(whole.iter().map(RecordBatch::num_rows).sum::<usize>(), 20);
-    let mut after = 40;
-    loop {
-        proxy.make(Trouble::Close { after }, "repeat", 1);
-        let result: Result<Vec<RecordBatch>, Fault> = client.stream(query(text), Stop::new()).try_collect().await;
-        if let Ok(batches) = result {
-            assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 20, "cut after {after} bytes");
-            // Only the whole answer passes: one byte less does not.
-            assert!(after > 1_500, "cut after {after} bytes");
-            break;
+    for (options, bytes_min) in [("compression=none", 1_500), ("compression=zstd", 1_000)] {
+        let client = through(proxy.address(), options);
+        let text = "SELECT number, repeat('x', 10) AS x FROM numbers(20) SETTINGS max_block_size = 10";
+        let whole: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
+        assert_eq!(whole.iter().map(RecordBatch::num_rows).sum::<usize>(), 20);
+        let mut after = 40;
+        loop {
+            proxy.make(Trouble::Close { after }, "repeat", 1);
+            let result: Result<Vec<RecordBatch>, Fault> = client.stream(query(text), Stop::new()).try_collect().await;
+            if let Ok(batches) = result {
+                assert_eq!(batches, whole, "{options}: cut after {after} bytes");
+                // Only the whole answer passes: one byte less does not.
+                assert!(after > bytes_min, "{options}: cut after {after} bytes");
+                break;
+            }
+            after += 37;
         }
-        after += 37;
+        for words in [None, Some("Code: 241. DB::Exception: Query memory limit exceeded: at the end.")] {
+            proxy.make(Trouble::AtTheEnd { words }, "repeat", 1);
+            let (fault, rows) = stream_fault(&client, text).await;
+            // Words that are not packed like the rest break its compression.
+            let are_read = options.ends_with("none");
+            assert!(rows == 20 || !are_read, "{options}: every row came before {fault}");
+            assert_eq!(fault.to_string().contains("at the end"), words.is_some() && are_read, "{options}: {fault}");
+        }
     }
+}
+
+/// The most queries with this in their text that ran together, as the server tells.
+fn most_together(engine: &Engine, mark: &str) -> usize {
+    engine.run("default", "SYSTEM FLUSH LOGS");
+    let times = engine.run(
+        "default",
+        &format!(
+            "SELECT toUnixTimestamp64Micro(query_start_time_microseconds), query_duration_ms FROM system.query_log \
+             WHERE type = 'QueryFinish' AND position(query, '{mark}') > 0 AND query_id LIKE 'outgest-%' FORMAT TSV"
+        ),
+    );
+    let times: Vec<(i64, i64)> = times
+        .lines()
+        .map(|line| {
+            let (start, millis) = line.split_once('\t').unwrap();
+            let start: i64 = start.parse().unwrap();
+            (start, start + 1_000 * millis.parse::<i64>().unwrap())
+        })
+        .collect();
+    assert_eq!(times.len(), 8, "queries with {mark}");
+    let running_at = |instant: i64| times.iter().filter(|(start, end)| (*start..*end).contains(&instant)).count();
+    times.iter().map(|(start, _)| running_at(*start)).max().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_complains_gets_half_as_many_queries_for_a_while() {
+    let engine = need_engine!();
+    let total = "Code: 241. DB::Exception: Memory limit (total) exceeded: would use 9.00 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    for (case, trouble) in [
+        (
+            "queries",
+            Trouble::refusal(202, "Too many simultaneous queries. Maximum: 100. (TOO_MANY_SIMULTANEOUS_QUERIES)"),
+        ),
+        (
+            "parts",
+            Trouble::refusal(252, "Too many parts (300). Merges are processing slower than inserts. (TOO_MANY_PARTS)"),
+        ),
+        ("memory", Trouble::refusal(241, "User memory limit exceeded: would use 9.00 GiB. (MEMORY_LIMIT_EXCEEDED)")),
+        ("amid", Trouble::AtTheEnd { words: Some(total) }),
+    ] {
+        // An address of its own, and so limits of its own.
+        let proxy = Proxy::start(engine.address());
+        let client = through(proxy.address(), "queries_max=4");
+        let all = async |mark: &str| {
+            let text = format!("SELECT sleep(0.4) AS {mark}");
+            let queries = (0..8).map(|_| client.stream(query(&text), Stop::new()).try_collect::<Vec<RecordBatch>>());
+            futures_util::future::join_all(queries).await
+        };
+        let (before, after) = (format!("before_{case}"), format!("after_{case}"));
+        assert!(all(&before).await.iter().all(Result::is_ok));
+        assert!(most_together(engine, &before) > 2, "{case}: {} before", most_together(engine, &before));
+
+        proxy.make(trouble, "complaint", 1);
+        let (fault, _) = stream_fault(&client, "SELECT 'complaint' AS text").await;
+        assert_eq!((fault.kind(), fault.retry()), (FaultKind::Throttled, Retry::Backoff), "{case}: {fault}");
+        let rows = all(&after).await;
+        assert!(rows.iter().all(|rows| rows.as_ref().is_ok_and(|rows| rows.len() == 1)), "{case}");
+        assert_eq!(most_together(engine, &after), 2, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_compressed_where_that_is_asked_for_and_have_the_same_rows() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let text = "SELECT number, repeat(toString(number % 100), 20) AS compressed FROM numbers(200000)";
+    let mut found = Vec::new();
+    for (user, options, is_asked) in [
+        ("default", "compression=none", false),
+        // The proxy is on this machine.
+        ("default", "", false),
+        ("default", "compression=auto", false),
+        ("default", "compression=zstd", true),
+        ("reader:reader-secret", "compression=zstd", true),
+    ] {
+        let address = format!("clickhouse://{user}@{}/default?{options}", proxy.address());
+        let read = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+        let client = Client::new(read).unwrap();
+        proxy.watch("compressed");
+        let batches: Vec<RecordBatch> = client.stream(query(text), Stop::new()).try_collect().await.unwrap();
+        found.push(arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap());
+        let heads = proxy.heads();
+        let [head] = &heads[..] else { panic!("{heads:?}") };
+        let encodings: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix("accept-encoding: ")).collect();
+        assert_eq!(encodings, if is_asked { vec!["zstd"] } else { vec![] }, "{user} {options}: {head}");
+        // It is set where the server has it otherwise, which this one has not.
+        assert!(!head.contains("enable_http_compression"), "{user} {options}: {head}");
+        let manner = Manner { query_id: client.new_id(), compress: is_asked, ..Manner::default() };
+        let answer = client.server.ask(&query("SELECT 'packed' AS text"), &manner).await.map_err(Fault::from).unwrap();
+        assert_eq!(answer.encoding.as_deref(), is_asked.then_some("zstd"), "{user} {options}");
+    }
+    assert!(found.iter().all(|rows| rows.num_rows() == 200_000 && *rows == found[0]));
 }
 
 #[tokio::test]

@@ -110,6 +110,24 @@ async fn an_answer_without_its_end_is_a_fault_even_where_the_transfer_is_whole()
 }
 
 #[tokio::test]
+async fn a_compressed_answer_without_its_end_is_a_fault() {
+    let crafted = Crafted::new(need_engine!());
+    let packed = zstd::encode_all(&crafted.body[..], 3).unwrap();
+    let head = |bytes: usize| {
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: zstd\r\nContent-Length: {bytes}\r\n\r\n")
+    };
+    let answer = |bytes: &[u8]| Trouble::Answer(vec![head(bytes.len()).into_bytes(), bytes.to_vec()]);
+    assert_eq!(crafted.end(answer(&packed)).await.unwrap(), 30);
+    for cut in [0, 1, 4, packed.len() / 3, packed.len() / 2, packed.len() - 30] {
+        let fault = crafted.end(answer(&packed[..cut])).await.expect_err("short");
+        assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff), "{cut}: {fault}");
+    }
+    let mut damaged = packed.clone();
+    damaged[packed.len() / 2..].fill(0xff);
+    assert!(crafted.end(answer(&damaged)).await.is_err());
+}
+
+#[tokio::test]
 async fn bytes_behind_the_end_and_a_missing_last_chunk_are_faults() {
     let crafted = Crafted::new(need_engine!());
     let longer = [&crafted.body[..], b"more"].concat();

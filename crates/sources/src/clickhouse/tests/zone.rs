@@ -1,0 +1,95 @@
+//! A server whose days are not those of the rows: tables that are sorted by the day sort by its own.
+
+use model::FaultKind;
+
+use super::*;
+use crate::clickhouse::engine::western_engine;
+use crate::conformance::pages_agree;
+
+macro_rules! need_western_engine {
+    () => {
+        match western_engine() {
+            Some(engine) => engine,
+            None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
+        }
+    };
+}
+
+#[tokio::test]
+async fn every_promise_holds_west_of_greenwich() {
+    let engine = need_western_engine!();
+    assert_eq!(engine.run("default", "SELECT timezone()").trim(), "America/Los_Angeles");
+    let (_, source) = stored(engine, &fixture::batches()).await;
+    agreement::every_promise_of_the_fixture(&source).await;
+    agreement::on_tests_that_need_more_than_the_row(&source).await;
+    agreement::on_attached_columns(&source).await;
+}
+
+#[tokio::test]
+async fn rows_that_move_are_one_west_of_greenwich() {
+    let engine = need_western_engine!();
+    a_score_is_one_row(engine).await;
+    v3::is_one_row_wherever_it_moves(engine).await;
+    v3::joins_its_observations_once(engine).await;
+    v3::give_the_rows_of_the_events_they_become(engine).await;
+}
+
+/// Scores around every midnight of three days, the server's and that of the rows, some of which moved over one of them
+/// by an hour. In these days clocks go back in Los Angeles.
+#[tokio::test]
+async fn scores_around_midnights_are_there_once_each() {
+    let engine = need_western_engine!();
+    // 2026-10-31 00:00:00 UTC; the night that has an hour twice is the next one.
+    let begin = 1_793_404_800;
+    let instant = |minutes: i64| Micros((begin + minutes * 60) * Micros::PER_SECOND);
+    let score = |id: &str, minutes: i64, version: i64, is_deleted: bool| {
+        json!({
+            "id": id, "timestamp": instant(minutes).to_sql_text(), "project_id": "p1", "name": "n",
+            "data_type": "NUMERIC", "value": version, "trace_id": format!("t{id}"), "is_deleted": is_deleted,
+            "event_ts": instant(version).to_sql_text(), "updated_at": instant(version).to_sql_text(),
+        })
+    };
+    let hours = 72;
+    let first: Vec<_> = (0..hours * 2).map(|n| score(&n.to_string(), n * 30, 1, false)).collect();
+    let moved = (0..hours * 2).filter(|n| n % 3 > 0);
+    let moved = moved.map(|n| score(&n.to_string(), n * 30 + if n % 2 == 0 { 61 } else { -61 }, 2, n % 12 == 1));
+    let table = tables::stored_scores();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let loaded = vec![(Arc::clone(&table), vec![batch(&first), batch(&moved.collect::<Vec<_>>())])];
+    let (database, source) = langfuse(engine, &loaded).await;
+    let memory =
+        MemorySource::new(loaded.into_iter().chain([(tables::stored_events(), Vec::new())]).collect()).unwrap();
+    let asked = request(tables::find("scores").unwrap());
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE scores FINAL");
+        }
+        assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), 132);
+        for hour in 0..hours {
+            // From midnight to midnight here and there, and by the hour.
+            let to = if hour % 24 == 0 || hour % 24 == 7 { hour + 24 } else { hour + 1 };
+            let window = Window::new(Some(instant(hour * 60)), Some(instant(to * 60))).unwrap();
+            agrees(&memory, &source, &ReadRequest { window, ..asked.clone() }).await;
+        }
+        pages_agree(&memory, &source, &asked).await;
+        let filter = Expr::compare(Expr::column("value"), CompareOp::Eq, Expr::Literal(Literal::Float(2.0)));
+        let filtered = ReadRequest { filter: Some(filter), ..asked.clone() };
+        agrees(&memory, &source, &filtered).await;
+        pages_agree(&memory, &source, &filtered).await;
+    }
+}
+
+/// What a user's profile sets is overruled where it would count, and refused where it may not be.
+#[tokio::test]
+async fn a_profile_with_another_zone_changes_no_row() {
+    let Some(engine) = engine() else { return eprintln!("left out: needs the stack of `cargo xtask test`") };
+    let (database, _) = stored(engine, &fixture::batches()).await;
+    let connect = async |user: &str| ClickHouseSource::connect(engine.options(user, &database, ""), places()).await;
+    let source = connect("western:reader-secret").await.unwrap();
+    agreement::every_promise_of_the_fixture(&source).await;
+    let fault =
+        connect("western_reader:reader-secret").await.err().expect("a zone that cannot be changed was accepted");
+    assert_eq!(fault.kind(), FaultKind::Configuration);
+    assert!(fault.public_message().contains("session_timezone = America/Los_Angeles"), "{fault}");
+    assert!(fault.public_hint().is_some_and(|hint| hint.contains("set session_timezone to ''")), "{fault:?}");
+}
