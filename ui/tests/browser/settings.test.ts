@@ -69,7 +69,7 @@ describe("a new project", () => {
     await own.shell(ours(events.replace("10000", "100")));
     const { secretKey: member } = JSON.parse(await own.shell(ours(keys))) as { secretKey: string };
     await page.goto(own.url + at("settings", "keys"));
-    await page.getByRole("cell", { name: "nightly export" }).waitFor();
+    await page.getByRole("cell", { name: "nightly export", exact: true }).waitFor();
     const { secretKey: owner } = JSON.parse(await own.shell(ours(keys.replace("member", "owner")))) as { secretKey: string };
     await own.shell(ours(exports.replace("@key.txt", member)));
     const bucket = await Bucket.open("keeps");
