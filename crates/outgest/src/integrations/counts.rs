@@ -31,11 +31,12 @@ pub async fn rows(source: &dyn Source, request: ReadRequest, stop: &Stop) -> Res
     counted.map_err(|fault| fault.during("counting rows"))
 }
 
-/// The different texts in a column of the rows of a request.
+/// The different texts in a column of the rows of a request; reading ends once there are more than `most`.
 pub async fn texts(
     source: &dyn Source,
     request: &ReadRequest,
     column: &ColumnSpec,
+    most: usize,
     stop: &Stop,
 ) -> Result<BTreeSet<String>, Fault> {
     let during = |fault: Fault| fault.during("looking at the values of a column");
@@ -52,6 +53,9 @@ pub async fn texts(
                 for text in cells.iter().flatten() {
                     if !texts.contains(text) {
                         texts.insert(text.to_owned());
+                    }
+                    if texts.len() > most {
+                        return Ok(texts);
                     }
                 }
             }

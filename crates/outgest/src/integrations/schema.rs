@@ -98,7 +98,7 @@ impl WindowRunner {
         let mut seen = Vec::new();
         for (piece, read) in pieces.iter().zip(reads) {
             if let Some(name) = shown_name(piece) {
-                let names = counts::texts(&*self.source, read, name, stop).await?;
+                let names = counts::texts(&*self.source, read, name, SCORE_NAMES_MAX, stop).await?;
                 seen.push((piece.table.as_str(), names));
             }
         }
