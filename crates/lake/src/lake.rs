@@ -123,6 +123,19 @@ impl Lake {
         &self.inner.directory
     }
 
+    /// What tells this store from every other, and stays the same in copies and backups of it: the id that Delta's
+    /// protocol gives its first table.
+    pub fn id(&self) -> Result<String, Fault> {
+        let meta_data = match self.inner.logs.first() {
+            Some(log) => log.newest()?.meta_data.clone(),
+            None => None,
+        };
+        meta_data.map(|meta_data| meta_data.id).ok_or_else(|| {
+            Fault::corrupt(format!("the store in {} has no table with an id", self.directory().display()))
+                .hint("restore the store from a backup")
+        })
+    }
+
     /// The stored tables.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<StoredTable>> {
         self.inner.logs.iter().map(|log| &log.table)

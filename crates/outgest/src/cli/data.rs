@@ -35,6 +35,8 @@ pub enum DataCommand {
         #[arg(long, value_name = "AGE")]
         older_than: String,
     },
+    /// Have the servers of this metadata store read this data directory's rows, in place of another one's
+    Adopt,
     /// Copy a consistent state of the store to a new folder
     Backup {
         /// Folder that does not exist yet

@@ -47,6 +47,12 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
             }
             Ok(())
         }
+        DataCommand::Adopt => {
+            let lake = open_lake(&settings.data)?;
+            let store = open_metadata(settings).await?;
+            store.read_rows_of(&lake.id()?).await?;
+            print(&format!("servers read the rows in {} from now on\n", settings.data.display()))
+        }
         DataCommand::Backup { folder } => backup(settings, folder).await,
         DataCommand::Restore { folder } => restore(&settings.data, folder, now),
     }

@@ -65,6 +65,9 @@ impl Wired {
             ..StoreOptions::default()
         };
         let store = NativeStore::open_at(&data::metadata_place(settings)?, options).await?;
+        if let Some(lake) = &lake {
+            store.expect_rows_of(&lake.id()?).await?;
+        }
         let place = match &settings.export.destination {
             Some(place) => Place::connect(place.reveal())?,
             None => Place::connect(&settings.data.join("exports").to_string_lossy())?,

@@ -4,8 +4,8 @@
 //! everything is written, [`clock`] what time it is and [`signals`] who is told. Then the families of
 //! tables: `comments`, `prices`, `runs` (exports of the command line) and `holds` (who carries one out),
 //! `jobs` and `exports` (those of the service), `integrations`, `people`, `secrets`, `audit`; and what is forgotten by age
-//! (`sweep`). Instants are stored as microseconds, never as text; what only one reader understands is JSON
-//! in a text column.
+//! (`sweep`); `rows` notes which embedded store all of this is about. Instants are stored as microseconds, never as
+//! text; what only one reader understands is JSON in a text column.
 
 mod audit;
 mod change;
@@ -24,6 +24,7 @@ mod notices;
 mod paging;
 mod people;
 mod prices;
+mod rows;
 mod runs;
 mod seal;
 mod secrets;

@@ -1,5 +1,6 @@
 //! `outgest serve` as others see it: the real binary, its API, its processes, on SQLite and on Postgres.
 
+mod adopted;
 mod analytics;
 mod audit;
 mod auth;

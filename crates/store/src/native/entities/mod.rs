@@ -15,6 +15,7 @@ pub(super) mod membership;
 pub(super) mod model_price;
 pub(super) mod notice;
 pub(super) mod project;
+pub(super) mod rows_of;
 pub(super) mod run;
 pub(super) mod secret;
 pub(super) mod sent_keys;

@@ -9,6 +9,7 @@ mod m0006_sent_keys;
 mod m0007_failed_attempts;
 mod m0008_integration_keys;
 mod m0009_downloads;
+mod m0010_rows;
 
 use sea_orm_migration::prelude::*;
 
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_failed_attempts::Step),
             Box::new(m0008_integration_keys::Step),
             Box::new(m0009_downloads::Step),
+            Box::new(m0010_rows::Step),
         ]
     }
 }
