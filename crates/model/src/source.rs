@@ -120,6 +120,12 @@ pub trait Source: fmt::Display + Send + Sync {
     /// Whether any version of any row of the project is stored in the request's table.
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault>;
 
+    /// Whether the stored state that an earlier attempt has read can be read again. A source without snapshots, which
+    /// reads what there is, says so of any.
+    async fn keeps(&self, _snapshot: &Snapshot) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
     /// Says how many processes read from it now, this one among them: limits of the load that it bears hold for all
     /// together. A source without such limits does nothing.
     fn shared_by(&self, _processes: usize) {}

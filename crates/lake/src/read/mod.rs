@@ -53,6 +53,12 @@ impl Lake {
         blocking(move |stop| prepare(&lake, &request, stop)).await
     }
 
+    /// Whether a state that an earlier reading looked at can be read again: of this very store, with all its files.
+    pub async fn keeps(&self, snapshot: &Snapshot) -> Result<bool, Fault> {
+        let (lake, snapshot) = (self.clone(), snapshot.clone());
+        blocking(move |_| keeps(&lake, &snapshot)).await
+    }
+
     /// Whether any version of any row of the project is stored in a table.
     pub async fn has_project(&self, project: &ProjectId, table: &'static str) -> Result<bool, Fault> {
         let (lake, project) = (self.clone(), project.clone());
@@ -60,10 +66,22 @@ impl Lake {
     }
 }
 
+fn keeps(lake: &Lake, snapshot: &Snapshot) -> Result<bool, Fault> {
+    let Ok(versions) = Versions::parse(snapshot, lake) else { return Ok(false) };
+    for (table, version) in &versions.tables {
+        match lake.read_snapshot(table, Some(*version)) {
+            Ok(_) => {}
+            Err(fault) if fault.kind() == FaultKind::NotFound => return Ok(false),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(true)
+}
+
 fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Reading>, Fault> {
     request.check()?;
     let table = request.table.stored().name;
-    let wanted = request.snapshot.as_ref().map(Versions::parse).transpose()?;
+    let wanted = request.snapshot.as_ref().map(|snapshot| Versions::parse(snapshot, lake)).transpose()?;
     let at = |table: &str| -> Result<TableSnapshot, Fault> {
         lake.read_snapshot(table, wanted.as_ref().map(|versions| versions.of(table)).transpose()?)
     };
@@ -71,7 +89,7 @@ fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Re
     let scores = if lake.tables().any(|table| table.name == SCORES) { Some(at(SCORES)?) } else { None };
     let others = request.table.attached.as_ref().map(|attached| at(attached.groups.over.name)).transpose()?;
     let read = [Some(&rows), scores.as_ref(), others.as_ref()];
-    let snapshot = Versions::of_tables(read.into_iter().flatten()).to_snapshot();
+    let snapshot = Versions::of_tables(lake, read.into_iter().flatten())?.to_snapshot();
 
     let open = |table| ProjectFiles::open(lake, table, &request.project, stop);
     let scores = Scores::new(request.project.clone(), request.scores_since, scores.map(open).transpose()?)?;
@@ -88,38 +106,46 @@ fn prepare(lake: &Lake, request: &ReadRequest, stop: &Stop) -> Result<Arc<dyn Re
     })
 }
 
-/// The versions of the tables that a reading looks at: `events=12,scores=3`.
-struct Versions(Vec<(String, u64)>);
+/// The versions of the tables that a reading looks at, and the store whose they are: `<id>/events=12,scores=3`.
+struct Versions {
+    store: String,
+    tables: Vec<(String, u64)>,
+}
 
 impl Versions {
     /// Every table once.
-    fn of_tables<'a>(tables: impl Iterator<Item = &'a TableSnapshot>) -> Self {
-        let mut versions: Vec<(String, u64)> = Vec::new();
-        for snapshot in tables {
-            if !versions.iter().any(|(name, _)| name == snapshot.table.name) {
-                versions.push((snapshot.table.name.to_owned(), snapshot.version));
+    fn of_tables<'a>(lake: &Lake, read: impl Iterator<Item = &'a TableSnapshot>) -> Result<Self, Fault> {
+        let mut tables: Vec<(String, u64)> = Vec::new();
+        for snapshot in read {
+            if !tables.iter().any(|(name, _)| name == snapshot.table.name) {
+                tables.push((snapshot.table.name.to_owned(), snapshot.version));
             }
         }
-        Self(versions)
+        Ok(Self { store: lake.id()?, tables })
     }
 
-    fn parse(snapshot: &Snapshot) -> Result<Self, Fault> {
+    /// Those of this store; the versions of another one are other rows.
+    fn parse(snapshot: &Snapshot, lake: &Lake) -> Result<Self, Fault> {
         let version = |part: &str| -> Option<(String, u64)> {
             let (table, version) = part.split_once('=')?;
             Some((table.to_owned(), version.parse().ok()?))
         };
-        let versions: Option<Vec<_>> = snapshot.0.split(',').map(version).collect();
-        versions.map(Self).ok_or_else(|| no_snapshot(&snapshot.0))
+        let (store, versions) = snapshot.0.split_once('/').ok_or_else(|| no_snapshot(&snapshot.0))?;
+        if store != lake.id()? {
+            return Err(no_snapshot(&snapshot.0));
+        }
+        let tables: Option<Vec<_>> = versions.split(',').map(version).collect();
+        tables.map(|tables| Self { store: store.to_owned(), tables }).ok_or_else(|| no_snapshot(&snapshot.0))
     }
 
     fn of(&self, table: &str) -> Result<u64, Fault> {
-        let known = self.0.iter().find(|(name, _)| name == table).map(|(_, version)| *version);
+        let known = self.tables.iter().find(|(name, _)| name == table).map(|(_, version)| *version);
         known.ok_or_else(|| no_snapshot(table))
     }
 
     fn to_snapshot(&self) -> Snapshot {
-        let parts: Vec<String> = self.0.iter().map(|(table, version)| format!("{table}={version}")).collect();
-        Snapshot(parts.join(","))
+        let parts: Vec<String> = self.tables.iter().map(|(table, version)| format!("{table}={version}")).collect();
+        Snapshot(format!("{}/{}", self.store, parts.join(",")))
     }
 }
 

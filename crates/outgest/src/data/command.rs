@@ -49,9 +49,11 @@ pub async fn data(settings: &Settings, args: &DataArgs) -> Result<(), Fault> {
         }
         DataCommand::Adopt => {
             let lake = open_lake(&settings.data)?;
+            let rows: RowCount =
+                lake.info()?.tables.iter().flat_map(|table| &table.projects).map(|project| project.live_rows).sum();
             let store = open_metadata(settings).await?;
             store.read_rows_of(&lake.id()?).await?;
-            print(&format!("servers read the rows in {} from now on\n", settings.data.display()))
+            print(&format!("servers read what is in {} from now on: {}\n", settings.data.display(), rows.counted()))
         }
         DataCommand::Backup { folder } => backup(settings, folder).await,
         DataCommand::Restore { folder } => restore(&settings.data, folder, now),
@@ -149,8 +151,9 @@ async fn backup(settings: &Settings, folder: &Path) -> Result<(), Fault> {
     let lake = open_lake(&settings.data)?;
     let store = open_metadata(settings).await?;
     std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-    let copied = match lake.backup(&lake_directory(folder)) {
-        Ok(bytes) => store.backup(folder).await.map(|()| bytes),
+    // Whatever state of the rows a run has noted is there, since these are copied later.
+    let copied = match store.backup(folder).await {
+        Ok(()) => lake.backup(&lake_directory(folder)),
         Err(fault) => Err(fault),
     };
     match copied {

@@ -2,9 +2,13 @@
 //!
 //! Settings are read by every attempt, and may change between two of them. An attempt goes on with files that were
 //! begun as it would begin them; any others it removes, so that no window mixes settings. They lie where the
-//! integration exported to by then.
+//! integration exported to by then. The stored rows that they were read from may be gone as well, where a window
+//! waited for long: then files begin again, while events go on behind the last one with the rows that there are.
 
-use model::{Begun, Checkpoint, Destination, Fault, FileSettings, Integration, KeyTemplate, RunLog, WindowJob};
+use model::{
+    Begun, Checkpoint, Destination, Fault, FaultKind, FileSettings, Integration, KeyTemplate, RunLog, Snapshot,
+    WindowJob,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +37,8 @@ pub(super) fn of(
 }
 
 impl WindowRunner {
-    /// What an earlier attempt left, to go on with; nothing where it was begun with other settings. Then it is removed.
+    /// What an earlier attempt left, to go on with; nothing where it was begun with other settings, or from rows that
+    /// are gone. Then it is removed.
     pub(super) async fn left(
         &self,
         integration: &Integration,
@@ -43,10 +48,13 @@ impl WindowRunner {
     ) -> Result<Option<Checkpoint>, Fault> {
         let Some(left) = checkpoint else { return Ok(None) };
         // Checkpoints of older versions do not tell what they were begun with.
-        let Some(before) = left.begun.clone().filter(|before| before.fingerprint != begun.fingerprint) else {
-            return Ok(Some(left));
+        let before = left.begun.clone().unwrap_or_else(|| begun.clone());
+        let why = match (before.fingerprint == begun.fingerprint, self.is_kept(left.snapshot.as_ref()).await?) {
+            (true, true) => return Ok(Some(left)),
+            (true, false) => "the stored rows are gone",
+            (false, _) => "settings have changed",
         };
-        tracing::info!(integration.id = %integration.id, "settings have changed: the files of a window begin again");
+        tracing::info!(integration.id = %integration.id, why, "the files of a window begin again");
         // Where they change back meanwhile, nobody may go on with files that are gone.
         let going = Begun { fingerprint: String::new(), ..before };
         log.record(&Checkpoint { begun: Some(going), ..left.clone() }).await?;
@@ -54,6 +62,37 @@ impl WindowRunner {
         let (version, as_of) = (left.version, left.as_of);
         log.record(&Checkpoint { version, as_of, begun: Some(begun.clone()), ..Checkpoint::default() }).await?;
         Ok(None)
+    }
+
+    /// What an earlier attempt left of a window of events: the position holds whatever became of the rows as it read
+    /// them. What is behind it is read as it is now, under the same ids, and what differs is found by the comparison.
+    pub(super) async fn left_of_events(
+        &self,
+        integration: &Integration,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Option<Checkpoint>, Fault> {
+        let Some(left) = checkpoint else { return Ok(None) };
+        if self.is_kept(left.snapshot.as_ref()).await? {
+            return Ok(Some(left));
+        }
+        tracing::info!(integration.id = %integration.id, "the stored rows are gone: events go on with those there are");
+        Ok(Some(Checkpoint { snapshot: None, ..left }))
+    }
+
+    /// A fault of an attempt that reads this snapshot. Where it went meanwhile, the next attempt does without.
+    pub(super) async fn of_reading(&self, fault: Fault, snapshot: Option<Snapshot>) -> Fault {
+        // Whoever cannot tell has the fault itself to say.
+        if fault.kind() != FaultKind::NotFound || self.is_kept(snapshot.as_ref()).await.unwrap_or(true) {
+            return fault;
+        }
+        Fault::new(FaultKind::Unavailable, "the stored rows that the window was read from were replaced").because(fault)
+    }
+
+    async fn is_kept(&self, snapshot: Option<&Snapshot>) -> Result<bool, Fault> {
+        match snapshot {
+            Some(snapshot) => self.source.keeps(snapshot).await,
+            None => Ok(true),
+        }
     }
 
     /// Removes what a checkpoint names, where it lies. What lies where the integration does not export to any more is

@@ -31,7 +31,8 @@ impl WindowRunner {
         let historical = run.is_some_and(|run| run.cause == RunCause::Backfill);
         let tables = self.scheduled(integration, window, historical).await?;
         let to = (destination.to_string(), tables.len());
-        let mut log = EventsLog::new(context.log, context.progress, to, job.checkpoint.clone());
+        let left = self.left_of_events(integration, job.checkpoint.clone()).await?;
+        let mut log = EventsLog::new(context.log, context.progress, to, left);
         let mut reads = Vec::with_capacity(tables.len());
         for Scheduled { delivery, of } in &tables {
             let run = RunId::new(job.id.as_str());
@@ -59,7 +60,10 @@ impl WindowRunner {
                     sent.keep(0, &[]).await?;
                 }
             }
-            let receipt = pipeline::deliver(spec, ports, resume).await?;
+            let receipt = match pipeline::deliver(spec, ports, resume).await {
+                Ok(receipt) => receipt,
+                Err(fault) => return Err(self.of_reading(fault, log.snapshot()).await),
+            };
             log.finished(table, receipt.counts);
             reads.push(ReadRequest { snapshot: log.snapshot().or_else(|| read.snapshot.clone()), ..read });
         }

@@ -171,7 +171,10 @@ impl WindowRunner {
             progress: log.progress(number),
             waits: Arc::clone(&self.waits),
         };
-        let outcome = pipeline::run(spec, ports, left.checkpoint).await?;
+        let outcome = match pipeline::run(spec, ports, left.checkpoint).await {
+            Ok(outcome) => outcome,
+            Err(fault) => return Err(self.of_reading(fault, log.snapshot()).await),
+        };
         let read = ReadRequest { snapshot: log.snapshot().or(read.snapshot.clone()), ..read };
         Ok((outcome.receipt.manifest, read))
     }

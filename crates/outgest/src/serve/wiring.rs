@@ -42,18 +42,21 @@ pub struct Wired {
     pub sealing: SealingKey,
 }
 
+/// The embedded store that the jobs of this metadata store read. One is made where none was noted yet: where the disk
+/// of the one that was is missing, none may take its place.
+async fn expected_lake(settings: &Settings, store: &NativeStore) -> Result<Lake, Fault> {
+    let lake = match store.rows_of().await? {
+        Some(_) => data::open_lake(&settings.data)?,
+        None => data::create_lake(&settings.data, config::now())?,
+    };
+    store.expect_rows_of(&lake.id()?).await?;
+    Ok(lake.keeping_replaced_files(settings.retention.replaced_files.0))
+}
+
 impl Wired {
     /// Connects everything; what is missing of an embedded store and of a schema is made.
     pub async fn connect(settings: &Settings) -> Result<Self, Fault> {
         let choice = SourceChoice::read(settings, None)?;
-        let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
-            Some(_) => (choice.open(settings)?, None),
-            None => {
-                let lake = data::create_lake(&settings.data, config::now())?
-                    .keeping_replaced_files(settings.retention.replaced_files.0);
-                (Arc::new(LakeSource::new(lake.clone())), Some(lake))
-            }
-        };
         data::refuse_unfinished(&settings.data)?;
         data::create_directory(&settings.data)?;
         let keys = seal::keys(&settings.seal, &settings.data)?;
@@ -65,9 +68,13 @@ impl Wired {
             ..StoreOptions::default()
         };
         let store = NativeStore::open_at(&data::metadata_place(settings)?, options).await?;
-        if let Some(lake) = &lake {
-            store.expect_rows_of(&lake.id()?).await?;
-        }
+        let (source, lake): (Arc<dyn Source>, Option<Lake>) = match &settings.source.url {
+            Some(_) => (choice.open(settings)?, None),
+            None => {
+                let lake = expected_lake(settings, &store).await?;
+                (Arc::new(LakeSource::new(lake.clone())), Some(lake))
+            }
+        };
         let place = match &settings.export.destination {
             Some(place) => Place::connect(place.reveal())?,
             None => Place::connect(&settings.data.join("exports").to_string_lossy())?,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lake::Lake;
-use model::{Fault, KindDescriptor, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, TableSpec};
+use model::{Fault, KindDescriptor, ProjectId, ReadRequest, Reading, Snapshot, Source, SourceCapabilities, TableSpec};
 
 /// Reads from an embedded store.
 #[derive(Clone, Debug)]
@@ -40,6 +40,10 @@ impl Source for LakeSource {
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
         self.lake.reading(request).await
+    }
+
+    async fn keeps(&self, snapshot: &Snapshot) -> Result<bool, Fault> {
+        self.lake.keeps(snapshot).await
     }
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {

@@ -133,6 +133,12 @@ async fn a_read_sees_one_snapshot_and_finds_it_again() {
     agrees(&new, &source, &request(events_table())).await;
     let snapshot = before.snapshot().cloned();
     assert!(snapshot.as_ref().is_some_and(|snapshot| snapshot.0.contains("events=") && snapshot.0.contains("scores=")));
+    // Another store has versions of these numbers as well, of other rows.
+    let (_other_directory, other) = stored(&fixture::batches());
+    let kept = snapshot.clone().unwrap();
+    assert_eq!((source.keeps(&kept).await.unwrap(), other.keeps(&kept).await.unwrap()), (true, false));
+    let elsewhere = ReadRequest { snapshot: snapshot.clone(), ..request(events_table()) };
+    assert_eq!(other.prepare(elsewhere).await.err().map(|fault| fault.kind()), Some(FaultKind::NotFound));
     let again = read_all(&source, &ReadRequest { snapshot, ..request(events_table()) }).await.unwrap();
     assert_eq!(again, read_all(&old, &request(events_table())).await.unwrap());
     let batches: Vec<RecordBatch> = before.read(KeyRange::ALL, Stop::new()).try_collect().await.unwrap();

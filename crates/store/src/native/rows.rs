@@ -12,6 +12,12 @@ use super::{NativeStore, statement_failed};
 const ONLY: i32 = 1;
 
 impl NativeStore {
+    /// The embedded store that the jobs of this database read, where one was noted.
+    pub async fn rows_of(&self) -> Result<Option<String>, Fault> {
+        let noted = rows_of::Entity::find_by_id(ONLY).one(&self.database).await;
+        Ok(noted.map_err(statement_failed("look for the embedded store"))?.map(|noted| noted.lake))
+    }
+
     /// Fails unless `lake` is the embedded store that the jobs of this database read. It becomes that where none was
     /// noted; of processes that start at once the first one decides.
     pub async fn expect_rows_of(&self, lake: &str) -> Result<(), Fault> {

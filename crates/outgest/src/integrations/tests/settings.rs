@@ -238,6 +238,51 @@ async fn events_that_were_sent_before_a_long_pause_are_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_window_that_waits_until_its_stored_rows_are_replaced_is_carried_out_with_those_there_are() {
+    fn denied() -> Fault {
+        Fault::new(FaultKind::Credentials, "401")
+    }
+    for sends_events in [true, false] {
+        let world = World::new().await;
+        world.append("events", &rows()[..200], EPOCH);
+        world.append("events", &rows()[200..], EPOCH);
+        let (ledger, made) = match sends_events {
+            true => world.receiver("https://ours.example").await,
+            false => (world.shelf.ledger("https://nobodys.example"), world.integration("out", basic).await),
+        };
+        world.tick(minute(70)).await;
+        world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
+        world.shelf.refuse(Some(denied));
+        world.work(minute(70)).await;
+        assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Failed);
+        // Files are merged, and what they replaced is gone when somebody resumes it.
+        world.append("events", &[seen("later", 10, 65)], EPOCH);
+        let lake = world.lake.clone().keeping_replaced_files(Duration::ZERO);
+        for now in [80, 90] {
+            lake.compact("events", minute(now)).unwrap();
+        }
+        world.shelf.refuse(None);
+        world.store.resume_integration(&project(), &made.id).await.unwrap();
+        world.work(minute(70)).await;
+        let run = world.runs(&made).await.remove(0);
+        assert_eq!((run.state, run.result.unwrap().rows), (RunState::Completed, RowCount(400)), "{:?}", run.failure);
+        let mut ids: Vec<String> = match sends_events {
+            true => times(&ledger).into_iter().map(|(id, _)| id).collect(),
+            false => keys(&world)
+                .iter()
+                .filter(|key| key.contains("/observations_v2/"))
+                .flat_map(|key| world.shelf.lines(&name(key)))
+                .map(|row| row["id"].as_str().unwrap().to_owned())
+                .collect(),
+        };
+        assert_eq!(ids.len(), 400, "each once");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 400);
+    }
+}
+
+#[tokio::test]
 async fn frozen_columns_of_every_table_outlive_a_revision_of_another() {
     let world = World::new().await;
     let score = |id: &str| {
