@@ -120,10 +120,27 @@ fn a_user_of_a_server_cannot_have_its_own_keys_used() {
     }
     let fault = refused("gs://bucket/x?service_account=/srv/key.json", &[]);
     assert!(fault.public_message().starts_with("service_account: "), "{fault}");
-    for text in ["gs://bucket/x", "s3://bucket/x"] {
-        let fault = refused(text, &[]);
-        assert_eq!(fault.kind(), FaultKind::Credentials);
+    let tried: [(&str, &[(&str, &str)], &str); 5] = [
+        ("gs://bucket/x", &[], "give service_account_key"),
+        ("s3://bucket/x", &[], "set access_key_id and secret_access_key"),
+        ("az://container/x?account=a", &[], "give account_key, sas_token or connection_string"),
+        // With an application that is named in part the client would ask the machine as well.
+        ("az://container/x?account=a", &[("client_secret", "hunter2")], "or tenant_id, client_id and client_secret"),
+        ("az://container/x?account=a&client_id=c", &[("client_secret", "hunter2")], "tenant_id"),
+    ];
+    for (text, given, hint) in tried {
+        let fault = refused(text, given);
+        assert_eq!(fault.kind(), FaultKind::Credentials, "{text}");
         assert!(fault.public_message().starts_with("there are no credentials for "), "{fault}");
+        assert!(fault.public_hint().unwrap().contains(hint), "{:?}", fault.public_hint());
+    }
+    for given in [
+        &[("account_key", "a2V5")][..],
+        &[("sas_token", "sv=1&sig=s")],
+        &[("connection_string", "AccountName=a;AccountKey=a2V5")],
+        &[("tenant_id", "t"), ("client_id", "c"), ("client_secret", "hunter2")],
+    ] {
+        assert!(connect_guarded("az://container/x?account=a", &options(given), &guard).is_ok(), "{given:?}");
     }
     assert!(connect_guarded("gs://bucket/x", &options(&[("anonymous", "true")]), &guard).is_ok());
 }

@@ -23,7 +23,7 @@ pub use backfill::{Backfill, BackfillCause, BackfillOrder, BackfillState, Backfi
 pub use name::{KeyTemplate, WindowName};
 pub use run::{
     AskedRows, Comparison, Coverage, FoundLater, KeptFrom, KeptLetter, RowsOfTable, RunCause, RunQuery, RunState,
-    SchemaChange, TableColumns, WindowJob, WindowResult, WindowRun,
+    SchemaChange, ScoreNames, TableColumns, WindowJob, WindowResult, WindowRun,
 };
 pub use store::{
     ChangedIntegration, CheckedIntegration, DuePlan, IntegrationAsk, IntegrationDesk, IntegrationStore, NewIntegration,

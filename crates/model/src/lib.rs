@@ -93,8 +93,8 @@ pub use integration::{
     CheckedIntegration, Comparison, Coverage, Deletions, DuePlan, FileSettings, FoundLater, Integration,
     IntegrationAsk, IntegrationDesk, IntegrationSettings, IntegrationStatus, IntegrationStore, IntegrationTable,
     KeptFrom, KeptLetter, KeyTemplate, NewBackfill, NewIntegration, NextWindow, Pause, PlannedWindow, RowsOfTable,
-    RunCause, RunQuery, RunState, SchedulerStore, SchemaChange, SchemaRule, SourcePreset, Start, TableColumns,
-    WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
+    RunCause, RunQuery, RunState, SchedulerStore, SchemaChange, SchemaRule, ScoreNames, SourcePreset, Start,
+    TableColumns, WindowJob, WindowName, WindowPlan, WindowResult, WindowRun,
 };
 pub use job::{
     Claim, ClaimLimits, Enqueued, FailedAttempt, Failure, Job, JobKind, JobProgress, JobQuery, JobState, JobStore,

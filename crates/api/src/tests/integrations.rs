@@ -102,6 +102,37 @@ async fn what_is_wrong_with_a_request_is_named() {
 }
 
 #[tokio::test]
+async fn a_secret_of_the_wrong_shape_is_not_repeated() {
+    let service = Service::new();
+    let owner = service.key(Role::Owner);
+    created(&service, &owner).await;
+    let object = "it has to be an object with the text of each secret, by option";
+    for (secrets, field, what) in [
+        (json!("phc_hunter2"), "secrets", object),
+        (json!(8_472_913), "secrets", object),
+        (json!(["phc_hunter2"]), "secrets", object),
+        (json!({"api_key": 8_472_913}), "secrets.api_key", "it has to be a text"),
+        (json!({"api_key": ["phc_hunter2"]}), "secrets.api_key", "it has to be a text"),
+    ] {
+        let new = json!({"name": "a", "kind": "posthog", "secrets": secrets});
+        let change = json!({"version": 1, "secrets": secrets});
+        let answers = [
+            service.post(&owner, INTEGRATIONS, new.clone()).await,
+            service.post(&owner, &format!("{INTEGRATIONS}/test"), new).await,
+            service.call(&owner, Method::PATCH, &format!("{INTEGRATIONS}/i0"), Some(change)).await,
+        ];
+        for answer in answers {
+            assert_eq!(answer.problem(400), "bad_request");
+            let problem = answer.json();
+            assert_eq!(problem["field"].as_str(), Some(field), "{problem}");
+            assert_eq!(problem["detail"].as_str(), Some(format!("{field}: {what}").as_str()), "{problem}");
+            let text = answer.text();
+            assert!(!text.contains("hunter2") && !text.contains("8472913"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_change_names_the_version_it_was_made_from() {
     let service = Service::new();
     let owner = service.key(Role::Owner);

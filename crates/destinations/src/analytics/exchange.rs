@@ -103,14 +103,12 @@ impl Exchange {
         }
     }
 
-    /// The first line of a message, bounded and without secrets.
+    /// The first line of a message, without secrets, then bounded: a secret that was cut would not be found.
     pub(crate) fn shown(&self, message: &str) -> String {
         let line = message.trim().lines().next().unwrap_or_default().trim();
-        let mut line: String = line.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARACTERS_MAX).collect();
-        for secret in &self.secrets {
-            line = secret.redact(line).into_owned();
-        }
-        line
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        let clean = self.secrets.iter().fold(line, |line, secret| secret.redact(line).into_owned());
+        clean.chars().take(MESSAGE_CHARACTERS_MAX).collect()
     }
 }
 
@@ -203,6 +201,16 @@ mod tests {
         let fault = exchange.refusal(&reply, "  slow down, phc_hunter2\nmore", None);
         assert_eq!(fault.public_message(), "PostHog answered 429: slow down, ***");
         assert_eq!(fault.retry(), Retry::After(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_shown_where_a_message_is_cut() {
+        let exchange = exchange();
+        for before in MESSAGE_CHARACTERS_MAX - 12..=MESSAGE_CHARACTERS_MAX {
+            let shown = exchange.shown(&format!("{}phc_hunter2 is no key", "é".repeat(before)));
+            assert_eq!(shown.chars().count(), MESSAGE_CHARACTERS_MAX);
+            assert!(!shown.contains('p') && !shown.contains('h'), "{shown}");
+        }
     }
 
     #[test]

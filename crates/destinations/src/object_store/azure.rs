@@ -30,6 +30,9 @@ use crate::{Connection, Kind};
 const SCHEME: &str = "az";
 const HINT: &str = "set account_key, or AZURE_STORAGE_ACCOUNT_KEY, or a connection string, or run where an identity is \
                     attached; it needs the role Storage Blob Data Contributor";
+/// For users of a server, who have neither its environment nor its identity.
+const USERS_HINT: &str = "give account_key, sas_token or connection_string, or tenant_id, client_id and client_secret \
+                          of an application";
 
 pub(crate) const KIND: Kind = Kind { describe, connect: connect_through, remote: true };
 
@@ -137,9 +140,11 @@ impl Identity {
         }
     }
 
+    /// Whether the client asks the machine who it is. It does so as well where an application is named in part.
     fn asks_machine(&self) -> bool {
         let has_key = self.account_key.is_some() || self.sas_token.is_some();
-        let has_application = self.client_secret.is_some() || self.federated_token_file.is_some();
+        let has_token = self.client_secret.is_some() || self.federated_token_file.is_some();
+        let has_application = has_token && self.client_id.is_some() && self.tenant_id.is_some();
         !has_key && !has_application
     }
 
@@ -194,6 +199,11 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
             .cloned()
             .collect(),
     };
+    // The identity of the machine is the server's.
+    if egress.is_for_users() && place.asks_machine {
+        let message = format!("there are no credentials for {place}");
+        return Err(Fault::new(FaultKind::Credentials, message).hint(USERS_HINT));
+    }
     let client_options = Egress::options(base.starts_with("http:"));
     let mut builder = MicrosoftAzureBuilder::new()
         .with_account(&account)

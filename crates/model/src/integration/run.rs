@@ -1,6 +1,6 @@
 //! What became of a window: its run, what was written, and what was found out about it later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -196,6 +196,10 @@ pub struct WindowResult {
     pub asked: Option<AskedRows>,
     /// Columns by table, for the next run to compare with.
     pub columns: Vec<TableColumns>,
+    /// Names of scores by table, for all later runs to compare with: whoever completes the run keeps them with the
+    /// integration, not with the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub score_names: Vec<ScoreNames>,
     /// What differs from the columns of the window before, and score names that no window had before.
     pub schema_changed: Vec<SchemaChange>,
     /// What the reader should know.
@@ -221,10 +225,44 @@ pub struct TableColumns {
     pub columns: Vec<ManifestColumn>,
     /// Grows when the columns change.
     pub schema_version: u32,
-    /// Names of the scores that this and earlier windows have, sorted. `None` where nobody looked at them: in tables
-    /// of anything else, where names are masked or left out, and in runs of older versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score_names: Option<Vec<String>>,
+}
+
+/// Names of the scores in one table, as far as they are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreNames {
+    /// Table, as its files have it.
+    pub table: String,
+    /// The names.
+    pub names: BTreeSet<String>,
+    /// Whether there were more names than are kept: of what is not among these nobody knows whether it is new.
+    pub more: bool,
+}
+
+impl ScoreNames {
+    /// Names that are kept of a table: whoever has more of them writes ids or sentences there.
+    pub const MAX: usize = 1_000;
+
+    /// Bytes of the names that are kept of a table.
+    pub const BYTES_MAX: usize = 64 << 10;
+
+    /// Adds names in order, until the first one for which there is no room. Nothing is added any more after that.
+    /// Returns whether all of them are there.
+    pub fn add(&mut self, names: &BTreeSet<String>) -> bool {
+        let mut bytes: usize = self.names.iter().map(String::len).sum();
+        for name in names {
+            if self.names.contains(name) {
+                continue;
+            }
+            bytes += name.len();
+            self.more |= self.names.len() >= Self::MAX || bytes > Self::BYTES_MAX;
+            if self.more {
+                return false;
+            }
+            self.names.insert(name.clone());
+        }
+        true
+    }
 }
 
 /// A difference between the columns of two windows, or score names that are new.
@@ -240,6 +278,13 @@ pub struct SchemaChange {
     /// Names of scores that no window had before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub score_names: Vec<String>,
+}
+
+impl SchemaChange {
+    /// Whether nothing differs.
+    pub fn is_none(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.score_names.is_empty()
+    }
 }
 
 /// What was found out about a window after it was exported.

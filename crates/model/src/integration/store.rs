@@ -7,7 +7,7 @@ use futures_core::stream::BoxStream;
 
 use super::{
     Backfill, Coverage, Deletions, FileSettings, Integration, IntegrationSettings, IntegrationTable, KeptFrom,
-    KeptLetter, KeyTemplate, NewBackfill, RunCause, RunQuery, SchemaRule, Start, WindowName, WindowRun,
+    KeptLetter, KeyTemplate, NewBackfill, RunCause, RunQuery, SchemaRule, ScoreNames, Start, WindowName, WindowRun,
 };
 use crate::{
     Actor, BackfillId, ByteCount, CheckStep, Cursor, ExportEstimate, Fault, IntegrationId, IntegrationKind, JobId,
@@ -387,8 +387,9 @@ pub trait SchedulerStore: Send + Sync {
     /// The newest completed run before a window, for its columns; `None` where it is the first.
     async fn run_before(&self, integration: &IntegrationId, span: Span) -> Result<Option<WindowRun>, Fault>;
 
-    /// The run that was completed last, of whatever window; `None` before the first.
-    async fn last_completed(&self, integration: &IntegrationId) -> Result<Option<WindowRun>, Fault>;
+    /// The names of scores that completed runs of an integration had, whatever their windows. A table of which no run
+    /// told names is not there.
+    async fn score_names(&self, integration: &IntegrationId) -> Result<Vec<ScoreNames>, Fault>;
 
     /// An integration, whoever asks; `None` where it was deleted.
     async fn integration_of_job(&self, id: &IntegrationId) -> Result<Option<Integration>, Fault>;

@@ -31,12 +31,13 @@ pub async fn rows(source: &dyn Source, request: ReadRequest, stop: &Stop) -> Res
     counted.map_err(|fault| fault.during("counting rows"))
 }
 
-/// The different texts in a column of the rows of a request; reading ends once there are more than `most`.
+/// The different texts in a column of the rows of a request; reading ends once there are more than so many, or they have
+/// more than so many bytes together.
 pub async fn texts(
     source: &dyn Source,
     request: &ReadRequest,
     column: &ColumnSpec,
-    most: usize,
+    (most, bytes_max): (usize, usize),
     stop: &Stop,
 ) -> Result<BTreeSet<String>, Fault> {
     let during = |fault: Fault| fault.during("looking at the values of a column");
@@ -44,6 +45,7 @@ pub async fn texts(
     let reading = source.prepare(request).await.map_err(during)?;
     let looked = async {
         let mut texts = BTreeSet::new();
+        let mut bytes = 0;
         for slice in reading.plan(None).await?.slices {
             let mut batches = Arc::clone(&reading).tally(slice.range, stop.clone());
             while let Some(batch) = batches.next().await {
@@ -52,9 +54,10 @@ pub async fn texts(
                 let cells = cells.ok_or_else(|| Fault::bug(format!("column {} holds no texts", column.name)))?;
                 for text in cells.iter().flatten() {
                     if !texts.contains(text) {
+                        bytes += text.len();
                         texts.insert(text.to_owned());
                     }
-                    if texts.len() > most {
+                    if texts.len() > most || bytes > bytes_max {
                         return Ok(texts);
                     }
                 }

@@ -1,18 +1,16 @@
 //! How a window differs from those before: columns that came or went, and scores under names that no window had.
 //!
 //! Columns are compared with those of the window before in time. Scores are rows, so their names are compared with
-//! all that earlier windows have, in whatever order these were exported: every run keeps the names that the run which
-//! ended before it kept, and adds its own.
+//! all that windows had, in whatever order these were exported: the integration keeps them, and every run adds its own.
 
 use std::collections::BTreeSet;
 
-use model::{ColumnSpec, Fault, Integration, Manifest, ManifestColumn, ReadRequest, SchemaChange, Stop, TableColumns};
+use model::{
+    ColumnSpec, Fault, Integration, Manifest, ManifestColumn, ReadRequest, SchemaChange, ScoreNames, Stop, TableColumns,
+};
 
 use super::counts;
 use super::window::{Piece, WindowRunner};
-
-/// Names of scores that a run keeps: whoever has more of them writes ids or sentences there.
-const SCORE_NAMES_MAX: usize = 1_000;
 
 /// The column that holds the name of a score.
 const NAME: &str = "name";
@@ -21,6 +19,8 @@ const NAME: &str = "name";
 #[derive(Default)]
 pub(super) struct Schema {
     pub(super) columns: Vec<TableColumns>,
+    /// Names of scores that the integration does not have yet, by table.
+    pub(super) score_names: Vec<ScoreNames>,
     pub(super) changes: Vec<SchemaChange>,
 }
 
@@ -47,39 +47,40 @@ impl Schema {
                 }
             }
             let (columns, schema_version) = (table.columns.clone(), table.schema_version);
-            schema.columns.push(TableColumns { table: name, columns, schema_version, score_names: None });
+            schema.columns.push(TableColumns { table: name, columns, schema_version });
         }
         let others = known.iter().filter(|known| !pieces.iter().any(|piece| piece.table.as_str() == known.table));
         schema.columns.extend(others.cloned());
         schema
     }
 
-    /// Adds the names that a table's scores have in this window to those of the windows before. Returns what the reader
-    /// should know.
-    fn add_score_names(&mut self, table: &str, now: &BTreeSet<String>, before: Option<Vec<String>>) -> Option<String> {
-        let new: Vec<String> = match &before {
-            Some(before) => now.iter().filter(|name| !before.contains(name)).cloned().collect(),
-            // What the first window has is not new.
-            None => Vec::new(),
-        };
-        let mut all: BTreeSet<String> = before.iter().flatten().cloned().collect();
-        let too_many = all.union(now).count() > SCORE_NAMES_MAX;
-        let room = SCORE_NAMES_MAX.saturating_sub(all.len());
-        let more: Vec<String> = now.iter().filter(|name| !all.contains(*name)).take(room).cloned().collect();
-        all.extend(more);
-        if let Some(columns) = self.columns.iter_mut().find(|columns| columns.table == table) {
-            columns.score_names = Some(all.into_iter().collect());
+    /// Compares the names that a table's scores have in this window with those of the windows before. Returns what the
+    /// reader should know.
+    fn compare_score_names(&mut self, now: ScoreNames, before: Option<&ScoreNames>) -> Option<String> {
+        let ScoreNames { table, names, .. } = now;
+        let mut all = before.cloned().unwrap_or_else(|| ScoreNames { table: table.clone(), ..ScoreNames::default() });
+        let are_all_known = all.add(&names);
+        let nothing = BTreeSet::new();
+        let known = before.map_or(&nothing, |before| &before.names);
+        let more: BTreeSet<String> = all.names.difference(known).cloned().collect();
+        // What the first window has is not new.
+        let new: Vec<String> = if before.is_some() { more.iter().cloned().collect() } else { Vec::new() };
+        if before != Some(&all) {
+            self.score_names.push(ScoreNames { table: table.clone(), names: more, more: all.more });
         }
-        if too_many {
-            return Some(format!("{table} have more than {SCORE_NAMES_MAX} names: which of them are new is not told"));
+        if !are_all_known {
+            let (names_max, bytes_max) = (ScoreNames::MAX, ScoreNames::BYTES_MAX);
+            let much = if all.names.len() == names_max {
+                format!("more than {names_max} names")
+            } else {
+                format!("names of more than {bytes_max} bytes together")
+            };
+            return Some(format!("{table} have {much}: which of them are new is not told"));
         }
         if !new.is_empty() {
             match self.changes.iter_mut().find(|change| change.table == table) {
                 Some(change) => change.score_names = new,
-                None => {
-                    let table = table.to_owned();
-                    self.changes.push(SchemaChange { table, score_names: new, ..SchemaChange::default() });
-                }
+                None => self.changes.push(SchemaChange { table, score_names: new, ..SchemaChange::default() }),
             }
         }
         None
@@ -98,22 +99,23 @@ impl WindowRunner {
         let mut seen = Vec::new();
         for (piece, read) in pieces.iter().zip(reads) {
             if let Some(name) = shown_name(piece) {
-                let names = counts::texts(&*self.source, read, name, SCORE_NAMES_MAX, stop).await?;
-                seen.push((piece.table.as_str(), names));
+                let most = (ScoreNames::MAX, ScoreNames::BYTES_MAX);
+                let names = counts::texts(&*self.source, read, name, most, stop).await?;
+                seen.push(ScoreNames { table: piece.table.to_string(), names, more: false });
             }
         }
-        // As late as possible: windows that are exported beside this one may have ended by now.
-        let last = self.store.last_completed(&integration.id).await?;
-        let last = last.and_then(|run| run.result).map(|result| result.columns).unwrap_or_default();
-        let kept = |table: &str| last.iter().find(|last| last.table == table).and_then(|last| last.score_names.clone());
-        for other in &mut schema.columns {
-            if !pieces.iter().any(|piece| piece.table.as_str() == other.table) {
-                other.score_names = kept(&other.table);
-            }
+        if seen.iter().all(|seen| seen.names.is_empty()) {
+            // There is nothing to compare. That the tables were looked at is kept: what comes later is new.
+            schema.score_names = seen;
+            return Ok(None);
         }
+        // As late as possible: windows that are exported beside this one may have ended by now. The store looks once more
+        // when it completes the run.
+        let before = self.store.score_names(&integration.id).await?;
         let mut told = None;
-        for (table, names) in seen {
-            told = schema.add_score_names(table, &names, kept(table)).or(told);
+        for now in seen {
+            let before = before.iter().find(|before| before.table == now.table);
+            told = schema.compare_score_names(now, before).or(told);
         }
         Ok(told)
     }
@@ -143,22 +145,23 @@ fn only_in(names: &[String], other: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn schema() -> Schema {
-        let table = TableColumns { table: "scores".to_owned(), columns: vec![], schema_version: 1, score_names: None };
-        Schema { columns: vec![table], changes: vec![] }
-    }
-
     fn set(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// What is told and kept of a window whose scores have these names.
+    fn of_scores(names: BTreeSet<String>) -> ScoreNames {
+        ScoreNames { table: "scores".to_owned(), names, more: false }
+    }
+
+    /// What is told of a window whose scores have these names, and what is kept after it.
     fn told(now: &[&str], before: Option<&[&str]>) -> (Vec<String>, Vec<String>) {
-        let mut schema = schema();
-        let before = before.map(|before| set(before).into_iter().collect());
-        assert_eq!(schema.add_score_names("scores", &set(now), before), None);
+        let mut schema = Schema::default();
+        let before = before.map(|before| of_scores(set(before)));
+        assert_eq!(schema.compare_score_names(of_scores(set(now)), before.as_ref()), None);
         let new = schema.changes.into_iter().flat_map(|change| change.score_names).collect();
-        (new, schema.columns.remove(0).score_names.unwrap())
+        let mut kept = before.unwrap_or_default();
+        assert!(schema.score_names.iter().all(|more| kept.add(&more.names)));
+        (new, kept.names.into_iter().collect())
     }
 
     fn list(names: &[&str]) -> Vec<String> {
@@ -175,15 +178,40 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_kept_again_but_that_a_first_window_was_looked_at() {
+        let kept = |now: &[&str], before: Option<&[&str]>| {
+            let mut schema = Schema::default();
+            let before = before.map(|before| of_scores(set(before)));
+            schema.compare_score_names(of_scores(set(now)), before.as_ref());
+            schema.score_names
+        };
+        assert!(kept(&["a"], Some(&["a", "b"])).is_empty());
+        assert_eq!(kept(&["a", "c"], Some(&["a", "b"])), [of_scores(set(&["c"]))]);
+        assert_eq!(kept(&[], None), [of_scores(set(&[]))]);
+    }
+
+    /// What is told of more names than are kept, and what is kept of them.
+    fn told_of_too_many(many: BTreeSet<String>) -> (String, ScoreNames) {
+        let mut schema = Schema::default();
+        let told = schema.compare_score_names(of_scores(many), None).unwrap();
+        let kept = schema.score_names.remove(0);
+        // So it stays, however many windows follow, and however short a name is.
+        let another = of_scores(set(&["z"]));
+        let mut next = Schema::default();
+        assert_eq!(next.compare_score_names(another, Some(&kept)).as_ref(), Some(&told));
+        assert!(next.score_names.is_empty() && next.changes.is_empty());
+        (told, kept)
+    }
+
+    #[test]
     fn more_names_than_are_kept_are_told_as_such() {
-        let many: BTreeSet<String> = (0..=SCORE_NAMES_MAX).map(|number| format!("name {number:05}")).collect();
-        let mut schema = schema();
-        let told = schema.add_score_names("scores", &many, None).unwrap();
+        let many = (0..=ScoreNames::MAX).map(|number| format!("name {number:05}")).collect();
+        let (told, kept) = told_of_too_many(many);
         assert_eq!(told, "scores have more than 1000 names: which of them are new is not told");
-        let kept = schema.columns[0].score_names.clone().unwrap();
-        assert_eq!(kept.len(), SCORE_NAMES_MAX);
-        // So it stays, however many windows follow.
-        assert!(schema.add_score_names("scores", &set(&["another"]), Some(kept.clone())).is_some());
-        assert_eq!((schema.columns[0].score_names.as_ref(), schema.changes.len()), (Some(&kept), 0));
+        assert_eq!(kept.names.len(), ScoreNames::MAX);
+        let long = (0..100).map(|number| format!("{number:02} {}", "long ".repeat(200))).collect();
+        let (told, kept) = told_of_too_many(long);
+        assert_eq!(told, "scores have names of more than 65536 bytes together: which of them are new is not told");
+        assert_eq!(kept.names.len(), ScoreNames::BYTES_MAX / 1_003);
     }
 }

@@ -251,6 +251,7 @@ impl WindowRunner {
             late_rows,
             deleted_rows,
             columns: schema.columns,
+            score_names: schema.score_names,
             schema_changed: schema.changes,
             warnings,
             ..WindowResult::default()

@@ -257,14 +257,17 @@ fn needed<T: DeserializeOwned>(body: &mut Map<String, Value>, field: &str) -> Re
     taken(body, field)?.ok_or_else(|| format!("{field}: it is missing"))
 }
 
-/// Reads a value; what is wrong begins with the path to it.
+/// Reads a value; what is wrong begins with the path to it. Of secrets nothing is repeated.
 fn located<T: DeserializeOwned>(value: Value, field: Option<&str>) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let inside = Some(error.path().to_string()).filter(|path| path != ".");
         let path: Vec<&str> = field.into_iter().chain(inside.as_deref()).collect();
-        match path.is_empty() {
-            true => error.inner().to_string(),
-            false => format!("{}: {}", path.join("."), error.inner()),
+        let path = path.join(".");
+        match path.strip_prefix("secrets") {
+            _ if path.is_empty() => error.inner().to_string(),
+            Some("") => format!("{path}: it has to be an object with the text of each secret, by option"),
+            Some(rest) if rest.starts_with('.') => format!("{path}: it has to be a text"),
+            _ => format!("{path}: {}", error.inner()),
         }
     })
 }

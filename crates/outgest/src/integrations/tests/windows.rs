@@ -4,8 +4,8 @@ use destinations::{Call, Trouble};
 use futures_util::StreamExt;
 use model::{
     ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationSettings,
-    IntegrationStatus, IntegrationStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule, SchedulerStore,
-    SchemaRule, Start, WindowManifest,
+    IntegrationStatus, IntegrationStore, JobStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule,
+    SchedulerStore, SchemaRule, Start, WindowManifest,
 };
 use serde_json::{Value, json};
 
@@ -467,8 +467,37 @@ async fn a_new_score_name_is_told_once_by_the_window_that_has_it_first() {
     for silent in [&masked, &filtered] {
         assert_eq!(new_names(&world, silent).await, told([&[]; 4]));
     }
-    let kept = serde_json::to_string(&world.runs(&masked).await[0].result.as_ref().unwrap().columns).unwrap();
-    assert!(!kept.contains("scoreNames") && !kept.contains("score_names"), "{kept}");
+    assert!(world.store.score_names(&masked.id).await.unwrap().is_empty());
+    let kept: Vec<String> = world.store.score_names(&made.id).await.unwrap().remove(0).names.into_iter().collect();
+    assert_eq!(kept, ["a", "b", "c"]);
+    // Once, not with every run.
+    let run = serde_json::to_string(&world.runs(&made).await[0].result).unwrap();
+    assert!(!run.contains("\"a\"") && !run.contains("\"b\""), "{run}");
+}
+
+#[tokio::test]
+async fn windows_side_by_side_tell_a_score_name_once_and_forget_none() {
+    let world = World::new().await;
+    world.append("scores", &[score("s0", "a", 20)], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+    let overlapping = [("b", 80), ("c", 90), ("b", 140), ("d", 150)];
+    for (id, (name, at)) in overlapping.into_iter().enumerate() {
+        world.append("scores", &[score(&format!("s1{id}"), name, at)], EPOCH);
+    }
+    world.tick(minute(190)).await;
+    let (newer, older) = (world.claim().await.unwrap(), world.claim().await.unwrap());
+    // Neither has ended when the other looks.
+    let (of_newer, of_older) = (world.export(&newer).await, world.export(&older).await);
+    world.store.settle(newer.lease, of_newer).await.unwrap();
+    world.store.settle(older.lease, of_older).await.unwrap();
+    let again = [("a", 200), ("b", 201), ("c", 202), ("d", 203), ("e", 204)];
+    for (id, (name, at)) in again.into_iter().enumerate() {
+        world.append("scores", &[score(&format!("s2{id}"), name, at)], EPOCH);
+    }
+    world.work(minute(250)).await;
+    let told = new_names(&world, &made).await;
+    assert_eq!(told, [vec![], vec!["c"], vec!["b", "d"], vec!["e"]]);
 }
 
 #[tokio::test]

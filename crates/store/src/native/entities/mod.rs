@@ -17,6 +17,7 @@ pub(super) mod notice;
 pub(super) mod project;
 pub(super) mod rows_of;
 pub(super) mod run;
+pub(super) mod score_names;
 pub(super) mod secret;
 pub(super) mod sent_keys;
 pub(super) mod session;

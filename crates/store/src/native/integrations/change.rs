@@ -9,7 +9,7 @@ use sea_orm::{
 use super::ends::cancel_runs;
 use super::read::locked;
 use super::rows::ACTIVE;
-use super::sent;
+use super::{score_names, sent};
 use crate::native::entities::{backfill, integration, secret, window_run};
 use crate::native::{NativeStore, jobs, json, statement_failed};
 
@@ -106,6 +106,7 @@ pub(in crate::native) async fn abandon(tx: &impl ConnectionTrait, which: Conditi
             .column(window_run::Column::Id)
             .filter(window_run::Column::IntegrationId.eq(id.as_str()));
         sent::forget_all(tx, runs.into_query()).await?;
+        score_names::forget(tx, &id).await?;
         let mut gone: integration::ActiveModel = row.into();
         gone.deleted = Set(true);
         gone.live_run = Set(None);

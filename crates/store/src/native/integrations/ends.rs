@@ -8,11 +8,11 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::rows::ACTIVE;
-use super::sent;
+use super::{score_names, sent};
 use crate::native::entities::{backfill, integration, job, window_run};
 use crate::native::{NativeStore, jobs, json, statement_failed};
 
-/// A window is exported: its run keeps what was written, and the cursor may move.
+/// A window is exported: its run keeps what was written, its integration the names of scores, and the cursor may move.
 pub(in crate::native) async fn completed(
     tx: &impl ConnectionTrait,
     job: &job::Model,
@@ -20,7 +20,7 @@ pub(in crate::native) async fn completed(
     now: Micros,
 ) -> Result<(), Fault> {
     let failed = || statement_failed("complete the run");
-    let result: WindowResult = serde_json::from_value(result.clone())
+    let mut result: WindowResult = serde_json::from_value(result.clone())
         .map_err(|error| Fault::bug(format!("the result of run {} is none of a window", job.id)).because(error))?;
     let row = row(tx, &job.id).await?;
     let integration = row.integration_id.clone();
@@ -28,6 +28,7 @@ pub(in crate::native) async fn completed(
     // A revision has only some rows of its window; the comparison that made it has seen the others.
     let tells_its_rows = result.manifest.is_some() || result.asked.is_some();
     let compared = tells_its_rows && window.rows.is_empty();
+    score_names::keep(tx, &integration, &mut result).await?;
     let mut done: window_run::ActiveModel = row.into();
     done.state = Set(RunState::Completed.as_str().to_owned());
     done.result = Set(Some(json::to_text(&result)?));

@@ -7,8 +7,8 @@
 //!
 //! A window is a row of `window_run` beside a job with the same id; they are made and end in one
 //! transaction, and the cursor moves in it too, forward only. A completed run needs its job no more.
-//! [`plan`] is for the scheduler, [`later`] for comparing what was exported, with what [`sent`] keeps of events, the
-//! others for people.
+//! [`plan`] is for the scheduler, [`later`] for comparing what was exported, with what [`sent`] keeps of events,
+//! [`score_names`] for telling which names of scores are new, the others for people.
 
 mod backfills;
 mod change;
@@ -21,6 +21,7 @@ mod read;
 mod request;
 mod rows;
 mod runs;
+mod score_names;
 mod sent;
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use futures_util::stream::BoxStream;
 use model::{
     Actor, Backfill, BackfillId, ChangedIntegration, Coverage, DuePlan, Fault, FaultKind, Integration, IntegrationId,
     IntegrationStore, JobId, KeptFrom, KeptLetter, Micros, NewBackfill, NewIntegration, Page, PageRequest, ProjectId,
-    RunQuery, SchedulerStore, Span, WindowName, WindowPlan, WindowRun,
+    RunQuery, SchedulerStore, ScoreNames, Span, WindowName, WindowPlan, WindowRun,
 };
 
 use super::NativeStore;
@@ -182,8 +183,8 @@ impl SchedulerStore for NativeStore {
         self.completed_before(integration, span).await
     }
 
-    async fn last_completed(&self, integration: &IntegrationId) -> Result<Option<WindowRun>, Fault> {
-        self.completed_last(integration).await
+    async fn score_names(&self, integration: &IntegrationId) -> Result<Vec<ScoreNames>, Fault> {
+        self.read_score_names(integration).await
     }
 
     async fn integration_of_job(&self, id: &IntegrationId) -> Result<Option<Integration>, Fault> {

@@ -184,20 +184,6 @@ impl NativeStore {
         Ok(self.with_jobs(row.into_iter().collect()).await?.pop())
     }
 
-    /// The run that ended last and well.
-    pub(super) async fn completed_last(&self, integration: &IntegrationId) -> Result<Option<WindowRun>, Fault> {
-        use window_run::Column;
-        let row = window_run::Entity::find()
-            .filter(Column::IntegrationId.eq(integration.as_str()))
-            .filter(Column::State.eq(RunState::Completed.as_str()))
-            .order_by_desc(Column::FinishedAt)
-            .order_by_desc(Column::Id)
-            .one(&self.database)
-            .await
-            .map_err(statement_failed("read the last run"))?;
-        Ok(self.with_jobs(row.into_iter().collect()).await?.pop())
-    }
-
     pub(super) async fn covered(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault> {
         use window_run::Column;
         self.known(project, id).await?;

@@ -10,6 +10,7 @@ mod m0007_failed_attempts;
 mod m0008_integration_keys;
 mod m0009_downloads;
 mod m0010_rows;
+mod m0011_score_names;
 
 use sea_orm_migration::prelude::*;
 
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_integration_keys::Step),
             Box::new(m0009_downloads::Step),
             Box::new(m0010_rows::Step),
+            Box::new(m0011_score_names::Step),
         ]
     }
 }
