@@ -13,7 +13,7 @@
 //! an earlier attempt passed on the place that the group had when the read was planned has to tell.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -35,13 +35,13 @@ const GROUPS_KEPT: usize = 3_500_000;
 /// What a read has met of rows that were changed since it was planned.
 pub(super) struct Changes {
     since: Micros,
-    /// Where the first range began that was read.
-    begin: OnceLock<Option<OrderKey>>,
     notes: Mutex<Notes>,
 }
 
 #[derive(Default)]
 struct Notes {
+    /// Of the ranges that are read, the first one in the order of rows.
+    first: Option<KeyRange>,
     /// Rows with a version stored since, and whether a version of theirs was passed on.
     rows: HashMap<u128, bool>,
     /// Those versions, by row and start.
@@ -65,12 +65,17 @@ enum Fate {
 impl Changes {
     /// Nothing is noted yet; `since` is when the read was planned.
     pub(super) fn since(since: Micros) -> Self {
-        Self { since, begin: OnceLock::new(), notes: Mutex::default() }
+        Self { since, notes: Mutex::default() }
     }
 
-    /// Notes that a range is read; ranges are read in order.
+    /// Notes that a range is read. Several are read at once, and a later one may begin before an earlier one; but
+    /// rows are asked about in order, so that whatever is asked about a row, all ranges before its own have been noted.
     pub(super) fn reads(&self, range: &KeyRange) {
-        self.begin.get_or_init(|| range.from.clone());
+        let mut notes = self.notes();
+        // An open end is before every position.
+        if notes.first.as_ref().is_none_or(|first| range.from < first.from) {
+            notes.first = Some(range.clone());
+        }
     }
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
@@ -276,8 +281,10 @@ impl ClickHouseReading {
             return Ok(self.versions_before(rows, some).await?.into_keys().collect());
         }
         // None of them was passed on here, unless they were too many to know it.
-        let knows_all = self.changes.notes().groups.len() < GROUPS_KEPT;
-        let begin = self.changes.begin.get().cloned().flatten();
+        let (knows_all, begin) = {
+            let notes = self.changes.notes();
+            (notes.groups.len() < GROUPS_KEPT, notes.first.as_ref().and_then(|first| first.from.clone()))
+        };
         if knows_all && begin.is_none() {
             return Ok(HashSet::new());
         }

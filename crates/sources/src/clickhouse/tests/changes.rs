@@ -268,3 +268,31 @@ async fn a_trace_that_grows_backwards_during_the_run_appears_once() {
     assert_eq!(ids, ["x", "y", "z"]);
     assert_eq!(run.reading.changed().await.unwrap().get(), 2, "one that came before and one that is new");
 }
+
+#[tokio::test]
+async fn a_trace_that_grows_comes_although_a_later_stretch_begins_to_be_read_first() {
+    let rows = [
+        event_of("w", "1", 510, BEFORE),
+        event_of("x", "2", 500, BEFORE),
+        event_of("y", "3", 400, BEFORE),
+        event_of("z", "4", 300, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let (mut whole, mut rest) = (
+        Run::begin(&source, request(traces_table())).await,
+        // Goes on behind what an earlier attempt passed on.
+        Run::begin(&source, request(traces_table())).await,
+    );
+    store(engine, &database, &[event_of("x", "5", 200, DURING), event_of("y", "6", 190, DURING)]);
+    let second = whole.received(Some(350), None).await;
+    let first = whole.received(None, Some(350)).await;
+    whole.pass_on(first).await;
+    whole.pass_on(second).await;
+    let second = rest.received(Some(350), None).await;
+    let first = rest.received(Some(450), Some(350)).await;
+    rest.pass_on(first).await;
+    rest.pass_on(second).await;
+    let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&whole), ["w", "z", "x", "y"]);
+    assert_eq!(ids(&rest), ["z", "y"], "the earlier attempt had x where it stood");
+}
