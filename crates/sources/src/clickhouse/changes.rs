@@ -305,12 +305,20 @@ impl ClickHouseReading {
         let stop = Stop::new();
         let ids = arrays_of_texts(some.iter().map(|row| rows.ids.value(*row)))?;
         let names: Vec<String> = (0..ids.len()).map(|place| format!("changed{place}")).collect();
+        let is_group = matches!(self.request.table.relation, Relation::Grouped(_));
         let among = |member: &Member<'_>| {
             let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
-            Ok(joined("OR", "0", names.iter().map(in_list)))
+            let condition = joined("OR", "0", names.iter().map(in_list));
+            Ok(match is_group {
+                true => format!("{condition} AND {}", newest_before(member, &condition)?),
+                false => condition,
+            })
         };
-        // Of a member that was changed in its place the version before is there until it is merged.
-        let text = self.compiled.positions().replace(FINAL_OF_MEMBERS, "");
+        let mut text = self.compiled.positions();
+        if is_group {
+            // Of a member that was changed in its place the version before is there until it is merged.
+            text = text.replace(FINAL_OF_MEMBERS, "");
+        }
         let query = self.before(text, &KeyRange::ALL, among, &stop).await?;
         let Some(mut query) = query else { return Ok(HashMap::new()) };
         query.parameters.extend(names.iter().cloned().zip(ids));
@@ -396,6 +404,29 @@ impl ClickHouseReading {
         let trace = of_trace.map_or("", |_| rows.traces.value(row));
         xxh3_128(&[trace.as_bytes(), &[0], rows.ids.value(row).as_bytes()].concat())
     }
+}
+
+/// The condition that of the versions from before the plan a member is the one that `FINAL` would have left then, of
+/// members that meet a condition.
+fn newest_before(member: &Member<'_>, condition: &str) -> Result<String, Fault> {
+    let Member { place, stored, id, .. } = member;
+    let [project, version, ingested] =
+        [stored.key[0], stored.version, stored.ingested].map(|column| place.required(column));
+    let (project, version, ingested) = (project?, version?, ingested?);
+    let instance = place.instance_number();
+    // A version that does not meet it may outrank one that does.
+    let whole_rows = match place.key(stored)?.contains(id) && place.is_fixed(id) {
+        true => condition.to_owned(),
+        false => place.whole_rows(stored, condition)?.unwrap_or_else(|| "1".to_owned()),
+    };
+    let version = format!("({version}, {ingested}, {instance})");
+    Ok(format!(
+        "{version} {} (SELECT tupleElement(newest, 1), tupleElement(newest, 2), tupleElement(newest, 3) FROM \
+         (SELECT max({version}) AS newest FROM {} AS t WHERE {project} = {{project:String}} AND {ingested} < {SINCE} \
+         AND {whole_rows} GROUP BY {instance}))",
+        place.within(),
+        place.from(),
+    ))
 }
 
 /// When the read was planned, in the text of a query.

@@ -296,3 +296,50 @@ async fn a_trace_that_grows_comes_although_a_later_stretch_begins_to_be_read_fir
     assert_eq!(ids(&whole), ["w", "z", "x", "y"]);
     assert_eq!(ids(&rest), ["z", "y"], "the earlier attempt had x where it stood");
 }
+
+fn with(mut row: serde_json::Value, more: serde_json::Value) -> serde_json::Value {
+    row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    row
+}
+
+#[tokio::test]
+async fn a_row_that_moves_comes_once_where_what_it_is_linked_with_had_other_versions() {
+    let linked = |stored: i64| with(event("linked", 50, stored), json!({"name": "link", "balance": 1}));
+    let row = |start: i64, stored: i64| with(event("row", start, stored), json!({"note": "link"}));
+    let Some((engine, database, source)) = with_events(&[linked(BEFORE), row(500, BEFORE)]).await else { return };
+    store(engine, &database, &[linked(BEFORE + 1)]);
+    let filter = Expr::compare(Expr::column("linked_count"), CompareOp::Less, Expr::Literal(Literal::Int(2)));
+    let mut run = Run::begin(&source, ReadRequest { filter: Some(filter), ..request(linked_table()) }).await;
+    run.read(None, Some(450)).await;
+    store(engine, &database, &[row(300, DURING)]);
+    run.read(Some(450), None).await;
+    assert_eq!(run.rows(), [("row", "of 1000")]);
+}
+
+#[tokio::test]
+async fn a_trace_that_came_is_known_by_the_members_it_had_when_the_run_was_planned() {
+    let rows = [
+        event_of("came", "1", 500, BEFORE),
+        event_of("came", "2", 490, BEFORE),
+        event_of("gone", "3", 500, BEFORE),
+        event_of("gone", "4", 400, BEFORE),
+        event_of("other", "5", 300, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    // In their places: two more versions of one member, and two members that are deleted.
+    store(engine, &database, &[event_of("came", "1", 500, BEFORE + 1)]);
+    store(engine, &database, &[event_of("came", "1", 500, BEFORE + 2)]);
+    let deleted = |row| with(row, json!({"is_deleted": true}));
+    let gone = [event_of("came", "2", 490, BEFORE + 1), event_of("gone", "4", 400, BEFORE + 1)];
+    store(engine, &database, &gone.map(deleted));
+    let few = Expr::compare(Expr::column("count"), CompareOp::Less, Expr::Literal(Literal::Int(3)));
+    let asked = ReadRequest { filter: Some(few), ..request(traces_table()) };
+    let mut first = Run::begin(&source, asked.clone()).await;
+    first.read(None, Some(450)).await;
+    store(engine, &database, &[event_of("came", "6", 350, DURING), event_of("gone", "7", 340, DURING)]);
+    let mut second = Run::begin(&source, asked).await;
+    second.read(Some(450), None).await;
+    let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ["came", "gone"]);
+    assert_eq!(ids(&second), ["other"]);
+}
