@@ -119,6 +119,45 @@ async fn what_is_planned_and_looked_at_is_divided_where_time_is_short_and_told_w
     }
 }
 
+/// The value that a query has for a number.
+fn number(request: &str, name: &str) -> Option<i64> {
+    let (_, rest) = request.split_once(&format!("name=\"param_{name}\""))?;
+    rest.split_once("\r\n\r\n")?.1.lines().next()?.parse().ok()
+}
+
+/// How many minutes the rows of a query start within.
+fn minutes(request: &str) -> Option<i64> {
+    Some((number(request, "hi")? - number(request, "lo")?) / (60 * Micros::PER_SECOND))
+}
+
+#[tokio::test]
+async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
+    let engine = need_engine!();
+    let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let hour = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 3_600 * Micros::PER_SECOND))).unwrap();
+    // Which no row passes, as only reading tells.
+    let filter = Some(Expr::compare(Expr::column("input"), CompareOp::Eq, Expr::text("nothing")));
+    let asked = ReadRequest { window: hour, filter, ..request(tables::find("events").unwrap()) };
+    let reading = source.prepare(asked).await.unwrap();
+    reading.plan(None).await.unwrap();
+    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
+    let read = async || Arc::clone(&reading).read(KeyRange::ALL, Stop::new()).try_collect::<Vec<RecordBatch>>().await;
+    let above_10: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 10);
+    proxy.make(Trouble::refusal(159, words), above_10, 1_000);
+    assert_eq!(read().await.unwrap().len(), 0);
+    assert_eq!(1_000 - proxy.left(), 7, "the hour, its halves, and their halves");
+    // What is smaller than the third half fails alike.
+    let above_5: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 5);
+    proxy.make(Trouble::refusal(159, words), above_5, 1_000);
+    assert_eq!(read().await.unwrap_err().kind(), FaultKind::Timeout);
+    assert_eq!(1_000 - proxy.left(), 4);
+    reading.close().await.unwrap();
+}
+
 /// Scores in several parts that are never merged, in versions, some of them deleted or moved.
 fn with_scores(engine: &Engine) -> String {
     let database = engine.database();
