@@ -158,6 +158,38 @@ async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
     reading.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn hours_far_apart_that_are_counted_by_the_minute_are_divided_where_time_is_short() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    // Two hours with more than a slice holds, a hundred days apart.
+    engine.run(
+        &database,
+        &format!(
+            "INSERT INTO events_full (project_id, trace_id, span_id, start_time, event_bytes, event_ts, created_at, \
+             updated_at) SELECT 'p1', 't', concat('s', toString(number)), \
+             fromUnixTimestamp64Micro(toInt64({epoch} + intDiv(number, 40) * 8640000000000 + number % 40 * 90000000), \
+             'UTC'), 1048576, fromUnixTimestamp64Micro(toInt64({epoch}), 'UTC') AS stored, stored, stored \
+             FROM numbers(80)",
+            epoch = EPOCH.0
+        ),
+    );
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let asked = request(tables::find("events").unwrap());
+    let expected = planned(&source, &asked).await.unwrap();
+    assert!(expected.0.slices.len() > 2, "{:?}", expected.0);
+    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
+    let above_40: fn(&str) -> bool =
+        |request| request.contains("param_within") && minutes(request).is_some_and(|n| n > 40);
+    proxy.make(Trouble::refusal(159, words), above_40, 1_000);
+    assert!(planned(&source, &asked).await.unwrap() == expected);
+    assert_eq!(1_000 - proxy.left(), 3, "both hours together, and each");
+}
+
 /// Scores in several parts that are never merged, in versions, some of them deleted or moved.
 fn with_scores(engine: &Engine) -> String {
     let database = engine.database();
