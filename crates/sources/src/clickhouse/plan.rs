@@ -68,7 +68,7 @@ impl Planned {
 }
 
 /// When the stored version starts that has so many others between it and an end of a range; `None` where there are
-/// not so many.
+/// not so many, or the server meets a limit on the way to it.
 pub(super) async fn time_behind(
     reading: &ClickHouseReading,
     range: &KeyRange,
@@ -84,7 +84,13 @@ pub(super) async fn time_behind(
     };
     let text = format!("SELECT m FROM {} ORDER BY m {order} LIMIT 1 OFFSET {{versions:UInt64}}", counting.counted.from);
     let query = counting.query(text, bounds, vec![("versions".to_owned(), versions.to_string())]);
-    let found = reading.shared.client.rows(query, stop).await?;
+    let found = match reading.shared.client.rows(query, stop).await {
+        Err(fault) if is_limit(&fault) => {
+            tracing::debug!(fault = %fault, "a range is looked through as a whole");
+            return Ok(None);
+        }
+        found => found?,
+    };
     let times = found.column_by_name("m").and_then(|times| times.as_primitive_opt::<Int64Type>());
     let times = times.ok_or_else(unreadable)?;
     Ok((!times.is_empty()).then(|| Micros(times.value(0))))

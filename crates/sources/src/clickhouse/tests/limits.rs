@@ -1,7 +1,7 @@
 //! Limits of the server that are met before rows are: at the plan, at the look at versions, at scores.
 
 use futures_util::TryStreamExt;
-use model::{FaultKind, KeyRange, Plan, RawOptions, Reading, ScoreRow, Stop};
+use model::{End, FaultKind, KeyRange, Plan, RawOptions, Reading, RowCount, ScoreRow, Stop};
 
 use super::*;
 use crate::clickhouse::ClickHouseOptions;
@@ -188,6 +188,31 @@ async fn hours_far_apart_that_are_counted_by_the_minute_are_divided_where_time_i
     proxy.make(Trouble::refusal(159, words), above_40, 1_000);
     assert!(planned(&source, &asked).await.unwrap() == expected);
     assert_eq!(1_000 - proxy.left(), 3, "both hours together, and each");
+}
+
+#[tokio::test]
+async fn a_page_comes_where_its_first_part_cannot_be_told_for_want_of_memory_or_time() {
+    let engine = need_engine!();
+    let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let reading = source.prepare(request(tables::find("events").unwrap())).await.unwrap();
+    let part = async || reading.part(&KeyRange::ALL, End::First, RowCount(1), 0).await;
+    assert_ne!(part().await.unwrap(), Some(KeyRange::ALL), "ten rows are more than a part for one");
+    for (code, words) in [
+        (159, "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)"),
+        (241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"),
+    ] {
+        proxy.make(Trouble::refusal(code, words), "OFFSET {versions", 1);
+        assert_eq!(part().await.unwrap(), Some(KeyRange::ALL), "{code}");
+        assert_eq!(proxy.left(), 0, "{code}: it did not happen");
+    }
+    // Another fault stands.
+    proxy.make(Trouble::refusal(516, "Authentication failed. (AUTHENTICATION_FAILED)"), "OFFSET {versions", 1);
+    assert_eq!(part().await.unwrap_err().kind(), FaultKind::Credentials);
+    reading.close().await.unwrap();
 }
 
 /// Scores in several parts that are never merged, in versions, some of them deleted or moved.
