@@ -252,6 +252,27 @@ async fn a_server_that_complains_gets_half_as_many_queries_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_query_that_may_not_have_more_memory_leaves_the_others_running() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let client = through(proxy.address(), "queries_max=4");
+    let own = "Query memory limit exceeded: would use 2.01 GiB, maximum: 2.00 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    let amid = "Code: 241. DB::Exception: Query memory limit exceeded: would use 2.01 GiB. (MEMORY_LIMIT_EXCEEDED)";
+    for trouble in [Trouble::refusal(241, own), Trouble::AtTheEnd { words: Some(amid) }] {
+        proxy.make(trouble, "own_limit", 1);
+        let (fault, _) = stream_fault(&client, "SELECT 'own_limit' AS text").await;
+        assert_eq!(fault.kind(), FaultKind::TooLarge { limit: None }, "{}", shown(&fault));
+    }
+    let queries = (0..8).map(|_| {
+        let text = query("SELECT sleep(0.4) AS after_own_limit");
+        client.stream(text, Stop::new()).try_collect::<Vec<RecordBatch>>()
+    });
+    assert!(futures_util::future::join_all(queries).await.iter().all(Result::is_ok));
+    let together = most_together(engine, "after_own_limit");
+    assert!(together > 2, "{together} together");
+}
+
+#[tokio::test]
 async fn answers_are_compressed_where_that_is_asked_for_and_have_the_same_rows() {
     let engine = need_engine!();
     let proxy = Proxy::start(engine.address());
