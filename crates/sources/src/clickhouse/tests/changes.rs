@@ -3,6 +3,7 @@
 use model::{KeyRange, OrderKey, Reading, Stop};
 
 use super::*;
+use arrow_array::types::Int64Type;
 use futures_util::TryStreamExt;
 
 /// Times of versions that were there when the read was planned, and of those stored while it runs.
@@ -342,4 +343,52 @@ async fn a_trace_that_came_is_known_by_the_members_it_had_when_the_run_was_plann
     let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&first), ["came", "gone"]);
     assert_eq!(ids(&second), ["other"]);
+}
+
+#[tokio::test]
+async fn a_member_that_moves_during_the_run_counts_once() {
+    let rows = [event_of("w", "1", 510, BEFORE), event_of("x", "2", 400, BEFORE), event_of("x", "3", 395, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut run = Run::begin(&source, request(traces_table())).await;
+    run.read(None, Some(450)).await;
+    // One moves on, one into what was read, and one that is new moves once more.
+    let moved = [
+        event_of("x", "3", 390, DURING),
+        event_of("x", "2", 500, DURING),
+        event_of("x", "4", 380, DURING),
+        event_of("x", "5", 370, DURING),
+    ];
+    store(engine, &database, &moved);
+    store(engine, &database, &[event_of("x", "4", 360, DURING + 1)]);
+    let rest = run.received(Some(450), None).await;
+    let counts: Vec<i64> = rest
+        .iter()
+        .flat_map(|batch| batch.column_by_name("count").unwrap().as_primitive::<Int64Type>().values().to_vec())
+        .collect();
+    assert_eq!(counts, [4]);
+    run.pass_on(rest).await;
+    let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["w", "x"]);
+}
+
+#[tokio::test]
+async fn a_score_that_is_given_again_on_another_day_during_the_run_is_looked_up_once() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE)]).await else { return };
+    let give = |value: i64, days: i64, stored: i64| {
+        let row = json!({
+            "id": "s", "timestamp": at(100 + days * 86_400), "project_id": "p1", "name": "n", "data_type": "NUMERIC",
+            "value": value, "trace_id": "t", "event_ts": at(stored), "updated_at": at(stored),
+        });
+        insert(engine, &database, &scores(), &batch_from_json(&scores(), &[row]).unwrap());
+    };
+    give(1, 0, BEFORE);
+    let run = Run::begin(&source, request(events_table())).await;
+    let scope = ScoreScope { project: request(events_table()).project, since: None };
+    let look_ups = run.reading.scores();
+    // The first ones ask for themselves, later ones look at what is held.
+    for look_up in 0..4 {
+        let found = look_ups.scores(&scope, &["t"]).await.unwrap();
+        assert_eq!(found.iter().map(|score| score.value).collect::<Vec<_>>(), [1.0], "look-up {look_up}");
+        give(2 + look_up, 1 + look_up, DURING + look_up);
+    }
 }
