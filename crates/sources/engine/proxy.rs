@@ -40,6 +40,36 @@ impl Trouble {
     }
 }
 
+/// Which requests are meant.
+pub enum Mark {
+    /// Those that hold this.
+    Text(String),
+    /// Those of which this is true.
+    Is(fn(&str) -> bool),
+}
+
+impl Mark {
+    fn means(&self, request: &[u8]) -> bool {
+        let request = String::from_utf8_lossy(request);
+        match self {
+            Self::Text(text) => request.contains(text.as_str()),
+            Self::Is(is_meant) => is_meant(&request),
+        }
+    }
+}
+
+impl From<&str> for Mark {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<fn(&str) -> bool> for Mark {
+    fn from(is_meant: fn(&str) -> bool) -> Self {
+        Self::Is(is_meant)
+    }
+}
+
 /// More than the head of an answer takes.
 const HEAD_BYTES_MAX: usize = 4096;
 
@@ -54,7 +84,7 @@ struct Shared {
     server: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
     /// What is to happen, to requests with which mark, and how often still.
-    trouble: Mutex<Option<(Trouble, String, usize)>>,
+    trouble: Mutex<Option<(Trouble, Mark, usize)>>,
     /// Bytes of answers to requests with the mark.
     marked: AtomicUsize,
     /// Heads of requests that hold this.
@@ -93,10 +123,10 @@ impl Proxy {
         self.address
     }
 
-    /// From now on the next `times` requests that hold `mark` get this trouble.
-    pub fn make(&self, trouble: Trouble, mark: &str, times: usize) {
+    /// From now on the next `times` requests that `mark` means get this trouble.
+    pub fn make(&self, trouble: Trouble, mark: impl Into<Mark>, times: usize) {
         self.shared.marked.store(0, Ordering::Relaxed);
-        *self.shared.trouble.lock().unwrap() = Some((trouble, mark.to_owned(), times));
+        *self.shared.trouble.lock().unwrap() = Some((trouble, mark.into(), times));
     }
 
     /// From now on the heads of requests that hold `mark` are kept.
@@ -187,7 +217,7 @@ impl Shared {
     fn exception_for(&self, request: &[u8]) -> Option<&'static str> {
         let trouble = self.trouble.lock().unwrap();
         let Some((Trouble::Exception { words, .. }, mark, times)) = &*trouble else { return None };
-        (*times > 0 && String::from_utf8_lossy(request).contains(mark.as_str())).then_some(*words)
+        (*times > 0 && mark.means(request)).then_some(*words)
     }
 
     /// Passes an answer on until all marked answers together have brought the bytes behind which there is to be
@@ -247,10 +277,7 @@ impl Shared {
     fn trouble_for(&self, request: &[u8]) -> Option<Trouble> {
         let mut trouble = self.trouble.lock().unwrap();
         let (what, mark, times) = trouble.as_mut()?;
-        if *times == 0
-            || matches!(what, Trouble::Exception { .. })
-            || !String::from_utf8_lossy(request).contains(mark.as_str())
-        {
+        if *times == 0 || matches!(what, Trouble::Exception { .. }) || !mark.means(request) {
             return None;
         }
         *times -= 1;

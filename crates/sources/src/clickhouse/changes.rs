@@ -13,7 +13,7 @@
 //! an earlier attempt passed on the place that the group had when the read was planned has to tell.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -35,13 +35,13 @@ const GROUPS_KEPT: usize = 3_500_000;
 /// What a read has met of rows that were changed since it was planned.
 pub(super) struct Changes {
     since: Micros,
-    /// Where the first range began that was read.
-    begin: OnceLock<Option<OrderKey>>,
     notes: Mutex<Notes>,
 }
 
 #[derive(Default)]
 struct Notes {
+    /// Of the ranges that are read, the first one in the order of rows.
+    first: Option<KeyRange>,
     /// Rows with a version stored since, and whether a version of theirs was passed on.
     rows: HashMap<u128, bool>,
     /// Those versions, by row and start.
@@ -65,12 +65,17 @@ enum Fate {
 impl Changes {
     /// Nothing is noted yet; `since` is when the read was planned.
     pub(super) fn since(since: Micros) -> Self {
-        Self { since, begin: OnceLock::new(), notes: Mutex::default() }
+        Self { since, notes: Mutex::default() }
     }
 
-    /// Notes that a range is read; ranges are read in order.
+    /// Notes that a range is read. Several are read at once, and a later one may begin before an earlier one; but
+    /// rows are asked about in order, so that whatever is asked about a row, all ranges before its own have been noted.
     pub(super) fn reads(&self, range: &KeyRange) {
-        self.begin.get_or_init(|| range.from.clone());
+        let mut notes = self.notes();
+        // An open end is before every position.
+        if notes.first.as_ref().is_none_or(|first| range.from < first.from) {
+            notes.first = Some(range.clone());
+        }
     }
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
@@ -276,8 +281,10 @@ impl ClickHouseReading {
             return Ok(self.versions_before(rows, some).await?.into_keys().collect());
         }
         // None of them was passed on here, unless they were too many to know it.
-        let knows_all = self.changes.notes().groups.len() < GROUPS_KEPT;
-        let begin = self.changes.begin.get().cloned().flatten();
+        let (knows_all, begin) = {
+            let notes = self.changes.notes();
+            (notes.groups.len() < GROUPS_KEPT, notes.first.as_ref().and_then(|first| first.from.clone()))
+        };
         if knows_all && begin.is_none() {
             return Ok(HashSet::new());
         }
@@ -298,12 +305,20 @@ impl ClickHouseReading {
         let stop = Stop::new();
         let ids = arrays_of_texts(some.iter().map(|row| rows.ids.value(*row)))?;
         let names: Vec<String> = (0..ids.len()).map(|place| format!("changed{place}")).collect();
+        let is_group = matches!(self.request.table.relation, Relation::Grouped(_));
         let among = |member: &Member<'_>| {
             let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
-            Ok(joined("OR", "0", names.iter().map(in_list)))
+            let condition = joined("OR", "0", names.iter().map(in_list));
+            Ok(match is_group {
+                true => format!("{condition} AND {}", newest_before(member, &condition)?),
+                false => condition,
+            })
         };
-        // Of a member that was changed in its place the version before is there until it is merged.
-        let text = self.compiled.positions().replace(FINAL_OF_MEMBERS, "");
+        let mut text = self.compiled.positions();
+        if is_group {
+            // Of a member that was changed in its place the version before is there until it is merged.
+            text = text.replace(FINAL_OF_MEMBERS, "");
+        }
         let query = self.before(text, &KeyRange::ALL, among, &stop).await?;
         let Some(mut query) = query else { return Ok(HashMap::new()) };
         query.parameters.extend(names.iter().cloned().zip(ids));
@@ -389,6 +404,29 @@ impl ClickHouseReading {
         let trace = of_trace.map_or("", |_| rows.traces.value(row));
         xxh3_128(&[trace.as_bytes(), &[0], rows.ids.value(row).as_bytes()].concat())
     }
+}
+
+/// The condition that of the versions from before the plan a member is the one that `FINAL` would have left then, of
+/// members that meet a condition.
+fn newest_before(member: &Member<'_>, condition: &str) -> Result<String, Fault> {
+    let Member { place, stored, id, .. } = member;
+    let [project, version, ingested] =
+        [stored.key[0], stored.version, stored.ingested].map(|column| place.required(column));
+    let (project, version, ingested) = (project?, version?, ingested?);
+    let instance = place.instance_number();
+    // A version that does not meet it may outrank one that does.
+    let whole_rows = match place.key(stored)?.contains(id) && place.is_fixed(id) {
+        true => condition.to_owned(),
+        false => place.whole_rows(stored, condition)?.unwrap_or_else(|| "1".to_owned()),
+    };
+    let version = format!("({version}, {ingested}, {instance})");
+    Ok(format!(
+        "{version} {} (SELECT tupleElement(newest, 1), tupleElement(newest, 2), tupleElement(newest, 3) FROM \
+         (SELECT max({version}) AS newest FROM {} AS t WHERE {project} = {{project:String}} AND {ingested} < {SINCE} \
+         AND {whole_rows} GROUP BY {instance}))",
+        place.within(),
+        place.from(),
+    ))
 }
 
 /// When the read was planned, in the text of a query.

@@ -59,9 +59,24 @@ pub(super) struct Scope {
     pub(super) condition: String,
     /// Selects about as many rows for less, where the condition takes long to look at.
     pub(super) counted: Option<String>,
+    /// Versions that outrank all others, by a condition on the table's own columns.
+    pub(super) first: Option<String>,
 }
 
 impl Dead {
+    /// These and others.
+    pub(super) fn and(&self, others: Self) -> Self {
+        let mut versions = others.versions;
+        versions.extend_from_slice(&self.versions);
+        versions.sort_unstable();
+        versions.dedup();
+        Self { versions }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+
     /// The condition that leaves them out where the rows start in `from <= t <= to`, and the values it
     /// needs; nothing where there are none.
     pub(super) fn left_out(
@@ -95,11 +110,27 @@ impl Dead {
 impl Look<'_> {
     /// Finds the outranked versions.
     pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
+        let rows = self.rows_counted(stop).await?;
+        self.dead_of_rows(rows, stop).await
+    }
+
+    /// The same where any rows are counted; else there are none.
+    pub(super) async fn dead_of_any(self, stop: &Stop) -> Result<Dead, Fault> {
+        match self.rows_counted(stop).await? {
+            0 => Ok(Dead::default()),
+            rows => self.dead_of_rows(rows, stop).await,
+        }
+    }
+
+    async fn rows_counted(&self, stop: &Stop) -> Result<u64, Fault> {
         let counted = match self.scope.as_ref().and_then(|scope| scope.counted.as_ref()) {
             Some(counted) => format!("SELECT count() AS n FROM ({counted})"),
             None => format!("SELECT count() AS n FROM {}", self.rows()),
         };
-        let rows = self.count(&counted, None, stop).await?;
+        self.count(&counted, None, stop).await
+    }
+
+    async fn dead_of_rows(&self, rows: u64, stop: &Stop) -> Result<Dead, Fault> {
         // What is counted for less may be none of them.
         let parts = rows.div_ceil(ROWS_TOGETHER).max(1);
         let is_few = rows < FEW_ROWS;
@@ -152,7 +183,11 @@ impl Look<'_> {
 
     async fn outranked(&self, moved: &str, part: Part, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
         let (stored, place) = (self.stored, self.place);
-        let rank = place.rank(stored, self.client).await?;
+        let mut rank = place.rank(stored, self.client).await?;
+        if let Some(first) = self.scope.as_ref().and_then(|scope| scope.first.as_ref()) {
+            // Before the others in its parentheses.
+            rank.insert_str(1, &format!("{first}, "));
+        }
         let (key, instance) = (place.key(stored)?.join(", "), place.instance(stored)?);
         let time = place.required(stored.time)?;
         let text = format!(

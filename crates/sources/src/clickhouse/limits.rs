@@ -2,7 +2,7 @@
 
 use model::{Fault, FaultKind};
 
-/// How often something is halved, without a row in between, before its fault stands. Time also runs out where the
+/// How often something is halved, and its halves again, without a row in between, before its fault stands. Time also runs out where the
 /// connection hangs, which nothing smaller cures.
 const HALVINGS_FOR_TIME: u32 = 3;
 const HALVINGS_FOR_MEMORY: u32 = 64;

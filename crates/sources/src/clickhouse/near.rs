@@ -93,7 +93,7 @@ impl ClickHouseReading {
                 only.iter().flat_map(|only| only.values()).for_each(|(name, value)| parameters.name(&name, value));
                 parameters.names(&self.compiled.parameters);
                 let counted = rows_where(place, stored, stored.key[0], in_slice)?;
-                Some(Scope { condition: narrowed(condition), counted: Some(narrowed(counted)) })
+                Some(Scope { condition: narrowed(condition), counted: Some(narrowed(counted)), first: None })
             }
         };
         self.shared.look(place, stored, scope, parameters).dead(stop).await

@@ -68,7 +68,7 @@ impl Planned {
 }
 
 /// When the stored version starts that has so many others between it and an end of a range; `None` where there are
-/// not so many.
+/// not so many, or the server meets a limit on the way to it.
 pub(super) async fn time_behind(
     reading: &ClickHouseReading,
     range: &KeyRange,
@@ -84,7 +84,13 @@ pub(super) async fn time_behind(
     };
     let text = format!("SELECT m FROM {} ORDER BY m {order} LIMIT 1 OFFSET {{versions:UInt64}}", counting.counted.from);
     let query = counting.query(text, bounds, vec![("versions".to_owned(), versions.to_string())]);
-    let found = reading.shared.client.rows(query, stop).await?;
+    let found = match reading.shared.client.rows(query, stop).await {
+        Err(fault) if is_limit(&fault) => {
+            tracing::debug!(fault = %fault, "a range is looked through as a whole");
+            return Ok(None);
+        }
+        found => found?,
+    };
     let times = found.column_by_name("m").and_then(|times| times.as_primitive_opt::<Int64Type>());
     let times = times.ok_or_else(unreadable)?;
     Ok((!times.is_empty()).then(|| Micros(times.value(0))))
@@ -133,6 +139,8 @@ impl Counting<'_> {
         let mut buckets = Vec::new();
         let mut left = vec![(bounds, 0)];
         while let Some((bounds, halved)) = left.pop() {
+            // What is halved is the time that is counted, not what lies around it.
+            let Some(bounds) = among(level, within, bounds) else { continue };
             let fault = match self.buckets_between(level, within, bounds).await {
                 Ok(found) => {
                     buckets.extend(found);
@@ -167,12 +175,9 @@ impl Counting<'_> {
     async fn buckets_between(&self, level: usize, within: &[i64], bounds: Bounds) -> Result<Vec<Bucket>, Fault> {
         let Counted { from, rows, .. } = self.counted;
         let bucket = |width: &str| format!("(m - positiveModulo(m, {{{width}:Int64}}))");
-        let mut bounds = bounds;
         let mut named = String::new();
         let mut values = vec![("width".to_owned(), WIDTHS[level].to_string())];
-        if let (Some(latest), Some(earliest)) = (within.first(), within.last()) {
-            bounds.lo = bounds.lo.max(*earliest);
-            bounds.hi = bounds.hi.min(latest + WIDTHS[level - 1] - 1);
+        if !within.is_empty() {
             named = format!(" WHERE {} IN {{within:Array(Int64)}}", bucket("outer"));
             let list: Vec<String> = within.iter().map(ToString::to_string).collect();
             values.push(("outer".to_owned(), WIDTHS[level - 1].to_string()));
@@ -244,6 +249,16 @@ impl Bucket {
     }
 }
 
+/// The time from the first to the last of the wider stretches that are named; `None` where there are none of them.
+fn among(level: usize, within: &[i64], bounds: Bounds) -> Option<Bounds> {
+    let Some(wider) = level.checked_sub(1) else { return Some(bounds) };
+    let end = |start: i64| start + WIDTHS[wider] - 1;
+    let mut inside = within.iter().copied().filter(|start| *start <= bounds.hi && end(*start) >= bounds.lo);
+    let latest = inside.next()?;
+    let earliest = inside.next_back().unwrap_or(latest);
+    Some(Bounds { lo: bounds.lo.max(earliest), hi: bounds.hi.min(end(latest)) })
+}
+
 /// Joins neighbours that fit one slice.
 fn slices(stretches: Vec<Stretch>) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
@@ -307,6 +322,19 @@ mod tests {
         assert_eq!(planned[3].range.to, None);
         assert_eq!(planned.iter().map(|slice| slice.rows.get()).sum::<u64>(), 50);
         assert!(slices(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn no_time_is_halved_but_that_of_the_stretches_that_are_named() {
+        let hour = WIDTHS[0];
+        let within = [90 * hour, 7 * hour, 5 * hour];
+        let between = |lo: i64, hi: i64| Bounds { lo, hi };
+        assert_eq!(among(1, &within, between(0, 99 * hour)), Some(between(5 * hour, 91 * hour - 1)));
+        assert_eq!(among(1, &within, between(6 * hour, 99 * hour)), Some(between(7 * hour, 91 * hour - 1)));
+        assert_eq!(among(1, &within, between(0, 90 * hour - 1)), Some(between(5 * hour, 8 * hour - 1)));
+        assert_eq!(among(1, &within, between(5 * hour + 1, 6 * hour)), Some(between(5 * hour + 1, 6 * hour - 1)));
+        assert_eq!(among(1, &within, between(8 * hour, 90 * hour - 1)), None);
+        assert_eq!(among(0, &[], between(1, 2)), Some(between(1, 2)));
     }
 
     #[test]

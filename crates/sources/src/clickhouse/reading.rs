@@ -3,6 +3,7 @@
 //! Nothing but the request's text is fixed when it is prepared: ClickHouse has no snapshots. Slices are
 //! planned, and outranked versions looked for, when they are first needed, and once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,6 +32,7 @@ use super::scores::{self, ClickHouseScores};
 use super::slice::SliceReader;
 use super::sql::{Parameters, escaped, joined};
 use super::tally::TallyReader;
+use super::versions::rows_where;
 
 /// The first and the last instant that a DateTime64 can be.
 pub(super) const TIMES: (i64, i64) = (-2_208_988_800_000_000, 10_413_791_999_999_999);
@@ -56,9 +58,11 @@ pub(super) struct Shared {
     pub(super) database: Arc<Database>,
     pub(super) client: Client,
     project: ProjectId,
+    /// When the read was planned.
+    as_of: Micros,
     /// The stored tables that are read.
     stored: Vec<Arc<StoredTable>>,
-    /// Outranked versions of all times, by place.
+    /// Outranked versions of all that were stored before the read was planned, by place.
     outranked: Mutex<HashMap<usize, Arc<OnceCell<Dead>>>>,
 }
 
@@ -92,6 +96,7 @@ impl ClickHouseReading {
             database: Arc::clone(database),
             client: client.of_run(&request.run, &request.project),
             project: request.project.clone(),
+            as_of: request.as_of,
             stored: stored.chain([Arc::new(scores::stored().clone())]).collect(),
             outranked: Mutex::default(),
         };
@@ -227,7 +232,7 @@ impl ClickHouseReading {
                 let before = format!("{} < {as_of}", place.required(stored.ingested)?);
                 let conditions = [Some(before), self.deciding(stored, &mut parameters)?];
                 let condition = joined("AND", "1", conditions.into_iter().flatten());
-                let scope = Some(Scope { condition, counted: None });
+                let scope = Some(Scope { condition, counted: None, first: None });
                 self.shared.look(place, stored, scope, parameters).dead(stop).await
             })
             .await
@@ -286,11 +291,44 @@ impl Shared {
                 let mut cells = self.outranked.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(cells.entry(number).or_default())
             };
-            let look = || self.look(place, stored, None, Parameters::default()).dead(stop);
-            let dead = cell.get_or_try_init(look).await?;
-            text = self.without(text, number, dead, times, &mut parameters)?;
+            let before = cell.get_or_try_init(|| self.outranked_before(place, stored, stop)).await?;
+            let dead = self.and_later(before, place, stored, stop).await?;
+            text = self.without(text, number, &dead, times, &mut parameters)?;
         }
         Ok((text, parameters))
+    }
+
+    /// Outranked versions of a place among those that were stored before the read was planned.
+    async fn outranked_before(&self, place: &Place, stored: &StoredTable, stop: &Stop) -> Result<Dead, Fault> {
+        let mut parameters = Parameters::default();
+        let condition = format!("{} < {}", place.required(stored.ingested)?, parameters.instant(self.as_of));
+        let scope = Scope { condition, counted: None, first: None };
+        self.look(place, stored, Some(scope), parameters).dead(stop).await
+    }
+
+    /// These outranked versions, and those stored since that would stand beside another version of their row. What
+    /// was stored since outranks nothing: groups would leave their places for others that have been read. Of a row
+    /// that is new the newest version stays. Looked for by each query, which is a count where nothing is new.
+    async fn and_later<'d>(
+        &self,
+        before: &'d Dead,
+        place: &Place,
+        stored: &StoredTable,
+        stop: &Stop,
+    ) -> Result<Cow<'d, Dead>, Fault> {
+        let mut parameters = Parameters::default();
+        let (ingested, as_of) = (place.required(stored.ingested)?, parameters.instant(self.as_of));
+        let is_later = format!("{ingested} >= {as_of}");
+        let whole_rows = place.whole_rows(stored, &is_later)?.unwrap_or_else(|| "1".to_owned());
+        let (left_out, values) = before.left_out(place.known(stored)?, "before", TIMES);
+        parameters.names(&values);
+        let scope = Scope {
+            condition: whole_rows + &left_out,
+            counted: Some(rows_where(place, stored, stored.key[0], &is_later)?),
+            first: Some(format!("{ingested} < {as_of}")),
+        };
+        let later = self.look(place, stored, Some(scope), parameters).dead_of_any(stop).await?;
+        Ok(if later.is_empty() { Cow::Borrowed(before) } else { Cow::Owned(before.and(later)) })
     }
 
     /// The text without these outranked versions of a place, of rows that start within `times`; the values for it

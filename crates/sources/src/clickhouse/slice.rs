@@ -38,8 +38,6 @@ pub(super) struct SliceReader {
     answer: Option<BoxStream<'static, Result<RecordBatch, Fault>>>,
     /// What is left of the server's last block.
     rest: Option<RecordBatch>,
-    /// Halvings since the last row came.
-    halvings: u32,
 }
 
 /// What one query reads.
@@ -52,6 +50,8 @@ struct Part {
     slice: usize,
     /// Whether its last position has come: what is left of the answer is its end.
     is_read: bool,
+    /// How often it was halved since a row came.
+    halved: u32,
 }
 
 impl Part {
@@ -61,7 +61,7 @@ impl Part {
         let range = slice.range.and(whole)?;
         let row_bytes = (slice.bytes.get() / slice.rows.get().max(1)).max(1);
         let block_rows = (batch_bytes_max.get() / row_bytes).clamp(BLOCK_ROWS_MIN, BATCH_ROWS_MAX as u64);
-        Some(Self { range, block_rows, slice: number, is_read: false })
+        Some(Self { range, block_rows, slice: number, is_read: false, halved: 0 })
     }
 }
 
@@ -69,12 +69,13 @@ impl SliceReader {
     /// Nothing is sent yet.
     pub(super) fn new(reading: Arc<ClickHouseReading>, range: KeyRange, stop: Stop) -> Self {
         let (whole, left) = (Some(range), VecDeque::new());
-        Self { reading, stop, whole, left, some: None, answer: None, rest: None, halvings: 0 }
+        Self { reading, stop, whole, left, some: None, answer: None, rest: None }
     }
 
     /// The same for a few rows of a range, which is read at once.
     pub(super) fn of_rows(reading: Arc<ClickHouseReading>, range: KeyRange, some: SomeRows, stop: Stop) -> Self {
-        let part = Part { range: range.clone(), block_rows: BATCH_ROWS_MAX as u64, slice: 0, is_read: false };
+        let block_rows = BATCH_ROWS_MAX as u64;
+        let part = Part { range: range.clone(), block_rows, slice: 0, is_read: false, halved: 0 };
         Self { whole: None, left: VecDeque::from([part]), some: Some(some), ..Self::new(reading, range, stop) }
     }
 
@@ -94,7 +95,7 @@ impl SliceReader {
             let Some(part) = self.left.front().cloned() else { return Ok(None) };
             match self.receive(&part).await {
                 Ok(Some(block)) => {
-                    self.halvings = 0;
+                    self.left[0].halved = 0;
                     self.reading.note_changes(&block)?;
                     let block = requested(&block, &self.reading.compiled.outputs, self.reading.schema())?;
                     if let Some(last) = last_key(&block) {
@@ -157,7 +158,7 @@ impl SliceReader {
 
     /// Goes on with smaller ranges where that can help, else the fault stands.
     async fn narrow(&mut self, fault: Fault, part: Part) -> Result<(), Fault> {
-        let Part { range, block_rows, slice, is_read } = part;
+        let Part { range, halved, .. } = part.clone();
         // At a row above the limit a query of ours ends itself, which is a refusal like any other; before
         // that, a giant one may meet the server's own limit.
         if matches!(fault.kind(), FaultKind::Rejected | FaultKind::TooLarge { .. })
@@ -165,8 +166,7 @@ impl SliceReader {
         {
             return Err(too_large);
         }
-        self.halvings += 1;
-        if self.halvings > halvings(&fault) {
+        if halved >= halvings(&fault) {
             return Err(fault);
         }
         let middle = match self.reading.middle(&range, &self.stop).await? {
@@ -181,7 +181,9 @@ impl SliceReader {
         tracing::debug!(fault = %fault, "a slice is halved");
         self.left.pop_front();
         let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
-        halves.into_iter().rev().for_each(|range| self.left.push_front(Part { range, block_rows, slice, is_read }));
+        for range in halves.into_iter().rev() {
+            self.left.push_front(Part { range, halved: halved + 1, ..part.clone() });
+        }
         Ok(())
     }
 }

@@ -218,7 +218,7 @@ fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
 }
 
 /// Numbers of the server's `ErrorCodes.cpp`.
-fn kind_of(error: &ServerError) -> FaultKind {
+pub(super) fn kind_of(error: &ServerError) -> FaultKind {
     match error.code {
         // Users and passwords; missing grants.
         192 | 193 | 194 | 516 | 497 | 291 => FaultKind::Credentials,

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::exception::ServerError;
-use super::fault::Place;
+use super::fault::{Place, kind_of};
 use super::limiter::Limiter;
 use super::settings::Settings;
 use crate::clickhouse::options::{ClickHouseOptions, WireCompression};
@@ -202,9 +202,11 @@ impl Server {
         }
     }
 
-    /// Uses the server less where it complains of too much: queries, parts, memory, load.
+    /// Uses the server less where it complains of too much: queries, parts, memory of all queries together, load.
+    /// What one query may not have says nothing of the others.
     pub(super) fn note(&self, error: &ServerError) {
-        if matches!(error.code, 202 | 241 | 252 | 745) {
+        let is_shared = kind_of(error) == FaultKind::Throttled;
+        if matches!(error.code, 202 | 252 | 745) || (error.code == 241 && is_shared) {
             tracing::debug!(code = error.code, "fewer queries will run for a minute");
             self.limiter.lower();
         }

@@ -3,6 +3,7 @@
 use model::{KeyRange, OrderKey, Reading, Stop};
 
 use super::*;
+use arrow_array::types::Int64Type;
 use futures_util::TryStreamExt;
 
 /// Times of versions that were there when the read was planned, and of those stored while it runs.
@@ -267,4 +268,127 @@ async fn a_trace_that_grows_backwards_during_the_run_appears_once() {
     let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["x", "y", "z"]);
     assert_eq!(run.reading.changed().await.unwrap().get(), 2, "one that came before and one that is new");
+}
+
+#[tokio::test]
+async fn a_trace_that_grows_comes_although_a_later_stretch_begins_to_be_read_first() {
+    let rows = [
+        event_of("w", "1", 510, BEFORE),
+        event_of("x", "2", 500, BEFORE),
+        event_of("y", "3", 400, BEFORE),
+        event_of("z", "4", 300, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let (mut whole, mut rest) = (
+        Run::begin(&source, request(traces_table())).await,
+        // Goes on behind what an earlier attempt passed on.
+        Run::begin(&source, request(traces_table())).await,
+    );
+    store(engine, &database, &[event_of("x", "5", 200, DURING), event_of("y", "6", 190, DURING)]);
+    let second = whole.received(Some(350), None).await;
+    let first = whole.received(None, Some(350)).await;
+    whole.pass_on(first).await;
+    whole.pass_on(second).await;
+    let second = rest.received(Some(350), None).await;
+    let first = rest.received(Some(450), Some(350)).await;
+    rest.pass_on(first).await;
+    rest.pass_on(second).await;
+    let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&whole), ["w", "z", "x", "y"]);
+    assert_eq!(ids(&rest), ["z", "y"], "the earlier attempt had x where it stood");
+}
+
+fn with(mut row: serde_json::Value, more: serde_json::Value) -> serde_json::Value {
+    row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    row
+}
+
+#[tokio::test]
+async fn a_row_that_moves_comes_once_where_what_it_is_linked_with_had_other_versions() {
+    let linked = |stored: i64| with(event("linked", 50, stored), json!({"name": "link", "balance": 1}));
+    let row = |start: i64, stored: i64| with(event("row", start, stored), json!({"note": "link"}));
+    let Some((engine, database, source)) = with_events(&[linked(BEFORE), row(500, BEFORE)]).await else { return };
+    store(engine, &database, &[linked(BEFORE + 1)]);
+    let filter = Expr::compare(Expr::column("linked_count"), CompareOp::Less, Expr::Literal(Literal::Int(2)));
+    let mut run = Run::begin(&source, ReadRequest { filter: Some(filter), ..request(linked_table()) }).await;
+    run.read(None, Some(450)).await;
+    store(engine, &database, &[row(300, DURING)]);
+    run.read(Some(450), None).await;
+    assert_eq!(run.rows(), [("row", "of 1000")]);
+}
+
+#[tokio::test]
+async fn a_trace_that_came_is_known_by_the_members_it_had_when_the_run_was_planned() {
+    let rows = [
+        event_of("came", "1", 500, BEFORE),
+        event_of("came", "2", 490, BEFORE),
+        event_of("gone", "3", 500, BEFORE),
+        event_of("gone", "4", 400, BEFORE),
+        event_of("other", "5", 300, BEFORE),
+    ];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    // In their places: two more versions of one member, and two members that are deleted.
+    store(engine, &database, &[event_of("came", "1", 500, BEFORE + 1)]);
+    store(engine, &database, &[event_of("came", "1", 500, BEFORE + 2)]);
+    let deleted = |row| with(row, json!({"is_deleted": true}));
+    let gone = [event_of("came", "2", 490, BEFORE + 1), event_of("gone", "4", 400, BEFORE + 1)];
+    store(engine, &database, &gone.map(deleted));
+    let few = Expr::compare(Expr::column("count"), CompareOp::Less, Expr::Literal(Literal::Int(3)));
+    let asked = ReadRequest { filter: Some(few), ..request(traces_table()) };
+    let mut first = Run::begin(&source, asked.clone()).await;
+    first.read(None, Some(450)).await;
+    store(engine, &database, &[event_of("came", "6", 350, DURING), event_of("gone", "7", 340, DURING)]);
+    let mut second = Run::begin(&source, asked).await;
+    second.read(Some(450), None).await;
+    let ids = |run: &Run| run.rows.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ["came", "gone"]);
+    assert_eq!(ids(&second), ["other"]);
+}
+
+#[tokio::test]
+async fn a_member_that_moves_during_the_run_counts_once() {
+    let rows = [event_of("w", "1", 510, BEFORE), event_of("x", "2", 400, BEFORE), event_of("x", "3", 395, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut run = Run::begin(&source, request(traces_table())).await;
+    run.read(None, Some(450)).await;
+    // One moves on, one into what was read, and one that is new moves once more.
+    let moved = [
+        event_of("x", "3", 390, DURING),
+        event_of("x", "2", 500, DURING),
+        event_of("x", "4", 380, DURING),
+        event_of("x", "5", 370, DURING),
+    ];
+    store(engine, &database, &moved);
+    store(engine, &database, &[event_of("x", "4", 360, DURING + 1)]);
+    let rest = run.received(Some(450), None).await;
+    let counts: Vec<i64> = rest
+        .iter()
+        .flat_map(|batch| batch.column_by_name("count").unwrap().as_primitive::<Int64Type>().values().to_vec())
+        .collect();
+    assert_eq!(counts, [4]);
+    run.pass_on(rest).await;
+    let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["w", "x"]);
+}
+
+#[tokio::test]
+async fn a_score_that_is_given_again_on_another_day_during_the_run_is_looked_up_once() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE)]).await else { return };
+    let give = |value: i64, days: i64, stored: i64| {
+        let row = json!({
+            "id": "s", "timestamp": at(100 + days * 86_400), "project_id": "p1", "name": "n", "data_type": "NUMERIC",
+            "value": value, "trace_id": "t", "event_ts": at(stored), "updated_at": at(stored),
+        });
+        insert(engine, &database, &scores(), &batch_from_json(&scores(), &[row]).unwrap());
+    };
+    give(1, 0, BEFORE);
+    let run = Run::begin(&source, request(events_table())).await;
+    let scope = ScoreScope { project: request(events_table()).project, since: None };
+    let look_ups = run.reading.scores();
+    // The first ones ask for themselves, later ones look at what is held.
+    for look_up in 0..4 {
+        let found = look_ups.scores(&scope, &["t"]).await.unwrap();
+        assert_eq!(found.iter().map(|score| score.value).collect::<Vec<_>>(), [1.0], "look-up {look_up}");
+        give(2 + look_up, 1 + look_up, DURING + look_up);
+    }
 }

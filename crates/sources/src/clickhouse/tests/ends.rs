@@ -15,7 +15,7 @@ fn place(n: i64) -> Micros {
 }
 
 /// Scores, whose table is sorted by the day, and events; one of each has a text of so many bytes.
-fn rows(large: i64, bytes: usize) -> Loaded {
+pub(super) fn rows(large: i64, bytes: usize) -> Loaded {
     let text = |n: i64| if n == large { "x".repeat(bytes) } else { "short".to_owned() };
     let common =
         |n: i64| json!({"project_id": "p1", "event_ts": place(n).to_sql_text(), "updated_at": place(n).to_sql_text()});

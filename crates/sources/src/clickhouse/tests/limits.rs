@@ -1,7 +1,7 @@
 //! Limits of the server that are met before rows are: at the plan, at the look at versions, at scores.
 
 use futures_util::TryStreamExt;
-use model::{FaultKind, KeyRange, Plan, RawOptions, Reading, ScoreRow, Stop};
+use model::{End, FaultKind, KeyRange, Plan, RawOptions, Reading, RowCount, ScoreRow, Stop};
 
 use super::*;
 use crate::clickhouse::ClickHouseOptions;
@@ -117,6 +117,102 @@ async fn what_is_planned_and_looked_at_is_divided_where_time_is_short_and_told_w
         assert!(fault.public_hint().is_some_and(|hint| hint.contains("memory_bytes_max")), "{fault:?}");
         proxy.make(Trouble::refusal(241, ""), mark, 0);
     }
+}
+
+/// The value that a query has for a number.
+fn number(request: &str, name: &str) -> Option<i64> {
+    let (_, rest) = request.split_once(&format!("name=\"param_{name}\""))?;
+    rest.split_once("\r\n\r\n")?.1.lines().next()?.parse().ok()
+}
+
+/// How many minutes the rows of a query start within.
+fn minutes(request: &str) -> Option<i64> {
+    Some((number(request, "hi")? - number(request, "lo")?) / (60 * Micros::PER_SECOND))
+}
+
+#[tokio::test]
+async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
+    let engine = need_engine!();
+    let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let hour = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 3_600 * Micros::PER_SECOND))).unwrap();
+    // Which no row passes, as only reading tells.
+    let filter = Some(Expr::compare(Expr::column("input"), CompareOp::Eq, Expr::text("nothing")));
+    let asked = ReadRequest { window: hour, filter, ..request(tables::find("events").unwrap()) };
+    let reading = source.prepare(asked).await.unwrap();
+    reading.plan(None).await.unwrap();
+    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
+    let read = async || Arc::clone(&reading).read(KeyRange::ALL, Stop::new()).try_collect::<Vec<RecordBatch>>().await;
+    let above_10: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 10);
+    proxy.make(Trouble::refusal(159, words), above_10, 1_000);
+    assert_eq!(read().await.unwrap().len(), 0);
+    assert_eq!(1_000 - proxy.left(), 7, "the hour, its halves, and their halves");
+    // What is smaller than the third half fails alike.
+    let above_5: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 5);
+    proxy.make(Trouble::refusal(159, words), above_5, 1_000);
+    assert_eq!(read().await.unwrap_err().kind(), FaultKind::Timeout);
+    assert_eq!(1_000 - proxy.left(), 4);
+    reading.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn hours_far_apart_that_are_counted_by_the_minute_are_divided_where_time_is_short() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    // Two hours with more than a slice holds, a hundred days apart.
+    engine.run(
+        &database,
+        &format!(
+            "INSERT INTO events_full (project_id, trace_id, span_id, start_time, event_bytes, event_ts, created_at, \
+             updated_at) SELECT 'p1', 't', concat('s', toString(number)), \
+             fromUnixTimestamp64Micro(toInt64({epoch} + intDiv(number, 40) * 8640000000000 + number % 40 * 90000000), \
+             'UTC'), 1048576, fromUnixTimestamp64Micro(toInt64({epoch}), 'UTC') AS stored, stored, stored \
+             FROM numbers(80)",
+            epoch = EPOCH.0
+        ),
+    );
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let asked = request(tables::find("events").unwrap());
+    let expected = planned(&source, &asked).await.unwrap();
+    assert!(expected.0.slices.len() > 2, "{:?}", expected.0);
+    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
+    let above_40: fn(&str) -> bool =
+        |request| request.contains("param_within") && minutes(request).is_some_and(|n| n > 40);
+    proxy.make(Trouble::refusal(159, words), above_40, 1_000);
+    assert!(planned(&source, &asked).await.unwrap() == expected);
+    assert_eq!(1_000 - proxy.left(), 3, "both hours together, and each");
+}
+
+#[tokio::test]
+async fn a_page_comes_where_its_first_part_cannot_be_told_for_want_of_memory_or_time() {
+    let engine = need_engine!();
+    let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let reading = source.prepare(request(tables::find("events").unwrap())).await.unwrap();
+    let part = async || reading.part(&KeyRange::ALL, End::First, RowCount(1), 0).await;
+    assert_ne!(part().await.unwrap(), Some(KeyRange::ALL), "ten rows are more than a part for one");
+    for (code, words) in [
+        (159, "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)"),
+        (241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"),
+    ] {
+        proxy.make(Trouble::refusal(code, words), "OFFSET {versions", 1);
+        assert_eq!(part().await.unwrap(), Some(KeyRange::ALL), "{code}");
+        assert_eq!(proxy.left(), 0, "{code}: it did not happen");
+    }
+    // Another fault stands.
+    proxy.make(Trouble::refusal(516, "Authentication failed. (AUTHENTICATION_FAILED)"), "OFFSET {versions", 1);
+    assert_eq!(part().await.unwrap_err().kind(), FaultKind::Credentials);
+    reading.close().await.unwrap();
 }
 
 /// Scores in several parts that are never merged, in versions, some of them deleted or moved.
