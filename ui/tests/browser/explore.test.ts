@@ -424,6 +424,33 @@ describe("narrowing", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("asks for suggestions and sizes once typing has paused, not for every letter", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url().split("/").at(-1)!));
+    const of = (call: string) => asked.filter((one) => one === call).length;
+    await page.keyboard.press("f");
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("metadata");
+    await page.getByRole("option", { name: "Metadata metadata" }).click();
+    await page.getByRole("option", { name: /^region/ }).waitFor();
+    await page.waitForLoadState("networkidle");
+    asked.length = 0;
+    await page.getByRole("combobox", { name: "Name of the key" }).or(page.getByRole("combobox", { name: "Key" })).pressSequentially("regio", { delay: 30 });
+    await expect.poll(() => page.locator("ul").getByRole("option").allTextContents()).toEqual([expect.stringMatching(/^region/)]);
+    expect(of("facets")).toBeLessThanOrEqual(2);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByText(/^≤ /).waitFor();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.waitForLoadState("networkidle");
+    asked.length = 0;
+    await page.getByLabel("Mask", { exact: true }).pressSequentially("input:redact", { delay: 30 });
+    await expect.poll(() => of("estimate")).toBeGreaterThan(0);
+    await page.waitForTimeout(600);
+    expect(of("estimate")).toBeLessThanOrEqual(2);
+  });
+
   it("explains filters that cannot be honoured where they stand", async () => {
     const pasted = encodeURIComponent(JSON.stringify([{ type: "string", column: "nonsense", operator: "=", value: "x" }]));
     const { page } = await visit(browser, server, at(`events?filter=${pasted}`));
