@@ -357,6 +357,45 @@ describe("an integration", () => {
     }
   });
 
+  it("shows the windows of what is entered, once it is, and those of what is saved while that is changed", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await fillConnection(page, bucket);
+    const preview = page.getByRole("complementary", { name: "Next five windows", exact: true });
+    await preview.getByText(/^lake\//).first().waitFor();
+    let asked: string[] = [];
+    page.on("request", (request) => request.url().endsWith("/integrations/preview") && asked.push(request.postData() ?? ""));
+    // What is typed is asked for once, at its end.
+    await page.getByLabel("Prefix", { exact: true }).fill("");
+    await page.getByLabel("Prefix", { exact: true }).pressSequentially("another/", { delay: 20 });
+    await preview.getByText(/^another\//).first().waitFor();
+    expect(asked.length).toBeLessThanOrEqual(2);
+    // A secret that is missing is asked about again once it is there.
+    const secret = page.getByLabel("Secret access key", { exact: true });
+    await secret.fill("");
+    await preview.getByText(/secret/).waitFor();
+    asked = [];
+    await secret.fill("nobodys-secret");
+    await preview.getByText(/^another\//).first().waitFor();
+    expect(asked.length).toBe(1);
+    await page.getByLabel("Name", { exact: true }).fill("Lake");
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("heading", { level: 1, name: "Lake" }).waitFor();
+    await page.getByRole("link", { name: "Change", exact: true }).click();
+    const saved = page.getByRole("complementary", { name: "Next five windows as saved" });
+    await saved.getByText(/^another\//).first().waitFor();
+    await page.getByLabel("Prefix", { exact: true }).fill("third/");
+    await saved.getByText("What you change here shows once it is saved.").waitFor();
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("heading", { level: 1, name: "Lake" }).waitFor();
+    await page.getByRole("link", { name: "Change", exact: true }).click();
+    await saved.getByText(/^third\//).first().waitFor();
+    expect(await saved.getByText(/^another\//).count()).toBe(0);
+  });
+
   it("that is paused shows which windows wait for it to be resumed", async () => {
     const bucket = await Bucket.open("keeps");
     onTestFinished(() => bucket.close());
@@ -449,6 +488,14 @@ describe("an integration", () => {
     const { page } = await visit(browser, server, at("integrations"), { who: VIEWER });
     await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
     expect(await page.getByRole("link", { name: "New integration" }).count()).toBe(0);
+    // Forms that would be refused are not filled in first.
+    for (const rest of [["new"], ["some-id", "edit"]]) {
+      await page.goto(server.url + at("integrations", ...rest));
+      await page.getByRole("heading", { level: 1, name: "Owners of the project make and change integrations" }).waitFor();
+      await page.getByText("An owner of the project can give you the role it needs.").waitFor();
+      expect(await page.locator("form").count()).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    }
   });
 });
 
