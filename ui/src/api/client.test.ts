@@ -16,8 +16,8 @@ let arrived: string[] = [];
 
 /** A server whose session another tab has begun: only its token is taken. */
 function serve(session: Response | null, token: string) {
-  vi.stubGlobal("fetch", async (what: Request | string) => {
-    const request = new Request(what);
+  vi.stubGlobal("fetch", async (what: Request | string, how?: RequestInit) => {
+    const request = new Request(what, how);
     const sent = request.headers.get("X-CSRF-Token");
     arrived.push([request.method, new URL(request.url).pathname.split("/").at(-1), sent, await request.text()].filter(Boolean).join(" "));
     if (request.url.endsWith("/session")) return session!.clone();

@@ -39,20 +39,22 @@ export function whenSessionIsRenewed(told: (session: Schemas["Session"]) => bool
  */
 async function send(request: Request): Promise<Response> {
   if (["GET", "HEAD"].includes(request.method)) return fetch(request);
-  const again = request.clone();
+  // A request that was cloned would be sent as a stream.
+  const body = await request.text();
+  const attempt = () => fetch(request.url, { method: request.method, headers: proven(request.headers), body: body || null, signal: request.signal });
   const sent = csrfToken;
-  const answer = await fetch(proven(request));
+  const answer = await attempt();
   if (!(await isUnproven(answer))) return answer;
   // Of several calls at once the first asks.
   renewal ??= renew(sent).finally(() => (renewal = null));
   const { session, isOurs } = await renewal;
   if (session?.status === 401) return session.clone();
-  return isOurs ? fetch(proven(again)) : answer;
+  return isOurs ? attempt() : answer;
 }
 
-function proven(request: Request): Request {
-  if (csrfToken !== null) request.headers.set("X-CSRF-Token", csrfToken);
-  return request;
+function proven(headers: Headers): Headers {
+  if (csrfToken !== null) headers.set("X-CSRF-Token", csrfToken);
+  return headers;
 }
 
 async function isUnproven(answer: Response): Promise<boolean> {
