@@ -7,6 +7,7 @@ import { zoneName } from "../format/times";
 import { Button } from "../parts/button";
 import { SelectField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icons";
+import { STAYS } from "../parts/stays";
 import { useNow } from "../parts/time";
 import { words } from "../words";
 import { boundOf, isTurned, rangeTitle, toLocalField, type Range, type Zone } from "./ranges";
@@ -35,7 +36,7 @@ export function RangePicker({ range, timestamp, onChange }: RangePickerProps) {
         {rangeTitle(range, now)}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.range.label}>
+        <Popover.Content {...STAYS} className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.range.label}>
           <Form range={range} timestamp={timestamp} choose={choose} />
         </Popover.Content>
       </Popover.Portal>

@@ -107,6 +107,26 @@ describe("signing in", () => {
     expect(await page.getByLabel("Bucket", { exact: true }).count()).toBe(0);
   });
 
+  it("keeps what floats above the page, too", async () => {
+    const { page, context } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByLabel("Rows at most").fill("70");
+    await page.getByText(/^≤ 70 rows/).waitFor();
+    await context.clearCookies();
+    await page.getByRole("button", { name: "Export 70 rows" }).click();
+    await page.getByText("Your session has ended").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("E-mail address").fill(OWNER.email);
+    await page.getByLabel("Password").fill(OWNER.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "Sign in to Outgest" }).waitFor({ state: "hidden" });
+    expect(await page.getByLabel("Rows at most").inputValue()).toBe("70");
+    await page.getByRole("button", { name: "Export 70 rows" }).click();
+    await page.getByRole("link", { name: "View export" }).waitFor();
+  });
+
   it("asks again and again for lists only while somebody is there", async () => {
     const { page, context } = await visit(browser, server, "/icon.svg");
     await page.clock.install();
