@@ -192,7 +192,7 @@ export const integrations = {
     states: { running: "Running", completed: "Completed", cancelled: "Cancelled", failed: "Failed", waiting: "Waiting" } as Record<string, string>,
     catchUp: "catching up",
     windows: (done: number, active: number, failed: number) =>
-      [`${count(done)} done`, `${count(active)} under way`, failed > 0 ? `${count(failed)} failed` : ""].filter(Boolean).join(", "),
+      [`${count(done)} done`, `${count(active)} under way`, failed > 0 ? `${count(failed)} failed or cancelled` : ""].filter(Boolean).join(", "),
     progress: "Progress of the backfill",
   },
 
