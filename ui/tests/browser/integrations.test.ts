@@ -396,6 +396,65 @@ describe("an integration", () => {
     expect(await saved.getByText(/^another\//).count()).toBe(0);
   });
 
+  it("has a line in the list that says how far behind it is, its last window and its next", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const [MINUTE, HOUR] = [60_000, 3_600_000];
+    const start = { from: "date", at: new Date(Math.floor(Date.now() / HOUR) * HOUR - 2 * HOUR).toISOString() };
+    const { id } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Lake"), start, lagSeconds: 0 });
+    const { id: waits } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Later"), start: { from: "now" }, paused: true });
+    interface Known {
+      exportedUpto: string | null;
+      lastRun: { from: string; to: string } | null;
+    }
+    const known = (of: string) => server.ask<Known>(`integrations/${of}`);
+    await expect.poll(async () => Date.now() - Date.parse((await known(id)).exportedUpto ?? "1970-01-01"), { timeout: 60_000 }).toBeLessThan(HOUR);
+    const { exportedUpto, lastRun } = await known(id);
+    expect([exportedUpto, (await known(waits)).exportedUpto]).toEqual([lastRun!.to, null]);
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.setFixedTime(Date.parse(exportedUpto!) + 12 * MINUTE);
+    await page.goto(server.url + at("integrations"));
+    const cells = async (name: string) => (await page.getByRole("row", { name: new RegExp(`^${name} `) }).getByRole("cell").allTextContents()).slice(3);
+    await page.getByRole("row", { name: /^Lake / }).waitFor();
+    const hour = (time: string) => `${time.slice(11, 13)}:00`;
+    const [lag, last, next] = await cells("Lake");
+    expect([lag, next]).toEqual(["12 min", "in 48 min"]);
+    expect(last).toMatch(new RegExp(`^\\d+ \\w{3} ${hour(lastRun!.from)} – .*${hour(lastRun!.to)}$`));
+    expect((await cells("Later")).slice(0, 2)).toEqual(["–", "–"]);
+  });
+
+  it("gives up a backfill that is cancelled: windows under way end, and the rest does not begin", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(600, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { id } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Lake"), start: { from: "now" } });
+    const { page } = await visit(browser, server, at("integrations", id, "backfills"));
+    const release = bucket.hold();
+    onTestFinished(release);
+    await page.getByLabel("From").fill(local(-8));
+    await page.getByLabel("To, not included").fill(local(-2));
+    await page.getByLabel("Windows at the same time").fill("1");
+    await page.getByRole("button", { name: "Begin backfill" }).click();
+    const line = page.getByRole("listitem").filter({ hasText: /\d+ done/ });
+    await line.getByText(/ 0 done, 1 under way$/).waitFor();
+    await expect.poll(() => bucket.parts).toBeGreaterThan(0);
+    await line.getByRole("button", { name: "Cancel" }).click();
+    const question = page.getByRole("alertdialog", { name: "Cancel this backfill" });
+    await question.getByText("Windows that are done stay; those under way are cancelled.").waitFor();
+    await question.getByRole("button", { name: "Cancel backfill" }).click();
+    await line.getByText("Cancelled").waitFor();
+    release();
+    await line.getByText(/ 0 done, 0 under way, 1 failed or cancelled$/).waitFor();
+    expect(await line.getByRole("button", { name: "Cancel" }).count()).toBe(0);
+    expect(await line.getByRole("progressbar").count()).toBe(0);
+    const { items } = await server.ask<{ items: Run[] }>(`integrations/${id}/runs?limit=100`);
+    expect([...new Set(items.filter((run) => run.backfill !== null).map((run) => run.state))]).toEqual(["cancelled"]);
+    expect([...bucket.objects.keys()].filter((key) => key.endsWith(".parquet"))).toEqual([]);
+  });
+
   it("that is paused shows which windows wait for it to be resumed", async () => {
     const bucket = await Bucket.open("keeps");
     onTestFinished(() => bucket.close());
