@@ -445,7 +445,7 @@ describe("an integration", () => {
     const question = page.getByRole("alertdialog", { name: "Cancel this backfill" });
     await question.getByText("Windows that are done stay; those under way are cancelled.").waitFor();
     await question.getByRole("button", { name: "Cancel backfill" }).click();
-    await line.getByText("Cancelled").waitFor();
+    await line.getByText("Cancelled", { exact: true }).waitFor();
     release();
     await line.getByText(/ 0 done, 0 under way, 1 failed or cancelled$/).waitFor();
     expect(await line.getByRole("button", { name: "Cancel" }).count()).toBe(0);
