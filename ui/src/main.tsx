@@ -9,9 +9,9 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { askAhead } from "./api/catalog";
-import { holdSession, whenSessionEnds } from "./api/client";
+import { whenSessionEnds, whenSessionIsRenewed } from "./api/client";
 import { problemOf } from "./api/problem";
-import { SESSION } from "./api/session";
+import { endSession, renewSession } from "./api/session";
 import { App } from "./app/app";
 import { Crash } from "./app/crash";
 import { Toasts } from "./parts/toasts";
@@ -31,14 +31,8 @@ const cache = new QueryClient({
   },
 });
 
-whenSessionEnds(() => {
-  // What is on the page stays in its address: signing in leads back to it.
-  if (cache.getQueryData(SESSION)) {
-    holdSession(null);
-    cache.setQueryData(SESSION, null);
-    sessionStorage.setItem("outgest.ended", "yes");
-  }
-});
+whenSessionEnds(() => endSession(cache));
+whenSessionIsRenewed((session) => renewSession(cache, session));
 
 if (location.pathname !== "/invitation") {
   askAhead(cache);

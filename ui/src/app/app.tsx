@@ -2,10 +2,10 @@ import { lazy, Suspense, useEffect } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 
 import { useProjectOf, useProjects } from "../api/catalog";
-import { useSession } from "../api/session";
+import { useEnded, useSession } from "../api/session";
 import { Failed, Face, SkeletonLines } from "../parts/faces";
 import { SetUp } from "../sign-in/set-up";
-import { SignIn } from "../sign-in/sign-in";
+import { SignIn, SignInAgain } from "../sign-in/sign-in";
 import { words } from "../words";
 import { Crash } from "./crash";
 import { Frame } from "./frame";
@@ -24,16 +24,29 @@ const LAST_PROJECT = "outgest.project";
 export function App() {
   const [path] = useLocation();
   const session = useSession();
+  const ended = useEnded();
   if (path === "/invitation") return <SetUp />;
   if (session.isPending) return <Loading />;
-  if (session.isError) {
+  if (session.isLoadingError) {
     return (
       <main className="center">
         <Failed error={session.error} retry={() => void session.refetch()} />
       </main>
     );
   }
-  if (session.data === null) return <SignIn />;
+  const there = session.data ?? ended;
+  if (there === null) return <SignIn />;
+  return (
+    <>
+      {session.data === null && <SignInAgain />}
+      <div key={there.user?.id} className="kept" inert={session.data === null}>
+        <Everything />
+      </div>
+    </>
+  );
+}
+
+function Everything() {
   return (
     <Switch>
       <Route path="/">

@@ -13,6 +13,8 @@ export function isField(at: EventTarget | null): boolean {
 /** Whether the keystroke belongs to a field, a menu or a dialog. */
 function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
+  // The page is out of reach.
+  if (document.querySelector("dialog:modal")) return true;
   const at = event.target;
   if (isField(at)) return true;
   return at instanceof Element && at.closest("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;

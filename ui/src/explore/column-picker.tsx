@@ -5,6 +5,7 @@ import type { Table } from "../api/catalog";
 import { Button, IconButton } from "../parts/button";
 import { Check } from "../parts/fields";
 import { Icon } from "../parts/icons";
+import { STAYS } from "../parts/stays";
 import { words } from "../words";
 import { groupsOf, SCORES, titleOf, usualColumns } from "./columns";
 
@@ -37,7 +38,7 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
         {words.explore.columns}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover" align="end" sideOffset={4} collisionPadding={8} aria-label={words.explore.moreColumns}>
+        <Popover.Content {...STAYS} className="popover" align="end" sideOffset={4} collisionPadding={8} aria-label={words.explore.moreColumns}>
           <div className="picker">
             <input
               className="input"

@@ -65,6 +65,15 @@ function Explore({ table }: { table: Table }) {
   const [selected, setSelected] = useState<ReadonlyMap<string, Selected>>(new Map());
   const openExport = useRef<HTMLButtonElement>(null);
 
+  // Whatever leads to other rows, Back and Forward too: what was selected among those before is not meant any more.
+  const which = JSON.stringify([rowsOf(shown), shown.order]);
+  const [meant, setMeant] = useState(which);
+  if (meant !== which) {
+    setMeant(which);
+    setChosen(-1);
+    setSelected(new Map());
+  }
+
   // What is at hand from before is not what is meant now.
   const isUnread = shown.unread.length > 0;
   const rows = useMemo(() => (isUnread ? null : pages.data)?.pages.flatMap((page) => page.rows) ?? NO_ROWS, [isUnread, pages.data]);
@@ -115,16 +124,15 @@ function Explore({ table }: { table: Table }) {
     Escape: () => shown.row !== null && close(),
   });
   const narrow = (part: Partial<Shown>, how?: "replace") => {
-    setChosen(-1);
-    setSelected(new Map());
     change({ ...part, row: null, tab: null }, how);
   };
-  const { fetchNextPage, hasNextPage, isFetchingNextPage, isError } = pages;
+  const { fetchNextPage, hasNextPage, isFetching, isError } = pages;
   const stopped = pages.data?.pages.at(-1)?.stopped ?? null;
   const loadMore = useCallback(() => {
     // Where the server stopped for time or something failed, going on is asked for: it may take long or fail again.
-    if (!isFetchingNextPage && stopped === null && !isError) void fetchNextPage();
-  }, [fetchNextPage, isFetchingNextPage, stopped, isError]);
+    // And reading on would give up what is being asked once more.
+    if (!isFetching && stopped === null && !isError) void fetchNextPage();
+  }, [fetchNextPage, isFetching, stopped, isError]);
   const again = () => void (pages.isFetchNextPageError ? fetchNextPage() : pages.refetch());
   const counted = histogram.data?.bars.reduce((sum, bar) => sum + bar.rows, 0) ?? null;
   const isPartial = histogram.data?.stopped != null;

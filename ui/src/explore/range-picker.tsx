@@ -7,9 +7,10 @@ import { zoneName } from "../format/times";
 import { Button } from "../parts/button";
 import { SelectField, TextField } from "../parts/fields";
 import { Icon } from "../parts/icons";
+import { STAYS } from "../parts/stays";
 import { useNow } from "../parts/time";
 import { words } from "../words";
-import { fromLocalField, rangeTitle, toLocalField, type Range, type Zone } from "./ranges";
+import { boundOf, isTurned, rangeTitle, toLocalField, type Range, type Zone } from "./ranges";
 
 interface RangePickerProps {
   range: Range;
@@ -35,7 +36,7 @@ export function RangePicker({ range, timestamp, onChange }: RangePickerProps) {
         {rangeTitle(range, now)}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.range.label}>
+        <Popover.Content {...STAYS} className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.range.label}>
           <Form range={range} timestamp={timestamp} choose={choose} />
         </Popover.Content>
       </Popover.Portal>
@@ -49,11 +50,12 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
   const [from, setFrom] = useState(toLocalField(range.since, zone));
   const [to, setTo] = useState(toLocalField(range.until, zone));
   const [against, setAgainst] = useState(timestamp);
-  const wrong = from !== "" && to !== "" && from >= to;
+  const entered = { since: boundOf(from, range.since, zone), until: boundOf(to, range.until, zone) };
+  const wrong = isTurned(entered);
   // The instants stay what they are; only how they are written changes.
   const chooseZone = (next: Zone) => {
-    setFrom(toLocalField(fromLocalField(from, zone), next));
-    setTo(toLocalField(fromLocalField(to, zone), next));
+    setFrom(toLocalField(entered.since, next));
+    setTo(toLocalField(entered.until, next));
     setZone(next);
     remember(ZONE, next);
   };
@@ -82,18 +84,16 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
         className="fields"
         onSubmit={(event) => {
           event.preventDefault();
-          // A duration that was not touched stays one.
-          const since = from === "" && range.since?.startsWith("-") ? range.since : fromLocalField(from, zone);
-          if (!wrong) choose({ since, until: fromLocalField(to, zone), timestamp: against });
+          if (!wrong) choose({ ...entered, timestamp: against });
         }}
       >
-        <TextField label={text.from} type="datetime-local" step="1" value={from} onChange={setFrom} />
+        <TextField label={text.from} type="datetime-local" step="1" value={from} help={stays(from, entered.since)} onChange={setFrom} />
         <TextField
           label={text.to}
           type="datetime-local"
           step="1"
           value={to}
-          help={text.open}
+          help={stays(to, entered.until) ?? text.open}
           problem={wrong ? text.wrong : undefined}
           onChange={setTo}
         />
@@ -118,4 +118,9 @@ function Form({ range, timestamp, choose }: { range: Range; timestamp: Schemas["
       </form>
     </div>
   );
+}
+
+/** What an empty field says of a bound that is no instant: a duration stays one until a time is entered. */
+function stays(field: string, bound: string | null): string | undefined {
+  return field === "" && bound !== null ? words.explore.range.stays(bound) : undefined;
 }

@@ -13,6 +13,12 @@ export type Cells = Record<string, unknown>;
 /** Rows of one page: two screens. */
 const PAGE_ROWS = 100;
 
+/**
+ * Pages that are asked for again, by Refresh and by coming back: the first one, whatever was read on to before. Those
+ * after it follow where they are scrolled to.
+ */
+const AGAIN = { pages: 1 };
+
 /** Longest text of a cell in the table, which shows one line of it. */
 const CELL_CHARACTERS = 300;
 
@@ -28,6 +34,7 @@ export function useRows(table: Table, shown: Shown, columns: string[]) {
     queryKey: ["rows", project.id, table.name, rows, shown.order, asked],
     enabled: shown.unread.length === 0,
     placeholderData: keepPreviousData,
+    ...AGAIN,
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
       answered(

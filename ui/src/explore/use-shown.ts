@@ -1,11 +1,12 @@
 import { useCallback, useMemo } from "react";
-import { useLocation, useSearch } from "wouter";
+import { useLocation } from "wouter";
 
+import { useAddressQuery } from "../app/address";
 import { read, write, type Shown } from "./state";
 
 /** What the page shows, from the address, and the way to change it. */
 export function useShown(): [Shown, (change: Partial<Shown>, how?: "replace") => void] {
-  const query = useSearch();
+  const query = useAddressQuery();
   const [path, go] = useLocation();
   const shown = useMemo(() => read(query), [query]);
   const change = useCallback(

@@ -5,6 +5,7 @@ import type { Table } from "../api/catalog";
 import { useMay } from "../app/project";
 import { SkeletonLines } from "../parts/faces";
 import { Icon } from "../parts/icons";
+import { STAYS } from "../parts/stays";
 import { words } from "../words";
 import type { Shown } from "../explore/state";
 import type { Selected } from "./selected";
@@ -35,7 +36,7 @@ export function ExportButton({ ref, disabled, ...asked }: ExportButtonProps) {
         {words.explore.export}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover" align="end" sideOffset={4} collisionPadding={8} aria-label={words.exports.title}>
+        <Popover.Content {...STAYS} className="popover" align="end" sideOffset={4} collisionPadding={8} aria-label={words.exports.title}>
           {may ? (
             <Suspense fallback={<div className="export-form"><SkeletonLines lines={6} /></div>}>
               <ExportForm {...asked} close={() => setOpen(false)} />

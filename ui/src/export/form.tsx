@@ -1,5 +1,5 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 
 import { useCatalog, type Table } from "../api/catalog";
 import { answered, api, serverUrl, type Schemas } from "../api/client";
@@ -14,6 +14,7 @@ import { CopyButton } from "../parts/copy";
 import { Note, ProblemNote } from "../parts/faces";
 import { Check, Segments } from "../parts/fields";
 import { Icon } from "../parts/icons";
+import { useSettled } from "../parts/settled";
 import { useToast } from "../parts/toasts";
 import { words } from "../words";
 import { cliCommand, curlCommand } from "./commands";
@@ -157,8 +158,9 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
 
 function useEstimate(request: Schemas["ExportRequest"] | null) {
   const project = useProject();
-  // The name changes nothing of the size; and typing must not ask for every letter.
-  const { name: _, ...asked } = useDeferredValue(request) ?? { table: "" };
+  // The name changes nothing of the size.
+  const { name: _, ...now } = request ?? { table: "" };
+  const asked = useSettled(now);
   return useQuery({
     queryKey: ["estimate", project.id, asked],
     enabled: asked.table !== "",

@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 
 import { answered, api, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
+import { useSession } from "../api/session";
 
 export type Export = Schemas["Export"];
 
@@ -28,7 +29,9 @@ export function useLiveExport(project: string, known: Export): { export: Export;
   // does not go back.
   useEffect(() => setSeen((seen) => (isAhead(seen, known) ? seen : known)), [known]);
   const current = seen.id === known.id ? seen : known;
-  const watching = isActive(current);
+  // Nobody is told anything without a session; with the next one it is watched again.
+  const isThere = useSession().data != null;
+  const watching = isActive(current) && isThere;
   useEffect(() => {
     if (!watching) return;
     let ended = false;

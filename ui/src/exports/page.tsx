@@ -1,9 +1,10 @@
 import "../styles/explore.css";
 import "../styles/exports.css";
 
-import { Link, useLocation, useSearch } from "wouter";
+import { Link, useLocation } from "wouter";
 
 import { serverUrl } from "../api/client";
+import { useAddressQuery } from "../app/address";
 import { pathOf, useMay, useProject } from "../app/project";
 import { useKeys } from "../app/keys";
 import { bytes, count } from "../format/numbers";
@@ -33,7 +34,7 @@ const FILTERS: Record<string, string | null> = {
 export function ExportsPage({ open }: { open: string | undefined }) {
   const project = useProject();
   const [, go] = useLocation();
-  const query = useSearch();
+  const query = useAddressQuery();
   const state = new URLSearchParams(query).get("state") ?? "all";
   const exports = useExports(FILTERS[state] ?? null);
   const items = exports.data?.pages.flatMap((page) => page.items) ?? [];

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useState } from "react";
+import { useState } from "react";
 
 import { answered, api, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
@@ -10,6 +10,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { SelectField, TextField } from "../parts/fields";
+import { useSettled } from "../parts/settled";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
@@ -89,14 +90,17 @@ function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
   const [order, setOrder] = useState<Schemas["Backfill"]["order"]>("oldestFirst");
   const [parallel, setParallel] = useState("");
   const path = { project: project.id, integration: id };
-  const range = useDeferredValue({ from: fromLocalField(from), to: fromLocalField(to) });
+  const range = { from: fromLocalField(from), to: fromLocalField(to) };
   const body = range.from && range.to ? { from: range.from, to: range.to } : null;
+  const asked = useSettled(body);
   const estimate = useQuery({
-    queryKey: ["integration-estimate", id, body],
-    enabled: body !== null,
+    queryKey: ["integration-estimate", id, asked],
+    enabled: asked !== null,
     retry: false,
-    queryFn: () =>
-      answered(api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills/estimate", { params: { path }, body: body! })),
+    queryFn: ({ signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills/estimate", { params: { path }, body: asked!, signal }),
+      ),
   });
   const begin = useMutation({
     mutationFn: () =>

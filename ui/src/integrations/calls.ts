@@ -130,24 +130,36 @@ export function useLetters(id: string) {
   });
 }
 
-/** The next five windows: of a draft, or of the integration as it is. */
-export function usePreview(id: string | null, draft: Schemas["IntegrationRequest"] | null) {
+/** The next five windows of a draft. Secrets are not in the key of the cache: `revision` tells one set of them from another. */
+export function usePreview(draft: Schemas["IntegrationRequest"] | null, revision: number) {
   const project = useProject();
-  // Secrets change nothing of windows and names, and do not belong into what the cache is keyed by.
   const { secrets: _, ...keyed } = draft ?? {};
   return useQuery({
-    queryKey: ["integration-preview", project.id, id, keyed],
-    enabled: id !== null || draft !== null,
+    queryKey: ["integration-preview", project.id, keyed, revision],
+    enabled: draft !== null,
     retry: false,
     placeholderData: keepPreviousData,
-    queryFn: () =>
-      draft
-        ? answered(api.POST("/api/v1/projects/{project}/integrations/preview", { params: { path: { project: project.id } }, body: draft }))
-        : answered(
-            api.GET("/api/v1/projects/{project}/integrations/{integration}/windows", {
-              params: { path: { project: project.id, integration: id! } },
-            }),
-          ),
+    queryFn: ({ signal }) =>
+      answered(
+        api.POST("/api/v1/projects/{project}/integrations/preview", { params: { path: { project: project.id } }, body: draft!, signal }),
+      ),
+  });
+}
+
+/** The next five windows of an integration as it is stored. */
+export function useWindows(id: string | null) {
+  const project = useProject();
+  return useQuery({
+    queryKey: ["integration-windows", project.id, id],
+    enabled: id !== null,
+    retry: false,
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/v1/projects/{project}/integrations/{integration}/windows", {
+          params: { path: { project: project.id, integration: id! } },
+          signal,
+        }),
+      ),
   });
 }
 

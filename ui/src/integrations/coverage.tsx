@@ -6,7 +6,7 @@ import { Failed, Stale } from "../parts/faces";
 import { Icon, type IconName } from "../parts/icons";
 import { useNow } from "../parts/time";
 import { words } from "../words";
-import { useCoverage, usePreview, type WindowRun } from "./calls";
+import { useCoverage, useWindows, type WindowRun } from "./calls";
 import { cellsOf, pausedOf, type Cell, type CellState } from "./cells";
 import { windowWords } from "./looks";
 
@@ -35,7 +35,7 @@ const SIGNS: [CellState, IconName | null][] = [
 /** What became of every window: time from left to right, a cell a window. One stop for Tab, arrows move within. */
 export function CoverageStrip({ id, active, paused, runs, open, onOpen }: CoverageStripProps) {
   const coverage = useCoverage(id, active);
-  const next = usePreview(paused ? id : null, null);
+  const next = useWindows(paused ? id : null);
   const now = useNow();
   const strip = useRef<HTMLDivElement>(null);
   const [chosen, setChosen] = useState<string | null>(null);

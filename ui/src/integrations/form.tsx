@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { useCatalog } from "../api/catalog";
@@ -9,9 +9,10 @@ import { pathOf, useProject } from "../app/project";
 import { Button } from "../parts/button";
 import { ProblemNote, SkeletonLines } from "../parts/faces";
 import { Check, SelectField, TextField } from "../parts/fields";
+import { useSettled } from "../parts/settled";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
-import { usePreview, type Integration, type Kind } from "./calls";
+import { usePreview, useWindows, type Integration, type Kind } from "./calls";
 import { settingsOf, type Draft } from "./draft";
 import { windowWords } from "./looks";
 import { isComplete, OptionFields } from "./options";
@@ -37,7 +38,12 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
   const [draft, setDraft] = useState(begin);
   // The draft was made from this version. What is known goes on to be asked for, and may be a later one.
   const [version] = useState(known?.version ?? 0);
-  const set = (change: Partial<Draft>) => setDraft((now) => ({ ...now, ...change }));
+  // Counts what was entered as secrets: they do not belong into keys of the cache, but what they change is asked again.
+  const [revision, setRevision] = useState(0);
+  const set = (change: Partial<Draft>) => {
+    setDraft((now) => ({ ...now, ...change }));
+    if (change.secrets) setRevision((now) => now + 1);
+  };
   const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
   const hasFiles = kind.takes === "files";
   const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
@@ -54,6 +60,7 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
         : answered(api.POST("/api/v1/projects/{project}/integrations", { params: { path: { project: project.id } }, body: request })),
     onSuccess: async (made) => {
       await cache.invalidateQueries({ queryKey: ["integrations", project.id] });
+      cache.removeQueries({ queryKey: ["integration-windows", project.id, made.id] });
       cache.setQueryData(["integration", project.id, made.id], made);
       go(pathOf(project.id, "integrations", made.id));
     },
@@ -144,20 +151,30 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
             </Link>
           </div>
         </form>
-        <Preview request={known || !isComplete(kind, draft.options) ? null : request} id={known?.id ?? null} />
+        {known ? <SavedWindows id={known.id} /> : <NextWindows request={isComplete(kind, draft.options) ? request : null} revision={revision} />}
       </div>
     </div>
   );
 }
 
 /** The next five windows and the keys of their files, as the form says so far. */
-function Preview({ request, id }: { request: Schemas["IntegrationRequest"] | null; id: string | null }) {
+function NextWindows({ request, revision }: { request: Schemas["IntegrationRequest"] | null; revision: number }) {
+  const asked = useSettled({ request, revision });
+  const preview = usePreview(asked.request, asked.revision);
+  return <Preview title={words.integrations.preview} note={request ? null : words.integrations.previewEmpty} preview={preview} />;
+}
+
+/** Those of an integration as it is stored: the API shows none of a change that is not. */
+function SavedWindows({ id }: { id: string }) {
+  return <Preview title={words.integrations.previewSaved} note={words.integrations.previewSavedNote} preview={useWindows(id)} />;
+}
+
+function Preview({ title, note, preview }: { title: string; note: string | null; preview: ReturnType<typeof usePreview> }) {
   const now = useNow();
-  const preview = usePreview(id, useDeferredValue(request));
   return (
-    <aside className="preview" aria-label={words.integrations.preview}>
-      <h2>{words.integrations.preview}</h2>
-      {!id && !request && <p className="muted">{words.integrations.previewEmpty}</p>}
+    <aside className="preview" aria-label={title}>
+      <h2>{title}</h2>
+      {note !== null && <p className="muted">{note}</p>}
       {preview.isLoading && <SkeletonLines lines={5} />}
       {preview.isError && <p className="muted">{problemOf(preview.error).message}</p>}
       <ol className="stack">

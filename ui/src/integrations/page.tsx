@@ -24,9 +24,21 @@ import { scheduleWords } from "./schedule";
 /** Integrations: the list, a new one, one in detail, one that is changed. */
 export function IntegrationsPage({ rest }: { rest: string[] }) {
   const [id, what] = rest;
+  const owner = useMay("owner");
   if (id === undefined) return <ListPage />;
+  const isForm = id === "new" || what === "edit";
+  if (isForm && !owner) return <OwnersOnly />;
   if (id === "new") return <NewPage />;
-  return what === "edit" ? <EditPage id={id} /> : <DetailPage key={id} id={id} tab={what} />;
+  return isForm ? <EditPage id={id} /> : <DetailPage key={id} id={id} tab={what} />;
+}
+
+/** In the place of a form that would be refused when it is sent. */
+function OwnersOnly() {
+  return (
+    <Face page icon="lock" title={words.integrations.forbidden}>
+      <p>{words.problem.forbiddenHint}</p>
+    </Face>
+  );
 }
 
 function ListPage() {

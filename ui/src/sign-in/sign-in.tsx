@@ -1,4 +1,5 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 
 import { useBegin } from "../api/session";
 import { Button } from "../parts/button";
@@ -16,8 +17,12 @@ export function SignIn() {
   const [ended] = useState(() => sessionStorage.getItem(ENDED) !== null);
   const begin = useBegin();
   useEffect(() => {
+    const before = document.title;
     document.title = `${words.signIn.submit} · ${words.product}`;
-    return () => sessionStorage.removeItem(ENDED);
+    return () => {
+      document.title = before;
+      sessionStorage.removeItem(ENDED);
+    };
   }, []);
   return (
     <main className="center">
@@ -50,5 +55,34 @@ export function SignIn() {
         </p>
       </div>
     </main>
+  );
+}
+
+/**
+ * Asks once more, above pages that stay as they were left. It is a modal of the browser's own: nothing below is in reach,
+ * not even what floats above the page.
+ */
+export function SignInAgain() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [before] = useState(() => document.activeElement);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // Whoever comes back goes on where they were.
+    return () => {
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
+  }, [before]);
+  return createPortal(
+    <dialog
+      ref={dialog}
+      className="sign-in-again"
+      aria-label={words.signIn.title}
+      onCancel={(event) => event.preventDefault()}
+      // Esc once more closes it all the same.
+      onClose={() => dialog.current?.showModal()}
+    >
+      <SignIn />
+    </dialog>,
+    document.body,
   );
 }

@@ -74,6 +74,7 @@ export const explore = {
     timestamps: { start_time: "when the row started", ingested: "when it was stored" } as Record<string, string>,
     wrong: "The end must be after the beginning.",
     open: "Leave empty for no bound.",
+    stays: (bound: string) => `${bound}, held against now, stays unless a time is entered.`,
   },
 
   filter: {

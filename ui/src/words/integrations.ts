@@ -9,6 +9,7 @@ export const integrations = {
   emptyCommand: (server: string, project: string) =>
     `outgest integrations create --server ${server} --key @key.txt --project ${project} --settings @settings.json`,
   ownersOnly: "Owners of the project make them.",
+  forbidden: "Owners of the project make and change integrations",
   more: "Show more",
   count: (shown: number) => `${count(shown)} ${shown === 1 ? "integration" : "integrations"}`,
   missing: "This server has no integrations.",
@@ -89,6 +90,8 @@ export const integrations = {
   preview: "Next five windows",
   previewEmpty: "Fill in the destination to see windows and what they will be called.",
   previewAt: "exported",
+  previewSaved: "Next five windows as saved",
+  previewSavedNote: "What you change here shows once it is saved.",
 
   actions: {
     run: "Run now",
@@ -189,7 +192,7 @@ export const integrations = {
     states: { running: "Running", completed: "Completed", cancelled: "Cancelled", failed: "Failed", waiting: "Waiting" } as Record<string, string>,
     catchUp: "catching up",
     windows: (done: number, active: number, failed: number) =>
-      [`${count(done)} done`, `${count(active)} under way`, failed > 0 ? `${count(failed)} failed` : ""].filter(Boolean).join(", "),
+      [`${count(done)} done`, `${count(active)} under way`, failed > 0 ? `${count(failed)} failed or cancelled` : ""].filter(Boolean).join(", "),
     progress: "Progress of the backfill",
   },
 

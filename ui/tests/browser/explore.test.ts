@@ -121,6 +121,68 @@ describe("the table", () => {
     await expect.poll(async () => Number((await foot.getByText(/loaded$/).textContent())!.replace(/\D/g, ""))).toBeGreaterThan(100);
   });
 
+  it("asks again for its first page alone, however far it was read", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    const grid = page.getByRole("grid");
+    await grid.waitFor();
+    const loaded = async () => Number((await page.getByText(/^[\d,]+ loaded$/).textContent())!.replace(/\D/g, ""));
+    const readOn = async () => {
+      const further = async () => {
+        await grid.evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+        return loaded();
+      };
+      await expect.poll(further).toBeGreaterThanOrEqual(400);
+      await grid.evaluate((grid) => grid.scrollTo(0, 0));
+      await page.waitForLoadState("networkidle");
+    };
+    await readOn();
+    const asked: (string | undefined)[] = [];
+    page.on("request", (request) => {
+      if (request.url().endsWith("/events/rows/search")) asked.push((request.postDataJSON() as { cursor?: string }).cursor);
+    });
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await expect.poll(loaded).toBe(100);
+    await page.waitForLoadState("networkidle");
+    expect(asked).toEqual([undefined]);
+    await readOn();
+    await page.getByRole("link", { name: "Exports" }).click();
+    await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    asked.length = 0;
+    await page.getByRole("link", { name: "Events" }).first().click();
+    await expect.poll(loaded).toBe(100);
+    await page.waitForLoadState("networkidle");
+    expect(asked).toEqual([undefined]);
+  });
+
+  it("forgets what was selected where Back or Forward leads to other rows", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Filter as text" }).click();
+    await page.getByRole("textbox", { name: "Filter as text" }).fill('level = "ERROR"');
+    await page.keyboard.press("Enter");
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    const select = async () => {
+      await page.locator(".grid-row").first().getByRole("checkbox").click();
+      await page.getByText("1 selected").waitFor();
+    };
+    await select();
+    // An open row is no other row.
+    await page.locator(".grid-row").nth(1).click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.waitFor();
+    await page.goBack();
+    await sheet.waitFor({ state: "hidden" });
+    expect(await page.getByText("1 selected").count()).toBe(1);
+    await page.goBack();
+    await expect.poll(() => counted(page)).toBe(EVENTS);
+    expect(await page.getByText("1 selected").count()).toBe(0);
+    await select();
+    await page.goForward();
+    await page.goForward();
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
+    expect(await page.getByText("1 selected").count()).toBe(0);
+  });
+
   it("is moved through with keys", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -342,6 +404,53 @@ describe("narrowing", () => {
     await chip.getByText("eu-c", { exact: true }).waitFor();
   });
 
+  it("is by what the address says, percent signs and quotes too", async () => {
+    const { page, complaints } = await visit(browser, server, at("events"));
+    const asked = () => page.waitForRequest((request) => request.url().endsWith("/rows/search"));
+    const search = "foo%20bar%";
+    const filter = [{ type: "string", column: "name", operator: "=", value: 'a%22"%2C' }];
+    const query = new URLSearchParams({ search, filter: JSON.stringify(filter) });
+    for (const go of [() => page.goto(server.url + at(`events?${query}`)), () => page.reload()]) {
+      const [request] = await Promise.all([asked(), go()]);
+      expect(request.postDataJSON()).toMatchObject({ search, filter });
+      await page.locator(".chip").getByText('a%22"%2C').waitFor();
+      expect(await page.getByRole("textbox", { name: "Search" }).inputValue()).toBe(search);
+    }
+    // What is typed comes back the same.
+    await page.getByRole("textbox", { name: "Search" }).fill("100%25");
+    await expect.poll(() => new URL(page.url()).searchParams.get("search")).toBe("100%25");
+    const [request] = await Promise.all([asked(), page.reload()]);
+    expect(request.postDataJSON()).toMatchObject({ search: "100%25", filter });
+    expect(complaints).toEqual([]);
+  });
+
+  it("asks for suggestions and sizes once typing has paused, not for every letter", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url().split("/").at(-1)!));
+    const of = (call: string) => asked.filter((one) => one === call).length;
+    await page.keyboard.press("f");
+    await page.getByRole("combobox", { name: "Find a column to filter by" }).fill("metadata");
+    await page.getByRole("option", { name: "Metadata metadata" }).click();
+    await page.getByRole("option", { name: /^region/ }).waitFor();
+    await page.waitForLoadState("networkidle");
+    asked.length = 0;
+    await page.getByRole("combobox", { name: "Name of the key" }).or(page.getByRole("combobox", { name: "Key" })).pressSequentially("regio", { delay: 30 });
+    await expect.poll(() => page.locator("ul").getByRole("option").allTextContents()).toEqual([expect.stringMatching(/^region/)]);
+    expect(of("facets")).toBeLessThanOrEqual(2);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByText(/^≤ /).waitFor();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.waitForLoadState("networkidle");
+    asked.length = 0;
+    await page.getByLabel("Mask", { exact: true }).pressSequentially("input:redact", { delay: 30 });
+    await expect.poll(() => of("estimate")).toBeGreaterThan(0);
+    await page.waitForTimeout(600);
+    expect(of("estimate")).toBeLessThanOrEqual(2);
+  });
+
   it("explains filters that cannot be honoured where they stand", async () => {
     const pasted = encodeURIComponent(JSON.stringify([{ type: "string", column: "nonsense", operator: "=", value: "x" }]));
     const { page } = await visit(browser, server, at(`events?filter=${pasted}`));
@@ -430,6 +539,7 @@ describe("narrowing", () => {
     // Bars are by start time, also where what is shown was narrowed by when it was stored.
     await page.goto(server.url + at("events?since=2026-01-01&timestamp=ingested"));
     await expect.poll(() => counted(page)).toBe(EVENTS);
+    await plot.waitFor();
     const middle = { x: box.x + box.width * 0.5, y: box.y + 30 };
     await page.mouse.move(middle.x - 100, middle.y);
     await page.mouse.down();
@@ -451,6 +561,26 @@ describe("narrowing", () => {
     await from.fill("2026-06-21T12:30");
     await page.getByRole("button", { name: "Apply" }).click();
     await expect.poll(() => new URL(page.url()).searchParams.get("since")).toBe("2026-06-21T12:30:00.000Z");
+  });
+
+  it("keeps the bound that is not touched, whatever it is", async () => {
+    const { page } = await visit(browser, server, at("events?since=2026-06-20&until=-1h"));
+    const open = () => page.getByRole("button", { name: /^Time range/ }).click();
+    const bounds = () => ["since", "until"].map((name) => new URL(page.url()).searchParams.get(name));
+    await open();
+    expect(await page.getByLabel("From").inputValue()).toBe("2026-06-20T00:00");
+    await page.getByText("-1h, held against now, stays").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByLabel("From").fill("2026-06-19T12:30");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await expect.poll(bounds).toEqual(["2026-06-19T12:30:00.000Z", "-1h"]);
+    // Nor are parts of seconds cut, which dragging over bars enters.
+    await page.goto(server.url + at("events?since=2026-06-20T10:00:00.123Z"));
+    await open();
+    await page.getByLabel("Zone").selectOption("utc");
+    await page.getByLabel("To, not included").fill("2026-06-21T00:00");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await expect.poll(bounds).toEqual(["2026-06-20T10:00:00.123Z", "2026-06-21T00:00:00.000Z"]);
   });
 
   it("offers spans of time up to now, and shows the rows of each", async () => {

@@ -357,6 +357,104 @@ describe("an integration", () => {
     }
   });
 
+  it("shows the windows of what is entered, once it is, and those of what is saved while that is changed", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { page } = await visit(browser, server, at("integrations", "new"));
+    await fillConnection(page, bucket);
+    const preview = page.getByRole("complementary", { name: "Next five windows", exact: true });
+    await preview.getByText(/^lake\//).first().waitFor();
+    let asked: string[] = [];
+    page.on("request", (request) => request.url().endsWith("/integrations/preview") && asked.push(request.postData() ?? ""));
+    // What is typed is asked for once, at its end.
+    await page.getByLabel("Prefix", { exact: true }).fill("");
+    await page.getByLabel("Prefix", { exact: true }).pressSequentially("another/", { delay: 20 });
+    await preview.getByText(/^another\//).first().waitFor();
+    expect(asked.length).toBeLessThanOrEqual(2);
+    // A secret that is missing is asked about again once it is there.
+    const secret = page.getByLabel("Secret access key", { exact: true });
+    await secret.fill("");
+    await preview.getByText(/secret/).waitFor();
+    asked = [];
+    await secret.fill("nobodys-secret");
+    await preview.getByText(/^another\//).first().waitFor();
+    expect(asked.length).toBe(1);
+    await page.getByLabel("Name", { exact: true }).fill("Lake");
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByRole("heading", { level: 1, name: "Lake" }).waitFor();
+    await page.getByRole("link", { name: "Change", exact: true }).click();
+    const saved = page.getByRole("complementary", { name: "Next five windows as saved" });
+    await saved.getByText(/^another\//).first().waitFor();
+    await page.getByLabel("Prefix", { exact: true }).fill("third/");
+    await saved.getByText("What you change here shows once it is saved.").waitFor();
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByRole("heading", { level: 1, name: "Lake" }).waitFor();
+    await page.getByRole("link", { name: "Change", exact: true }).click();
+    await saved.getByText(/^third\//).first().waitFor();
+    expect(await saved.getByText(/^another\//).count()).toBe(0);
+  });
+
+  it("has a line in the list that says how far behind it is, its last window and its next", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(0, { settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const [MINUTE, HOUR] = [60_000, 3_600_000];
+    const start = { from: "date", at: new Date(Math.floor(Date.now() / HOUR) * HOUR - 2 * HOUR).toISOString() };
+    const { id } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Lake"), start, lagSeconds: 0 });
+    const { id: waits } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Later"), start: { from: "now" }, paused: true });
+    interface Known {
+      exportedUpto: string | null;
+      lastRun: { from: string; to: string } | null;
+    }
+    const known = (of: string) => server.ask<Known>(`integrations/${of}`);
+    await expect.poll(async () => Date.now() - Date.parse((await known(id)).exportedUpto ?? "1970-01-01"), { timeout: 60_000 }).toBeLessThan(HOUR);
+    const { exportedUpto, lastRun } = await known(id);
+    expect([exportedUpto, (await known(waits)).exportedUpto]).toEqual([lastRun!.to, null]);
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.setFixedTime(Date.parse(exportedUpto!) + 12 * MINUTE);
+    await page.goto(server.url + at("integrations"));
+    const cells = async (name: string) => (await page.getByRole("row", { name: new RegExp(`^${name} `) }).getByRole("cell").allTextContents()).slice(3);
+    await page.getByRole("row", { name: /^Lake / }).waitFor();
+    const hour = (time: string) => `${time.slice(11, 13)}:00`;
+    const [lag, last, next] = await cells("Lake");
+    expect([lag, next]).toEqual(["12 min", "in 48 min"]);
+    expect(last).toMatch(new RegExp(`^\\d+ \\w{3} ${hour(lastRun!.from)} – .*${hour(lastRun!.to)}$`));
+    expect((await cells("Later")).slice(0, 2)).toEqual(["–", "–"]);
+  });
+
+  it("gives up a backfill that is cancelled: windows under way end, and the rest does not begin", async () => {
+    const bucket = await Bucket.open("keeps");
+    onTestFinished(() => bucket.close());
+    const server = await Server.withRows(600, { recent: true, settings: SETTINGS });
+    onTestFinished(() => server.close());
+    const { id } = await server.ask<{ id: string }>("integrations", { ...bucket.integration("Lake"), start: { from: "now" } });
+    const { page } = await visit(browser, server, at("integrations", id, "backfills"));
+    const release = bucket.hold();
+    onTestFinished(release);
+    await page.getByLabel("From").fill(local(-8));
+    await page.getByLabel("To, not included").fill(local(-2));
+    await page.getByLabel("Windows at the same time").fill("1");
+    await page.getByRole("button", { name: "Begin backfill" }).click();
+    const line = page.getByRole("listitem").filter({ hasText: /\d+ done/ });
+    await line.getByText(/ 0 done, 1 under way$/).waitFor();
+    await expect.poll(() => bucket.parts).toBeGreaterThan(0);
+    await line.getByRole("button", { name: "Cancel" }).click();
+    const question = page.getByRole("alertdialog", { name: "Cancel this backfill" });
+    await question.getByText("Windows that are done stay; those under way are cancelled.").waitFor();
+    await question.getByRole("button", { name: "Cancel backfill" }).click();
+    await line.getByText("Cancelled", { exact: true }).waitFor();
+    release();
+    await line.getByText(/ 0 done, 0 under way, 1 failed or cancelled$/).waitFor();
+    expect(await line.getByRole("button", { name: "Cancel" }).count()).toBe(0);
+    expect(await line.getByRole("progressbar").count()).toBe(0);
+    const { items } = await server.ask<{ items: Run[] }>(`integrations/${id}/runs?limit=100`);
+    expect([...new Set(items.filter((run) => run.backfill !== null).map((run) => run.state))]).toEqual(["cancelled"]);
+    expect([...bucket.objects.keys()].filter((key) => key.endsWith(".parquet"))).toEqual([]);
+  });
+
   it("that is paused shows which windows wait for it to be resumed", async () => {
     const bucket = await Bucket.open("keeps");
     onTestFinished(() => bucket.close());
@@ -449,6 +547,14 @@ describe("an integration", () => {
     const { page } = await visit(browser, server, at("integrations"), { who: VIEWER });
     await page.getByRole("heading", { name: "No integrations yet" }).waitFor();
     expect(await page.getByRole("link", { name: "New integration" }).count()).toBe(0);
+    // Forms that would be refused are not filled in first.
+    for (const rest of [["new"], ["some-id", "edit"]]) {
+      await page.goto(server.url + at("integrations", ...rest));
+      await page.getByRole("heading", { level: 1, name: "Owners of the project make and change integrations" }).waitFor();
+      await page.getByText("An owner of the project can give you the role it needs.").waitFor();
+      expect(await page.locator("form").count()).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    }
   });
 });
 

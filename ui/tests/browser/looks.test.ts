@@ -89,6 +89,7 @@ const openDetail = async (page: Page) => {
 const fillForm = async (page: Page) => {
   await fillConnection(page, work.bucket);
   const preview = page.getByRole("complementary", { name: "Next five windows" });
+  await preview.getByText(/^lake\//).first().waitFor();
   await expect.poll(() => preview.getByRole("listitem").count()).toBe(5);
   await page.getByRole("heading", { level: 1 }).scrollIntoViewIfNeeded();
 };

@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
-import { at, launch, visit } from "./support/browser";
+import { accessibilityProblems, at, launch, visit } from "./support/browser";
 import { OWNER, Server, VIEWER } from "./support/server";
 
 let browser: Browser;
@@ -63,6 +63,112 @@ describe("signing in", () => {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("grid").waitFor();
     expect(await page.getByRole("textbox", { name: "Search" }).inputValue()).toBe("chat");
+  });
+
+  it("keeps what was typed for whoever it was, and asks for nothing meanwhile", async () => {
+    const { page, context } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("integrations", "new"));
+    await page.getByLabel("Name", { exact: true }).fill("To the lake");
+    await page.getByLabel("Bucket", { exact: true }).fill("exports");
+    await context.clearCookies();
+    await page.getByRole("button", { name: "Create integration" }).click();
+    const again = page.getByRole("dialog", { name: "Sign in to Outgest" });
+    await again.getByText("Your session has ended").waitFor();
+    expect(await page.title()).toContain("Sign in");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // What is below is out of reach: for keys, and for whoever tabs.
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    await again.waitFor();
+    for (let stop = 0; stop < 8; stop += 1) {
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate(() => document.activeElement?.closest(".kept") ?? null)).toBe(null);
+    }
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.clock.runFor(120_000);
+    expect(asked).toEqual([]);
+    await page.getByLabel("E-mail address").fill(OWNER.email);
+    await page.getByLabel("Password").fill(OWNER.password);
+    await again.getByRole("button", { name: "Sign in" }).click();
+    await again.waitFor({ state: "detached" });
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("To the lake");
+    expect(await page.getByLabel("Bucket", { exact: true }).inputValue()).toBe("exports");
+    expect(await page.title()).toContain("Integrations");
+    await page.getByRole("heading", { level: 1, name: "New integration" }).waitFor();
+    // Somebody else begins anew.
+    await context.clearCookies();
+    await page.getByRole("button", { name: "Create integration" }).click();
+    await page.getByLabel("E-mail address").fill(VIEWER.email);
+    await page.getByLabel("Password").fill(VIEWER.password);
+    await again.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "Owners of the project make and change integrations" }).waitFor();
+    expect(await page.getByLabel("Bucket", { exact: true }).count()).toBe(0);
+  });
+
+  it("keeps what floats above the page, too", async () => {
+    const { page, context } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByLabel("Rows at most").fill("70");
+    await page.getByText(/^≤ 70 rows/).waitFor();
+    await context.clearCookies();
+    await page.getByRole("button", { name: "Export 70 rows" }).click();
+    await page.getByText("Your session has ended").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("E-mail address").fill(OWNER.email);
+    await page.getByLabel("Password").fill(OWNER.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "Sign in to Outgest" }).waitFor({ state: "hidden" });
+    expect(await page.getByLabel("Rows at most").inputValue()).toBe("70");
+    await page.getByRole("button", { name: "Export 70 rows" }).click();
+    await page.getByRole("link", { name: "View export" }).waitFor();
+  });
+
+  it("asks again and again for lists only while somebody is there", async () => {
+    const { page, context } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("exports"));
+    await page.getByRole("status").getByText(/exports?$/).waitFor();
+    await context.clearCookies();
+    await page.clock.runFor(16_000);
+    await page.getByText("Your session has ended").waitFor();
+    await page.waitForLoadState("networkidle");
+    let asked = 0;
+    page.on("request", () => (asked += 1));
+    await page.clock.runFor(120_000);
+    expect(asked).toBe(0);
+    await page.getByLabel("E-mail address").fill(OWNER.email);
+    await page.getByLabel("Password").fill(OWNER.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("status").getByText(/exports?$/).waitFor();
+    const before = asked;
+    await page.clock.runFor(16_000);
+    await expect.poll(() => asked).toBeGreaterThan(before);
+  });
+
+  it("in another tab leaves this one as it is, for the same person", async () => {
+    const { page, context } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await context.request.post(`${server.url}/api/v1/session`, { data: OWNER });
+    const answered = page.waitForResponse((answer) => answer.url().endsWith("/rows/search") && answer.status() === 200);
+    await page.getByRole("textbox", { name: "Search" }).fill("chat");
+    await answered;
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByText(OWNER.email).waitFor();
+    await page.keyboard.press("Escape");
+    // Somebody else's makes it theirs.
+    await context.request.post(`${server.url}/api/v1/session`, { data: VIEWER });
+    await page.getByRole("textbox", { name: "Search" }).fill("");
+    await expect.poll(async () => {
+      await page.getByRole("button", { name: "Account" }).click();
+      const isTheirs = (await page.getByText(VIEWER.email).count()) > 0;
+      await page.keyboard.press("Escape");
+      return isTheirs;
+    }).toBe(true);
+    await page.getByRole("grid").waitFor();
   });
 
   it("ends with signing out", async () => {

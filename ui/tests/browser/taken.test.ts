@@ -101,6 +101,29 @@ describe("what is taken away", () => {
     expect(rows.filter((row) => row["name"] === `'${FORMULA}`).length).toBe(10);
   });
 
+  it("with masks has none of what they hide, and is the same besides", async () => {
+    const { page } = await visit(browser, server, path);
+    const form = await openForm(page);
+    await form.getByRole("radio", { name: "CSV" }).click();
+    await form.getByRole("radio", { name: "Visible" }).click();
+    await form.getByRole("button", { name: "More" }).click();
+    await form.getByLabel("Mask").fill("userId:hash\ntraceId:redact\nname:/plain/'hidden'/");
+    const [, bytes] = await taken(page, form);
+    const text = bytes.toString();
+    const shown = await rowsShown(COLUMNS);
+    const rows = rowsOfCsv(text);
+    expect(Object.keys(rows[0]!)).toEqual(COLUMNS);
+    const replaced = (name: unknown) => String(name).replaceAll("plain", "'hidden'");
+    expect(rows.map(({ id, name }) => ({ id, name }))).toEqual(shown.map(({ id, name }) => ({ id, name: replaced(name) })));
+    expect(rows.filter(({ name }) => name === "a 'hidden' one").length).toBe(10);
+    expect(text).not.toMatch(/user-\d|trace-\d|plain/);
+    expect(new Set(rows.map((row) => row["traceId"])).size).toBe(1);
+    // Whoever is the same stays the same.
+    const people = new Map(rows.map((row, at) => [shown[at]!["userId"], row["userId"]]));
+    expect([people.size, new Set(people.values()).size]).toEqual([5, 5]);
+    expect(rows.map((row) => row["userId"])).toEqual(shown.map((row) => people.get(row["userId"])));
+  });
+
   it("as compressed JSON has the columns of the groups that were chosen, and no others", async () => {
     const catalog = await server.ask<{ tables: { name: string; columns: { name: string; group: string }[] }[] }>("../../catalog");
     const events = catalog.tables.find(({ name }) => name === "events")!;

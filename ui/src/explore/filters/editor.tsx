@@ -4,6 +4,7 @@ import { useState, type ReactNode } from "react";
 import type { Table } from "../../api/catalog";
 import type { Schemas } from "../../api/client";
 import { IconButton } from "../../parts/button";
+import { STAYS } from "../../parts/stays";
 import { words } from "../../words";
 import { ColumnList } from "./column-list";
 import { ConditionForm } from "./condition-form";
@@ -39,6 +40,7 @@ export function FilterEditor({ table, rows, condition, open, onOpenChange, onDon
       )}
       <Popover.Portal>
         <Popover.Content
+          {...STAYS}
           className="popover"
           align="start"
           sideOffset={4}

@@ -5,6 +5,7 @@ import type { Problem } from "../../api/problem";
 import { Button, Hint } from "../../parts/button";
 import { Field } from "../../parts/fields";
 import { Icon } from "../../parts/icons";
+import { STAYS } from "../../parts/stays";
 import { words } from "../../words";
 
 interface TextFiltersProps {
@@ -89,7 +90,7 @@ function TextEditor({ text, done, children }: { text: string; done: (text: strin
     >
       <Popover.Trigger asChild>{children}</Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.filter.text}>
+        <Popover.Content {...STAYS} className="popover" align="start" sideOffset={4} collisionPadding={8} aria-label={words.explore.filter.text}>
           <form
             className="fields"
             style={{ width: "min(460px, calc(100vw - 40px))" }}

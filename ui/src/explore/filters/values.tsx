@@ -1,10 +1,11 @@
-import { useDeferredValue, useState } from "react";
+import { useState } from "react";
 
 import type { Schemas } from "../../api/client";
 import { Field } from "../../parts/fields";
 import { SkeletonLines } from "../../parts/faces";
 import { Icon } from "../../parts/icons";
 import { useListKeys } from "../../parts/list-keys";
+import { useSettled } from "../../parts/settled";
 import { words } from "../../words";
 import { useValues } from "../rows";
 
@@ -30,9 +31,10 @@ const SUGGESTIONS = 8;
 
 /** A text, with the values that there are as suggestions. */
 export function ValueText({ label, source, value, autoFocus, onChange }: ValueTextProps) {
-  const contains = useDeferredValue(value);
+  // The key that values belong to is typed as well.
+  const asked = useSettled({ ...(source ?? { table: "", column: "" }), contains: value, enabled: source !== null });
   const [chosen, setChosen] = useState(value);
-  const values = useValues({ ...(source ?? { table: "", column: "" }), contains, enabled: source !== null });
+  const values = useValues(asked);
   const offered = value === chosen && value !== "" ? [] : (values.data?.values ?? []).slice(0, SUGGESTIONS);
   const choose = (offer: Schemas["FacetValue"]) => {
     keys.reset();
@@ -90,16 +92,16 @@ interface ValueChoiceProps {
 /** Several values out of those that there are, or any that are entered. */
 export function ValueChoice({ source, countable, chosen, onChange }: ValueChoiceProps) {
   const [wanted, setWanted] = useState("");
-  const contains = useDeferredValue(wanted.trim());
+  const entered = wanted.trim();
+  const asked = useSettled({ ...source, contains: entered, enabled: countable });
   const [first] = useState(chosen);
-  const values = useValues({ ...source, contains, enabled: countable });
+  const values = useValues(asked);
   const text = words.explore.filter;
   const known = (values.data?.values ?? []).filter((offer) => !first.includes(offer.value));
-  const matching = first.filter((value) => value.toLowerCase().includes(contains.toLowerCase()));
+  const matching = first.filter((value) => value.toLowerCase().includes(entered.toLowerCase()));
   const counts = new Map(values.data?.values.map((offer) => [offer.value, offer.rows]));
   const offered = [...matching, ...known.map((offer) => offer.value)];
   const extra = chosen.filter((value) => !offered.includes(value));
-  const entered = wanted.trim();
   const isNew = entered !== "" && !offered.includes(entered) && !chosen.includes(entered);
   const items = [...extra, ...offered, ...(isNew ? [entered] : [])];
   const toggle = (value: string) =>
