@@ -244,8 +244,10 @@ async fn a_window_that_waits_until_its_stored_rows_are_replaced_is_carried_out_w
     }
     for sends_events in [true, false] {
         let world = World::new().await;
-        world.append("events", &rows()[..200], EPOCH);
-        world.append("events", &rows()[200..], EPOCH);
+        let more = json!({"version": minute(20).0.to_string(), "metadata_values": ["v".repeat(200)]});
+        let rows: Vec<Value> = (0..400).map(|n| event(&format!("s{n:03}"), n % 60, 20, more.clone())).collect();
+        world.append("events", &rows[..200], EPOCH);
+        world.append("events", &rows[200..], EPOCH);
         let (ledger, made) = match sends_events {
             true => world.receiver("https://ours.example").await,
             false => (world.shelf.ledger("https://nobodys.example"), world.integration("out", basic).await),
