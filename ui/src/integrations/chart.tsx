@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { Hint } from "../parts/button";
 import { Segments } from "../parts/fields";
@@ -7,7 +7,7 @@ import { words } from "../words";
 import type { WindowRun } from "./calls";
 import { windowWords } from "./looks";
 
-/** Windows that the chart shows: as many as have room. */
+/** Windows that the chart shows; the latest are in view where not all of them have room. */
 const BARS = 96;
 
 /** Rows or bytes of each window, the latest at the right. */
@@ -16,6 +16,11 @@ export function WindowChart({ runs, onOpen }: { runs: WindowRun[]; onOpen: (run:
   const now = useNow();
   const text = words.integrations.detail;
   const done = runs.flatMap((run) => (run.result ? [{ run, result: run.result }] : [])).slice(0, BARS).reverse();
+  const strip = useRef<HTMLDivElement>(null);
+  const latest = done.at(-1)?.run.id;
+  useEffect(() => {
+    strip.current?.scrollTo({ left: strip.current.scrollWidth });
+  }, [latest]);
   if (done.length < 2) return null;
   const most = Math.max(1, ...done.map(({ result }) => result[what]));
   return (
@@ -32,7 +37,7 @@ export function WindowChart({ runs, onOpen }: { runs: WindowRun[]; onOpen: (run:
           onChange={setWhat}
         />
       </div>
-      <div className="window-chart">
+      <div className="window-chart" ref={strip}>
         {done.map(({ run, result }) => {
           const label = text.bar(windowWords(run.from, run.to, now), result.rows, result.bytes);
           return (
