@@ -10,6 +10,7 @@ mod parts;
 mod people;
 mod postgres;
 mod schema;
+mod score_names;
 
 use std::time::Duration;
 
@@ -116,8 +117,8 @@ promises! {
     people::secrets_are_sealed_and_bound_to_their_place,
     holds::a_run_is_held_once_until_its_holder_is_gone,
     integrations::a_window_goes_from_plan_to_result_and_moves_the_cursor,
-    integrations::names_of_scores_are_kept_once_for_all_windows,
-    integrations::no_more_names_of_scores_are_kept_than_are_read,
+    score_names::names_of_scores_are_kept_once_for_all_windows,
+    score_names::no_more_names_of_scores_are_kept_than_are_read,
     integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
