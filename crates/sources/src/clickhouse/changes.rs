@@ -90,9 +90,10 @@ impl Notes {
         let fate = |row: usize| {
             let key = hash(row);
             match self.rows.get(&key) {
+                // Also where no version was stored since by its own word: writers tell the time before they store.
+                _ if self.groups.contains(&short(key)) => Fate::LeftOut,
                 None => Fate::Comes,
                 Some(true) => Fate::LeftOut,
-                Some(false) if self.groups.contains(&short(key)) => Fate::LeftOut,
                 Some(false) if self.versions.contains(&version(key, rows.starts.value(row))) => Fate::Unknown,
                 Some(false) if came_here.insert(key) => Fate::Comes,
                 Some(false) => Fate::LeftOut,
@@ -183,10 +184,7 @@ impl ClickHouseReading {
         let last = rows.key(last_row);
         let mut fates = {
             let mut notes = self.changes.notes();
-            if notes.rows.is_empty() {
-                if is_group {
-                    (0..rows.len()).for_each(|row| notes.keep_group(hash(row)));
-                }
+            if notes.rows.is_empty() && !is_group {
                 notes.last = Some(last);
                 return Ok(batch);
             }
@@ -209,6 +207,10 @@ impl ClickHouseReading {
             if is_group {
                 notes.keep_group(hash(row));
             }
+        }
+        if !notes.versions.is_empty() {
+            // Nobody asks about them again.
+            (0..rows.len()).for_each(|row| drop(notes.versions.remove(&version(hash(row), starts.value(row)))));
         }
         notes.last = Some(last);
         drop(notes);
@@ -323,8 +325,8 @@ impl ClickHouseReading {
         let Some(mut query) = query else { return Ok(HashMap::new()) };
         query.parameters.extend(names.iter().cloned().zip(ids));
         let mut before = HashMap::new();
-        let mut answers = self.shared.client.stream(query, stop);
-        while let Some(answer) = answers.try_next().await? {
+        // Whoever uses rows up asks this, while others wait to be used up.
+        for answer in self.shared.client.look_up(query, stop).await? {
             let found = Rows::read(&answer)?;
             for row in 0..answer.num_rows() {
                 let key = found.key(row);

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::limits::halvings;
 use super::place::Place;
 use super::query::Query;
-use super::sql::{Parameters, escaped};
+use super::sql::{Parameters, escaped, micros_of};
 
 /// Rows whose keys are looked at together: about 50 bytes each on the server.
 const ROWS_TOGETHER: u64 = 4_000_000;
@@ -192,9 +192,9 @@ impl Look<'_> {
         let time = place.required(stored.time)?;
         let text = format!(
             "SELECT time, version FROM (SELECT tuple({key}) AS k, {instance} AS version, max({rank}) AS newest, \
-             toUnixTimestamp64Micro(toDateTime64(argMax({time}, {rank}), 6, 'UTC')) AS time, \
-             max(newest) OVER (PARTITION BY k) AS best FROM {} AND {} {} ({moved}) GROUP BY k, version) \
+             {} AS time, max(newest) OVER (PARTITION BY k) AS best FROM {} AND {} {} ({moved}) GROUP BY k, version) \
              WHERE newest < best",
+            micros_of(&format!("argMax({time}, {rank})")),
             self.rows(),
             self.key_number()?,
             place.within(),

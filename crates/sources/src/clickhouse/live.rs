@@ -9,7 +9,7 @@ use model::{Fault, Micros, StoredTable};
 
 use super::met::Met;
 use super::place::Place;
-use super::sql::{Term, identifier};
+use super::sql::{Term, compared, identifier};
 
 /// Stands in the text of a query for what leaves out outranked versions of a table.
 pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
@@ -113,10 +113,8 @@ pub(super) fn stored_term(stored: &StoredTable, name: &str) -> Option<Term> {
 /// Condition for rows of the slice, on the table's own columns: it starts in `{lo} <= t <= {hi}`.
 pub(super) fn in_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
     let time = place.required(stored.time)?;
-    Ok(format!(
-        "{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC') AND {time} <= fromUnixTimestamp64Micro({{hi:Int64}}, 'UTC'){}",
-        rows_of(place)
-    ))
+    let (since, until) = (compared(&time, ">=", LO), compared(&time, "<=", HI));
+    Ok(format!("{since} AND {until}{}", rows_of(place)))
 }
 
 /// The same for live rows, which may let other rows pass. Where a table is sorted by the day alone, versions
@@ -127,29 +125,26 @@ pub(super) fn around_slice(place: &Place, stored: &StoredTable) -> Result<String
     if !place.is_sorted_by_day(&time) {
         return in_slice(place, stored);
     }
-    let until = if_a_day("hi", &format!("{time} <= fromUnixTimestamp64Micro({{hi:Int64}} + {LONGEST_DAY}, 'UTC')"));
-    Ok(format!("{} AND {until}{}", from_day(&time), rows_of(place)))
+    let until = compared(&time, "<=", &format!("({HI} + {LONGEST_DAY})"));
+    Ok(format!("{} AND {until}{}", since_day(&time), rows_of(place)))
 }
 
 /// Condition for live rows that do not start before the slice, which may let others pass, likewise.
 pub(super) fn since_slice(place: &Place, stored: &StoredTable) -> Result<String, Fault> {
     let time = place.required(stored.time)?;
     Ok(match place.is_sorted_by_day(&time) {
-        true => from_day(&time),
-        false => format!("{time} >= fromUnixTimestamp64Micro({{lo:Int64}}, 'UTC')"),
+        true => since_day(&time),
+        false => compared(&time, ">=", LO),
     })
 }
 
+fn since_day(time: &str) -> String {
+    compared(time, ">=", &format!("({LO} - {LONGEST_DAY})"))
+}
+
+/// The first and the last microsecond of a slice, in the text of a query.
+const LO: &str = "{lo:Int64}";
+const HI: &str = "{hi:Int64}";
+
 /// Microseconds that no day is longer than, in whatever zone a server has: where clocks are put back it has 25 hours.
 const LONGEST_DAY: i64 = 26 * 3_600 * Micros::PER_SECOND;
-
-fn from_day(time: &str) -> String {
-    if_a_day("lo", &format!("{time} >= fromUnixTimestamp64Micro({{lo:Int64}} - {LONGEST_DAY}, 'UTC')"))
-}
-
-/// The condition, unless a bound is so early or so late that the server has no number for its day: those go from 1970
-/// to 2149.
-fn if_a_day(bound: &str, condition: &str) -> String {
-    let (first, last) = (2 * LONGEST_DAY, 5_600_000_000_000_000_i64);
-    format!("({{{bound}:Int64}} < {first} OR {{{bound}:Int64}} > {last} OR {condition})")
-}

@@ -13,7 +13,7 @@ use super::client::Client;
 use super::database::is_required;
 use super::dead::Known;
 use super::query::Query;
-use super::sql::{escaped, identifier, is_composite, null, quoted, type_name, zero};
+use super::sql::{escaped, identifier, is_composite, micros_of, null, quoted, type_name, zero};
 use super::storage::Storage;
 
 /// A table of the database that holds the rows of a stored table.
@@ -307,7 +307,7 @@ impl Place {
     /// How a query tells the versions that the table keeps.
     pub(super) fn known(&self, stored: &StoredTable) -> Result<Known, Fault> {
         let (instance, time) = (self.instance(stored)?, self.required(stored.time)?);
-        let start = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        let start = micros_of(&time);
         Ok(Known { instance, start: self.is_fixed(&time).then_some(start) })
     }
 

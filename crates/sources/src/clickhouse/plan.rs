@@ -189,10 +189,8 @@ impl Counting<'_> {
             bucket("width")
         );
         let query = self.query(text, bounds, values);
-        let batches: Vec<RecordBatch> =
-            self.reading.shared.client.stream(query, self.stop.clone()).try_collect().await?;
         let mut buckets = Vec::new();
-        for batch in &batches {
+        for batch in &self.reading.shared.client.look_up(query, self.stop.clone()).await? {
             buckets.extend(read_buckets(batch).ok_or_else(unreadable)?);
         }
         Ok(buckets)

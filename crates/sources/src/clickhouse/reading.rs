@@ -248,8 +248,8 @@ impl ClickHouseReading {
         let mut deciding = vec![format!("{} >= {since}", place.required(stored.ingested)?)];
         if self.request.cursor == Cursor::StartTime {
             let time = place.required(stored.time)?;
-            let mut within = vec![format!("{time} >= {}", parameters.instant(from))];
-            within.extend(self.request.window.to.map(|to| format!("{time} < {}", parameters.instant(to))));
+            let mut within = vec![parameters.compared(&time, ">=", from)];
+            within.extend(self.request.window.to.map(|to| parameters.compared(&time, "<", to)));
             deciding.push(joined("AND", "1", within.into_iter()));
         }
         Ok(Some(joined("OR", "1", deciding.into_iter())))

@@ -44,7 +44,7 @@ impl Around<'_> {
             format!("{on}({})", place.required("observation_id")?),
         ];
         if let Some(since) = self.request.scores_since {
-            conditions.push(format!("{} >= {}", place.required(stored.time)?, parameters.instant(since)));
+            conditions.push(parameters.compared(&place.required(stored.time)?, ">=", since));
         }
         let [trace_id, observation_id, kind, text] =
             ["trace_id", "observation_id", "data_type", "string_value"].map(column_name);

@@ -5,6 +5,7 @@ use model::{Fault, StoredTable};
 
 use super::live::in_slice;
 use super::place::Place;
+use super::sql::micros_of;
 
 /// About what a value takes in a column that holds no payloads.
 const NARROW_COLUMN_BYTES: u64 = 24;
@@ -49,7 +50,7 @@ pub(super) fn times(places: &[&Place], stored: &StoredTable) -> Result<String, F
     let starts = union(places, |place| {
         let (time, project) = (place.required(stored.time)?, place.required(stored.key[0])?);
         let (from, in_slice) = (place.from(), in_slice(place, stored)?);
-        let start = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        let start = micros_of(&time);
         Ok(format!("SELECT {start} AS start FROM {from} AS t WHERE {project} = {{project:String}} AND {in_slice}"))
     })?;
     Ok(format!("SELECT min(start) AS first, max(start) AS last FROM ({starts})"))

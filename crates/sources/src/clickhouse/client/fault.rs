@@ -227,18 +227,23 @@ pub(super) fn kind_of(error: &ServerError) -> FaultKind {
         // Memory: of this query, or of the server and user as a whole, which passes.
         241 if is_shared_memory(&error.text) => FaultKind::Throttled,
         241 => FaultKind::TooLarge { limit: None },
-        // Rows or bytes beyond what the user's profile allows one query.
-        158 | 307 | 396 => FaultKind::TooLarge { limit: None },
+        // Rows or bytes beyond what the user's profile allows one query, or a set in it.
+        158 | 191 | 307 | 396 => FaultKind::TooLarge { limit: None },
         // Time, real or estimated.
         159 | 160 => FaultKind::Timeout,
-        // Too many queries or parts, quota, overload.
-        201 | 202 | 252 | 439 | 745 => FaultKind::Throttled,
+        // Too many queries or parts, quota, overload, no memory left on the machine.
+        173 | 201 | 202 | 252 | 439 | 745 => FaultKind::Throttled,
         // Stored bytes that contradict themselves.
         33 | 40 | 228 | 246 | 271 => FaultKind::Corrupt,
         // Killed by somebody; shutting down; networks, replicas and keepers in trouble; unknown inside.
         3
+        | 32
         | 74
+        | 95
+        | 96
+        | 102
         | 198
+        | 203
         | 209
         | 210
         | 218
@@ -256,6 +261,7 @@ pub(super) fn kind_of(error: &ServerError) -> FaultKind {
         | 519
         | 667
         | 733
+        | 735
         | 999..=1002 => FaultKind::Unavailable,
         _ => FaultKind::Rejected,
     }
@@ -319,6 +325,16 @@ mod tests {
             let fault = fault(&format!("Code: 241. DB::Exception: {shared}. (MEMORY_LIMIT_EXCEEDED)"));
             assert_eq!((fault.kind(), fault.retry()), (FaultKind::Throttled, Retry::Backoff));
         }
+    }
+
+    #[test]
+    fn a_server_of_several_that_is_away_is_waited_for() {
+        let kind = |code: u32| fault(&format!("Code: {code}. DB::Exception: words (version 26.9.2.1)")).kind();
+        // A shard that ends in the middle, that does not answer, and a query that its shard was not told of.
+        assert_eq!([32, 95, 96, 102, 203, 209, 210, 279, 735].map(kind), [FaultKind::Unavailable; 9]);
+        assert_eq!([173, 202, 252].map(kind), [FaultKind::Throttled; 3]);
+        assert_eq!([158, 191, 307, 396].map(kind), [FaultKind::TooLarge { limit: None }; 4]);
+        assert_eq!(kind(43), FaultKind::Rejected);
     }
 
     #[test]

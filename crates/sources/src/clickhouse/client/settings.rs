@@ -64,6 +64,8 @@ const GUARD: &[(&str, &str)] = &[
     ("transform_null_in", "0"),
     ("cast_keep_nullable", "0"),
     ("aggregate_functions_null_for_empty", "0"),
+    ("empty_result_for_aggregation_by_empty_set", "0"),
+    ("final", "0"),
     ("prefer_column_name_to_alias", "0"),
     ("short_circuit_function_evaluation", "enable"),
     ("session_timezone", ""),

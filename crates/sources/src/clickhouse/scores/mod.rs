@@ -224,7 +224,7 @@ impl ClickHouseScores {
         let mut parameters = Parameters::default();
         let mut conditions = vec![format!("{} {LISTABLE}", place.required("data_type")?)];
         if let Some(since) = scope.since {
-            conditions.push(format!("{} >= {}", place.required(stored().time)?, parameters.instant(since)));
+            conditions.push(parameters.compared(&place.required(stored().time)?, ">=", since));
         }
         conditions.extend(on(&mut parameters)?);
         let live = Live {

@@ -9,6 +9,7 @@ mod fold;
 mod number;
 mod parameters;
 mod predicate;
+mod time;
 mod value;
 
 use model::{ColumnType, Fault, ScoreTest, TracePosition};
@@ -16,6 +17,7 @@ use model::{ColumnType, Fault, ScoreTest, TracePosition};
 pub(super) use number::operator;
 pub(super) use parameters::{Parameters, arrays_of_texts, escaped};
 pub(super) use predicate::joined;
+pub(super) use time::{compared, micros_of};
 pub(super) use value::either_absent;
 
 /// A value in SQL.

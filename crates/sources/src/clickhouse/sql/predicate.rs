@@ -4,6 +4,7 @@ use model::{CaseRule, ColumnType, CompareOp, Expr, Fault, Literal, TextOp};
 
 use super::fold::pattern;
 use super::number::operator;
+use super::time::{has_a_minute, micros_of};
 use super::{Printer, Term, is_composite};
 
 impl Printer<'_> {
@@ -70,8 +71,17 @@ impl Printer<'_> {
         if is_number {
             return self.compare_numbers(left, op, right);
         }
-        let (left, right) = (self.value_as(left, kind.as_ref())?, self.value_as(right, kind.as_ref())?);
-        Ok(format!("ifNull({} {} {}, 0)", left.sql, operator(op), right.sql))
+        let is_beyond = |side: &Expr| matches!(side, Expr::Literal(Literal::Timestamp(at)) if !has_a_minute(*at));
+        let by_number = is_beyond(left) || is_beyond(right);
+        let mut side = |side: &Expr| {
+            Ok(match side {
+                Expr::Literal(Literal::Timestamp(instant)) if by_number => self.parameters.int(instant.0),
+                side if by_number => micros_of(&self.value_as(side, kind.as_ref())?.sql),
+                side => self.value_as(side, kind.as_ref())?.sql,
+            })
+        };
+        let (left, right) = (side(left)?, side(right)?);
+        Ok(format!("ifNull({left} {} {right}, 0)", operator(op)))
     }
 
     fn text(&mut self, value: &str, op: TextOp, needle: &str, case: CaseRule) -> String {

@@ -1,6 +1,8 @@
 //! Rows that are changed while a run reads them.
 
-use model::{KeyRange, OrderKey, Reading, Stop};
+use std::time::Duration;
+
+use model::{ByteCount, KeyRange, OrderKey, Reading, Stop};
 
 use super::*;
 use arrow_array::types::Int64Type;
@@ -268,6 +270,37 @@ async fn a_trace_that_grows_backwards_during_the_run_appears_once() {
     let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["x", "y", "z"]);
     assert_eq!(run.reading.changed().await.unwrap().get(), 2, "one that came before and one that is new");
+}
+
+/// Writers tell the time before they store, by clocks of their own.
+#[tokio::test]
+async fn a_trace_that_came_does_not_come_again_where_what_it_grew_by_says_it_is_older_than_the_run() {
+    let rows = [event_of("x", "a", 500, BEFORE), event_of("y", "b", 400, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut run = Run::begin(&source, request(traces_table())).await;
+    run.read(None, Some(450)).await;
+    store(engine, &database, &[event_of("x", "c", 300, BEFORE + 1)]);
+    run.read(Some(450), None).await;
+    let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["x", "y"]);
+}
+
+/// Whoever uses rows up asks about those that changed, and would wait for itself.
+#[tokio::test]
+async fn rows_that_changed_are_asked_about_although_every_query_in_flight_waits_to_be_used_up() {
+    let rows: Vec<_> = (0..50).map(|start| event(&format!("s{start}"), 100 + start, BEFORE)).collect();
+    let Some((engine, database, _)) = with_events(&rows).await else { return };
+    let options = engine.options("single:reader-secret", &database, "queries_max=1");
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let asked = ReadRequest { batch_bytes_max: ByteCount(1), ..request(events_table()) };
+    let run = Run::begin(&source, asked).await;
+    store(engine, &database, &[event("s49", 149, DURING)]);
+    let mut rows = Arc::clone(&run.reading).read(KeyRange::ALL, Stop::new());
+    let first = rows.try_next().await.unwrap().unwrap();
+    assert_eq!(first.num_rows(), 1);
+    let asked = tokio::time::timeout(Duration::from_secs(20), run.reading.once_each(first));
+    assert_eq!(asked.await.expect("it waits for ever").unwrap().num_rows(), 1);
+    assert_eq!(rows.try_collect::<Vec<_>>().await.unwrap().len(), 49);
 }
 
 #[tokio::test]

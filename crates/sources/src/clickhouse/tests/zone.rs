@@ -88,6 +88,26 @@ async fn scores_around_midnights_are_there_once_each() {
     }
 }
 
+/// With its setting a look for what outranks a row saw no deletion that starts at another time.
+#[tokio::test]
+async fn a_profile_that_merges_versions_in_every_query_brings_no_deleted_row_back() {
+    let Some(engine) = engine() else { return eprintln!("left out: needs the stack of `cargo xtask test`") };
+    let row = |start: i64, stored: i64, is_deleted: u8| {
+        json!({
+            "project_id": "p1", "trace_id": "t", "span_id": "s", "start_time": at(start), "event_ts": at(stored),
+            "updated_at": at(stored), "is_deleted": is_deleted,
+        })
+    };
+    let batch = |row| batch_from_json(&events(), &[row]).unwrap();
+    let loaded = vec![(events(), vec![batch(row(10, 20, 0)), batch(row(400, 30, 1))]), (scores(), Vec::new())];
+    let (database, _) = stored(engine, &loaded).await;
+    let options = engine.options("finalizing:reader-secret", &database, "");
+    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    for table in [events_table(), traces_table()] {
+        assert_eq!(read_all(&source, &request(table)).await.unwrap().num_rows(), 0);
+    }
+}
+
 /// What a user's profile sets is overruled where it would count, and refused where it may not be.
 #[tokio::test]
 async fn a_profile_with_another_zone_changes_no_row() {
