@@ -81,6 +81,7 @@ promises! {
     leases::a_worker_that_goes_away_leaves_checkpoint_and_attempt,
     leases::a_job_that_kills_its_workers_is_given_up,
     leases::getting_further_forgives_lost_workers,
+    leases::sending_events_is_getting_further,
     leases::a_cancelled_job_is_final_and_its_worker_may_only_clean_up,
     leases::what_a_dead_worker_left_of_a_cancelled_job_is_cleaned_up_by_another,
     leases::a_wish_reaches_the_worker_at_once,
