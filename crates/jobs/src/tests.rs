@@ -310,6 +310,7 @@ async fn a_worker_whose_job_was_taken_over_touches_nothing() {
         lease: Duration::from_secs(30),
         lanes: vec![Lane::Live],
         running_per_project_max: 3,
+        windows_per_integration_max: 1,
         lost_max: 20,
     };
     let successor = bench.store.claim(&limits).await.unwrap().unwrap();

@@ -253,7 +253,7 @@ pub(super) async fn a_backfill_gives_new_revisions_and_leaves_the_cursor_alone(s
 }
 
 /// The first `most` windows of the only backfill that is due, planned.
-async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
+pub(super) async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
     let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
     let (windows, left) = backfill.next_windows(&due.settings.schedule, most);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();

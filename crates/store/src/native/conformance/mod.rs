@@ -91,6 +91,7 @@ promises! {
     fairness::a_busy_project_waits_for_idle_ones,
     fairness::a_project_runs_at_most_its_number_of_jobs,
     fairness::lanes_without_room_are_left_alone,
+    fairness::an_integration_leaves_places_to_others,
     parts::a_split_job_ends_when_its_parts_are_done,
     parts::a_part_that_fails_fails_the_whole_and_another_try_keeps_what_is_done,
     parts::cancelling_a_split_job_stops_its_parts_and_cleans_up_once,
@@ -151,6 +152,7 @@ fn limits(worker: &str) -> ClaimLimits {
         lease: LEASE,
         lanes: Lane::ALL.to_vec(),
         running_per_project_max: 3,
+        windows_per_integration_max: 3,
         lost_max: 3,
     }
 }
