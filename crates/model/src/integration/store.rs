@@ -227,7 +227,8 @@ pub trait IntegrationStore: Send + Sync {
     /// A run.
     async fn window_run(&self, project: &ProjectId, id: &IntegrationId, run: &JobId) -> Result<WindowRun, Fault>;
 
-    /// What of the past is exported, from the first window to the last; newest revision of each window.
+    /// What of the past is exported, from the first window to the last, by the first export of each, however many
+    /// windows there are.
     async fn coverage(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault>;
 
     /// Begins a backfill. One that reaches beyond what has been planned is refused.

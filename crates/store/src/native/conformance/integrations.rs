@@ -10,6 +10,7 @@ use model::{
     RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
     WindowResult, WindowRun,
 };
+use sea_orm::ConnectionTrait;
 
 use super::score_names::{names_of, with_names};
 use super::*;
@@ -184,6 +185,32 @@ pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_ol
     let covered = store.coverage(&project(), &made.id).await.unwrap();
     assert_eq!(covered.len(), 1);
     assert_eq!((covered[0].span.from, covered[0].windows), (at("2026-08-01 07:00"), 4));
+}
+
+pub(super) async fn years_of_windows_are_covered_to_the_last_one(store: NativeStore) {
+    const PAST: i64 = 60_000;
+    const HOUR: i64 = 3_600 * Micros::PER_SECOND;
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    let first = Micros(at("2026-08-01 10:00").0 - PAST * HOUR);
+    let past = format!(
+        "INSERT INTO window_run (id, integration_id, project_id, from_at, to_at, on_grid, revision, cause,
+                                 holds_cursor, state, planned_at, attempts)
+         WITH RECURSIVE past (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM past WHERE n + 1 < {PAST})
+         SELECT 'past ' || CAST(n AS TEXT), '{}', 'p', {first} + n * {HOUR}, {first} + (n + 1) * {HOUR}, true, 1,
+                'schedule', true, CASE n WHEN 30000 THEN 'failed' ELSE 'completed' END, 0, 1 FROM past",
+        made.id,
+        first = first.0,
+    );
+    store.database.execute_unprepared(&past).await.unwrap();
+    assert_eq!(tick(&store, NOW).await, 1);
+    claim(&store, "w").await;
+
+    let covered = store.coverage(&project(), &made.id).await.unwrap();
+
+    let told: Vec<_> = covered.iter().map(|part| (part.state.unwrap(), part.windows)).collect();
+    let (completed, failed) = (RunState::Completed, RunState::Failed);
+    assert_eq!(told, [(completed, 30_000), (failed, 1), (completed, 29_999), (RunState::Running, 1)]);
+    assert_eq!((covered[0].span.from, covered[3].span.to), (first, at("2026-08-01 11:00")));
 }
 
 pub(super) async fn a_window_under_way_keeps_the_next_one_waiting(store: NativeStore) {

@@ -124,6 +124,7 @@ promises! {
     integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
+    integrations::years_of_windows_are_covered_to_the_last_one,
     integrations::a_window_under_way_keeps_the_next_one_waiting,
     integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
     integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
