@@ -365,8 +365,8 @@ pub trait SchedulerStore: Send + Sync {
     async fn integrations_due(&self, now: Micros, most: usize) -> Result<Vec<DuePlan>, Fault>;
 
     /// Stores windows and queues their jobs. Each integration's plan is stored whole, with the position it
-    /// leads to, or not at all: where somebody else planned meanwhile, or a window has not ended by the
-    /// store's own clock, it is left out. Returns how many windows were stored.
+    /// leads to, or not at all: where somebody else planned meanwhile, or the lag of a window is not over by
+    /// the store's own clock, it is left out. Returns how many windows were stored.
     async fn plan_windows(&self, plans: Vec<WindowPlan>, now: Micros) -> Result<u64, Fault>;
 
     /// Backfills with room for more windows, and their integrations; those that are done are ended.

@@ -150,6 +150,27 @@ pub(super) async fn windows_that_have_not_ended_by_the_stores_clock_are_not_plan
     assert_eq!(tick(&store, NOW).await, 1);
 }
 
+pub(super) async fn a_clock_that_is_minutes_ahead_takes_nothing_off_the_lag(store: NativeStore) {
+    let made = make(&store, "a", "2126-08-01 11:00").await;
+    let other = make(&store, "b", "2126-08-01 11:00").await;
+    let clock = store.clock.now(&store.database).await.unwrap();
+    let until = at("2126-08-01 12:02").0 - clock.0;
+    store.set_clock_ahead(Duration::from_micros(u64::try_from(until).unwrap()));
+    // The windows have ended, but their lag is over by the scheduler's clock alone.
+    let ahead = at("2126-08-01 12:07");
+    assert_eq!(tick(&store, ahead).await, 0);
+    assert!(runs(&store, &made.id).await.is_empty());
+    // Whoever does not want to wait gets what is ready.
+    let now = store.run_integration(&project(), &other.id, ahead).await.unwrap();
+    let ready = at("2126-08-01 11:57")..at("2126-08-01 11:59");
+    assert!(now.len() == 1 && ready.contains(&now[0].name.span.to), "{now:?}");
+
+    store.set_clock_ahead(Duration::from_secs(240));
+
+    assert_eq!(tick(&store, ahead).await, 1);
+    assert_eq!(runs(&store, &made.id).await[0].name.span.to, at("2126-08-01 12:00"));
+}
+
 pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 07:00").await;
     // Three windows before the live one: more than the two at a time, so they are caught up with.

@@ -123,6 +123,7 @@ promises! {
     score_names::no_more_names_of_scores_are_kept_than_are_read,
     integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
+    integrations::a_clock_that_is_minutes_ahead_takes_nothing_off_the_lag,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
     integrations::years_of_windows_are_covered_to_the_last_one,
     integrations::a_window_under_way_keeps_the_next_one_waiting,

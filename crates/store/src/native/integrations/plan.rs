@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use model::{
-    Actor, BackfillCause, BackfillId, BackfillOrder, DuePlan, Fault, FileName, IntegrationId, JobId, JobKind, Lane,
-    Micros, NewJob, ProjectId, RowsOfTable, RunCause, Span, WindowJob, WindowName, WindowPlan,
+    Actor, BackfillCause, BackfillId, BackfillOrder, DuePlan, Fault, FileName, IntegrationId, IntegrationSettings,
+    JobId, JobKind, Lane, Micros, NewJob, ProjectId, RowsOfTable, RunCause, Span, WindowJob, WindowName, WindowPlan,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value};
 
@@ -13,7 +13,7 @@ use super::rows::{ACTIVE, small_to_column, to_due};
 use crate::native::entities::{integration, job, window_run};
 use crate::native::jobs::{NewRow, new_row};
 use crate::native::token::new_id;
-use crate::native::{NativeStore, statement_failed};
+use crate::native::{NativeStore, json, statement_failed};
 
 /// Integrations that are planned in one transaction: others want to write too, and a statement has a limit
 /// of 32,766 values.
@@ -79,12 +79,12 @@ impl NativeStore {
         let mut steps = Vec::new();
         for plan in plans {
             let Some(row) = rows.get(plan.integration.as_str()) else { continue };
-            if !is_valid(&plan, row, clock) {
+            let settings: IntegrationSettings = json::of_text("the settings of an integration", &row.settings)?;
+            if !is_valid(&plan, row, &settings, clock) {
                 continue;
             }
             let project = ProjectId::new(row.project_id.as_str());
             if let Some(span) = plan.catch_up {
-                let settings = to_due((*row).clone())?.settings;
                 let backfill = model::NewBackfill {
                     span,
                     order: BackfillOrder::OldestFirst,
@@ -128,15 +128,16 @@ impl NativeStore {
     }
 }
 
-/// Whether nobody planned meanwhile and every window has ended, by the clock that all processes share.
-fn is_valid(plan: &WindowPlan, row: &integration::Model, clock: Micros) -> bool {
-    let ended = plan.windows.iter().all(|window| window.name.span.to <= clock);
+/// Whether nobody planned meanwhile and every window has ended as long ago as the settings ask, by the clock that all
+/// processes share.
+fn is_valid(plan: &WindowPlan, row: &integration::Model, settings: &IntegrationSettings, clock: Micros) -> bool {
+    let ready = plan.windows.iter().all(|window| settings.ready_at(window.name.span.to) <= clock);
     let forward = plan.planned_upto >= plan.expected;
     row.planned_upto == plan.expected.map(|upto| upto.0)
         && !row.deleted
         && row.pause.is_none()
         && (row.live_run.is_none() || plan.windows.is_empty())
-        && ended
+        && ready
         && forward
 }
 
