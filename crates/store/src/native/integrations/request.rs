@@ -1,9 +1,10 @@
 //! Exporting now. It races the scheduler, which may have planned the same window a moment ago: either way what was
 //! asked for happens, so only a paused integration refuses.
 
-use model::{Fault, FaultKind, IntegrationId, JobId, Micros, ProjectId, WindowPlan, WindowRun};
+use model::{Fault, IntegrationId, JobId, Micros, ProjectId, WindowPlan, WindowRun};
 use sea_orm::{ActiveModelTrait, Set};
 
+use super::paused;
 use super::read::locked;
 use super::rows::to_due;
 use crate::native::entities::integration;
@@ -21,7 +22,7 @@ impl NativeStore {
         let clock = self.clock.now(&change.tx).await.map_err(failed())?;
         let row = locked(&change.tx, project, id).await?;
         if row.pause.is_some() {
-            return Err(Fault::new(FaultKind::Conflict, "the integration is paused").hint("resume it first"));
+            return Err(paused());
         }
         if row.planned_upto.is_none() {
             // Where the first window begins is for the scheduler to find out: it looks at once.
