@@ -45,8 +45,12 @@ fn checked(name: &str, start: Start) -> CheckedIntegration {
 }
 
 pub(super) async fn make(store: &NativeStore, name: &str, start: &str) -> Integration {
+    make_by(store, name, start, Actor::System).await
+}
+
+pub(super) async fn make_by(store: &NativeStore, name: &str, start: &str, by: Actor) -> Integration {
     let checked = checked(name, Start::Date { at: at(start) });
-    let new = NewIntegration { project: project(), checked, by: Actor::System, paused: false };
+    let new = NewIntegration { project: project(), checked, by, paused: false };
     store.create_integration(new, NOW).await.unwrap()
 }
 
@@ -91,7 +95,7 @@ pub(super) async fn runs(store: &NativeStore, id: &IntegrationId) -> Vec<WindowR
     store.window_runs(&project(), id, &RunQuery::default(), &PageRequest::first(100)).await.unwrap().items
 }
 
-fn failure(kind: &str) -> Failure {
+pub(super) fn failure(kind: &str) -> Failure {
     Failure { step: None, kind: kind.to_owned(), message: "access denied".to_owned(), hint: None }
 }
 

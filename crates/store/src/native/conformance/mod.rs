@@ -6,6 +6,7 @@ mod holds;
 mod integrations;
 mod kept_of_events;
 mod leases;
+mod notices;
 mod parts;
 mod people;
 mod postgres;
@@ -142,6 +143,8 @@ promises! {
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
+    notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
+    notices::administrators_are_told_where_a_project_has_no_owner,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
     schema::work_that_an_older_release_queued_is_carried_out,
