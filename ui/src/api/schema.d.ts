@@ -1869,9 +1869,10 @@ export interface components {
         FoundLater: {
             /**
              * Format: date-time
-             * @description When it was compared with the source.
+             * @description When it was compared with the source, or was to be.
              */
             at: string;
+            failure: components["schemas"]["Failure"] | null;
             /**
              * Format: int64
              * @description Rows that were not exported, or in an older version; a revision has them.

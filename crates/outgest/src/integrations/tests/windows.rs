@@ -273,6 +273,26 @@ async fn rows_that_became_visible_too_late_are_a_revision_and_nothing_is_overwri
 }
 
 #[tokio::test]
+async fn a_window_whose_manifest_is_gone_says_so_and_is_not_compared_again() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+    // From now on files go elsewhere.
+    let mut shown = world.shown(&made).await;
+    shown.settings.options.insert("bucket".to_owned(), "other".to_owned());
+    world.change(&shown).await;
+
+    assert_eq!(world.reconcile(minute(70)).await, 1);
+
+    let run = world.runs(&made).await.remove(0);
+    let failure = run.found_later.unwrap().failure.unwrap();
+    assert_eq!(failure.kind, "not_found");
+    assert!(failure.message.contains("out/p/manifests/2026-08-01T01-00-00.json"), "{}", failure.message);
+    assert_eq!(world.reconcile(minute(70)).await, 0);
+}
+
+#[tokio::test]
 async fn traces_that_changed_in_their_window_and_were_seen_too_late_are_a_revision() {
     let world = World::new().await;
     let of = |trace: &str, id: &str, stored: i64| event(id, 10, stored, json!({"trace_id": trace}));

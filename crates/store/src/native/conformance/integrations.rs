@@ -476,7 +476,8 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     assert_eq!(store.plan_reconciliations(exported, 10).await.unwrap(), 0);
     let compare = claim(&store, "w").await;
     assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
-    let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
+    let found =
+        FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), ..FoundLater::default() };
     let missing = vec![RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     store.settle(compare.lease, compared(found, &missing)).await.unwrap();
 
@@ -488,6 +489,23 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     let later = all[1].found_later.clone().unwrap();
     assert_eq!((later.superseded_rows.get(), later.revision), (3, Some(all[0].id.clone())));
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn a_comparison_that_fails_is_told_and_made_again(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    let found_later = async || runs(&store, &made.id).await.remove(0).found_later.unwrap();
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 1);
+    let compare = claim(&store, "w").await;
+    store.settle(compare.lease, Outcome::Failed(failure("credentials"))).await.unwrap();
+    assert_eq!(found_later().await.failure, Some(failure("credentials")));
+
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 1);
+    let compare = claim(&store, "w").await;
+    store.settle(compare.lease, compared(FoundLater { at: NOW, ..FoundLater::default() }, &[])).await.unwrap();
+    assert_eq!(found_later().await, FoundLater { at: NOW, ..FoundLater::default() });
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 0);
 }
 
 /// What comparing a window came to.

@@ -138,6 +138,7 @@ promises! {
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
     integrations::a_deleted_project_takes_its_integrations_with_it,
     integrations::missing_rows_become_a_revision_and_nothing_else_does,
+    integrations::a_comparison_that_fails_is_told_and_made_again,
     kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
