@@ -2524,7 +2524,7 @@ export interface components {
             /**
              * Format: int64
              * @description Rows that started before the window; with cursor `start_time` those of windows exported before that
-             *     were stored since, which are in no file.
+             *     were stored since: a revision has those that the comparison finds, no file the others.
              */
             lateRows: number;
             /** @description Key of the manifest; null for destinations without files. */

@@ -183,7 +183,7 @@ pub struct WindowResult {
     /// Bytes.
     pub bytes: ByteCount,
     /// Rows that started before the window, or, with cursor `start_time`, rows of windows exported
-    /// before that were stored since: those are in no file.
+    /// before that were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
     /// Deletions of the window; `None` where the source cannot tell.
     pub deleted_rows: Option<RowCount>,

@@ -119,7 +119,7 @@ pub(crate) struct RunResult {
     /// Bytes.
     bytes: u64,
     /// Rows that started before the window; with cursor `start_time` those of windows exported before that
-    /// were stored since, which are in no file.
+    /// were stored since: a revision has those that the comparison finds, no file the others.
     late_rows: u64,
     /// Deletions of the window; null where the source cannot count them.
     #[schema(required)]

@@ -111,6 +111,11 @@ async fn late_rows_of_windows_by_start_time_are_reported() {
     assert_eq!(late, [1, 0]);
     let rows: u64 = runs.iter().map(|run| run.result.as_ref().unwrap().rows.get()).sum();
     assert_eq!(rows, 1);
+    // The comparison makes a revision of it.
+    world.reconcile(minute(130)).await;
+    let runs = world.runs(&made).await;
+    let revision = runs.iter().find(|run| run.name.revision == 2).unwrap();
+    assert_eq!((revision.cause, revision.result.as_ref().unwrap().rows), (RunCause::Reconcile, RowCount(1)));
 }
 
 #[tokio::test]
