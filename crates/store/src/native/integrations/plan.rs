@@ -8,9 +8,9 @@ use model::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value};
 
-use super::backfills::insert_backfill;
+use super::backfills::new_backfill;
 use super::rows::{ACTIVE, small_to_column, to_due};
-use crate::native::entities::{integration, job, window_run};
+use crate::native::entities::{backfill, integration, job, window_run};
 use crate::native::jobs::{NewRow, new_row};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, json, statement_failed};
@@ -77,6 +77,7 @@ impl NativeStore {
         let rows: HashMap<&str, &integration::Model> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let mut runs = Vec::new();
         let mut steps = Vec::new();
+        let mut catch_ups = Vec::new();
         for plan in plans {
             let Some(row) = rows.get(plan.integration.as_str()) else { continue };
             let settings: IntegrationSettings = json::of_text("the settings of an integration", &row.settings)?;
@@ -91,8 +92,8 @@ impl NativeStore {
                     parallel_max: settings.catch_up_max,
                     by: Actor::System,
                 };
-                let id = &plan.integration;
-                insert_backfill(&change.tx, id, &project, BackfillCause::CatchUp, &backfill, clock).await?;
+                let (id, cause) = (BackfillId::new(new_id(clock)), BackfillCause::CatchUp);
+                catch_ups.push(new_backfill(&id, &plan.integration, &project, cause, &backfill, clock));
             }
             let mut live = None;
             for window in plan.windows {
@@ -115,6 +116,10 @@ impl NativeStore {
                 runs.push((id, run));
             }
             steps.push(Step { integration: plan.integration, upto: plan.planned_upto, next_at: plan.next_at, live });
+        }
+        if !catch_ups.is_empty() {
+            let insert = backfill::Entity::insert_many(catch_ups);
+            insert.exec_without_returning(&change.tx).await.map_err(failed())?;
         }
         let stored = insert_runs(&change.tx, runs, clock).await?;
         let kept: HashSet<&JobId> = stored.iter().collect();
