@@ -304,7 +304,7 @@ struct Noting {
 
 impl Noting {
     fn got_further(&self, job: &Job) -> bool {
-        self.further.load(Ordering::SeqCst) > job.checkpoint.as_ref().map_or(0, durable_bytes)
+        self.further.load(Ordering::SeqCst) > job.checkpoint.as_ref().map_or(0, Checkpoint::durable)
     }
 }
 
@@ -312,16 +312,11 @@ impl Noting {
 impl RunLog for Noting {
     async fn record(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
         self.log.record(checkpoint).await?;
-        self.further.fetch_max(durable_bytes(checkpoint), Ordering::SeqCst);
+        self.further.fetch_max(checkpoint.durable(), Ordering::SeqCst);
         Ok(())
     }
 
     fn stop(&self) -> Stop {
         self.log.stop()
     }
-}
-
-fn durable_bytes(checkpoint: &Checkpoint) -> u64 {
-    let done: u64 = checkpoint.done.iter().map(|file| file.head.bytes.get()).sum();
-    done + checkpoint.open.as_ref().map_or(0, |open| open.block_end.get())
 }

@@ -20,12 +20,17 @@ use futures_util::StreamExt;
 use model::{DuePlan, Fault, IntegrationId, Micros, SchedulerStore, Stop, WindowName, WindowPlan};
 use pipeline::Waits;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Integrations that one tick looks at.
 const INTEGRATIONS_PER_TICK: usize = 10_000;
 
-/// Backfills that one tick plans for.
+/// Backfills that one tick looks at.
 const BACKFILLS_PER_TICK: usize = 500;
+
+/// One tick plans for as many of them as it can in this time: each is a transaction, and windows that have just ended
+/// wait for the next tick.
+const BACKFILLS_TIME: Duration = Duration::from_millis(300);
 
 /// Comparisons that one tick queues.
 const RECONCILIATIONS_PER_TICK: usize = 200;
@@ -118,12 +123,17 @@ impl Scheduler {
         }
         let windows = self.store.plan_windows(plans, now).await?;
         let mut ticked = Ticked { windows, ..Ticked::default() };
-        for (backfill, due) in self.store.backfills_due(BACKFILLS_PER_TICK).await? {
+        let backfills = self.store.backfills_due(BACKFILLS_PER_TICK).await?;
+        let until = Instant::now() + BACKFILLS_TIME;
+        for (backfill, due) in backfills {
             let room = u64::from(backfill.parallel_max).saturating_sub(backfill.windows.active);
             let most = usize::try_from(room).unwrap_or(usize::MAX);
             let (spans, left) = backfill.next_windows(&due.settings.schedule, most);
             let names = spans.into_iter().map(|span| WindowName::new(&due.grid, span, 1)).collect();
             ticked.backfill_windows += self.store.plan_backfill(&backfill, names, left, now).await?;
+            if Instant::now() >= until {
+                break;
+            }
         }
         let patience = i64::try_from(self.compare_after.as_micros()).unwrap_or(i64::MAX);
         let exported_upto = Micros(now.0.saturating_sub(patience));

@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
-    ByteCount, Checkpoint, Claim, ClaimLimits, Enqueued, Fault, FaultKind, FileName, HashState, Job, JobId, JobKind,
-    JobProgress, JobQuery, JobState, JobStore, JobSummary, KeyDigest, Lane, Lease, NewJob, NewPart, OpenFile, Outcome,
-    Page, PageRequest, ProjectId, QueueFigures, RowCount, RunLog, Stop, StopReason, Task, Unsettled, UploadState, Wish,
+    ByteCount, Checkpoint, Claim, ClaimLimits, DeliveryCounts, Enqueued, Fault, FaultKind, FileName, HashState, Job,
+    JobId, JobKind, JobProgress, JobQuery, JobState, JobStore, JobSummary, KeyDigest, Lane, Lease, NewJob, NewPart,
+    OpenFile, Outcome, Page, PageRequest, ProjectId, QueueFigures, RowCount, RunLog, Stop, StopReason, TableDelivery,
+    TableName, Task, Unsettled, UploadState, Wish,
 };
 use pipeline::{ProgressState, RealWaits};
 use serde_json::json;
@@ -54,6 +55,10 @@ impl Scripted {
             "split" => Ok(Done::Completed(json!({"parts": job.parts.len()}))),
             "bad request" => fault(FaultKind::Configuration),
             "outage" => fault(FaultKind::Unavailable),
+            "send and fail" => {
+                context.log.record(&sent(u64::from(job.attempt))).await?;
+                fault(FaultKind::Unavailable)
+            }
             "go on" => {
                 if job.checkpoint.is_some() {
                     return Ok(Done::Completed(json!("went on")));
@@ -98,6 +103,13 @@ fn checkpoint(bytes: u64) -> Checkpoint {
         cursor_max: None,
     };
     Checkpoint { version: 1, open: Some(open), ..Checkpoint::default() }
+}
+
+/// A checkpoint of a run that has so many rows sent as events.
+fn sent(rows: u64) -> Checkpoint {
+    let counts = DeliveryCounts { read: RowCount(rows), ..DeliveryCounts::default() };
+    let table = TableDelivery { table: TableName::new("events"), destination: "there".to_owned(), counts };
+    Checkpoint { version: 1, tables: vec![table], ..Checkpoint::default() }
 }
 
 /// A worker at work on a store of its own.
@@ -235,6 +247,18 @@ async fn an_outage_that_does_not_end_fails_the_job_in_the_end() {
 }
 
 #[tokio::test]
+async fn attempts_that_send_events_before_they_fail_are_not_counted_together() {
+    let bench = Bench::new().await;
+    let id = bench.queue("send and fail").await;
+    let retry = RetryRule { outage_attempts_max: 2, wait_min: Duration::from_millis(1), ..RetryRule::default() };
+    let worker = bench.start(WorkerSettings { retry, ..settings() });
+    let job = bench.until(&id, "attempts", |job| job.attempts > 4 || job.state == JobState::Failed).await;
+    assert_ne!(job.state, JobState::Failed, "{job:?}");
+    bench.drain.raise(StopReason::HandOver);
+    worker.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_cancelled_job_stops_within_two_seconds_and_is_cleaned_up() {
     let bench = Bench::new().await;
     let id = bench.queue("wait").await;
@@ -286,6 +310,7 @@ async fn a_worker_whose_job_was_taken_over_touches_nothing() {
         lease: Duration::from_secs(30),
         lanes: vec![Lane::Live],
         running_per_project_max: 3,
+        windows_per_integration_max: 1,
         lost_max: 20,
     };
     let successor = bench.store.claim(&limits).await.unwrap().unwrap();

@@ -48,6 +48,14 @@ impl Default for WorkerSettings {
     }
 }
 
+impl WorkerSettings {
+    /// All places but one, where there are several: the live window of an integration whose destination is slow and
+    /// those that it catches up with would take them all.
+    fn windows_per_integration_max(&self) -> u32 {
+        u32::try_from(self.places.saturating_sub(1).max(1)).unwrap_or(u32::MAX)
+    }
+}
+
 /// Claims jobs and has them carried out.
 pub struct Worker {
     store: Arc<dyn JobStore>,
@@ -98,6 +106,7 @@ impl Worker {
                 lease: self.settings.lease,
                 lanes: places.lanes(self.settings.places),
                 running_per_project_max: self.settings.running_per_project_max,
+                windows_per_integration_max: self.settings.windows_per_integration_max(),
                 lost_max: self.settings.lost_max,
             };
             let claim = match self.store.claim(&limits).await {

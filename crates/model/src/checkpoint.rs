@@ -40,6 +40,17 @@ pub struct Checkpoint {
     pub begun: Option<Begun>,
 }
 
+impl Checkpoint {
+    /// How much of the run is durable: bytes of files, and rows that a receiver of events has answered for.
+    /// Comparable with other checkpoints of the same run alone, where a greater one tells that it got further.
+    pub fn durable(&self) -> u64 {
+        let done: ByteCount = self.done.iter().map(|file| file.head.bytes).sum();
+        let open = self.open.as_ref().map_or(ByteCount::ZERO, |open| open.block_end);
+        let sent: RowCount = self.tables.iter().map(|table| table.counts.read).sum();
+        (done + open).get() + sent.get()
+    }
+}
+
 /// What the files of a window were begun with. An attempt with other settings goes on with none of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {

@@ -237,6 +237,9 @@ pub struct ClaimLimits {
     /// Jobs a project may have running at once, unless the project has a number of its own. The jobs
     /// that one was split into count as that one.
     pub running_per_project_max: u32,
+    /// Windows of one integration that the worker may have at once, so that a destination that is slow
+    /// leaves places to others. What it lost does not count.
+    pub windows_per_integration_max: u32,
     /// A job that lost so many workers in a row without getting further is failed.
     pub lost_max: u32,
 }

@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, ByteCount, Export, ExportFile, ExportState, Failure, Fault, IntegrationId, JobId, Micros, NoticeId,
-    ProjectId, RowCount,
+    ProjectId, RowCount, UserId,
 };
 
 /// How somebody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// A mail to the person who asked for it.
+    /// A mail to the person who asked for it, or to those who answer for the project where no person did.
     Mail,
     /// A request to the address that the server is configured with.
     Webhook,
@@ -124,6 +124,9 @@ pub struct StoppedIntegration {
     pub at: Micros,
     /// What has to be changed.
     pub failure: Failure,
+    /// Who is told of it by mail, where no person made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressee: Option<UserId>,
 }
 
 /// What a notice is about. Both are told apart by their fields, as they always were.
@@ -158,6 +161,15 @@ impl Told {
         match self {
             Self::Export(export) => &export.created_by,
             Self::Integration(stopped) => &stopped.created_by,
+        }
+    }
+
+    /// Whom a mail goes to; `None` where that is no person.
+    pub fn addressee(&self) -> Option<&UserId> {
+        match (self, self.created_by()) {
+            (Self::Integration(stopped), _) if stopped.addressee.is_some() => stopped.addressee.as_ref(),
+            (_, Actor::User(id)) => Some(id),
+            (_, Actor::ApiKey(_) | Actor::System) => None,
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct WindowManifest {
     /// Bytes of all files.
     pub bytes: ByteCount,
     /// Rows that started before the window; with cursor `start_time` rows of windows exported before that
-    /// were stored since: those are in no file.
+    /// were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
     /// Deletions of the window; rows of the files where the integration includes them. Null where the source cannot
     /// count them.

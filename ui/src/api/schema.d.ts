@@ -1869,9 +1869,10 @@ export interface components {
         FoundLater: {
             /**
              * Format: date-time
-             * @description When it was compared with the source.
+             * @description When it was compared with the source, or was to be.
              */
             at: string;
+            failure: components["schemas"]["Failure"] | null;
             /**
              * Format: int64
              * @description Rows that were not exported, or in an older version; a revision has them.
@@ -2523,7 +2524,7 @@ export interface components {
             /**
              * Format: int64
              * @description Rows that started before the window; with cursor `start_time` those of windows exported before that
-             *     were stored since, which are in no file.
+             *     were stored since: a revision has those that the comparison finds, no file the others.
              */
             lateRows: number;
             /** @description Key of the manifest; null for destinations without files. */

@@ -62,14 +62,19 @@ export function failuresOf(attempts: readonly Schemas["FailedAttempt"][]): Step[
     icon: "failed",
     what: words.exports.sheet.failedAt(attempt, failure.step),
     at,
-    more: (
-      <div className="story-failure">
-        <p className="mono">{failure.message}</p>
-        {failure.hint && <p>{failure.hint}</p>}
-        <p className="faint mono">{failure.code}</p>
-      </div>
-    ),
+    more: <Why failure={failure} />,
   }));
+}
+
+/** Why something failed. */
+export function Why({ failure }: { failure: Schemas["Failure"] }) {
+  return (
+    <div className="story-failure">
+      <p className="mono">{failure.message}</p>
+      {failure.hint && <p>{failure.hint}</p>}
+      <p className="faint mono">{failure.code}</p>
+    </div>
+  );
 }
 
 /** The attempt that came after those that failed, if one did. */

@@ -15,7 +15,7 @@ function stretch(from: number, to: number, state: Schemas["Coverage"]["state"], 
   return { from: at(from), to: at(to), state, windows };
 }
 
-const found = (missingRows: number) => ({ at: at(23), missingRows, supersededRows: 0, revision: null });
+const found = (missingRows: number, failure: Schemas["Failure"] | null = null) => ({ at: at(23), missingRows, supersededRows: 0, revision: null, failure });
 
 describe("the coverage strip", () => {
   it("has a cell for every window, oldest first, in the state of its newest run", () => {
@@ -26,7 +26,7 @@ describe("the coverage strip", () => {
       run(4, { revision: 2 }),
       run(4, { foundLater: found(3) }),
       run(3, { foundLater: found(0) }),
-      run(2),
+      run(2, { foundLater: found(0, { step: null, code: "not_found", message: "cannot read the manifest", hint: null }) }),
       run(1, { state: "cancelled" }),
     ];
     const cells = cellsOf(runs, [stretch(1, 2, "cancelled", 1), stretch(2, 5, "completed", 3)]);

@@ -45,12 +45,17 @@ function stateOf(run: WindowRun): CellState {
   switch (run.state) {
     case "completed":
       if (run.revision > 1) return "reexported";
-      return run.foundLater?.missingRows === 0 ? "verified" : "exported";
+      return isVerified(run) ? "verified" : "exported";
     case "queued":
       return "waiting";
     default:
       return run.state;
   }
+}
+
+/** Whether a window was compared with its source and nothing was missing. */
+export function isVerified({ foundLater }: WindowRun): boolean {
+  return foundLater !== null && foundLater.failure === null && foundLater.missingRows === 0;
 }
 
 function stretchOf(stretch: Schemas["Coverage"]): Cell {

@@ -1,5 +1,5 @@
 import { problemOf } from "../api/problem";
-import { againOf, failuresOf, Steps, type Step } from "../exports/story";
+import { againOf, failuresOf, Steps, Why, type Step } from "../exports/story";
 import { bytes, count } from "../format/numbers";
 import { Copyable } from "../parts/copy";
 import { Face, Failed, Note, SkeletonLines } from "../parts/faces";
@@ -144,14 +144,15 @@ function stepsOf(run: WindowRun): Step[] {
     run.retryAt ? { tone: "attention", icon: "clock", what: text.retryAt, at: run.retryAt } : null,
     result ? { tone: "ok", icon: "check", what: text.completed(result.rows, result.bytes), at: run.finishedAt } : null,
     run.state === "cancelled" ? { tone: "idle", icon: "cross", what: text.cancelled, at: run.finishedAt } : null,
-    foundLater
-      ? {
-          tone: foundLater.missingRows === 0 ? "ok" : "attention",
-          icon: foundLater.missingRows === 0 ? "check" : "warning",
-          what: text.foundLater(foundLater.missingRows, foundLater.supersededRows),
-          at: foundLater.at,
-        }
-      : null,
+    foundLater ? comparedOf(foundLater) : null,
   ];
   return steps.filter((step) => step !== null);
+}
+
+/** What the comparison with the source came to. */
+function comparedOf({ at, failure, missingRows, supersededRows }: NonNullable<WindowRun["foundLater"]>): Step {
+  const text = words.integrations.runs;
+  if (failure) return { tone: "attention", icon: "warning", what: text.notCompared, at, more: <Why failure={failure} /> };
+  const what = text.foundLater(missingRows, supersededRows);
+  return missingRows === 0 ? { tone: "ok", icon: "check", what, at } : { tone: "attention", icon: "warning", what, at };
 }

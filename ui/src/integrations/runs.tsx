@@ -6,6 +6,7 @@ import { Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
+import { isVerified } from "./cells";
 import { RunStateOf, windowWords } from "./looks";
 
 interface RunsProps {
@@ -54,7 +55,7 @@ export function Runs({ runs, items, open, onOpen }: RunsProps) {
                       {windowWords(run.from, run.to, now)}
                     </button>
                     {run.revision > 1 && <span className="tag">{text.revision(run.revision)}</span>}
-                    {run.foundLater?.missingRows === 0 && (
+                    {isVerified(run) && (
                       <span className="tag" data-tone="ok">
                         {text.verified}
                       </span>

@@ -169,6 +169,7 @@ export const integrations = {
     cancelled: "Cancelled",
     foundLater: (missing: number, superseded: number) =>
       `Compared with the source: ${count(missing)} missing, ${count(superseded)} with a newer version since`,
+    notCompared: "Could not be compared with the source",
     schemaAdded: (table: string, columns: string) => `New columns of ${table}: ${columns}`,
     schemaRemoved: (table: string, columns: string) => `Columns of ${table} that are gone: ${columns}`,
     scoreNames: (names: string) => `Scores under names that no window had before: ${names}`,

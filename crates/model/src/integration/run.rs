@@ -183,7 +183,7 @@ pub struct WindowResult {
     /// Bytes.
     pub bytes: ByteCount,
     /// Rows that started before the window, or, with cursor `start_time`, rows of windows exported
-    /// before that were stored since: those are in no file.
+    /// before that were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
     /// Deletions of the window; `None` where the source cannot tell.
     pub deleted_rows: Option<RowCount>,
@@ -291,7 +291,7 @@ impl SchemaChange {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FoundLater {
-    /// When it was compared with the source.
+    /// When it was compared with the source, or was to be.
     pub at: Micros,
     /// Rows of the source that were not exported, or in an older version; a revision has them now.
     pub missing_rows: RowCount,
@@ -299,6 +299,9 @@ pub struct FoundLater {
     pub superseded_rows: RowCount,
     /// The run of the revision.
     pub revision: Option<JobId>,
+    /// Why it could not be compared the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// What comparing a window with its source came to: the result of its job. Whoever completes the job notes it and plans

@@ -227,7 +227,8 @@ pub trait IntegrationStore: Send + Sync {
     /// A run.
     async fn window_run(&self, project: &ProjectId, id: &IntegrationId, run: &JobId) -> Result<WindowRun, Fault>;
 
-    /// What of the past is exported, from the first window to the last; newest revision of each window.
+    /// What of the past is exported, from the first window to the last, by the first export of each, however many
+    /// windows there are.
     async fn coverage(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault>;
 
     /// Begins a backfill. One that reaches beyond what has been planned is refused.
@@ -263,7 +264,7 @@ pub trait IntegrationStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<KeptLetter>, Fault>;
 
-    /// Plans the windows of all dead letters once more, forgets the letters, and returns the runs.
+    /// Plans the windows of all dead letters once more, forgets the letters, and returns the runs. Paused is a conflict.
     async fn replay_dead_letters(
         &self,
         project: &ProjectId,
@@ -364,8 +365,8 @@ pub trait SchedulerStore: Send + Sync {
     async fn integrations_due(&self, now: Micros, most: usize) -> Result<Vec<DuePlan>, Fault>;
 
     /// Stores windows and queues their jobs. Each integration's plan is stored whole, with the position it
-    /// leads to, or not at all: where somebody else planned meanwhile, or a window has not ended by the
-    /// store's own clock, it is left out. Returns how many windows were stored.
+    /// leads to, or not at all: where somebody else planned meanwhile, or the lag of a window is not over by
+    /// the store's own clock, it is left out. Returns how many windows were stored.
     async fn plan_windows(&self, plans: Vec<WindowPlan>, now: Micros) -> Result<u64, Fault>;
 
     /// Backfills with room for more windows, and their integrations; those that are done are ended.

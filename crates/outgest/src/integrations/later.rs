@@ -10,9 +10,9 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use jobs::{Context, Done};
 use model::{
-    AskedRows, CommentLookup, Comparison, Destination, Fault, FileName, FoundLater, Integration, IntegrationSettings,
-    Job, Micros, ReadRequest, RowCount, RowsOfTable, RunId, SchedulerStore, Source, Stop, TableDelivery,
-    WindowManifest, WindowRun,
+    AskedRows, CommentLookup, Comparison, Destination, Failure, Fault, FaultKind, FileName, FoundLater, Integration,
+    IntegrationSettings, Job, Micros, ReadRequest, RowCount, RowsOfTable, RunId, SchedulerStore, Source, Stop,
+    TableDelivery, WindowManifest, WindowRun,
 };
 use pipeline::{Against, Budget, Difference, FilesRead, SentVerification, Verification, VerifyReport, Waits};
 use serde::Deserialize;
@@ -52,6 +52,19 @@ struct Compared {
     run: model::JobId,
 }
 
+/// The end of the job, whose result this is.
+fn done(comparison: Comparison) -> Result<Done, Fault> {
+    let result = serde_json::to_value(comparison);
+    Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a comparison").because(error))?))
+}
+
+/// What is noted of a window whose manifest is not there: it will not be there tomorrow either.
+fn gone(at: Micros, fault: Fault) -> Comparison {
+    let fault = fault.hint("files that were removed, or lie where the integration wrote before, are not compared");
+    let found = FoundLater { at, failure: Some(Failure::from(&fault)), ..FoundLater::default() };
+    Comparison { found, missing: Vec::new() }
+}
+
 impl Reconciler {
     /// Compares the window of a run with its source. What was found is the result of the job: it is noted, and the
     /// revision planned, when the job is completed.
@@ -65,25 +78,27 @@ impl Reconciler {
         let Some(result) = &run.result else { return nothing };
         let stop = context.log.stop();
         let mut tables = Vec::new();
-        if let Some(manifest) = &result.manifest {
-            tables = self.compare_files((&integration, &run), manifest, &stop).await?;
+        if let Some(name) = &result.manifest {
+            let destination = self.places.connect_files(&integration).await?;
+            let manifest = match read_manifest(&*destination, name).await {
+                Err(fault) if fault.kind() == FaultKind::NotFound => return done(gone((self.now)(), fault)),
+                manifest => manifest?,
+            };
+            tables = self.compare_files(&run, &destination, manifest, &stop).await?;
         } else if let Some(asked) = &result.asked {
             tables = self.compare_events((&integration, &run), asked, &result.deliveries, &stop).await?;
         }
-        let comparison = comparison((self.now)(), tables);
-        let result = serde_json::to_value(comparison);
-        Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a comparison").because(error))?))
+        done(comparison((self.now)(), tables))
     }
 
     /// Compares each table's files with the source.
     async fn compare_files(
         &self,
-        (integration, run): (&Integration, &WindowRun),
-        manifest: &FileName,
+        run: &WindowRun,
+        destination: &Arc<dyn Destination>,
+        manifest: WindowManifest,
         stop: &Stop,
     ) -> Result<Vec<(String, VerifyReport)>, Fault> {
-        let destination = self.places.connect_files(integration).await?;
-        let manifest = read_manifest(&*destination, manifest).await?;
         let mut reports = Vec::new();
         for table in manifest.into_tables() {
             let Some(name) = table.files.first().map(|file| file.table.to_string()) else { continue };
@@ -91,7 +106,7 @@ impl Reconciler {
             let read = read_request(&request, &read_id(run), table.exported_at, self.comments.as_ref()).await?;
             let report = pipeline::verify(Verification {
                 manifest: table,
-                destination: Arc::clone(&destination),
+                destination: Arc::clone(destination),
                 format: request.format,
                 files: FilesRead::Suspects,
                 altered: request.altered_columns(),

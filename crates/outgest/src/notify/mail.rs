@@ -1,4 +1,4 @@
-//! A mail to the person who asked for an export or made an integration.
+//! A mail to the person who asked for an export or made an integration, or who answers for its project.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,9 +10,7 @@ use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use model::{
-    Actor, Channel, EndedExport, ExportState, Fault, FaultKind, Notice, PeopleStore, StoppedIntegration, Told, User,
-};
+use model::{Channel, EndedExport, ExportState, Fault, FaultKind, Notice, PeopleStore, StoppedIntegration, Told, User};
 
 use super::link::Links;
 use crate::config::settings::SmtpSettings;
@@ -67,11 +65,11 @@ impl Messenger for Mail {
     }
 
     async fn send(&self, notice: &Notice) -> Result<(), Fault> {
-        let Actor::User(id) = notice.about.created_by() else {
+        let Some(id) = notice.about.addressee() else {
             return Err(Fault::bug("a mail was noted for something that no person asked for"));
         };
         let Some(user) = self.people.user(id).await? else {
-            return Err(Fault::new(FaultKind::NotFound, "the account of who asked for it is gone"));
+            return Err(Fault::new(FaultKind::NotFound, "the account that the mail is for is gone"));
         };
         let message = compose(&self.from, &user, &notice.about, &self.links)?;
         self.transport.send(message).await.map(drop).map_err(|error| fault("the mail was not taken", error))
@@ -218,7 +216,7 @@ impl lettre::message::header::Header for AutoSubmitted {
 
 #[cfg(test)]
 mod tests {
-    use model::{Failure, Micros, UserId};
+    use model::{Actor, Failure, Micros, UserId};
 
     use super::*;
     use crate::config::settings::ServerSettings;
@@ -282,6 +280,7 @@ mod tests {
                 message: "AccessDenied".to_owned(),
                 hint: Some("grant s3:PutObject".to_owned()),
             },
+            addressee: None,
         }));
         assert_eq!(subject(&stopped), "Integration \"lake\" is paused: action required");
         let body = body(&stopped, &links());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
-    Actor, Channel, EndedExport, Failure, Fault, IntegrationId, IntegrationSettings, Micros, Notice, NoticeId,
-    NoticeStore, ProjectId, StoppedIntegration, Told,
+    Channel, EndedExport, Failure, Fault, IntegrationId, IntegrationSettings, Micros, Notice, NoticeId, NoticeStore,
+    ProjectId, StoppedIntegration, Told,
 };
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
@@ -17,6 +17,7 @@ use sea_orm::{
 use super::audit::actor_of_columns;
 use super::entities::{integration, notice};
 use super::json;
+use super::people::owners_of;
 use super::token::new_id;
 use super::{NativeStore, statement_failed};
 
@@ -30,7 +31,8 @@ impl NativeStore {
         self.note(tx, Told::Export(Box::new(EndedExport::of(export, now))), now).await
     }
 
-    /// Writes the notices about an integration that a fault has just paused.
+    /// Writes the notices about an integration that a fault has just paused. One that a program made has no person who
+    /// would hear of it: those who answer for its project get a mail each.
     pub(super) async fn note_pause(
         &self,
         tx: &impl ConnectionTrait,
@@ -47,29 +49,40 @@ impl NativeStore {
             created_by: actor_of_columns(&row.actor_kind, row.actor_id),
             at: now,
             failure: failure.clone(),
+            addressee: None,
         };
-        self.note(tx, Told::Integration(Box::new(stopped)), now).await
+        let about = Told::Integration(Box::new(stopped.clone()));
+        if about.addressee().is_none() && self.options.notices.contains(&Channel::Mail) {
+            for owner in owners_of(tx, &stopped.project).await? {
+                let addressed = StoppedIntegration { addressee: Some(owner), ..stopped.clone() };
+                write(tx, Channel::Mail, &Told::Integration(Box::new(addressed)), now).await?;
+            }
+        }
+        self.note(tx, about, now).await
     }
 
     async fn note(&self, tx: &impl ConnectionTrait, about: Told, now: Micros) -> Result<(), Fault> {
         for channel in &self.options.notices {
             // Only people have an address.
-            if *channel == Channel::Mail && !matches!(about.created_by(), Actor::User(_)) {
-                continue;
+            if *channel != Channel::Mail || about.addressee().is_some() {
+                write(tx, *channel, &about, now).await?;
             }
-            let row = notice::ActiveModel {
-                id: Set(new_id(now)),
-                channel: Set(channel.as_str().to_owned()),
-                export: Set(json::to_text(&about)?),
-                created_at: Set(now.0),
-                due_at: Set(now.0),
-                attempts: Set(0),
-            };
-            let insert = notice::Entity::insert(row).exec_without_returning(tx).await;
-            insert.map_err(statement_failed("write a notice"))?;
         }
         Ok(())
     }
+}
+
+async fn write(tx: &impl ConnectionTrait, channel: Channel, about: &Told, now: Micros) -> Result<(), Fault> {
+    let row = notice::ActiveModel {
+        id: Set(new_id(now)),
+        channel: Set(channel.as_str().to_owned()),
+        export: Set(json::to_text(about)?),
+        created_at: Set(now.0),
+        due_at: Set(now.0),
+        attempts: Set(0),
+    };
+    let insert = notice::Entity::insert(row).exec_without_returning(tx).await;
+    insert.map(drop).map_err(statement_failed("write a notice"))
 }
 
 #[async_trait]

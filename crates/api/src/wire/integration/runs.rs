@@ -119,7 +119,7 @@ pub(crate) struct RunResult {
     /// Bytes.
     bytes: u64,
     /// Rows that started before the window; with cursor `start_time` those of windows exported before that
-    /// were stored since, which are in no file.
+    /// were stored since: a revision has those that the comparison finds, no file the others.
     late_rows: u64,
     /// Deletions of the window; null where the source cannot count them.
     #[schema(required)]
@@ -191,7 +191,7 @@ pub(crate) struct SchemaChange {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FoundLater {
-    /// When it was compared with the source.
+    /// When it was compared with the source, or was to be.
     #[schema(format = DateTime)]
     at: String,
     /// Rows that were not exported, or in an older version; a revision has them.
@@ -201,6 +201,9 @@ pub(crate) struct FoundLater {
     /// Id of the revision's run.
     #[schema(required)]
     revision: Option<String>,
+    /// Why it could not be compared the last time.
+    #[schema(required)]
+    failure: Option<Failure>,
 }
 
 impl From<model::WindowRun> for WindowRun {
@@ -216,6 +219,7 @@ impl From<model::WindowRun> for WindowRun {
             missing_rows: found.missing_rows.get(),
             superseded_rows: found.superseded_rows.get(),
             revision: found.revision.map(|id| id.as_str().to_owned()),
+            failure: found.failure.map(Into::into),
         };
         Self {
             id: run.id.as_str().to_owned(),

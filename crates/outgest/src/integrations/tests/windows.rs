@@ -111,6 +111,11 @@ async fn late_rows_of_windows_by_start_time_are_reported() {
     assert_eq!(late, [1, 0]);
     let rows: u64 = runs.iter().map(|run| run.result.as_ref().unwrap().rows.get()).sum();
     assert_eq!(rows, 1);
+    // The comparison makes a revision of it.
+    world.reconcile(minute(130)).await;
+    let runs = world.runs(&made).await;
+    let revision = runs.iter().find(|run| run.name.revision == 2).unwrap();
+    assert_eq!((revision.cause, revision.result.as_ref().unwrap().rows), (RunCause::Reconcile, RowCount(1)));
 }
 
 #[tokio::test]
@@ -270,6 +275,26 @@ async fn rows_that_became_visible_too_late_are_a_revision_and_nothing_is_overwri
     clean.reconcile(minute(70)).await;
     let run = clean.runs(&made).await.remove(0);
     assert_eq!((run.name.revision, run.found_later.unwrap().missing_rows), (1, RowCount(0)));
+}
+
+#[tokio::test]
+async fn a_window_whose_manifest_is_gone_says_so_and_is_not_compared_again() {
+    let world = World::new().await;
+    world.append("events", &[event("a", 10, 20, json!({}))], EPOCH);
+    let made = world.integration("out", |_| {}).await;
+    world.work(minute(70)).await;
+    // From now on files go elsewhere.
+    let mut shown = world.shown(&made).await;
+    shown.settings.options.insert("bucket".to_owned(), "other".to_owned());
+    world.change(&shown).await;
+
+    assert_eq!(world.reconcile(minute(70)).await, 1);
+
+    let run = world.runs(&made).await.remove(0);
+    let failure = run.found_later.unwrap().failure.unwrap();
+    assert_eq!(failure.kind, "not_found");
+    assert!(failure.message.contains("out/p/manifests/2026-08-01T01-00-00.json"), "{}", failure.message);
+    assert_eq!(world.reconcile(minute(70)).await, 0);
 }
 
 #[tokio::test]

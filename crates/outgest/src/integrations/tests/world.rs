@@ -266,6 +266,7 @@ impl World {
             lease: LEASE,
             lanes: Lane::ALL.to_vec(),
             running_per_project_max: 100,
+            windows_per_integration_max: 100,
             lost_max: 1_000,
         };
         self.store.claim(&limits).await.unwrap()

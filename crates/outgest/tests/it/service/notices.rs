@@ -131,6 +131,15 @@ fn an_integration_that_pauses_is_told_once_by_mail_and_by_webhook(mut world: Wor
         assert_eq!((receiver.wait_for(times, PATIENCE).len(), read(&mail, times).len()), (times, times));
         made.change(&json!({"secrets": wrong}));
     }
+    // One that a program made is told to the owner.
+    let (_, secret) = world.key("p", "owner");
+    let by_key = json!({"name": "by key", "kind": "s3", "options": options, "prefix": "by-key/", "secrets": wrong});
+    let made = Integration::create(&serve.project("p", &secret), &by_key);
+    made.run_now();
+    made.wait_for("failed");
+    let mails = read(&mail, 3);
+    let told = mails.iter().find(|message| message.contains("by key")).unwrap();
+    assert!(told.contains("me@example.com"), "{told}");
 }
 
 /// So many messages, lines put together that the mail's encoding had cut.

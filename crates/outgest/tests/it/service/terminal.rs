@@ -147,7 +147,9 @@ fn an_integration_is_made_watched_changed_and_removed_from_a_terminal(mut world:
 
     assert_eq!(typed.ok(&["pause", id]), format!("{id}  paused"));
     assert!(typed.ok(&["list"]).contains("  paused     posthog    exported up to 20"), "{}", typed.ok(&["list"]));
-    typed.run(&["run", id]).assert_refused(&["the integration is paused", "resume it first"]);
+    for verb in ["run", "replay"] {
+        typed.run(&[verb, id]).assert_refused(&["the integration is paused", "resume it first"]);
+    }
     assert_eq!(typed.ok(&["resume", id]), format!("{id}  upToDate"));
 
     // A stretch of the past, once more: an estimate begins nothing.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::{JobKind, NewJob, Outcome, PeopleStore, ProjectChange};
 use serde_json::json;
 
+use super::integrations::{NOW, make, plan_backfill, tick};
 use super::*;
 
 async fn add(store: &NativeStore, project: &str, lane: Lane) {
@@ -79,4 +80,26 @@ pub(super) async fn lanes_without_room_are_left_alone(store: NativeStore) {
     add(&store, "p", Lane::Live).await;
     assert_eq!(store.claim(&live_only).await.unwrap().unwrap().job.lane, Lane::Live);
     assert_eq!(claim(&store, "w").await.job.lane, Lane::Backfill);
+}
+
+pub(super) async fn an_integration_leaves_places_to_others(store: NativeStore) {
+    // Its destination is slow; beside the live window there are some of the past.
+    make(&store, "slow", "2026-08-01 07:00").await;
+    assert_eq!((tick(&store, NOW).await, plan_backfill(&store, 2).await), (1, 2));
+    let few = |worker: &str| ClaimLimits { windows_per_integration_max: 1, ..limits(worker) };
+    let live = store.claim(&few("w")).await.unwrap().expect("the live window");
+    assert_eq!(live.job.lane, Lane::Live);
+
+    assert!(store.claim(&few("w")).await.unwrap().is_none());
+
+    add(&store, "other", Lane::Live).await;
+    assert_eq!(store.claim(&few("w")).await.unwrap().unwrap().job.project.as_str(), "other");
+    // Another worker has places of its own, and one with many places takes several windows.
+    assert_eq!(store.claim(&few("w2")).await.unwrap().unwrap().job.lane, Lane::Backfill);
+    assert_eq!(claim(&store, "w").await.job.lane, Lane::Backfill);
+    // What a worker lost keeps it from nothing.
+    store.set_clock_ahead(LEASE + Duration::from_secs(1));
+    let found = [store.claim(&few("w")).await.unwrap().unwrap(), store.claim(&few("w")).await.unwrap().unwrap()];
+    assert_eq!(found.map(|claim| claim.job.project.to_string()), ["other", "p"]);
+    assert!(store.claim(&few("w")).await.unwrap().is_none());
 }

@@ -10,6 +10,7 @@ use model::{
     RunState, Schedule, SchedulerStore, Secret, SecretStore, Span, Start, WindowJob, WindowName, WindowPlan,
     WindowResult, WindowRun,
 };
+use sea_orm::ConnectionTrait;
 
 use super::score_names::{names_of, with_names};
 use super::*;
@@ -44,8 +45,12 @@ fn checked(name: &str, start: Start) -> CheckedIntegration {
 }
 
 pub(super) async fn make(store: &NativeStore, name: &str, start: &str) -> Integration {
+    make_by(store, name, start, Actor::System).await
+}
+
+pub(super) async fn make_by(store: &NativeStore, name: &str, start: &str, by: Actor) -> Integration {
     let checked = checked(name, Start::Date { at: at(start) });
-    let new = NewIntegration { project: project(), checked, by: Actor::System, paused: false };
+    let new = NewIntegration { project: project(), checked, by, paused: false };
     store.create_integration(new, NOW).await.unwrap()
 }
 
@@ -90,7 +95,7 @@ pub(super) async fn runs(store: &NativeStore, id: &IntegrationId) -> Vec<WindowR
     store.window_runs(&project(), id, &RunQuery::default(), &PageRequest::first(100)).await.unwrap().items
 }
 
-fn failure(kind: &str) -> Failure {
+pub(super) fn failure(kind: &str) -> Failure {
     Failure { step: None, kind: kind.to_owned(), message: "access denied".to_owned(), hint: None }
 }
 
@@ -149,6 +154,27 @@ pub(super) async fn windows_that_have_not_ended_by_the_stores_clock_are_not_plan
     assert_eq!(tick(&store, NOW).await, 1);
 }
 
+pub(super) async fn a_clock_that_is_minutes_ahead_takes_nothing_off_the_lag(store: NativeStore) {
+    let made = make(&store, "a", "2126-08-01 11:00").await;
+    let other = make(&store, "b", "2126-08-01 11:00").await;
+    let clock = store.clock.now(&store.database).await.unwrap();
+    let until = at("2126-08-01 12:02").0 - clock.0;
+    store.set_clock_ahead(Duration::from_micros(u64::try_from(until).unwrap()));
+    // The windows have ended, but their lag is over by the scheduler's clock alone.
+    let ahead = at("2126-08-01 12:07");
+    assert_eq!(tick(&store, ahead).await, 0);
+    assert!(runs(&store, &made.id).await.is_empty());
+    // Whoever does not want to wait gets what is ready.
+    let now = store.run_integration(&project(), &other.id, ahead).await.unwrap();
+    let ready = at("2126-08-01 11:57")..at("2126-08-01 11:59");
+    assert!(now.len() == 1 && ready.contains(&now[0].name.span.to), "{now:?}");
+
+    store.set_clock_ahead(Duration::from_secs(240));
+
+    assert_eq!(tick(&store, ahead).await, 1);
+    assert_eq!(runs(&store, &made.id).await[0].name.span.to, at("2126-08-01 12:00"));
+}
+
 pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 07:00").await;
     // Three windows before the live one: more than the two at a time, so they are caught up with.
@@ -184,6 +210,32 @@ pub(super) async fn the_newest_window_goes_first_and_the_cursor_waits_for_the_ol
     let covered = store.coverage(&project(), &made.id).await.unwrap();
     assert_eq!(covered.len(), 1);
     assert_eq!((covered[0].span.from, covered[0].windows), (at("2026-08-01 07:00"), 4));
+}
+
+pub(super) async fn years_of_windows_are_covered_to_the_last_one(store: NativeStore) {
+    const PAST: i64 = 60_000;
+    const HOUR: i64 = 3_600 * Micros::PER_SECOND;
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    let first = Micros(at("2026-08-01 10:00").0 - PAST * HOUR);
+    let past = format!(
+        "INSERT INTO window_run (id, integration_id, project_id, from_at, to_at, on_grid, revision, cause,
+                                 holds_cursor, state, planned_at, attempts)
+         WITH RECURSIVE past (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM past WHERE n + 1 < {PAST})
+         SELECT 'past ' || CAST(n AS TEXT), '{}', 'p', {first} + n * {HOUR}, {first} + (n + 1) * {HOUR}, true, 1,
+                'schedule', true, CASE n WHEN 30000 THEN 'failed' ELSE 'completed' END, 0, 1 FROM past",
+        made.id,
+        first = first.0,
+    );
+    store.database.execute_unprepared(&past).await.unwrap();
+    assert_eq!(tick(&store, NOW).await, 1);
+    claim(&store, "w").await;
+
+    let covered = store.coverage(&project(), &made.id).await.unwrap();
+
+    let told: Vec<_> = covered.iter().map(|part| (part.state.unwrap(), part.windows)).collect();
+    let (completed, failed) = (RunState::Completed, RunState::Failed);
+    assert_eq!(told, [(completed, 30_000), (failed, 1), (completed, 29_999), (RunState::Running, 1)]);
+    assert_eq!((covered[0].span.from, covered[3].span.to), (first, at("2026-08-01 11:00")));
 }
 
 pub(super) async fn a_window_under_way_keeps_the_next_one_waiting(store: NativeStore) {
@@ -253,7 +305,7 @@ pub(super) async fn a_backfill_gives_new_revisions_and_leaves_the_cursor_alone(s
 }
 
 /// The first `most` windows of the only backfill that is due, planned.
-async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
+pub(super) async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
     let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
     let (windows, left) = backfill.next_windows(&due.settings.schedule, most);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
@@ -424,7 +476,8 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     assert_eq!(store.plan_reconciliations(exported, 10).await.unwrap(), 0);
     let compare = claim(&store, "w").await;
     assert_eq!((compare.job.kind, compare.job.spec["run"].as_str()), (JobKind::Reconcile, Some(run.id.as_str())));
-    let found = FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), revision: None };
+    let found =
+        FoundLater { at: tomorrow, missing_rows: RowCount(1), superseded_rows: RowCount(3), ..FoundLater::default() };
     let missing = vec![RowsOfTable::new("events", [("t1".to_owned(), "s1".to_owned())])];
     store.settle(compare.lease, compared(found, &missing)).await.unwrap();
 
@@ -436,6 +489,23 @@ pub(super) async fn missing_rows_become_a_revision_and_nothing_else_does(store: 
     let later = all[1].found_later.clone().unwrap();
     assert_eq!((later.superseded_rows.get(), later.revision), (3, Some(all[0].id.clone())));
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn a_comparison_that_fails_is_told_and_made_again(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 10:00").await;
+    tick(&store, NOW).await;
+    carry_out(&store).await;
+    let found_later = async || runs(&store, &made.id).await.remove(0).found_later.unwrap();
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 1);
+    let compare = claim(&store, "w").await;
+    store.settle(compare.lease, Outcome::Failed(failure("credentials"))).await.unwrap();
+    assert_eq!(found_later().await.failure, Some(failure("credentials")));
+
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 1);
+    let compare = claim(&store, "w").await;
+    store.settle(compare.lease, compared(FoundLater { at: NOW, ..FoundLater::default() }, &[])).await.unwrap();
+    assert_eq!(found_later().await, FoundLater { at: NOW, ..FoundLater::default() });
+    assert_eq!(store.plan_reconciliations(Micros(i64::MAX), 10).await.unwrap(), 0);
 }
 
 /// What comparing a window came to.

@@ -130,6 +130,11 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     let mut rows: Vec<_> = kept.items.iter().map(|letter| letter.row.as_str()).collect();
     rows.sort_unstable();
     assert_eq!(rows, ["row 0", "row new", "row s"]);
+    // A pause is one of everything that is sent.
+    store.pause_integration(&project(), &made.id, &Actor::System).await.unwrap();
+    let refused = store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.public_hint()), (FaultKind::Conflict, Some("resume it first")));
+    store.resume_integration(&project(), &made.id).await.unwrap();
 
     let replayed = store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap();
 

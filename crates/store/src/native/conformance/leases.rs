@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use model::{
-    ByteCount, Checkpoint, ClaimLimits, Enqueued, Failure, FaultKind, FileName, HashState, JobKind, JobProgress,
-    JobState, JobStore, KeyDigest, Lane, NewJob, OpenFile, Outcome, RowCount, Stop, StopReason, Task, UploadState,
-    Wish,
+    ByteCount, Checkpoint, ClaimLimits, DeliveryCounts, Enqueued, Failure, FaultKind, FileName, HashState, JobKind,
+    JobProgress, JobState, JobStore, KeyDigest, Lane, NewJob, OpenFile, Outcome, RowCount, Stop, StopReason,
+    TableDelivery, TableName, Task, UploadState, Wish,
 };
 use serde_json::json;
 
@@ -30,6 +30,16 @@ pub(super) fn checkpoint(bytes: u64) -> Checkpoint {
         cursor_max: None,
     };
     Checkpoint { version: 1, open: Some(open), ..Checkpoint::default() }
+}
+
+/// A checkpoint of a window of events, whose second table has so many rows accounted for.
+fn checkpoint_of_events(rows: u64) -> Checkpoint {
+    let table = |name: &str, rows| TableDelivery {
+        table: TableName::new(name),
+        destination: "there".to_owned(),
+        counts: DeliveryCounts { read: RowCount(rows), ..DeliveryCounts::default() },
+    };
+    Checkpoint { version: 1, tables: vec![table("events", 7), table("scores", rows)], ..Checkpoint::default() }
 }
 
 fn failure() -> Failure {
@@ -162,6 +172,23 @@ pub(super) async fn getting_further_forgives_lost_workers(store: NativeStore) {
         store.run_log(&claimed.lease, Stop::new()).record(&checkpoint(u64::from(attempt))).await.unwrap();
         store.set_clock_ahead(LEASE + Duration::from_secs(1));
     }
+}
+
+pub(super) async fn sending_events_is_getting_further(store: NativeStore) {
+    queue(&store, &project()).await;
+    let again = || Outcome::Retry { failure: failure(), wait: Duration::ZERO };
+    for attempt in 1..6 {
+        let claimed = claim(&store, "w").await;
+        assert_eq!((claimed.job.attempt, claimed.job.failures), (attempt, u32::from(attempt > 1)));
+        let log = store.run_log(&claimed.lease, Stop::new());
+        log.record(&checkpoint_of_events(u64::from(attempt))).await.unwrap();
+        store.settle(claimed.lease, again()).await.unwrap();
+    }
+    // One that sends nothing gets no further.
+    let stuck = claim(&store, "w").await;
+    store.run_log(&stuck.lease, Stop::new()).record(&checkpoint_of_events(5)).await.unwrap();
+    store.settle(stuck.lease, again()).await.unwrap();
+    assert_eq!(claim(&store, "w").await.job.failures, 2);
 }
 
 pub(super) async fn a_cancelled_job_is_final_and_its_worker_may_only_clean_up(store: NativeStore) {

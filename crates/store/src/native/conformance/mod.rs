@@ -6,6 +6,7 @@ mod holds;
 mod integrations;
 mod kept_of_events;
 mod leases;
+mod notices;
 mod parts;
 mod people;
 mod postgres;
@@ -81,6 +82,7 @@ promises! {
     leases::a_worker_that_goes_away_leaves_checkpoint_and_attempt,
     leases::a_job_that_kills_its_workers_is_given_up,
     leases::getting_further_forgives_lost_workers,
+    leases::sending_events_is_getting_further,
     leases::a_cancelled_job_is_final_and_its_worker_may_only_clean_up,
     leases::what_a_dead_worker_left_of_a_cancelled_job_is_cleaned_up_by_another,
     leases::a_wish_reaches_the_worker_at_once,
@@ -90,6 +92,7 @@ promises! {
     fairness::a_busy_project_waits_for_idle_ones,
     fairness::a_project_runs_at_most_its_number_of_jobs,
     fairness::lanes_without_room_are_left_alone,
+    fairness::an_integration_leaves_places_to_others,
     parts::a_split_job_ends_when_its_parts_are_done,
     parts::a_part_that_fails_fails_the_whole_and_another_try_keeps_what_is_done,
     parts::cancelling_a_split_job_stops_its_parts_and_cleans_up_once,
@@ -121,7 +124,9 @@ promises! {
     score_names::no_more_names_of_scores_are_kept_than_are_read,
     integrations::a_plan_is_stored_once_however_many_schedulers_there_are,
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
+    integrations::a_clock_that_is_minutes_ahead_takes_nothing_off_the_lag,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
+    integrations::years_of_windows_are_covered_to_the_last_one,
     integrations::a_window_under_way_keeps_the_next_one_waiting,
     integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
     integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
@@ -133,11 +138,14 @@ promises! {
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
     integrations::a_deleted_project_takes_its_integrations_with_it,
     integrations::missing_rows_become_a_revision_and_nothing_else_does,
+    integrations::a_comparison_that_fails_is_told_and_made_again,
     kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
+    notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
+    notices::administrators_are_told_where_a_project_has_no_owner,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
     schema::work_that_an_older_release_queued_is_carried_out,
@@ -150,6 +158,7 @@ fn limits(worker: &str) -> ClaimLimits {
         lease: LEASE,
         lanes: Lane::ALL.to_vec(),
         running_per_project_max: 3,
+        windows_per_integration_max: 3,
         lost_max: 3,
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::native::NewComment;
 use crate::native::entities::secret;
 
-async fn user(store: &NativeStore, email: &str) -> User {
+pub(super) async fn user(store: &NativeStore, email: &str) -> User {
     let new = NewUser {
         email: email.to_owned(),
         name: "Somebody".to_owned(),

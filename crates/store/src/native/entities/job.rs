@@ -40,7 +40,7 @@ pub struct Model {
     pub parts_open: Option<i32>,
     /// JSON of what is durable; absent where nothing is left behind.
     pub checkpoint: Option<String>,
-    /// Bytes that are durable by the checkpoint.
+    /// How much is durable by the checkpoint: it grows while the job gets further.
     pub durable: i64,
     /// JSON of what its worker reported last.
     pub progress: Option<String>,

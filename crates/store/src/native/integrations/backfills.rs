@@ -1,11 +1,12 @@
 //! Stretches of the past, planned a few windows at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{
     Backfill, BackfillCause, BackfillId, BackfillState, BackfillWindows, DuePlan, Fault, FaultKind, IntegrationId,
     JobId, Lane, Micros, NewBackfill, Page, PageRequest, ProjectId, RunCause, RunState, Span, WindowJob, WindowName,
 };
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Set,
@@ -23,18 +24,20 @@ use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, statement_failed};
 
-/// Stores a backfill of which nothing is planned yet.
-pub(super) async fn insert_backfill(
-    tx: &impl ConnectionTrait,
+/// Backfills that are ended with one transaction.
+const ENDED_AT_ONCE: usize = 100;
+
+/// A backfill of which nothing is planned yet.
+pub(super) fn new_backfill(
+    id: &BackfillId,
     integration: &IntegrationId,
     project: &ProjectId,
     cause: BackfillCause,
     new: &NewBackfill,
     clock: Micros,
-) -> Result<BackfillId, Fault> {
-    let id = BackfillId::new(new_id(clock));
+) -> backfill::ActiveModel {
     let (actor_kind, actor_id) = actor_to_columns(&new.by);
-    let row = backfill::ActiveModel {
+    backfill::ActiveModel {
         id: Set(id.as_str().to_owned()),
         integration_id: Set(integration.as_str().to_owned()),
         project_id: Set(project.as_str().to_owned()),
@@ -50,9 +53,7 @@ pub(super) async fn insert_backfill(
         actor_id: Set(actor_id),
         created_at: Set(clock.0),
         finished_at: Set(None),
-    };
-    backfill::Entity::insert(row).exec_without_returning(tx).await.map_err(statement_failed("store the backfill"))?;
-    Ok(id)
+    }
 }
 
 impl NativeStore {
@@ -72,7 +73,9 @@ impl NativeStore {
             return Err(Fault::of_field("to", message).hint("end the backfill there, or export now to go on"));
         }
         let clock = self.clock.now(&change.tx).await.map_err(failed())?;
-        let backfill = insert_backfill(&change.tx, id, project, BackfillCause::Request, &new, clock).await?;
+        let backfill = BackfillId::new(new_id(clock));
+        let row = new_backfill(&backfill, id, project, BackfillCause::Request, &new, clock);
+        backfill::Entity::insert(row).exec_without_returning(&change.tx).await.map_err(failed())?;
         change.tell().await.map_err(failed())?;
         change.commit().await.map_err(failed())?;
         self.find_backfill(id, &backfill).await
@@ -194,23 +197,31 @@ impl NativeStore {
         Ok(due)
     }
 
-    async fn finish_backfills(&self, done: Vec<(String, String)>) -> Result<(), Fault> {
-        let failed = || statement_failed("end a backfill");
-        for (id, integration) in done {
-            let mut change = self.change().await.map_err(failed())?;
-            let now = self.clock.now(&change.tx).await.map_err(failed())?;
-            let ended = backfill::ActiveModel {
-                id: Set(id),
-                state: Set(BackfillState::Completed.as_str().to_owned()),
-                finished_at: Set(Some(now.0)),
-                ..Default::default()
-            };
-            ended.update(&change.tx).await.map_err(failed())?;
-            advance_cursor(&change.tx, &integration).await?;
-            change.tell().await.map_err(failed())?;
-            change.commit().await.map_err(failed())?;
+    /// Ends some of the backfills that are done; the others are found again.
+    async fn finish_backfills(&self, mut done: Vec<(String, String)>) -> Result<(), Fault> {
+        use backfill::Column;
+        let failed = || statement_failed("end backfills");
+        if done.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        done.truncate(ENDED_AT_ONCE);
+        let mut change = self.change().await.map_err(failed())?;
+        let now = self.clock.now(&change.tx).await.map_err(failed())?;
+        backfill::Entity::update_many()
+            .col_expr(Column::State, Expr::value(BackfillState::Completed.as_str()))
+            .col_expr(Column::FinishedAt, Expr::value(Some(now.0)))
+            .filter(Column::Id.is_in(done.iter().map(|(id, _)| id.as_str())))
+            .filter(Column::State.eq(BackfillState::Running.as_str()))
+            .exec(&change.tx)
+            .await
+            .map_err(failed())?;
+        // In order, as everybody who locks several of them.
+        let integrations: BTreeSet<String> = done.into_iter().map(|(_, integration)| integration).collect();
+        for integration in &integrations {
+            advance_cursor(&change.tx, integration).await?;
+        }
+        change.tell().await.map_err(failed())?;
+        change.commit().await.map_err(failed())
     }
 
     pub(super) async fn store_backfill_windows(

@@ -1,8 +1,8 @@
 //! What the end of a job means for its window, and for how far the integration has come.
 
 use model::{
-    Actor, BackfillCause, BackfillState, Checkpoint, Failure, Fault, JobId, Micros, Pause, RunState, WindowJob,
-    WindowResult,
+    Actor, BackfillCause, BackfillState, Checkpoint, Failure, Fault, FoundLater, JobId, Micros, Pause, RunState,
+    WindowJob, WindowResult,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set};
@@ -96,19 +96,25 @@ pub(in crate::native) async fn cancelled(tx: &impl ConnectionTrait, job: &str, n
     sent::forget(tx, job).await
 }
 
-/// A window could not be compared with its source: it waits as long as after its export.
+/// A window could not be compared with its source: its run says why, and it waits as long as after its export.
 pub(in crate::native) async fn reconciliation_failed(
     tx: &impl ConnectionTrait,
     job: &job::Model,
+    failure: &Failure,
     now: Micros,
 ) -> Result<(), Fault> {
-    let run: super::later::ReconcileJob = json::of_text("the spec of a job", &job.spec)?;
-    window_run::Entity::update_many()
-        .col_expr(window_run::Column::ReconcileAt, Expr::value(Some(now.0)))
-        .filter(window_run::Column::Id.eq(run.run.as_str()))
-        .exec(tx)
-        .await
-        .map_err(statement_failed("note that a comparison failed"))?;
+    let failed = || statement_failed("note that a comparison failed");
+    let spec: super::later::ReconcileJob = json::of_text("the spec of a job", &job.spec)?;
+    let row = window_run::Entity::find_by_id(spec.run.as_str()).lock_exclusive().one(tx).await.map_err(failed())?;
+    let Some(row) = row else { return Ok(()) };
+    // What an earlier comparison found stays true.
+    let known: Option<FoundLater> =
+        json::of_text_or_none("what was found out about a run", row.found_later.as_deref())?;
+    let found = FoundLater { at: now, failure: Some(failure.clone()), ..known.unwrap_or_default() };
+    let mut noted: window_run::ActiveModel = row.into();
+    noted.found_later = Set(Some(json::to_text(&found)?));
+    noted.reconcile_at = Set(Some(now.0));
+    noted.update(tx).await.map_err(failed())?;
     Ok(())
 }
 

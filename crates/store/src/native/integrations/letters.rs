@@ -8,6 +8,7 @@ use model::{
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use super::paused;
 use super::plan::{NewRun, insert_runs, next_revision};
 use super::read::locked;
 use super::rows::span_of;
@@ -88,7 +89,9 @@ impl NativeStore {
         let failed = || statement_failed("replay dead letters");
         let mut change = self.change().await.map_err(failed())?;
         let clock = self.clock.now(&change.tx).await.map_err(failed())?;
-        locked(&change.tx, project, id).await?;
+        if locked(&change.tx, project, id).await?.pause.is_some() {
+            return Err(paused());
+        }
         let letters = dead_letter::Entity::find()
             .filter(dead_letter::Column::IntegrationId.eq(id.as_str()))
             .all(&change.tx)

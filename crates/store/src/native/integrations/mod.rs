@@ -221,6 +221,10 @@ fn no_such_integration(id: &IntegrationId) -> Fault {
     Fault::new(FaultKind::NotFound, format!("there is no integration {:?}", id.as_str()))
 }
 
+fn paused() -> Fault {
+    Fault::new(FaultKind::Conflict, "the integration is paused").hint("resume it first")
+}
+
 fn no_such_run(id: &JobId) -> Fault {
     Fault::new(FaultKind::NotFound, format!("there is no run {:?}", id.as_str()))
 }

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use model::{
-    Actor, BackfillCause, BackfillId, BackfillOrder, DuePlan, Fault, FileName, IntegrationId, JobId, JobKind, Lane,
-    Micros, NewJob, ProjectId, RowsOfTable, RunCause, Span, WindowJob, WindowName, WindowPlan,
+    Actor, BackfillCause, BackfillId, BackfillOrder, DuePlan, Fault, FileName, IntegrationId, IntegrationSettings,
+    JobId, JobKind, Lane, Micros, NewJob, ProjectId, RowsOfTable, RunCause, Span, WindowJob, WindowName, WindowPlan,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value};
 
-use super::backfills::insert_backfill;
+use super::backfills::new_backfill;
 use super::rows::{ACTIVE, small_to_column, to_due};
-use crate::native::entities::{integration, job, window_run};
+use crate::native::entities::{backfill, integration, job, window_run};
 use crate::native::jobs::{NewRow, new_row};
 use crate::native::token::new_id;
-use crate::native::{NativeStore, statement_failed};
+use crate::native::{NativeStore, json, statement_failed};
 
 /// Integrations that are planned in one transaction: others want to write too, and a statement has a limit
 /// of 32,766 values.
@@ -77,22 +77,23 @@ impl NativeStore {
         let rows: HashMap<&str, &integration::Model> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let mut runs = Vec::new();
         let mut steps = Vec::new();
+        let mut catch_ups = Vec::new();
         for plan in plans {
             let Some(row) = rows.get(plan.integration.as_str()) else { continue };
-            if !is_valid(&plan, row, clock) {
+            let settings: IntegrationSettings = json::of_text("the settings of an integration", &row.settings)?;
+            if !is_valid(&plan, row, &settings, clock) {
                 continue;
             }
             let project = ProjectId::new(row.project_id.as_str());
             if let Some(span) = plan.catch_up {
-                let settings = to_due((*row).clone())?.settings;
                 let backfill = model::NewBackfill {
                     span,
                     order: BackfillOrder::OldestFirst,
                     parallel_max: settings.catch_up_max,
                     by: Actor::System,
                 };
-                let id = &plan.integration;
-                insert_backfill(&change.tx, id, &project, BackfillCause::CatchUp, &backfill, clock).await?;
+                let (id, cause) = (BackfillId::new(new_id(clock)), BackfillCause::CatchUp);
+                catch_ups.push(new_backfill(&id, &plan.integration, &project, cause, &backfill, clock));
             }
             let mut live = None;
             for window in plan.windows {
@@ -116,6 +117,10 @@ impl NativeStore {
             }
             steps.push(Step { integration: plan.integration, upto: plan.planned_upto, next_at: plan.next_at, live });
         }
+        if !catch_ups.is_empty() {
+            let insert = backfill::Entity::insert_many(catch_ups);
+            insert.exec_without_returning(&change.tx).await.map_err(failed())?;
+        }
         let stored = insert_runs(&change.tx, runs, clock).await?;
         let kept: HashSet<&JobId> = stored.iter().collect();
         for step in &mut steps {
@@ -128,15 +133,16 @@ impl NativeStore {
     }
 }
 
-/// Whether nobody planned meanwhile and every window has ended, by the clock that all processes share.
-fn is_valid(plan: &WindowPlan, row: &integration::Model, clock: Micros) -> bool {
-    let ended = plan.windows.iter().all(|window| window.name.span.to <= clock);
+/// Whether nobody planned meanwhile and every window has ended as long ago as the settings ask, by the clock that all
+/// processes share.
+fn is_valid(plan: &WindowPlan, row: &integration::Model, settings: &IntegrationSettings, clock: Micros) -> bool {
+    let ready = plan.windows.iter().all(|window| settings.ready_at(window.name.span.to) <= clock);
     let forward = plan.planned_upto >= plan.expected;
     row.planned_upto == plan.expected.map(|upto| upto.0)
         && !row.deleted
         && row.pause.is_none()
         && (row.live_run.is_none() || plan.windows.is_empty())
-        && ended
+        && ready
         && forward
 }
 

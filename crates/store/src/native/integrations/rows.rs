@@ -32,6 +32,11 @@ fn unknown(what: &str, name: &str) -> Fault {
         .hint("another version of outgest may have written it")
 }
 
+/// The state of a run that is not active any more.
+pub(super) fn ended_state(state: &str) -> Result<RunState, Fault> {
+    RunState::of_name(state).ok_or_else(|| unknown("the state", state))
+}
+
 pub(super) fn small(column: i32) -> u32 {
     u32::try_from(column).unwrap_or_default()
 }
@@ -106,7 +111,7 @@ pub(super) fn to_run(
         failed_attempts,
     };
     if row.state != ACTIVE {
-        run.state = RunState::of_name(&row.state).ok_or_else(|| unknown("the state", &row.state))?;
+        run.state = ended_state(&row.state)?;
         if let Some(result) = &run.result {
             run.progress = JobProgress { share: 1.0, rows: result.rows, bytes: result.bytes, ..JobProgress::default() };
         }

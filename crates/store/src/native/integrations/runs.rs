@@ -1,23 +1,22 @@
 //! Runs as they are shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use futures_util::TryStreamExt;
 use model::{
-    Coverage, Fault, IntegrationId, JobId, JobState, Page, PageRequest, ProjectId, RunQuery, RunState, Span, WindowRun,
+    Coverage, Fault, IntegrationId, JobId, JobState, Micros, Page, PageRequest, ProjectId, RunQuery, RunState, Span,
+    WindowRun,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
-use super::rows::{ACTIVE, JobOfRun, to_run};
+use super::rows::{ACTIVE, JobOfRun, ended_state, to_run};
 use super::{no_such_integration, no_such_run};
 use crate::native::entities::{integration, job, window_run};
 use crate::native::jobs::failed_attempts_of;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::{NativeStore, statement_failed};
-
-/// Runs that [`NativeStore::covered`] looks at: five years of hours.
-const COVERED_MAX: u64 = 50_000;
 
 /// The runs of an integration of this project.
 fn of_integration(project: &ProjectId, id: &IntegrationId) -> Select<window_run::Entity> {
@@ -186,63 +185,76 @@ impl NativeStore {
 
     pub(super) async fn covered(&self, project: &ProjectId, id: &IntegrationId) -> Result<Vec<Coverage>, Fault> {
         use window_run::Column;
+        let failed = || statement_failed("read what is exported");
         self.known(project, id).await?;
-        let rows = of_integration(project, id)
-            .filter(Column::Revision.eq(1))
-            .order_by_asc(Column::FromAt)
-            .order_by_asc(Column::ToAt)
-            .limit(COVERED_MAX)
+        let windows = || of_integration(project, id).filter(Column::Revision.eq(1)).select_only();
+        let running: Vec<(i64, i64)> = windows()
+            .columns([Column::FromAt, Column::ToAt])
+            .filter(in_states(&[RunState::Running]))
+            .into_tuple()
             .all(&self.database)
             .await
-            .map_err(statement_failed("read what is exported"))?;
-        let runs = self.with_jobs(rows).await?;
-        Ok(stretches(runs.iter().map(|run| (run.name.span, run.state))))
+            .map_err(failed())?;
+        let running: HashSet<(i64, i64)> = running.into_iter().collect();
+        // Years of short windows are many: they are folded as they come, and none is kept.
+        let mut found = windows()
+            .columns([Column::FromAt, Column::ToAt, Column::State])
+            .order_by_asc(Column::FromAt)
+            .order_by_asc(Column::ToAt)
+            .into_tuple::<(i64, i64, String)>()
+            .stream(&self.database)
+            .await
+            .map_err(failed())?;
+        let mut stretches = Vec::new();
+        while let Some((from, to, state)) = found.try_next().await.map_err(failed())? {
+            let state = match state.as_str() {
+                ACTIVE if running.contains(&(from, to)) => RunState::Running,
+                ACTIVE => RunState::Queued,
+                ended => ended_state(ended)?,
+            };
+            extend(&mut stretches, Span { from: Micros(from), to: Micros(to) }, state);
+        }
+        Ok(stretches)
     }
 }
 
-/// Adjacent windows that stand alike as one stretch, and what lies between windows as a stretch of none.
-fn stretches(windows: impl Iterator<Item = (Span, RunState)>) -> Vec<Coverage> {
-    let mut all: Vec<Coverage> = Vec::new();
-    for (span, state) in windows {
-        let upto = all.last().map_or(span.from, |last| last.span.to);
-        if upto < span.from {
-            all.push(Coverage { span: Span { from: upto, to: span.from }, state: None, windows: 0 });
-        }
-        match all.last_mut() {
-            Some(last) if last.state == Some(state) => {
-                last.span.to = last.span.to.max(span.to);
-                last.windows += 1;
-            }
-            // A window that another covers in part begins where that one ends.
-            _ if upto < span.to => {
-                let from = span.from.max(upto);
-                all.push(Coverage { span: Span { from, to: span.to }, state: Some(state), windows: 1 });
-            }
-            _ => {}
-        }
+/// Adds a window to the stretches of those that began before it: adjacent windows that stand alike are one stretch, and
+/// what lies between windows is a stretch of none.
+fn extend(stretches: &mut Vec<Coverage>, span: Span, state: RunState) {
+    let upto = stretches.last().map_or(span.from, |last| last.span.to);
+    if upto < span.from {
+        stretches.push(Coverage { span: Span { from: upto, to: span.from }, state: None, windows: 0 });
     }
-    all
+    match stretches.last_mut() {
+        Some(last) if last.state == Some(state) => {
+            last.span.to = last.span.to.max(span.to);
+            last.windows += 1;
+        }
+        // A window that another covers in part begins where that one ends.
+        _ if upto < span.to => {
+            let from = span.from.max(upto);
+            stretches.push(Coverage { span: Span { from, to: span.to }, state: Some(state), windows: 1 });
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::Micros;
-
     use super::*;
 
     #[test]
     fn windows_that_stand_alike_are_one_stretch_and_gaps_are_shown() {
-        let span = |from, to| Span { from: Micros(from), to: Micros(to) };
-        let found = stretches(
-            [
-                (span(0, 10), RunState::Completed),
-                (span(10, 20), RunState::Completed),
-                (span(20, 30), RunState::Failed),
-                (span(50, 60), RunState::Completed),
-                (span(52, 58), RunState::Failed),
-            ]
-            .into_iter(),
-        );
+        let mut found = Vec::new();
+        for (from, to, state) in [
+            (0, 10, RunState::Completed),
+            (10, 20, RunState::Completed),
+            (20, 30, RunState::Failed),
+            (50, 60, RunState::Completed),
+            (52, 58, RunState::Failed),
+        ] {
+            extend(&mut found, Span { from: Micros(from), to: Micros(to) }, state);
+        }
         let told: Vec<_> =
             found.iter().map(|part| (part.span.from.0, part.span.to.0, part.state, part.windows)).collect();
         assert_eq!(

@@ -2,10 +2,11 @@
 //!
 //! Of the projects with work, the one with the fewest running jobs is served, and of equals the one that
 //! was served longest ago; so projects take turns however many jobs each has queued. Within a project live
-//! work goes before what catches up with the past. One claim follows
-//! the other: on SQLite because there is one writer, on Postgres behind a lock of a few milliseconds, or
-//! two workers would both find the same project next. Rows that are locked, because their job is being
-//! cancelled, are skipped rather than waited for.
+//! work goes before what catches up with the past. Of one integration a worker takes so many windows at
+//! once that its places do not all wait for the same destination. One claim follows the other: on SQLite
+//! because there is one writer, on Postgres behind a lock of a few milliseconds, or two workers would both
+//! find the same project next. Rows that are locked, because their job is being cancelled, are skipped
+//! rather than waited for.
 
 use model::{Claim, ClaimLimits, Failure, Fault, FaultKind, JobId, JobState, Lane, Lease, Micros, Task};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -84,13 +85,20 @@ async fn next(tx: &impl ConnectionTrait, limits: &ClaimLimits, now: Micros) -> R
          WHERE j.due_at <= $1 AND j.lane IN ({lanes})
            AND (j.state <> 'queued' OR j.parent_id IS NOT NULL
                 OR COALESCE(r.roots, 0) < COALESCE(p.exports_active_max, $2))
+           AND (j.state NOT IN ('queued', 'running') OR j.id NOT IN (
+                SELECT id FROM window_run WHERE state = 'active' AND integration_id IN (
+                    SELECT o.integration_id FROM job h JOIN window_run o ON o.id = h.id
+                    WHERE h.state = 'running' AND h.worker = $3 AND h.due_at > $1
+                    GROUP BY o.integration_id HAVING COUNT(*) >= $4)))
          ORDER BY COALESCE(r.busy, 0),
                   CASE WHEN j.lane <> '{live}' AND w.project_id IS NOT NULL THEN 1 ELSE 0 END,
                   COALESCE(t.turn, 0), j.created_at, j.part, j.id
          LIMIT 1 {lock}"
     );
     let running_max = i32::try_from(limits.running_per_project_max).unwrap_or(i32::MAX);
-    let query = Statement::from_sql_and_values(backend, sql, [now.0.into(), running_max.into()]);
+    let windows_max = i64::from(limits.windows_per_integration_max);
+    let values = [now.0.into(), running_max.into(), limits.worker.as_str().into(), windows_max.into()];
+    let query = Statement::from_sql_and_values(backend, sql, values);
     let Some(found) = tx.query_one_raw(query).await? else { return Ok(None) };
     let id: String = found.try_get("", "id")?;
     job::Entity::find_by_id(id).one(tx).await

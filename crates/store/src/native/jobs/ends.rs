@@ -142,7 +142,7 @@ async fn fail_whole(
     let keep = match kind_of(&row.kind)? {
         JobKind::Export => Some(exports::kept(tx, &row.id).await?),
         JobKind::Reconcile => {
-            integrations::reconciliation_failed(tx, &row, now).await?;
+            integrations::reconciliation_failed(tx, &row, failure, now).await?;
             return remove_rows(tx, &row.id).await;
         }
         JobKind::Window => {

@@ -134,7 +134,7 @@ impl RunLog for JobLog {
             Some(StopReason::Cancelled) => JobState::Cancelled,
             _ => JobState::Running,
         };
-        let durable = count_to_column(durable_bytes(checkpoint));
+        let durable = count_to_column(checkpoint.durable());
         let text = json::to_text(checkpoint)?;
         let further = || Expr::col(job::Column::Durable).lt(durable);
         let unless_further = |column| CaseStatement::new().case(further(), 0).finally(Expr::col(column));
@@ -170,10 +170,4 @@ impl RunLog for JobLog {
     fn stop(&self) -> Stop {
         self.stop.clone()
     }
-}
-
-/// Bytes that are durable by a checkpoint.
-fn durable_bytes(checkpoint: &Checkpoint) -> u64 {
-    let done: u64 = checkpoint.done.iter().map(|file| file.head.bytes.get()).sum();
-    done + checkpoint.open.as_ref().map_or(0, |open| open.block_end.get())
 }

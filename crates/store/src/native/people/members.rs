@@ -2,7 +2,9 @@
 
 use model::{Fault, FaultKind, Member, ProjectId, Role, UserId};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+};
 
 use super::accounts::to_user;
 use super::{no_such_project, no_such_user, role_of_column};
@@ -71,11 +73,29 @@ async fn lock_project(tx: &impl ConnectionTrait, id: &ProjectId) -> Result<(), F
     Ok(())
 }
 
+/// Who answers for a project: its owners or, where it has none, the administrators, who are owners everywhere.
+pub(in crate::native) async fn owners_of(tx: &impl ConnectionTrait, id: &ProjectId) -> Result<Vec<UserId>, Fault> {
+    let failed = || statement_failed("look for the owners of the project");
+    let owners = owners(id).select_only().column(membership::Column::AccountId);
+    let mut ids: Vec<String> =
+        owners.order_by_asc(membership::Column::AccountId).into_tuple().all(tx).await.map_err(failed())?;
+    if ids.is_empty() {
+        let admins = account::Entity::find().filter(account::Column::Admin.eq(true));
+        let admins = admins.select_only().column(account::Column::Id).order_by_asc(account::Column::Id);
+        ids = admins.into_tuple().all(tx).await.map_err(failed())?;
+    }
+    Ok(ids.into_iter().map(UserId::new).collect())
+}
+
+fn owners(id: &ProjectId) -> Select<membership::Entity> {
+    membership::Entity::find()
+        .filter(membership::Column::ProjectId.eq(id.as_str()))
+        .filter(membership::Column::Role.eq(Role::Owner.as_str()))
+}
+
 async fn refuse_last_owner(tx: &impl ConnectionTrait, id: &ProjectId, user: &UserId) -> Result<(), Fault> {
     let failed = || statement_failed("count owners");
-    let owners = membership::Entity::find()
-        .filter(membership::Column::ProjectId.eq(id.as_str()))
-        .filter(membership::Column::Role.eq(Role::Owner.as_str()));
+    let owners = owners(id);
     let others = owners.clone().filter(membership::Column::AccountId.ne(user.as_str()));
     if owners.count(tx).await.map_err(failed())? > 0 && others.count(tx).await.map_err(failed())? == 0 {
         return Err(Fault::new(FaultKind::Conflict, "the last owner of a project stays its owner")

@@ -16,6 +16,7 @@ use model::{
 
 use super::NativeStore;
 
+pub(super) use members::owners_of;
 pub use password::PasswordCost;
 pub(super) use projects::quotas_of;
 
