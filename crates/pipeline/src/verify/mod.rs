@@ -17,13 +17,14 @@ mod source;
 
 use std::sync::Arc;
 
-use model::{Destination, Fault, Format, Manifest, ReadRequest, RowCount, Source, Stop};
+use model::{Destination, Fault, Format, FormatOptions, Manifest, ReadRequest, RowCount, Source, Stop};
 
 pub use difference::{Difference, RowName};
 pub use sent::{SentHashes, SentVerification, verify_sent};
 
 use crate::retry::Retrying;
 use crate::{Budget, Waits};
+use file::Files;
 use keys::KeyColumns;
 use source::Stored;
 
@@ -36,10 +37,11 @@ pub struct Verification {
     pub destination: Arc<dyn Destination>,
     /// The format of its files.
     pub format: &'static dyn Format,
+    /// What they were written with.
+    pub options: FormatOptions,
     /// What of the files is read.
     pub files: FilesRead,
-    /// Columns whose cells may differ from what is stored, because they are masked or made safe for
-    /// spreadsheets: keys are not read from them.
+    /// Columns whose cells may differ from what is stored, because they are masked: keys are not read from them.
     pub altered: Vec<String>,
     /// The source, where it is to be compared too.
     pub against: Option<Against>,
@@ -124,18 +126,20 @@ impl VerifyReport {
 /// Compares a finished run with its files and, where given, its source. Differences are not faults:
 /// a fault means that the comparison itself could not be made.
 pub async fn verify(verification: Verification) -> Result<VerifyReport, Fault> {
-    let Verification { manifest, destination, format, files, altered, against, stop, waits, budget } = verification;
+    let Verification { manifest, destination, format, options, files, altered, against, stop, waits, budget } =
+        verification;
     let retrying = Retrying::new(waits, stop.clone(), &budget);
     let work = async {
         let mut report = VerifyReport { differences: manifest::contradictions(&manifest), ..VerifyReport::default() };
         let read = if files == FilesRead::All { manifest.files.as_slice() } else { &[] };
+        let files = Files { destination: &*destination, format, options: &options };
         for receipt in read {
-            file::compare(receipt, &*destination, format, &retrying, &mut report).await?;
+            file::compare(receipt, &files, &retrying, &mut report).await?;
         }
         if let Some(against) = against {
             let stored = Stored { against, budget, stop: stop.clone(), retrying: retrying.clone() };
             let columns = KeyColumns::of(&manifest, &stored.against.request.table, &altered);
-            source::compare(&manifest, columns, &stored, &*destination, format, &mut report).await?;
+            source::compare(&manifest, columns, &stored, &files, &mut report).await?;
         }
         Ok(report)
     };

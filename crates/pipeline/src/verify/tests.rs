@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use model::{ByteCount, Fault, FaultKind, FileName, KeyDigest, Manifest, Micros, RowCount, Stop, Window};
+use model::{
+    ByteCount, Fault, FaultKind, FileName, FormatOptions, KeyDigest, Manifest, Micros, RowCount, Stop, Window,
+};
 
 use super::sent::in_rounds;
 use super::{Against, Difference, FilesRead, SentVerification, Verification, VerifyReport, verify};
@@ -37,6 +39,7 @@ async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyRepo
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,
+        options: FormatOptions::default(),
         against: Some(Against { source: Arc::clone(&bench.source) as _, request, full }),
         stop: Stop::new(),
         waits: Arc::new(NoWaits),
