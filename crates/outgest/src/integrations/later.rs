@@ -24,9 +24,6 @@ use crate::export::{Request, read_request};
 /// Largest manifest that is read.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
-/// Most rows of a table that a revision names one by one; beyond it the whole table is exported again.
-const ROWS_NAMED_MAX: usize = 50_000;
-
 /// Compares windows with their source.
 #[derive(Clone)]
 pub struct Reconciler {
@@ -172,16 +169,13 @@ struct Missing {
 }
 
 fn missing_rows(report: &VerifyReport) -> Missing {
-    let mut count = RowCount(report.differences_more);
+    let mut count = report.lacking_more;
     let mut named = Vec::new();
     let mut superseded = RowCount::ZERO;
-    let mut nameless = report.differences_more > 0;
+    // More than the comparison names.
+    let mut nameless = report.lacking_more > RowCount::ZERO;
     for difference in &report.differences {
         match difference {
-            Difference::RowMissing(row) | Difference::RowLate(row) | Difference::RowVersion(row) => {
-                count += RowCount(1);
-                named.push((row.trace_id.clone(), row.id.clone()));
-            }
             // Of files that hide their keys. Rows that were changed since leave a bucket, so that one with fewer of
             // them tells of no missing row. In one with as many or more, and others, a row is missing for certain.
             Difference::Bucket { exported, stored, .. } if stored < exported => {
@@ -193,10 +187,14 @@ fn missing_rows(report: &VerifyReport) -> Missing {
             }
             // What was exported and is gone was deleted; the window of the deletion says so. Files that were
             // changed by others are for `outgest verify` to find.
-            _ => {}
+            other => {
+                let Some(row) = other.lacking() else { continue };
+                count += RowCount(1);
+                named.push((row.trace_id.clone(), row.id.clone()));
+            }
         }
     }
-    if nameless || named.len() > ROWS_NAMED_MAX {
+    if nameless {
         named.clear();
     }
     Missing { count, named, superseded }
@@ -242,5 +240,19 @@ mod tests {
             let named = if missing > 0 { vec![] } else { vec![("t".to_owned(), "a".to_owned())] };
             assert_eq!(found.named, named, "{stored} of {exported}");
         }
+    }
+
+    #[test]
+    fn rows_are_named_unless_more_are_lacking_than_a_comparison_names() {
+        let missing = (0..20_000).map(|n| Difference::RowMissing(row(&n.to_string())));
+        let gone = (0..20_000).map(|n| Difference::RowGone(row(&format!("gone {n}"))));
+        let mut of_many = report(missing.chain(gone).collect());
+        // Of rows that were deleted any number makes no row missing.
+        of_many.differences_more = 1_000;
+        let found = missing_rows(&of_many);
+        assert_eq!((found.count, found.named.len()), (RowCount(20_000), 20_000));
+        of_many.lacking_more = RowCount(1);
+        let found = missing_rows(&of_many);
+        assert_eq!((found.count, found.named.len()), (RowCount(20_001), 0));
     }
 }

@@ -93,10 +93,12 @@ pub struct VerifyReport {
     pub differences: Vec<Difference>,
     /// Differences beyond those.
     pub differences_more: u64,
+    /// Those of them that are rows which the run lacks.
+    pub lacking_more: RowCount,
 }
 
-/// Differences that are named. Of a manifest that has little to do with its source every row differs.
-const DIFFERENCES_MAX: usize = 10_000;
+/// Differences that are named, about 10 MB. Of a manifest that has little to do with its source every row differs.
+const DIFFERENCES_MAX: usize = 50_000;
 
 impl VerifyReport {
     /// Adds a difference, by name as long as there are not too many.
@@ -105,6 +107,7 @@ impl VerifyReport {
             self.differences.push(difference);
         } else {
             self.differences_more += 1;
+            self.lacking_more += RowCount(u64::from(difference.lacking().is_some()));
         }
     }
 
@@ -119,6 +122,7 @@ impl VerifyReport {
         self.rows_superseded += other.rows_superseded;
         self.rows_since += other.rows_since;
         self.differences_more += other.differences_more;
+        self.lacking_more += other.lacking_more;
         other.differences.into_iter().for_each(|difference| self.add(difference));
     }
 }

@@ -266,6 +266,7 @@ impl Suspects {
         if self.scope.awaits_late_rows() {
             self.since.into_iter().for_each(|row| report.add(Difference::RowLate(row)));
             report.differences_more += self.since_more;
+            report.lacking_more += RowCount(self.since_more);
         } else {
             report.rows_since += RowCount(self.since.len() as u64 + self.since_more);
         }
