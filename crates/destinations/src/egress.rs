@@ -3,7 +3,7 @@
 //! Every client of this crate comes from [`Egress`], so that a guard for user-supplied hosts has one
 //! place to stand. It also reads what the vendors' clients would lose: the receiver's own code and
 //! message, and how long it asks to wait. An answer that refuses becomes a [`Refusal`] in the error's
-//! source chain, whoever sent the request.
+//! source chain, whoever sent the request; where there is no connection an [`Unreached`] names the host.
 
 use std::error::Error;
 use std::fmt;
@@ -81,7 +81,8 @@ struct Refusing {
 impl HttpService for Refusing {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let method = request.method().clone();
-        let response = self.inner.execute(request).await?;
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let response = self.inner.execute(request).await.map_err(|error| Unreached::named(host, error))?;
         let status = response.status();
         let (parts, body) = response.into_parts();
         if status.is_success() && method.as_str() != "POST" {
@@ -162,6 +163,48 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
+
+/// No connection to a host could be made.
+#[derive(Debug)]
+pub(crate) struct Unreached {
+    /// Its name, or its address where there is no name.
+    pub(crate) host: String,
+    error: HttpError,
+}
+
+impl Unreached {
+    /// The error of a request to `host`, with its name where there was no connection.
+    fn named(host: String, error: HttpError) -> HttpError {
+        let client: Option<&reqwest::Error> = error.source().and_then(|error| error.downcast_ref());
+        // A connection that was not made in time is told as a timeout.
+        let no_connection = error.kind() == HttpErrorKind::Connect || client.is_some_and(reqwest::Error::is_connect);
+        if no_connection { HttpError::new(error.kind(), Self { host, error }) } else { error }
+    }
+
+    /// What `error` says about a host, if that is what happened.
+    pub(crate) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut link = Some(error);
+        while let Some(error) = link {
+            if let Some(unreached) = error.downcast_ref() {
+                return Some(unreached);
+            }
+            link = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to {}", self.host)
+    }
+}
+
+impl Error for Unreached {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
 
 /// The text of the first element called `name`: all that is needed of the vendors' flat error documents.
 fn element(xml: &str, name: &str) -> Option<String> {

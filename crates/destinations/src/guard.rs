@@ -181,8 +181,8 @@ pub struct GuardedClient {
 }
 
 impl GuardedClient {
-    /// Sends a request and returns the answer, whatever its status. `doing` begins the message of a fault,
-    /// which never repeats the address: it may hold a secret.
+    /// Sends a request and returns the answer, whatever its status. `doing` begins the message of a fault. A fault
+    /// never repeats more of the address than its host: the rest may hold a secret.
     pub async fn execute(&self, doing: &str, request: reqwest::Request) -> Result<reqwest::Response, Fault> {
         // A host that is written as an address is never looked up, so the resolver does not see it.
         let literal = match request.url().host() {
@@ -193,11 +193,12 @@ impl GuardedClient {
         if literal.is_some_and(|address| !self.guard.permits(address)) {
             return Err(unreachable_network(doing));
         }
-        self.inner.execute(request).await.map_err(|error| fault(doing, error))
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        self.inner.execute(request).await.map_err(|error| fault(doing, &host, error))
     }
 }
 
-fn fault(doing: &str, error: reqwest::Error) -> Fault {
+fn fault(doing: &str, host: &str, error: reqwest::Error) -> Fault {
     let error = error.without_url();
     if Refused::caused(&error) {
         return unreachable_network(doing);
@@ -207,7 +208,13 @@ fn fault(doing: &str, error: reqwest::Error) -> Fault {
         () if error.is_connect() => (FaultKind::Unavailable, "the host cannot be reached"),
         () => (FaultKind::Unavailable, "the connection broke"),
     };
-    Fault::new(kind, format!("{doing}: {what}")).because(error)
+    let fault = Fault::new(kind, format!("{doing}: {what}"));
+    let fault = if error.is_connect() {
+        fault.hint(format!("check how the address is written, if this lasts: no connection to {host:?} can be made"))
+    } else {
+        fault
+    };
+    fault.because(error)
 }
 
 fn unreachable_network(doing: &str) -> Fault {
@@ -364,5 +371,14 @@ mod tests {
         let fault = client.execute("send", get("http://localhost:9/?token=hunter2")).await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Unavailable);
         assert!(!format!("{fault:?}").contains("hunter2"));
+        // Outage or misspelling: whoever wrote the address can tell.
+        for (url, host) in
+            [("http://localhost:9/", "localhost"), ("http://no-such-host.invalid/", "no-such-host.invalid")]
+        {
+            let fault = client.execute("send", get(url)).await.unwrap_err();
+            let hint =
+                format!("check how the address is written, if this lasts: no connection to {host:?} can be made");
+            assert_eq!((fault.kind(), fault.public_hint()), (FaultKind::Unavailable, Some(hint.as_str())));
+        }
     }
 }

@@ -13,7 +13,7 @@ fn scan(
     file: &[u8],
     piece: usize,
 ) -> Result<ScannedRows, Fault> {
-    let mut scanner = format.scanner(compression, columns)?;
+    let mut scanner = format.scanner(&FormatOptions { compression, ..FormatOptions::default() }, columns)?;
     let mut found = ScannedRows::default();
     let mut push = |scanner: &mut Box<dyn RowScanner>, bytes: &[u8]| {
         bytes.chunks(piece).try_for_each(|piece| scanner.push(piece, &mut found))
@@ -94,7 +94,7 @@ fn of_a_parquet_file_the_asked_columns_alone_are_read() {
     let long = Row { text: Some(words.collect()), ..Row::default() };
     let parquet = crate::find("parquet").unwrap();
     let file = encode(parquet, &FormatOptions::default(), &[&[batch(&[long])]]);
-    let mut scanner = parquet.scanner(Compression::None, &["flag"]).unwrap();
+    let mut scanner = parquet.scanner(&FormatOptions::default(), &["flag"]).unwrap();
     let (mut found, mut pushed) = (ScannedRows::default(), 0);
 
     while let Some(stretch) = scanner.next_stretch(file.len() as u64, pushed).unwrap() {

@@ -32,9 +32,10 @@ pub trait Format: Send + Sync {
         resume: Option<&EncoderState>,
     ) -> Result<Box<dyn Encoder>, Fault>;
 
-    /// Reads a finished file of this format back, for verification. Each row becomes the texts of
-    /// `columns`, in that order; with no columns rows are only counted.
-    fn scanner(&self, _compression: Compression, _columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+    /// Reads a finished file that was written with these options back, for verification. Each row becomes the texts
+    /// of `columns`, in that order, without the signs that make them safe for spreadsheets; with no columns rows are
+    /// only counted.
+    fn scanner(&self, _options: &FormatOptions, _columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
         Err(Fault::bad_request(format!("files of format {} cannot be read back", self.descriptor().name)))
     }
 }
@@ -125,7 +126,8 @@ pub struct FormatOptions {
     pub bom: bool,
     /// Writes the CSV header even where there is no row.
     pub csv_header_always: bool,
-    /// Prefixes CSV cells that a spreadsheet would run as a formula (`= + - @`, tab, carriage return) with `'`.
+    /// Prefixes CSV cells that a spreadsheet would run as a formula (`= + - @`, tab, carriage return) with `'`,
+    /// and those that look as if they had been: it can be taken away again.
     pub neutralise_formulas: bool,
     /// Writes input and output as JSON values instead of text where they are valid JSON.
     pub parse_payloads: bool,

@@ -155,6 +155,10 @@ pub trait Reading: Send + Sync {
     /// Cuts what is left after `after` into slices, first rows first, without reading payloads.
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault>;
 
+    /// A time of the window that none of its rows comes before, measured on the cursor; `None` where it has no rows.
+    /// Told without a look at payloads, or at which versions live: its first row may come later, or not exist.
+    async fn earliest(&self) -> Result<Option<Micros>, Fault>;
+
     /// A part at an end of a range that this source looks through at once for so many rows: the longer, the more
     /// such parts were looked through `before`, and the whole range where no part of it is worth while. `None` where
     /// it finds a few rows of a slice for no less than by reading the slice until there are enough.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use model::{Answer, ByteCount, EventRun, Fault, FaultKind};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::analytics::{Exchange, Reply};
 
@@ -56,13 +57,12 @@ pub(super) fn read(exchange: &Exchange, reply: &Reply, events: &[EventRun]) -> R
 }
 
 fn answer(exchange: &Exchange, said: &Said, events: &[EventRun]) -> Answer {
-    let count: usize = events.iter().map(EventRun::count).sum();
-    let by_id = by_id(said, events);
+    let ids = events.iter().flat_map(|run| &run.encoded.events[run.from..run.to]).map(|event| event.id);
+    let ids: Vec<Uuid> = ids.collect();
+    let (count, first) = (ids.len(), first_places(said, &ids));
     let mut rejected = Vec::with_capacity(said.failed_records.len());
     for failed in &said.failed_records {
-        let id = failed.dollar_insert_id.as_deref().or(failed.insert_id.as_deref());
-        let named = id.and_then(|id| by_id.get(id).copied());
-        let Some(index) = named.or(failed.index).filter(|index| *index < count) else { continue };
+        let Some(index) = failed.place(&ids, &first) else { continue };
         let words = [failed.field.as_deref(), failed.message.as_deref()];
         let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
         let reason = if words.is_empty() { "no reason given".to_owned() } else { words.join(": ") };
@@ -78,13 +78,27 @@ fn answer(exchange: &Exchange, said: &Said, events: &[EventRun]) -> Answer {
     Answer { rejected, retry }
 }
 
-/// Places of events by id, where an answer names any.
-fn by_id(said: &Said, events: &[EventRun]) -> HashMap<String, usize> {
+impl FailedRecord {
+    /// The place of its event. Rows can share an id, which tells their events apart only together with the index; one
+    /// that means another event than the id counts for nothing.
+    fn place(&self, ids: &[Uuid], first: &HashMap<Uuid, usize>) -> Option<usize> {
+        let id = self.dollar_insert_id.as_deref().or(self.insert_id.as_deref());
+        let id: Option<Uuid> = id.and_then(|id| id.parse().ok());
+        let stated = self.index.filter(|index| *index < ids.len());
+        match id {
+            Some(id) if stated.is_none_or(|index| ids[index] != id) => first.get(&id).copied().or(stated),
+            _ => stated,
+        }
+    }
+}
+
+/// The first place of each id, where an answer names any.
+fn first_places(said: &Said, ids: &[Uuid]) -> HashMap<Uuid, usize> {
     if said.failed_records.is_empty() {
         return HashMap::new();
     }
-    let ids = events.iter().flat_map(|run| &run.encoded.events[run.from..run.to]);
-    ids.enumerate().map(|(index, event)| (event.id.to_string(), index)).collect()
+    // What comes later takes the place of what was there, so the first one comes last.
+    ids.iter().enumerate().rev().map(|(index, id)| (*id, index)).collect()
 }
 
 /// The size in `request exceeds max limit of 2097152 bytes`.

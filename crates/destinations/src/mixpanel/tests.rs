@@ -45,19 +45,25 @@ async fn a_request_is_what_langfuse_sends() {
     assert_eq!(ours, theirs);
 }
 
-/// Events with the ids 0, 1, 2, …
-fn events(count: usize) -> EventRun {
-    let events = (0..count).map(|index| EncodedEvent { end: index as u32 + 1, id: Uuid::from_u128(index as u128) });
+/// Events with these ids.
+fn events(ids: &[u128]) -> EventRun {
+    let count = ids.len();
+    let events = ids.iter().zip(1..).map(|(id, end)| EncodedEvent { end, id: Uuid::from_u128(*id) });
     let encoded = EncodedEvents { text: Bytes::from(vec![b','; count]), events: events.collect(), refused: vec![] };
     EventRun { encoded: Arc::new(encoded), from: 0, to: count }
 }
 
+/// Reads an answer to events with the ids 0, 1, 2, …
 fn read(status: u16, body: &Value, count: usize) -> Result<Answer, model::Fault> {
+    read_of(status, body, &(0..count as u128).collect::<Vec<_>>())
+}
+
+fn read_of(status: u16, body: &Value, ids: &[u128]) -> Result<Answer, model::Fault> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = Guard::new(Vec::new()).client().unwrap();
     let exchange = Exchange { name: "Mixpanel", client, secrets: vec![], credentials_hint: "token" };
     let body = if body.is_string() { body.as_str().unwrap().to_owned() } else { body.to_string() };
-    fault::read(&exchange, &Reply { status, retry_after: None, body }, &[events(count)])
+    fault::read(&exchange, &Reply { status, retry_after: None, body }, &[events(ids)])
 }
 
 #[test]
@@ -75,6 +81,23 @@ fn an_answer_names_the_events_that_were_refused() {
         [(1, "Mixpanel: bad".to_owned()), (3, "Mixpanel: properties.time: too old".to_owned())]
     );
     assert_eq!(answer.retry, Vec::<usize>::new());
+}
+
+#[test]
+fn of_events_with_one_id_the_one_at_the_stated_place_was_refused() {
+    let failed = |index: Value, id: u128| {
+        let id = Uuid::from_u128(id).to_string();
+        json!({"num_records_imported": 3, "failed_records": [{"index": index, "$insert_id": id, "message": "bad"}]})
+    };
+    let refused = |index: Value, id: u128| read_of(400, &failed(index, id), &[7, 8, 7, 7]).unwrap().rejected[0].0;
+    for index in [0, 2, 3] {
+        assert_eq!(refused(json!(index), 7), index);
+    }
+    // Where the place is not that of such an event, or there is none, the id decides; an unknown id does not.
+    assert_eq!(refused(json!(1), 7), 0);
+    assert_eq!(refused(json!(99), 8), 1);
+    assert_eq!(refused(json!(null), 8), 1);
+    assert_eq!(refused(json!(2), 9), 2);
 }
 
 #[test]

@@ -192,6 +192,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root_noun: "container",
         directory: options::directory(address),
         asks_machine: identity.asks_machine(),
+        address: "account and endpoint",
         credentials_hint: HINT,
         secrets: [&identity.account_key, &identity.sas_token, &identity.client_secret]
             .into_iter()

@@ -8,7 +8,7 @@ use model::{Fault, FaultKind};
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::vendor::Place;
-use crate::egress::Refusal;
+use crate::egress::{Refusal, Unreached};
 use crate::guard::{self, Refused};
 
 /// Characters of a receiver's message that are repeated: enough for a sentence.
@@ -23,7 +23,7 @@ impl Place {
                 Fault::new(FaultKind::Configuration, message).hint(guard::HINT)
             }
             (Some(refusal), _) => self.refused(doing, refusal),
-            (None, Some(kind)) => self.unreachable(doing, kind),
+            (None, Some(kind)) => self.unreachable(doing, kind, Unreached::of(&error)),
             (None, None) => match &error {
                 object_store::Error::NotFound { .. } => {
                     Fault::new(FaultKind::NotFound, format!("cannot {doing} in {self}: it does not exist"))
@@ -93,13 +93,20 @@ impl Place {
         }
     }
 
-    fn unreachable(&self, doing: &str, kind: HttpErrorKind) -> Fault {
+    fn unreachable(&self, doing: &str, kind: HttpErrorKind, host: Option<&Unreached>) -> Fault {
         let (kind, why) = match kind {
             HttpErrorKind::Connect => (FaultKind::Unavailable, "the server cannot be reached"),
             HttpErrorKind::Timeout => (FaultKind::Timeout, "the server does not answer in time"),
             _ => (FaultKind::Unavailable, "the connection broke"),
         };
-        Fault::new(kind, format!("cannot {doing} in {self}: {why}"))
+        let fault = Fault::new(kind, format!("cannot {doing} in {self}: {why}"));
+        // A host that is away comes back, one that was misspelt does not: only who wrote it can tell them apart.
+        match host {
+            Some(Unreached { host, .. }) => {
+                fault.hint(format!("check {}, if this lasts: no connection to {host:?} can be made", self.address))
+            }
+            None => fault,
+        }
     }
 }
 

@@ -99,6 +99,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root_noun: "bucket",
         directory: options::directory(address),
         asks_machine: key.is_none() && key_file.is_none() && application.is_none(),
+        address: "endpoint",
         credentials_hint: HINT,
         secrets: key.iter().cloned().collect(),
     };

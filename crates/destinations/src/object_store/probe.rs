@@ -62,7 +62,7 @@ impl Session {
         let unknown = || {
             let message = format!("cannot connect to {}: the host {name:?} is not known", self.place);
             Fault::new(FaultKind::Unavailable, message)
-                .hint("check region and endpoint, and the name servers of this machine")
+                .hint(format!("check {}, and the name servers of this machine", self.place.address))
         };
         let mut found = tokio::net::lookup_host((name, 0)).await.map_err(|error| unknown().because(error))?;
         found.next().map(drop).ok_or_else(unknown)

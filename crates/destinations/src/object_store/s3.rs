@@ -125,6 +125,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root_noun: "bucket",
         directory: options::directory(address),
         asks_machine: matches!(credentials, Credentials::Machine),
+        address: "region and endpoint",
         credentials_hint: HINT,
         secrets: match credentials {
             Credentials::Keys(secrets) => secrets,

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::{CheckState, Fields, KindDescriptor, RawOptions, Retry};
 use object_store::ClientOptions;
-use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
 
 use super::*;
 use crate::address::Address;
@@ -145,6 +147,65 @@ async fn refusals_become_the_faults_that_decide_what_happens_next() {
         assert!(fault.public_message().contains("s3://bucket"), "{fault}");
         assert!(!fault.public_message().contains("hunter2"), "{fault}");
         assert_eq!(server.asked("POST"), 1, "{status} {code} was repeated");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_is_named_with_the_options_that_say_where_it_is() {
+    /// A network in which nobody is reached.
+    #[derive(Clone, Debug)]
+    struct Nowhere(HttpErrorKind);
+    #[async_trait]
+    impl HttpService for Nowhere {
+        async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+            Err(HttpError::new(self.0, std::io::Error::other("hunter2")))
+        }
+    }
+    impl HttpConnector for Nowhere {
+        fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+            Ok(HttpClient::new(self.clone()))
+        }
+    }
+    let connected = |kind: &Kind, connect_through: ConnectThrough, text: &str, why: HttpErrorKind| {
+        let address = Address::parse(text).unwrap();
+        let descriptor: KindDescriptor = (kind.describe)();
+        let mut fields = Fields::new(&descriptor, &address.query, &RawOptions::default(), &|_| None);
+        connect_through(&Egress::through(Nowhere(why)), &address, &mut fields).unwrap().to
+    };
+    let cases: [(&Kind, ConnectThrough, &str, &str, &str); 3] = [
+        (
+            &S3,
+            s3::connect_through,
+            "s3://b/x?region=eu-nowhere-1&access_key_id=a&secret_access_key=b",
+            "region and endpoint",
+            "b.s3.eu-nowhere-1.amazonaws.com",
+        ),
+        (
+            &AZURE,
+            azure::connect_through,
+            "az://c/x?account=nobodys&account_key=a2V5",
+            "account and endpoint",
+            "nobodys.blob.core.windows.net",
+        ),
+        (
+            &GCS,
+            gcs::connect_through,
+            "gs://b/x?endpoint=https://nowhere.example&anonymous=true",
+            "endpoint",
+            "nowhere.example",
+        ),
+    ];
+    for (kind, connect_through, text, options, host) in cases {
+        let head = |why| {
+            let destination = connected(kind, connect_through, text, why);
+            async move { destination.head(&name()).await.unwrap_err() }
+        };
+        let fault = head(HttpErrorKind::Connect).await;
+        assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff), "{fault}");
+        let hint = format!("check {options}, if this lasts: no connection to {host:?} can be made");
+        assert_eq!(fault.public_hint(), Some(hint.as_str()));
+        // Where somebody was reached, the address is right.
+        assert_eq!(head(HttpErrorKind::Interrupted).await.public_hint(), None);
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) directory: String,
     /// Whether credentials come from the machine the process runs on.
     pub(super) asks_machine: bool,
+    /// The options that say where it is: `region and endpoint`.
+    pub(super) address: &'static str,
     /// What to do about missing or wrong credentials.
     pub(super) credentials_hint: &'static str,
     /// What no message may repeat.

@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use model::{
-    BlockEncoder, Compression, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner,
-    UnicodeRule,
+    BlockEncoder, Encoder, EncoderState, Fault, Format, FormatDescriptor, FormatOptions, RowScanner, UnicodeRule,
 };
 
 use crate::options::Honoured;
@@ -58,8 +57,8 @@ impl Format for Csv {
         frame(schema, options)?.start(resume)
     }
 
-    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
-        TextScanner::start(compression, scanner::Records::new(columns))
+    fn scanner(&self, options: &FormatOptions, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        TextScanner::start(options.compression, scanner::Records::new(columns, options.neutralise_formulas))
     }
 }
 

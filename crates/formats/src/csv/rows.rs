@@ -47,7 +47,7 @@ impl Rows for Lines {
                     None => {}
                     Some(Kind::Text(texts)) => {
                         let range = texts.range(row);
-                        if self.neutralise && is_formula(&texts.values[range.clone()], texts.decode) {
+                        if self.neutralise && is_neutralised(&texts.values[range.clone()], texts.decode) {
                             out.push(b'\'');
                         }
                         write_csv_text(texts.values, range, texts.decode, out);
@@ -68,12 +68,27 @@ pub(super) fn write_header(schema: &Schema, neutralise: bool, out: &mut Vec<u8>)
     for (index, field) in schema.fields().iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"\"" } else { b"\",\"" });
         let name = field.name().as_bytes();
-        if neutralise && is_formula(name, false) {
+        if neutralise && is_neutralised(name, false) {
             out.push(b'\'');
         }
         write_csv_text(name, 0..name.len(), false, out);
     }
     out.extend_from_slice(if schema.fields().is_empty() { b"\n" } else { b"\"\n" });
+}
+
+/// Whether `'` is put before the text: where a spreadsheet would run it as a formula, and where it could not be told
+/// from one that was neutralised, so that every text can be read back.
+fn is_neutralised(text: &[u8], decode: bool) -> bool {
+    let quotes = text.iter().take_while(|byte| **byte == b'\'').count();
+    is_formula(&text[quotes..], decode)
+}
+
+/// A neutralised cell as it was before.
+pub(super) fn as_given(cell: &[u8]) -> &[u8] {
+    match cell {
+        [b'\'', text @ ..] if is_neutralised(text, false) => text,
+        _ => cell,
+    }
 }
 
 /// Whether a spreadsheet would run the text as a formula, by the list that OWASP keeps of how such texts

@@ -2,11 +2,14 @@
 
 use model::{Fault, RowCount, ScannedRows};
 
+use super::rows::as_given;
 use crate::text::FindRows;
 
 /// A CSV file that is being read.
 pub(super) struct Records {
     columns: Vec<String>,
+    /// Whether formulas were neutralised.
+    neutralised: bool,
     /// Where the wanted columns stand, once the header is read, and how many columns there are.
     header: Option<(Vec<usize>, usize)>,
     cells: Vec<Vec<u8>>,
@@ -24,9 +27,9 @@ enum Place {
 }
 
 impl Records {
-    pub(super) fn new(columns: &[&str]) -> Self {
+    pub(super) fn new(columns: &[&str], neutralised: bool) -> Self {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        Self { columns, header: None, cells: Vec::new(), place: Place::LineStart }
+        Self { columns, neutralised, header: None, cells: Vec::new(), place: Place::LineStart }
     }
 
     fn wanted(&self, index: usize) -> bool {
@@ -35,7 +38,11 @@ impl Records {
 
     fn end_record(&mut self, found: &mut ScannedRows) -> Result<(), Fault> {
         let cells = std::mem::take(&mut self.cells);
-        let text = |cell: &Vec<u8>| String::from_utf8_lossy(cell).into_owned();
+        let neutralised = self.neutralised;
+        let text = |cell: &Vec<u8>| {
+            let cell = if neutralised { as_given(cell) } else { cell.as_slice() };
+            String::from_utf8_lossy(cell).into_owned()
+        };
         let Some((wanted, width)) = &self.header else {
             let names: Vec<String> = cells.iter().map(text).collect();
             let position = |column: &String| names.iter().position(|name| name == column);

@@ -1,7 +1,7 @@
 //! What is particular to CSV.
 
 use arrow_schema::{DataType, Field, Schema};
-use model::{Compression, FormatOptions};
+use model::{Compression, FormatOptions, ScannedRows};
 
 use super::*;
 use crate::sample::{encode, text_batch};
@@ -35,6 +35,22 @@ fn every_beginning_that_a_spreadsheet_runs_is_neutralised() {
     // An ASCII escape stays one, and an escape that is cut off is none.
     for text in ["1=1", " =1", "a", "", "é", "\\u003d1", "\\uff1", "\\\\uff1d", "｝"] {
         assert!(!safe(text, UnicodeRule::Decode), "{text:?}");
+    }
+}
+
+#[test]
+fn neutralised_cells_are_read_back_as_they_were() {
+    let texts = ["=1+1", "'=1+1", "''=1", "-", "\t", "＝1", "'＝1", "'", "''", "'a", "it's", "1=1", "a"];
+    let batch = text_batch(&[("'=a", &texts), ("b", &texts)]);
+    for neutralise_formulas in [true, false] {
+        let options = FormatOptions { neutralise_formulas, ..FormatOptions::default() };
+        let file = encode(&Csv, &options, &[std::slice::from_ref(&batch)]);
+        let mut scanner = Csv.scanner(&options, &["b", "'=a"]).unwrap();
+        let mut found = ScannedRows::default();
+        scanner.push(&file, &mut found).unwrap();
+        scanner.finish(&mut found).unwrap();
+        let expected = texts.map(|text| vec![Some(text.to_owned()); 2]);
+        assert_eq!(found.texts, expected, "{neutralise_formulas}");
     }
 }
 

@@ -90,8 +90,8 @@ impl Format for Parquet {
         Ok(Box::new(File { footer: Footer::of(&layout), layout, bytes }))
     }
 
-    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
-        if compression != Compression::None {
+    fn scanner(&self, options: &FormatOptions, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        if options.compression != Compression::None {
             return Err(Fault::corrupt("a parquet file compresses inside, not as a whole"));
         }
         if columns.is_empty() {

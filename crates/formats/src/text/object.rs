@@ -75,8 +75,8 @@ impl Format for ObjectFormat {
         self.frame(options)?.start(resume)
     }
 
-    fn scanner(&self, compression: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
-        (self.scanner)(compression, columns)
+    fn scanner(&self, options: &FormatOptions, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        (self.scanner)(options.compression, columns)
     }
 }
 

@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use model::{
-    ByteCount, Fault, Grouped, KeyRange, OrderKey, Plan, ReadRequest, Reading, RowCount, ScoreLookup, Slice, Snapshot,
-    Stop,
+    ByteCount, Fault, Grouped, KeyRange, Micros, OrderKey, Plan, ReadRequest, Reading, RowCount, ScoreLookup, Slice,
+    Snapshot, Stop, Window,
 };
 
 use super::scan::GroupedScan;
@@ -27,6 +27,7 @@ const SLICE_ROWS: u64 = 64 * 1024;
 pub(crate) struct GroupedReading {
     scan: Arc<GroupedScan>,
     snapshot: Snapshot,
+    window: Window,
 }
 
 impl GroupedReading {
@@ -40,7 +41,8 @@ impl GroupedReading {
         snapshot: Snapshot,
         stop: &Stop,
     ) -> Result<Self, Fault> {
-        Ok(Self { scan: Arc::new(GroupedScan::prepare(lake, request, grouped, files, scores, stop)?), snapshot })
+        let scan = GroupedScan::prepare(lake, request, grouped, files, scores, stop)?;
+        Ok(Self { scan: Arc::new(scan), snapshot, window: request.window })
     }
 }
 
@@ -104,6 +106,11 @@ impl Reading for GroupedReading {
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
         let (scan, after) = (Arc::clone(&self.scan), after.cloned());
         blocking(move |_| plan(&scan, after.as_ref())).await
+    }
+
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        // The time of a group is that of one of its rows.
+        Ok(self.scan.folding.files.earliest(self.scan.cursor, self.window))
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {

@@ -52,11 +52,15 @@ impl RowGroup {
 
     /// Whether its rows can lie in a window that is measured on this cursor.
     pub(crate) fn meets(&self, cursor: Cursor, window: Window) -> bool {
-        let span = match cursor {
+        self.span(cursor).meets(window.from, window.to)
+    }
+
+    /// The times of its rows on a cursor.
+    fn span(&self, cursor: Cursor) -> Span {
+        match cursor {
             Cursor::StartTime => self.time,
             Cursor::Ingested => self.ingested,
-        };
-        span.meets(window.from, window.to)
+        }
     }
 }
 
@@ -127,6 +131,13 @@ impl ProjectFiles {
     /// Rows of all files, dead ones included.
     pub(crate) fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// A time of a window that no row comes before, dead ones included; `None` where there are none.
+    pub(crate) fn earliest(&self, cursor: Cursor, window: Window) -> Option<Micros> {
+        let met = self.groups.iter().filter(|group| group.meets(cursor, window));
+        let first = met.map(|group| group.span(cursor).min).min()?;
+        Some(window.from.map_or(first, |from| from.max(first)))
     }
 
     /// Every row group, file by file.

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use model::{Fault, KeyRange, OrderKey, Plan, Reading, ScoreLookup, Snapshot, Stop};
+use model::{Fault, KeyRange, Micros, OrderKey, Plan, Reading, ScoreLookup, Snapshot, Stop};
 
 use super::plan;
 use super::scan::Scan;
@@ -41,6 +41,10 @@ impl Reading for StoredReading {
     async fn plan(&self, after: Option<&OrderKey>) -> Result<Plan, Fault> {
         let (scan, after) = (Arc::clone(&self.scan), after.cloned());
         blocking(move |_| plan::plan(&scan, after.as_ref())).await
+    }
+
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        Ok(self.scan.files.earliest(self.scan.cursor, self.scan.window))
     }
 
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {

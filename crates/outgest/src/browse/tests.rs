@@ -72,6 +72,10 @@ impl Reading for NarrowReading {
         self.rows.plan(after).await
     }
 
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        self.rows.earliest().await
+    }
+
     /// Three starts, then four: parts are a few rows long.
     async fn part(&self, range: &KeyRange, end: End, _: RowCount, before: u32) -> Result<Option<KeyRange>, Fault> {
         self.parts.fetch_add(1, Ordering::Relaxed);

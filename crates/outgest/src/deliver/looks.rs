@@ -23,8 +23,9 @@ struct LookOptions {
     /// Address of the tracing product, which links in events begin with. Without it, and without the server's
     /// setting `source.base_url`, events have no links.
     base_url: Option<String>,
-    /// Name of the project as a property of events, in the dialect `langfuse`. An event that is sent again
-    /// after the name was changed is another one to its receiver.
+    /// Name of the project as a property of events, in the dialect `langfuse`. Default the name that the project
+    /// has when the integration is made; empty for none. An event that is sent again after it was changed here is
+    /// another one to its receiver.
     project_name: Option<String>,
 }
 
@@ -45,6 +46,14 @@ impl Looks {
         match schemars::schema_for!(LookOptions).to_value()["properties"].take() {
             Value::Object(properties) => properties,
             _ => Map::new(),
+        }
+    }
+
+    /// Gives events the name of their project, in the dialect that has it and where nothing was said of it.
+    pub fn name_project(options: &mut BTreeMap<String, String>, name: String) {
+        let looks = Self::take(&mut options.clone());
+        if looks.is_ok_and(|looks| looks.dialect == Dialect::Langfuse) {
+            options.entry(PROJECT_NAME.to_owned()).or_insert(name);
         }
     }
 

@@ -152,12 +152,11 @@ impl Request {
         Self::check(asked, problems).map(|request| (request, warnings))
     }
 
-    /// Columns whose cells may differ from what is stored: masked ones, and every one where text is made
-    /// safe for spreadsheets.
-    pub fn altered_columns(&self) -> Vec<String> {
+    /// Columns whose cells may differ from what is stored, because they are masked.
+    pub fn masked_columns(&self) -> Vec<String> {
         let names = self.selection.columns.iter().map(|column| column.name.clone());
         let masked = |name: &String| self.mask.as_ref().is_some_and(|mask| mask.columns().any(|column| column == name));
-        names.filter(|name| self.format_options.neutralise_formulas || masked(name)).collect()
+        names.filter(masked).collect()
     }
 
     /// Reads the query of a manifest back.

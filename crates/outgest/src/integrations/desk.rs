@@ -1,5 +1,6 @@
 //! What the API may ask before anything is stored: is it right, does it work, what comes next.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,8 +8,8 @@ use destinations::Guard;
 use model::{
     ByteCount, CheckStep, CheckedIntegration, CommentLookup, Cursor, Deletions, Delivery, ExportEstimate, Fault,
     FaultKind, FieldProblem, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
-    IntegrationSettings, KeyTemplate, Micros, NextWindow, ProjectId, RawSchedule, RowCount, RunId, Schedule, Source,
-    Span, Start, Takes, Window, WindowName,
+    IntegrationSettings, KeyTemplate, Micros, NextWindow, PeopleStore, ProjectId, RawSchedule, RowCount, RunId,
+    Schedule, Source, Span, Start, Takes, Window, WindowName,
 };
 use url::Url;
 
@@ -18,6 +19,7 @@ use super::kinds;
 use super::places::Places;
 use super::reads::{self, read_of};
 use super::window::layout;
+use crate::deliver::Looks;
 use crate::export::{Request, problems_in, table_of};
 
 /// Checks what is asked of integrations.
@@ -26,6 +28,8 @@ pub struct IntegrationsDesk {
     pub source: Arc<dyn Source>,
     /// Where comments come from.
     pub comments: Arc<dyn CommentLookup>,
+    /// Where projects are kept.
+    pub people: Arc<dyn PeopleStore>,
     /// Connects destinations.
     pub places: Arc<dyn Places>,
     /// Which hosts may be named.
@@ -37,10 +41,11 @@ impl IntegrationsDesk {
     pub fn new(
         source: Arc<dyn Source>,
         comments: Arc<dyn CommentLookup>,
+        people: Arc<dyn PeopleStore>,
         places: Arc<dyn Places>,
         guard: Guard,
     ) -> Self {
-        Self { source, comments, places, guard }
+        Self { source, comments, people, places, guard }
     }
 }
 
@@ -185,7 +190,7 @@ impl IntegrationsDesk {
         let known = existing.map(|known| &known.settings);
         let settings = IntegrationSettings {
             kind: kind.descriptor.name.to_owned(),
-            options: ask.options.clone().or_else(|| known.map(|known| known.options.clone())).unwrap_or_default(),
+            options: self.options(project, ask, existing, takes).await?,
             tables,
             schedule,
             cursor: ask.cursor.or_else(|| known.map(|known| known.cursor)).unwrap_or(Cursor::Ingested),
@@ -211,6 +216,27 @@ impl IntegrationsDesk {
         let (target, keys) = targets(project, &settings);
         let warnings = warnings(&settings, now);
         Ok(CheckedIntegration { name, settings, secrets: ask.secrets.clone(), target, keys, warnings })
+    }
+
+    /// The options that are asked for, or those that there are.
+    async fn options(
+        &self,
+        project: &ProjectId,
+        ask: &IntegrationAsk,
+        existing: Option<&Integration>,
+        takes: Takes,
+    ) -> Result<BTreeMap<String, String>, Fault> {
+        let known = || existing.map(|known| known.settings.options.clone());
+        let mut options = ask.options.clone().or_else(known).unwrap_or_default();
+        // Noted once, and not looked up by each run: a project may be renamed, and an event that is sent again is to
+        // be the same.
+        if existing.is_none()
+            && takes == Takes::Events
+            && let Some(project) = self.people.project(project).await?
+        {
+            Looks::name_project(&mut options, project.name);
+        }
+        Ok(options)
     }
 
     /// Connects the destination: options and credentials are read as a run will read them; nothing is sent.

@@ -1,7 +1,7 @@
 //! Where a whole history begins: the first row of any table of an integration.
 //!
-//! Plans tell from metadata whether a stretch of time can hold rows. The first day that can is found by
-//! halving, and its keys are read; where the plan promised too much, the search goes on behind that day.
+//! A source tells cheaply from when on there can be rows. The keys of the day from then on are read; where no row of
+//! it lives, or none passes, the search goes on behind that day.
 
 use std::sync::Arc;
 
@@ -15,9 +15,6 @@ use model::{CommentLookup, DuePlan, Fault, KeyRange, Micros, ReadRequest, RunId,
 use super::reads::read_of;
 
 const DAY: i64 = 24 * 3_600 * Micros::PER_SECOND;
-
-/// No product of this kind stored anything before 2015.
-const EARLIEST: Micros = Micros(1_420_070_400_000_000);
 
 /// Looks first rows up in a source.
 pub struct SourceRows {
@@ -46,45 +43,21 @@ impl FirstRows for SourceRows {
 
 impl SourceRows {
     async fn first_of(&self, request: &ReadRequest, now: Micros) -> Result<Option<Micros>, Fault> {
-        let mut from = None;
-        loop {
-            // The first row may be older than any product: then its day is looked for no closer.
-            let Some(day) = self.first_day(request, from, now).await? else { return Ok(None) };
-            if let Some(first) = self.first_within(request, Window { from, to: Some(day) }).await? {
+        let mut from: Option<Micros> = None;
+        while from.is_none_or(|from| from < now) {
+            let window = Window { from, to: Some(now) };
+            let reading = self.source.prepare(ReadRequest { window, ..request.clone() }).await?;
+            let earliest = reading.earliest().await;
+            reading.close().await?;
+            let Some(earliest) = earliest? else { return Ok(None) };
+            let behind = Micros(earliest.0.saturating_add(DAY).min(now.0));
+            let day = Window { from: Some(earliest), to: Some(behind) };
+            if let Some(first) = self.first_within(request, day).await? {
                 return Ok(Some(first));
             }
-            from = Some(day);
+            from = Some(behind);
         }
-    }
-
-    /// The end of the first day since `from` that can hold rows.
-    async fn first_day(
-        &self,
-        request: &ReadRequest,
-        from: Option<Micros>,
-        now: Micros,
-    ) -> Result<Option<Micros>, Fault> {
-        if from.is_some_and(|from| from >= now) || !self.may_hold(request, Window { from, to: Some(now) }).await? {
-            return Ok(None);
-        }
-        let begin = from.unwrap_or(EARLIEST);
-        let (mut none, mut some) = (0, (now.0 - begin.0).div_euclid(DAY) + 1);
-        while some - none > 1 {
-            let middle = none + (some - none) / 2;
-            let to = Micros((begin.0 + middle * DAY).min(now.0));
-            match self.may_hold(request, Window { from, to: Some(to) }).await? {
-                true => some = middle,
-                false => none = middle,
-            }
-        }
-        Ok(Some(Micros((begin.0 + some * DAY).min(now.0))))
-    }
-
-    async fn may_hold(&self, request: &ReadRequest, window: Window) -> Result<bool, Fault> {
-        let reading = self.source.prepare(ReadRequest { window, ..request.clone() }).await?;
-        let plan = reading.plan(None).await;
-        reading.close().await?;
-        Ok(plan?.rows().get() > 0)
+        Ok(None)
     }
 
     async fn first_within(&self, request: &ReadRequest, window: Window) -> Result<Option<Micros>, Fault> {

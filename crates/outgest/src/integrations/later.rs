@@ -24,9 +24,6 @@ use crate::export::{Request, read_request};
 /// Largest manifest that is read.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
-/// Most rows of a table that a revision names one by one; beyond it the whole table is exported again.
-const ROWS_NAMED_MAX: usize = 50_000;
-
 /// Compares windows with their source.
 #[derive(Clone)]
 pub struct Reconciler {
@@ -108,8 +105,9 @@ impl Reconciler {
                 manifest: table,
                 destination: Arc::clone(destination),
                 format: request.format,
+                options: request.format_options.clone(),
                 files: FilesRead::Suspects,
-                altered: request.altered_columns(),
+                altered: request.masked_columns(),
                 against: Some(self.against(read)),
                 stop: stop.clone(),
                 waits: Arc::clone(&self.waits),
@@ -165,8 +163,8 @@ fn read_id(run: &WindowRun) -> RunId {
 fn comparison(at: Micros, tables: Vec<(String, VerifyReport)>) -> Comparison {
     let mut comparison = Comparison { found: FoundLater { at, ..FoundLater::default() }, missing: Vec::new() };
     for (table, report) in tables {
-        comparison.found.superseded_rows += report.rows_superseded;
         let rows = missing_rows(&report);
+        comparison.found.superseded_rows += report.rows_superseded + rows.superseded;
         comparison.found.missing_rows += rows.count;
         if rows.count > RowCount::ZERO {
             comparison.missing.push(RowsOfTable::new(table, rows.named));
@@ -177,34 +175,44 @@ fn comparison(at: Micros, tables: Vec<(String, VerifyReport)>) -> Comparison {
 
 /// Rows that a revision is to have.
 struct Missing {
+    /// At least so many.
     count: RowCount,
     /// Trace and id of each; empty where they cannot be named, or are too many to be.
     named: Vec<(String, String)>,
+    /// Exported rows that nothing but the digest tells to have changed since, or to be gone.
+    superseded: RowCount,
 }
 
 fn missing_rows(report: &VerifyReport) -> Missing {
-    let mut count = RowCount(report.differences_more);
+    let mut count = report.lacking_more;
     let mut named = Vec::new();
-    let mut nameless = report.differences_more > 0;
+    let mut superseded = RowCount::ZERO;
+    // More than the comparison names.
+    let mut nameless = report.lacking_more > RowCount::ZERO;
     for difference in &report.differences {
         match difference {
-            Difference::RowMissing(row) | Difference::RowLate(row) | Difference::RowVersion(row) => {
-                count += RowCount(1);
-                named.push((row.trace_id.clone(), row.id.clone()));
+            // Of files that hide their keys. Rows that were changed since leave a bucket, so that one with fewer of
+            // them tells of no missing row. In one with as many or more, and others, a row is missing for certain.
+            Difference::Bucket { exported, stored, .. } if stored < exported => {
+                superseded += RowCount(exported.get() - stored.get());
             }
-            Difference::Bucket { stored, .. } => {
-                count += *stored;
+            Difference::Bucket { exported, stored, .. } => {
+                count += RowCount((stored.get() - exported.get()).max(1));
                 nameless = true;
             }
             // What was exported and is gone was deleted; the window of the deletion says so. Files that were
             // changed by others are for `outgest verify` to find.
-            _ => {}
+            other => {
+                let Some(row) = other.lacking() else { continue };
+                count += RowCount(1);
+                named.push((row.trace_id.clone(), row.id.clone()));
+            }
         }
     }
-    if nameless || named.len() > ROWS_NAMED_MAX {
+    if nameless {
         named.clear();
     }
-    Missing { count, named }
+    Missing { count, named, superseded }
 }
 
 /// Reads the manifest of a window back.
@@ -219,4 +227,47 @@ async fn read_manifest(destination: &dyn Destination, name: &FileName) -> Result
     }
     serde_json::from_slice(&bytes)
         .map_err(|error| Fault::corrupt(format!("{name} is not the manifest of a window")).because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::RowName;
+
+    use super::*;
+
+    fn report(differences: Vec<Difference>) -> VerifyReport {
+        VerifyReport { differences, ..VerifyReport::default() }
+    }
+
+    fn row(id: &str) -> RowName {
+        RowName { trace_id: "t".to_owned(), id: id.to_owned(), ingested: None }
+    }
+
+    #[test]
+    fn a_bucket_tells_of_missing_rows_only_where_one_is_missing_for_certain() {
+        let buckets = [(9, 8, 0, 1), (9, 0, 0, 9), (9, 9, 1, 0), (9, 10, 1, 0), (9, 12, 3, 0)];
+        for (exported, stored, missing, superseded) in buckets {
+            let bucket = Difference::Bucket { bucket: 7, exported: RowCount(exported), stored: RowCount(stored) };
+            let found = missing_rows(&report(vec![Difference::RowMissing(row("a")), bucket]));
+            let counts = (found.count.get(), found.superseded.get());
+            assert_eq!(counts, (1 + missing, superseded), "{stored} of {exported}");
+            // Rows of which nobody knows the names are in an export of the whole table alone.
+            let named = if missing > 0 { vec![] } else { vec![("t".to_owned(), "a".to_owned())] };
+            assert_eq!(found.named, named, "{stored} of {exported}");
+        }
+    }
+
+    #[test]
+    fn rows_are_named_unless_more_are_lacking_than_a_comparison_names() {
+        let missing = (0..20_000).map(|n| Difference::RowMissing(row(&n.to_string())));
+        let gone = (0..20_000).map(|n| Difference::RowGone(row(&format!("gone {n}"))));
+        let mut of_many = report(missing.chain(gone).collect());
+        // Of rows that were deleted any number makes no row missing.
+        of_many.differences_more = 1_000;
+        let found = missing_rows(&of_many);
+        assert_eq!((found.count, found.named.len()), (RowCount(20_000), 20_000));
+        of_many.lacking_more = RowCount(1);
+        let found = missing_rows(&of_many);
+        assert_eq!((found.count, found.named.len()), (RowCount(20_001), 0));
+    }
 }

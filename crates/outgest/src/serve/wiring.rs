@@ -94,6 +94,7 @@ impl Wired {
         let desk = IntegrationsDesk::new(
             Arc::clone(&self.source),
             Arc::clone(&self.lookups.comments),
+            Arc::new(self.store.clone()),
             self.places(),
             guard(&self.settings),
         );

@@ -9,8 +9,8 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray,
 use arrow_schema::Schema;
 use bytes::Bytes;
 use model::{
-    DeadLetter, DeliveryCounts, EncodedEvent, EncodedEvents, EventDestination, EventStream, Fault, Reading, Stop,
-    TableName,
+    ByteCount, DeadLetter, DeliveryCounts, EncodedEvent, EncodedEvents, EventDestination, EventStream, Fault, Reading,
+    Stop, TableName,
 };
 
 use super::encode::Chunk;
@@ -20,7 +20,8 @@ use crate::retry::Retrying;
 use crate::{Budget, Waits};
 
 /// Sends the dead letters of one table again, one request after the other, and returns what became of them and
-/// those that were refused once more. Letters that occur twice are sent once.
+/// those that were refused once more. Letters that occur twice are sent once, and those that are larger than the
+/// receiver takes not at all.
 pub async fn replay(
     stream: &EventStream,
     table: &TableName,
@@ -32,9 +33,10 @@ pub async fn replay(
     letters.sort_by(|a, b| a.row.cmp(&b.row));
     letters.dedup_by(|a, b| a.row == b.row);
     let retrying = Retrying::new(waits, stop, &Budget::for_events(1));
+    let chunk = chunk(&letters, &*destination)?;
     let sending = Arc::new(Sending::new(stream, table, destination, retrying, DeliveryCounts::default()));
     let mut cutter = Cutter::new(Arc::clone(&sending.limits), None);
-    let mut requests = if letters.is_empty() { Vec::new() } else { cutter.push(chunk(&letters)?)? };
+    let mut requests = cutter.push(chunk)?;
     requests.extend(cutter.finish());
     let (mut counts, mut refused) = (DeliveryCounts::default(), Vec::new());
     for request in requests {
@@ -48,11 +50,18 @@ pub async fn replay(
     Ok((counts, refused))
 }
 
-/// The letters as events that were just encoded.
-fn chunk(letters: &[DeadLetter]) -> Result<Chunk, Fault> {
+/// The letters as events that were just encoded. Encoders refuse what is too large, since a receiver may take it and
+/// say nothing: that is no less true of letters.
+fn chunk(letters: &[DeadLetter], destination: &dyn EventDestination) -> Result<Chunk, Fault> {
+    let event_bytes_max = destination.limits().event_bytes_max;
     let mut text = Vec::new();
     let mut events = Vec::with_capacity(letters.len());
-    for letter in letters {
+    let mut refused = Vec::new();
+    for (row, letter) in letters.iter().enumerate() {
+        let bytes = ByteCount::from(letter.event.get().len());
+        if bytes > event_bytes_max {
+            refused.push((row, format!("the event has {bytes} bytes, {destination} takes {event_bytes_max}")));
+        }
         text.extend_from_slice(letter.event.get().as_bytes());
         text.push(b',');
         let end = u32::try_from(text.len()).map_err(|_| Fault::bad_request("these are more than 4 GiB of letters"))?;
@@ -69,5 +78,5 @@ fn chunk(letters: &[DeadLetter]) -> Result<Chunk, Fault> {
         vec![Arc::clone(&times), texts(|letter| &letter.row.trace_id), texts(|letter| &letter.row.id), versions, times];
     let keys = RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), columns)
         .map_err(|error| Fault::bug("cannot make keys of letters").because(error))?;
-    Chunk::new(EncodedEvents { text: Bytes::from(text), events, refused: Vec::new() }, keys)
+    Chunk::new(EncodedEvents { text: Bytes::from(text), events, refused }, keys)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::*;
+use serde_json::value::RawValue;
 
 use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Row, Sent, Trouble, request, row};
 use crate::{Budget, DeliveryPorts, DeliverySpec, deliver, replay};
@@ -36,16 +37,19 @@ impl Post {
         Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), sent: Arc::default(), attempts_max: 12 }
     }
 
-    async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
-        self.bench.calls.arm(trouble);
-        let stream = EventStream {
+    fn stream() -> EventStream {
+        EventStream {
             project: ProjectId::new("p"),
             kind: EventKind::Observation,
             dialect: Dialect::Event,
             historical: false,
-        };
+        }
+    }
+
+    async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
+        self.bench.calls.arm(trouble);
         let budget = Budget { attempts_max: self.attempts_max, ..Budget::for_events(2) };
-        let spec = DeliverySpec { request: request(), enrichments: vec![], stream, budget };
+        let spec = DeliverySpec { request: request(), enrichments: vec![], stream: Self::stream(), budget };
         let ports = DeliveryPorts {
             source: Arc::clone(&self.bench.source) as _,
             comments: Arc::new(Nothing),
@@ -63,6 +67,12 @@ impl Post {
             }
             () = self.bench.calls.crashed() => Delivered::Crashed,
         }
+    }
+
+    /// Sends letters to this receiver.
+    async fn replay(&self, letters: Vec<DeadLetter>) -> (DeliveryCounts, Vec<DeadLetter>) {
+        let (table, inbox) = (TableName::new("events"), Arc::clone(&self.inbox) as Arc<dyn EventDestination>);
+        replay(&Self::stream(), &table, letters, inbox, Stop::new(), Arc::new(NoWaits)).await.unwrap()
     }
 
     async fn done(&self) -> DeliveryReceipt {
@@ -311,17 +321,31 @@ async fn dead_letters_that_are_sent_again_are_accepted_or_stay() {
 
     // By now the receiver has changed its mind about all but one.
     let again = Post::with(0, |inbox| inbox.unwanted = some(&["s017"]));
-    let stream = EventStream {
-        project: ProjectId::new("p"),
-        kind: EventKind::Observation,
-        dialect: Dialect::Event,
-        historical: false,
-    };
-    let (table, inbox) = (TableName::new("events"), Arc::clone(&again.inbox) as Arc<dyn EventDestination>);
-    let (counts, left) = replay(&stream, &table, letters, inbox, Stop::new(), Arc::new(NoWaits)).await.unwrap();
+    let (counts, left) = again.replay(letters).await;
 
     assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(3), RowCount(2), RowCount(1)));
     assert_eq!(again.inbox.rows(), ["s003", "s029"]);
     assert_eq!(left.iter().map(|letter| &*letter.row.id).collect::<Vec<_>>(), ["s017"]);
     assert_eq!(left[0].event.get(), r#""s017""#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_that_are_too_large_stay_and_are_not_sent() {
+    let post = Post::with(40, |inbox| inbox.unwanted = some(&["s003", "s017"]));
+    post.done().await;
+    let mut letters = post.letters.0.lock().unwrap().clone();
+    let large = format!("{:?}", "s017".repeat(20));
+    let letter = letters.iter_mut().find(|letter| &*letter.row.id == "s017").unwrap();
+    letter.event = RawValue::from_string(large.clone()).unwrap();
+
+    // The receiver would take it and say nothing.
+    let again = Post::with(0, |inbox| inbox.limits.event_bytes_max = ByteCount(80));
+    let (counts, left) = again.replay(letters).await;
+
+    assert_eq!((counts.read, counts.accepted, counts.rejected), (RowCount(2), RowCount(1), RowCount(1)));
+    assert_eq!(again.inbox.rows(), ["s003"]);
+    assert_eq!((left.len(), left[0].event.get()), (1, large.as_str()));
+    assert_eq!(left[0].reason, "the event has 82 bytes, an inbox takes 80");
+    // Where there are none, nothing is sent.
+    assert_eq!(again.replay(Vec::new()).await.0, DeliveryCounts::default());
 }

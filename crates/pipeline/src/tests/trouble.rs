@@ -110,10 +110,10 @@ async fn a_run_that_loses_rows_fails() {
         }
         fn scanner(
             &self,
-            compression: model::Compression,
+            options: &model::FormatOptions,
             columns: &[&str],
         ) -> Result<Box<dyn model::RowScanner>, model::Fault> {
-            LINES.scanner(compression, columns)
+            LINES.scanner(options, columns)
         }
         fn block_encoder(
             &self,

@@ -106,6 +106,16 @@ pub struct RowName {
     pub ingested: Option<Micros>,
 }
 
+impl Difference {
+    /// The row that the run lacks, or has in an older version than it should; `None` for any other difference.
+    pub fn lacking(&self) -> Option<&RowName> {
+        match self {
+            Self::RowMissing(row) | Self::RowLate(row) | Self::RowVersion(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for RowName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.trace_id.is_empty() {

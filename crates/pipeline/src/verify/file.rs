@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use model::{ByteCount, Compression, Destination, Fault, FaultKind, FileReceipt, Format, RowScanner, ScannedRows};
+use model::{ByteCount, Destination, Fault, FaultKind, FileReceipt, Format, FormatOptions, RowScanner, ScannedRows};
 
 use super::{Difference, VerifyReport};
 use crate::hash::Hash;
@@ -11,6 +11,14 @@ use crate::task::Task;
 
 /// The asked texts of a row; `None` for null.
 pub(super) type RowTexts = Vec<Option<String>>;
+
+/// The files of a run, and how their rows are read back.
+pub(super) struct Files<'a> {
+    pub(super) destination: &'a dyn Destination,
+    pub(super) format: &'a dyn Format,
+    /// What they were written with.
+    pub(super) options: &'a FormatOptions,
+}
 
 /// What is known of a file while it is read.
 struct ReadBack {
@@ -26,21 +34,19 @@ struct ReadBack {
 /// Adds everything that is wrong with a file to `report`.
 pub(super) async fn compare(
     receipt: &FileReceipt,
-    destination: &dyn Destination,
-    format: &dyn Format,
+    files: &Files<'_>,
     retrying: &Retrying,
     report: &mut VerifyReport,
 ) -> Result<(), Fault> {
-    let file = receipt.key.clone();
-    if receipt.format != format.descriptor().name {
-        let why = format!("the manifest calls it {}, its query {}", receipt.format, format.descriptor().name);
+    let (file, format) = (receipt.key.clone(), files.format.descriptor().name);
+    if receipt.format != format {
+        let why = format!("the manifest calls it {}, its query {format}", receipt.format);
         report.differences.push(Difference::Unreadable { file, why });
         return Ok(());
     }
-    let compression: Compression = receipt.compression.parse()?;
     let mut attempts = Attempts::default();
     let read = loop {
-        match read_back(receipt, destination, format, compression).await {
+        match read_back(receipt, files).await {
             Ok(read) => break read,
             Err(fault) if fault.kind() == FaultKind::NotFound => {
                 report.differences.push(Difference::Missing(file));
@@ -69,25 +75,33 @@ pub(super) async fn compare(
     Ok(())
 }
 
-async fn read_back(
-    receipt: &FileReceipt,
-    destination: &dyn Destination,
-    format: &dyn Format,
-    compression: Compression,
-) -> Result<ReadBack, Fault> {
+async fn read_back(receipt: &FileReceipt, files: &Files<'_>) -> Result<ReadBack, Fault> {
     let mut read = ReadBack {
         bytes: ByteCount::ZERO,
         hash: Hash::default(),
-        scanner: Some(format.scanner(compression, &[])?),
+        scanner: Some(files.scanner(receipt, &[])?),
         rows: ScannedRows::default(),
         broken: None,
     };
-    let mut chunks = destination.read(&receipt.key).await?;
+    let mut chunks = files.destination.read(&receipt.key).await?;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         read = Task::blocking("reading a file back", move || read.with(&chunk)).join().await?;
     }
     Task::blocking("reading a file back", move || read.finished()).join().await
+}
+
+impl Files<'_> {
+    /// Whether rows can be read back with these columns.
+    pub(super) fn hold(&self, columns: &[&str]) -> bool {
+        self.format.scanner(self.options, columns).is_ok()
+    }
+
+    /// The receipt of each file says how it is compressed.
+    fn scanner(&self, receipt: &FileReceipt, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+        let options = FormatOptions { compression: receipt.compression.parse()?, ..self.options.clone() };
+        self.format.scanner(&options, columns)
+    }
 }
 
 impl ReadBack {
@@ -111,20 +125,19 @@ impl ReadBack {
 /// Gives `step` the texts of `columns` of every row of a file, in order.
 pub(super) async fn scan<S: Send + 'static>(
     receipt: &FileReceipt,
-    destination: &dyn Destination,
-    format: &dyn Format,
+    files: &Files<'_>,
     columns: &[&str],
     mut state: S,
     step: fn(S, Vec<RowTexts>) -> Result<S, Fault>,
 ) -> Result<S, Fault> {
-    let mut scanner = format.scanner(receipt.compression.parse()?, columns)?;
+    let mut scanner = files.scanner(receipt, columns)?;
     let (size, mut pushed) = (receipt.head.bytes.get(), 0);
     while let Some(stretch) = scanner.next_stretch(size, pushed)? {
         let whole = stretch == (0..size);
         let end = pushed + (stretch.end - stretch.start);
         let mut chunks = match whole {
-            true => destination.read(&receipt.key).await?,
-            false => destination.read_range(&receipt.key, stretch).await?,
+            true => files.destination.read(&receipt.key).await?,
+            false => files.destination.read_range(&receipt.key, stretch).await?,
         };
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;

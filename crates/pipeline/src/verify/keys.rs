@@ -8,11 +8,10 @@ use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
 use model::{
-    DeletedRows, Destination, Expr, Fault, Format, KeyDigest, Manifest, Micros, ReadRequest, Relation, RowCount,
-    TableSpec, Window,
+    DeletedRows, Expr, Fault, KeyDigest, Manifest, Micros, ReadRequest, Relation, RowCount, TableSpec, Window,
 };
 
-use super::file::{self, RowTexts};
+use super::file::{self, Files, RowTexts};
 use super::source::{Ingested, Place, Scope, Stored};
 use super::{Difference, RowName, VerifyReport};
 use crate::key::Keys;
@@ -86,8 +85,7 @@ pub(super) async fn compare(
     columns: &KeyColumns,
     scope: &Scope,
     stored: &Stored,
-    destination: &dyn Destination,
-    format: &dyn Format,
+    files: &Files<'_>,
     report: &mut VerifyReport,
 ) -> Result<(), Fault> {
     let rounds = manifest.rows.get().div_ceil(KEYS_PER_ROUND).max(1);
@@ -102,7 +100,7 @@ pub(super) async fn compare(
             found: VerifyReport::default(),
         };
         for receipt in &manifest.files {
-            round = file::scan(receipt, destination, format, &columns.names(), round, Round::add_exported).await?;
+            round = file::scan(receipt, files, &columns.names(), round, Round::add_exported).await?;
         }
         round = stored.fold(stored.request(), round, Round::take_stored).await?;
         round.exported.retain(|_, exported| !exported.seen);
@@ -118,7 +116,7 @@ pub(super) async fn compare(
         }
         if !round.exported.is_empty() {
             for receipt in &manifest.files {
-                round = file::scan(receipt, destination, format, &columns.names(), round, Round::name_gone).await?;
+                round = file::scan(receipt, files, &columns.names(), round, Round::name_gone).await?;
             }
         }
         report.merge(round.found);

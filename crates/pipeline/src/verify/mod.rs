@@ -17,13 +17,14 @@ mod source;
 
 use std::sync::Arc;
 
-use model::{Destination, Fault, Format, Manifest, ReadRequest, RowCount, Source, Stop};
+use model::{Destination, Fault, Format, FormatOptions, Manifest, ReadRequest, RowCount, Source, Stop};
 
 pub use difference::{Difference, RowName};
 pub use sent::{SentHashes, SentVerification, verify_sent};
 
 use crate::retry::Retrying;
 use crate::{Budget, Waits};
+use file::Files;
 use keys::KeyColumns;
 use source::Stored;
 
@@ -36,10 +37,11 @@ pub struct Verification {
     pub destination: Arc<dyn Destination>,
     /// The format of its files.
     pub format: &'static dyn Format,
+    /// What they were written with.
+    pub options: FormatOptions,
     /// What of the files is read.
     pub files: FilesRead,
-    /// Columns whose cells may differ from what is stored, because they are masked or made safe for
-    /// spreadsheets: keys are not read from them.
+    /// Columns whose cells may differ from what is stored, because they are masked: keys are not read from them.
     pub altered: Vec<String>,
     /// The source, where it is to be compared too.
     pub against: Option<Against>,
@@ -91,10 +93,12 @@ pub struct VerifyReport {
     pub differences: Vec<Difference>,
     /// Differences beyond those.
     pub differences_more: u64,
+    /// Those of them that are rows which the run lacks.
+    pub lacking_more: RowCount,
 }
 
-/// Differences that are named. Of a manifest that has little to do with its source every row differs.
-const DIFFERENCES_MAX: usize = 10_000;
+/// Differences that are named, about 10 MB. Of a manifest that has little to do with its source every row differs.
+const DIFFERENCES_MAX: usize = 50_000;
 
 impl VerifyReport {
     /// Adds a difference, by name as long as there are not too many.
@@ -103,6 +107,7 @@ impl VerifyReport {
             self.differences.push(difference);
         } else {
             self.differences_more += 1;
+            self.lacking_more += RowCount(u64::from(difference.lacking().is_some()));
         }
     }
 
@@ -117,6 +122,7 @@ impl VerifyReport {
         self.rows_superseded += other.rows_superseded;
         self.rows_since += other.rows_since;
         self.differences_more += other.differences_more;
+        self.lacking_more += other.lacking_more;
         other.differences.into_iter().for_each(|difference| self.add(difference));
     }
 }
@@ -124,18 +130,20 @@ impl VerifyReport {
 /// Compares a finished run with its files and, where given, its source. Differences are not faults:
 /// a fault means that the comparison itself could not be made.
 pub async fn verify(verification: Verification) -> Result<VerifyReport, Fault> {
-    let Verification { manifest, destination, format, files, altered, against, stop, waits, budget } = verification;
+    let Verification { manifest, destination, format, options, files, altered, against, stop, waits, budget } =
+        verification;
     let retrying = Retrying::new(waits, stop.clone(), &budget);
     let work = async {
         let mut report = VerifyReport { differences: manifest::contradictions(&manifest), ..VerifyReport::default() };
         let read = if files == FilesRead::All { manifest.files.as_slice() } else { &[] };
+        let files = Files { destination: &*destination, format, options: &options };
         for receipt in read {
-            file::compare(receipt, &*destination, format, &retrying, &mut report).await?;
+            file::compare(receipt, &files, &retrying, &mut report).await?;
         }
         if let Some(against) = against {
             let stored = Stored { against, budget, stop: stop.clone(), retrying: retrying.clone() };
             let columns = KeyColumns::of(&manifest, &stored.against.request.table, &altered);
-            source::compare(&manifest, columns, &stored, &*destination, format, &mut report).await?;
+            source::compare(&manifest, columns, &stored, &files, &mut report).await?;
         }
         Ok(report)
     };

@@ -6,11 +6,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
-    Aggregate, AggregateColumn, ByteCount, ColumnSpec, ColumnType, Destination, Expr, Fault, FieldRole, Format,
-    KeyDigest, Manifest, Micros, OrderKey, ReadRequest, Relation, RowCount, Stop, TableSpec, TimestampStyle,
-    VersionScope,
+    Aggregate, AggregateColumn, ByteCount, ColumnSpec, ColumnType, Expr, Fault, FieldRole, KeyDigest, Manifest, Micros,
+    OrderKey, ReadRequest, Relation, RowCount, Stop, TableSpec, TimestampStyle, VersionScope,
 };
 
+use super::file::Files;
 use super::keys::{self, KeyColumns};
 use super::{Against, Difference, RowName, VerifyReport};
 use crate::Budget;
@@ -98,8 +98,7 @@ pub(super) async fn compare(
     manifest: &Manifest,
     columns: Option<KeyColumns>,
     stored: &Stored,
-    destination: &dyn Destination,
-    format: &dyn Format,
+    files: &Files<'_>,
     report: &mut VerifyReport,
 ) -> Result<(), Fault> {
     let scope = Scope::of(manifest);
@@ -115,9 +114,9 @@ pub(super) async fn compare(
         return Ok(());
     }
     match columns {
-        Some(columns) if format.scanner(model::Compression::None, &columns.names()).is_ok() => {
+        Some(columns) if files.hold(&columns.names()) => {
             let known = report.differences.len();
-            keys::compare(manifest, &columns, &scope, stored, destination, format, report).await?;
+            keys::compare(manifest, &columns, &scope, stored, files, report).await?;
             // Where all keys agree only versions can differ, which these files do not hold.
             if report.differences.len() == known && report.rows_superseded == RowCount::ZERO {
                 for bucket in buckets {
@@ -267,6 +266,7 @@ impl Suspects {
         if self.scope.awaits_late_rows() {
             self.since.into_iter().for_each(|row| report.add(Difference::RowLate(row)));
             report.differences_more += self.since_more;
+            report.lacking_more += RowCount(self.since_more);
         } else {
             report.rows_since += RowCount(self.since.len() as u64 + self.since_more);
         }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use model::{ByteCount, Fault, FaultKind, FileName, KeyDigest, Manifest, Micros, RowCount, Stop, Window};
+use model::{
+    ByteCount, Fault, FaultKind, FileName, FormatOptions, KeyDigest, Manifest, Micros, RowCount, Stop, Window,
+};
 
 use super::sent::in_rounds;
-use super::{Against, Difference, FilesRead, SentVerification, Verification, VerifyReport, verify};
+use super::{
+    Against, DIFFERENCES_MAX, Difference, FilesRead, RowName, SentVerification, Verification, VerifyReport, verify,
+};
 use crate::Budget;
 use crate::tests::doubles::{Bench, NoWaits, Row, row};
 
@@ -37,6 +41,7 @@ async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyRepo
         manifest: manifest.clone(),
         destination: Arc::clone(&bench.shelf) as _,
         format: bench.spec.format,
+        options: FormatOptions::default(),
         against: Some(Against { source: Arc::clone(&bench.source) as _, request, full }),
         stop: Stop::new(),
         waits: Arc::new(NoWaits),
@@ -319,4 +324,17 @@ async fn keys_of_other_rows_than_were_sent_prove_nothing() {
     let fault = report_of_sent(&Bench::new(60), 59, 2).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Corrupt);
     assert!(fault.public_message().contains("59 rows were kept, but 60"), "{fault}");
+}
+
+#[test]
+fn of_very_many_differences_the_rest_is_counted_and_so_are_the_rows_that_are_lacking() {
+    let name = || RowName { trace_id: String::new(), id: "a".to_owned(), ingested: None };
+    let mut report = VerifyReport::default();
+    (0..DIFFERENCES_MAX).for_each(|_| report.add(Difference::RowMissing(name())));
+    assert_eq!((report.differences.len(), report.differences_more), (DIFFERENCES_MAX, 0));
+    let more = [Difference::RowGone(name()), Difference::RowLate(name()), Difference::RowVersion(name())];
+    let more = VerifyReport { differences: more.to_vec(), ..VerifyReport::default() };
+    report.merge(more);
+    assert_eq!((report.differences.len(), report.differences_more), (DIFFERENCES_MAX, 3));
+    assert_eq!(report.lacking_more, RowCount(2));
 }

@@ -24,7 +24,7 @@ use super::met::Met;
 use super::place::Place;
 use super::sql::{Parameters, Printer, Term, either_absent, is_composite, joined};
 use super::surroundings::{Around, LookedThrough};
-use super::versions::{Counted, counted, of_slice, rows_where, text_of, times, union};
+use super::versions::{Counted, counted, earliest, of_slice, rows_where, text_of, times, union};
 
 /// The position of a row against the range of the slice.
 const IN_RANGE: &str = "(k_micros < {from_time:Int64} OR (k_micros = {from_time:Int64} AND \
@@ -241,6 +241,7 @@ impl Compiler<'_> {
                 ),
                 has_keys: true,
                 times: times(&[place], stored)?,
+                earliest: earliest(stored, cursor, &[(place, counted_where.clone())])?,
             },
         };
         let names = |name: &str| {
@@ -275,12 +276,18 @@ impl Compiler<'_> {
         let mut parameters = Parameters::of_request();
         let places = self.database.places_of_groups(stored.name)?;
         let in_slice = union(&places, |place| of_slice(place, stored, grouped.by))?;
-        // Groups of which a row was stored in the window.
-        let mut touched = Vec::new();
+        // Groups of which a row was stored in the window, and the rows of the window.
+        let (mut touched, mut in_window) = (Vec::new(), Vec::new());
         for place in &places {
             let ingested = self.ingested_in_window(place, stored, &mut parameters)?;
+            let of_place = [Some(super::live::in_slice(place, stored)?), ingested.clone()];
+            in_window.push((*place, joined("AND", "1", of_place.into_iter().flatten())));
             touched.extend(ingested.map(|ingested| rows_where(place, stored, grouped.by, &ingested)).transpose()?);
         }
+        let cursor = match request.cursor {
+            Cursor::StartTime => stored.time,
+            Cursor::Ingested => stored.ingested,
+        };
         let touched = (!touched.is_empty()).then(|| touched.join(" UNION ALL "));
         let reads = made_of(grouped, &wanted);
         let (mut members, mut counts) = (Vec::new(), Vec::new());
@@ -319,6 +326,7 @@ impl Compiler<'_> {
                 from: format!("({})", counts.join(" UNION ALL ")),
                 has_keys: false,
                 times: times(&places, stored)?,
+                earliest: earliest(stored, cursor, &in_window)?,
             },
         };
         let names = |name: &str| grouped_term(grouped, name);

@@ -96,6 +96,19 @@ pub(super) async fn time_behind(
     Ok((!times.is_empty()).then(|| Micros(times.value(0))))
 }
 
+/// A time on the cursor that none of a reading's rows comes before; `None` where there are none.
+pub(super) async fn earliest(reading: &ClickHouseReading, stop: &Stop) -> Result<Option<Micros>, Fault> {
+    let Some(bounds) = reading.bounds(&KeyRange::ALL) else { return Ok(None) };
+    let counting = Counting { reading, counted: &reading.compiled.counted, stop };
+    let query = counting.query(counting.counted.earliest.clone(), bounds, Vec::new());
+    let found = reading.shared.client.rows(query, stop).await?;
+    let count = found.column_by_name("n").and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
+    let first = found.column_by_name("first").and_then(|times| times.as_primitive_opt::<Int64Type>());
+    let (Some(count), Some(first)) = (count, first) else { return Err(unreadable()) };
+    let any = count.iter().flatten().any(|count| count > 0);
+    Ok(any.then(|| Micros(first.value(0))))
+}
+
 struct Counting<'a> {
     reading: &'a ClickHouseReading,
     counted: &'a Counted,

@@ -26,7 +26,7 @@ use super::database::{Database, warnings_of};
 use super::dead::{Dead, Look, Scope};
 use super::live::{BEFORE_SLICE, DEAD_IN_SLICE, dead_of};
 use super::place::Place;
-use super::plan::Planned;
+use super::plan::{self, Planned};
 use super::query::Query;
 use super::scores::{self, ClickHouseScores};
 use super::slice::SliceReader;
@@ -377,6 +377,10 @@ impl Reading for ClickHouseReading {
             Some(Slice { range, ..slice.clone() })
         });
         Ok(Plan { slices: slices.collect() })
+    }
+
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        plan::earliest(self, &Stop::new()).await
     }
 
     async fn part(&self, range: &KeyRange, end: End, rows: RowCount, before: u32) -> Result<Option<KeyRange>, Fault> {

@@ -25,6 +25,8 @@ pub(super) struct Counted {
     pub(super) has_keys: bool,
     /// Selects when the first and the last of them start, in microseconds, or of more versions than are counted.
     pub(super) times: String,
+    /// Selects how many there are, and the earliest time of them on the cursor, in microseconds; likewise.
+    pub(super) earliest: String,
 }
 
 /// A column's values in rows that start in the slice, whichever version.
@@ -54,6 +56,21 @@ pub(super) fn times(places: &[&Place], stored: &StoredTable) -> Result<String, F
         Ok(format!("SELECT {start} AS start FROM {from} AS t WHERE {project} = {{project:String}} AND {in_slice}"))
     })?;
     Ok(format!("SELECT min(start) AS first, max(start) AS last FROM ({starts})"))
+}
+
+/// How many versions meet the condition of their place, and the earliest value of a column of times among them, in
+/// microseconds.
+pub(super) fn earliest(stored: &StoredTable, column: &str, versions: &[(&Place, String)]) -> Result<String, Fault> {
+    let mut times = Vec::with_capacity(versions.len());
+    for (place, condition) in versions {
+        let (time, project, from) = (place.required(column)?, place.required(stored.key[0])?, place.from());
+        let join = place.join(stored, [time.as_str()].into_iter(), None)?;
+        let micros = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        times.push(format!(
+            "SELECT {micros} AS micros FROM {from} AS t{join} WHERE {project} = {{project:String}} AND {condition}"
+        ));
+    }
+    Ok(format!("SELECT count() AS n, min(micros) AS first FROM ({})", times.join(" UNION ALL ")))
 }
 
 /// The versions of a place that slices are planned from: start, bytes, and what else is wanted of them.

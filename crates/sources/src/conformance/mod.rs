@@ -19,7 +19,7 @@ use arrow_select::concat::concat_batches;
 use futures_util::TryStreamExt;
 use model::{
     ByteCount, ColumnSpec, End, Expr, Fault, FaultKind, KeyRange, Micros, OrderKey, ProjectId, ReadRequest, Reading,
-    RowCount, ScoreScope, Snapshot, Source, Stop, StopReason,
+    RowCount, ScoreScope, Snapshot, Source, Stop, StopReason, Window,
 };
 
 /// Runs every promise on a source that holds rows for the request, with a filter that some pass.
@@ -29,6 +29,7 @@ pub(crate) async fn every_promise(source: &dyn Source, request: &ReadRequest) {
     slices_are_adjacent_and_bound_their_rows(source, request).await;
     slice_by_slice_equals_all_at_once(source, request).await;
     the_rest_follows_any_key(source, request).await;
+    no_row_comes_before_the_earliest_time(source, request).await;
     few_rows_are_those_at_the_end_of_a_range(source, request).await;
     a_raised_stop_ends_the_stream(source, request).await;
     no_columns_means_keys_alone(source, request).await;
@@ -121,6 +122,26 @@ async fn batches_hold_requested_columns_then_keys(source: &dyn Source, request: 
         assert!(batch.num_rows() > 0, "an empty batch says nothing");
         let cursor = batch.column(batch.num_columns() - 1).as_primitive::<TimestampMicrosecondType>();
         assert!(cursor.values().iter().all(|&instant| request.window.contains(Micros(instant))));
+    }
+}
+
+async fn no_row_comes_before_the_earliest_time(source: &dyn Source, request: &ReadRequest) {
+    let rows = read_all(source, request).await.unwrap();
+    let cursor = rows.column(rows.num_columns() - 1).as_primitive::<TimestampMicrosecondType>();
+    let mut times: Vec<i64> = cursor.values().to_vec();
+    times.sort_unstable();
+    let some = [times[0], times[times.len() / 2], times[times.len() - 1]];
+    let begins = some.iter().flat_map(|time| [Some(Micros(*time)), Some(Micros(time + 1))]);
+    for from in [request.window.from].into_iter().chain(begins) {
+        let window = Window { from, ..request.window };
+        let reading = source.prepare(ReadRequest { window, ..request.clone() }).await.unwrap();
+        let earliest = reading.earliest().await.unwrap();
+        reading.close().await.unwrap();
+        assert!(earliest >= from || earliest.is_none(), "{source}: {earliest:?} is not in the window from {from:?}");
+        if let Some(first) = times.iter().find(|time| from.is_none_or(|from| **time >= from.0)) {
+            let earliest = earliest.unwrap_or_else(|| panic!("{source}: no row from {from:?} on"));
+            assert!(earliest.0 <= *first, "{source}: {earliest} is later than the first row from {from:?} on");
+        }
     }
 }
 

@@ -171,6 +171,10 @@ impl Reading for MemoryReading {
         Ok(Plan { slices })
     }
 
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        Ok(self.rows.iter().filter(|placed| placed.passes).map(|placed| placed.cursor).min())
+    }
+
     fn read(self: Arc<Self>, range: KeyRange, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let pieces = self.pieces(&range).into_iter();
         // The stream ends with its first fault: nothing is left to give after it.

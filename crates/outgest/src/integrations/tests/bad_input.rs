@@ -13,14 +13,15 @@ use model::{
 use sources::lake::LakeSource;
 
 use super::super::{GuardedPlaces, IntegrationsDesk};
-use super::world::{EPOCH, World, minute, project};
+use super::world::{EPOCH, World, minute, project, to_events};
 
 async fn desk(world: &World, allowed: &[&str]) -> IntegrationsDesk {
     drop(rustls::crypto::ring::default_provider().install_default());
     let guard = Guard::new(allowed.iter().map(|network| network.parse().unwrap()).collect());
     let places = GuardedPlaces { guard: guard.clone(), secrets: Arc::new(world.store.clone()) };
     let source = Arc::new(LakeSource::new(world.lake.clone()));
-    IntegrationsDesk::new(source, Arc::new(world.store.clone()), Arc::new(places), guard)
+    let store = Arc::new(world.store.clone());
+    IntegrationsDesk::new(source, Arc::clone(&store) as _, store, Arc::new(places), guard)
 }
 
 pub(super) fn ask() -> IntegrationAsk {
@@ -347,6 +348,29 @@ async fn a_destination_of_events_is_asked_for_nothing_of_files() {
 }
 
 #[tokio::test]
+async fn events_keep_the_name_that_their_project_has_when_their_integration_is_made() {
+    let world = World::new().await;
+    world.store.create_project(&project(), "Shop").await.unwrap();
+    let named = |checked: CheckedIntegration| checked.settings.options.get("project_name").cloned();
+    let asked = |options: &[(&str, &str)]| ask_events("posthog", options, &["api_key"]);
+    let checked = check(&world, asked(&POSTHOG)).await.unwrap();
+    assert_eq!(named(checked).as_deref(), Some("Shop"));
+    // What is said of it counts, and so does that there is to be none.
+    let said =
+        [(("project_name", "Store"), Some("Store")), (("project_name", ""), Some("")), (("dialect", "event"), None)];
+    for (option, expected) in said {
+        let checked = check(&world, asked(&[POSTHOG[0], option])).await.unwrap();
+        assert_eq!(named(checked).as_deref(), expected, "{option:?}");
+    }
+    assert_eq!(named(check(&world, ask()).await.unwrap()), None, "files have no such option");
+    // One that is there already keeps what it has, whatever its project is called by then.
+    let made = world.integration("events", |settings| to_events(settings, POSTHOG[0].1)).await;
+    let change = IntegrationAsk { options: None, kind: None, ..asked(&[]) };
+    let checked = desk(&world, &[]).await.check(&project(), &change, Some(&made), EPOCH).await.unwrap();
+    assert_eq!(checked.settings.options, made.settings.options);
+}
+
+#[tokio::test]
 async fn every_problem_of_a_destination_of_events_names_its_field() {
     let world = World::new().await;
     let posthog = || ask_events("posthog", &POSTHOG, &["api_key"]);
@@ -399,7 +423,8 @@ async fn a_filter_on_comments_is_refused_where_the_source_has_none() {
     let places = GuardedPlaces { guard: guard.clone(), secrets: Arc::new(world.store.clone()) };
     let lookups = crate::data::RowLookups::of(world.store.clone(), crate::export::CommentsHere::Unknown);
     let source = Arc::new(LakeSource::new(world.lake.clone()));
-    let desk = IntegrationsDesk::new(source, lookups.comments, Arc::new(places), guard);
+    let people = Arc::new(world.store.clone());
+    let desk = IntegrationsDesk::new(source, lookups.comments, people, Arc::new(places), guard);
     let filter = serde_json::json!([{"type": "number", "column": "commentCount", "operator": ">", "value": 0}]);
     let table = IntegrationTable { table: "events".to_owned(), filter, ..IntegrationTable::default() };
     for asked in [ask(), ask_events("posthog", &POSTHOG, &["api_key"])] {

@@ -119,6 +119,10 @@ fn an_event_above_a_megabyte_is_a_dead_letter_and_its_neighbours_arrive() {
         let [(row, reason)] = &letters.into_iter().collect::<Vec<_>>()[..] else { panic!("{kind:?}") };
         let takes = format!("{kind:?} takes 1000000");
         assert!(row == "s2" && reason.starts_with("the event has ") && reason.ends_with(&takes), "{reason}");
+        // Nor is it sent when letters are.
+        let file = receipts["events"]["dead_letters"].as_str().unwrap();
+        let ended = deliver(&bench, kind, &receiver, &["--replay", file]);
+        assert_eq!((ended.code, bench.read(file).lines().count()), (4, 1), "{kind:?}: {}", ended.stderr);
         assert_eq!(stored(&receiver).into_keys().collect::<Vec<_>>(), ["s1", "s3"], "{kind:?}");
         assert_eq!(receiver.state().refusals, Vec::<String>::new(), "{kind:?}: it was sent");
     }

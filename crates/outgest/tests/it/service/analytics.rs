@@ -66,13 +66,13 @@ fn secret_of(kind: Kind) -> &'static str {
     if kind == Kind::PostHog { "api_key" } else { "project_token" }
 }
 
-/// What `outgest deliver` sends of the same rows to a receiver of its own.
+/// What `outgest deliver` sends of the same rows to a receiver of its own. An integration knows the project's name.
 fn delivered(world: &World, kind: Kind) -> Receiver {
     let receiver = kind.receiver(&BTreeSet::new(), None);
     let url = receiver.url();
     let tables = TABLES.join(",");
     let fixed = ["deliver", kind.name(), "--project", "p", "--host", &url, "--key-env", "KEY", "--tables", &tables];
-    let mut command = world.command(&[&fixed[..], &["--allow-network", "127.0.0.1"]].concat());
+    let mut command = world.command(&[&fixed[..], &["--allow-network", "127.0.0.1", "--project-name", "p"]].concat());
     let ended = Ended::of(command.env("KEY", kind.key()).output().unwrap());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     receiver
@@ -123,7 +123,7 @@ fn windows_arrive_as_deliveries_do_and_what_is_refused_is_sent_again(mut world: 
         // Another receiver minds one row only.
         let still: BTreeSet<String> = poison.iter().take(1).cloned().collect();
         let second = kind.receiver(&still, None);
-        made.change(&json!({"options": {"host": second.url()}}));
+        made.change(&json!({"options": {"host": second.url(), "project_name": "p"}}));
         let replayed = made.post("/dead-letters/replay", &json!({})).expect(202);
         assert!(!replayed.as_array().unwrap().is_empty());
         made.completed();

@@ -54,7 +54,7 @@ impl Format for Lines {
         Ok(Box::new(LinesEncoder { stateful: self.stateful, blocks }))
     }
 
-    fn scanner(&self, _: Compression, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
+    fn scanner(&self, _: &FormatOptions, columns: &[&str]) -> Result<Box<dyn RowScanner>, Fault> {
         Ok(Box::new(LinesScanner { columns: columns.len(), line: String::new() }))
     }
 }

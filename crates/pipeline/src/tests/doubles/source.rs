@@ -158,6 +158,10 @@ impl Reading for ListReading {
         Ok(Plan { slices })
     }
 
+    async fn earliest(&self) -> Result<Option<Micros>, Fault> {
+        Ok(self.rows.iter().map(|row| Micros(row.time.min(row.ingested))).min())
+    }
+
     fn read(self: Arc<Self>, range: KeyRange, _stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
         let rows: Vec<Row> = self.rows.iter().filter(|row| range.contains(&row.key())).cloned().collect();
         let chunks: Vec<Vec<Row>> = rows.chunks(self.batch_rows).map(<[_]>::to_vec).collect();
