@@ -7,7 +7,7 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use model::{Fault, FaultKind, PhysicalTable, ProjectId, Serves, Stop, StoredColumn, StoredTable};
+use model::{Fault, FaultKind, PhysicalTable, ProjectId, Relation, Serves, Stop, StoredColumn, StoredTable, TableSpec};
 use tokio::sync::OnceCell;
 
 use super::client::Client;
@@ -101,7 +101,8 @@ impl Database {
     }
 
     /// Where a stored table has several layouts, keeps the first one that holds rows: the tables of a new
-    /// one are there, and empty, before a deployment moves to it.
+    /// one are there, and empty, before a deployment moves to it. Rows in any table of a layout count: version 3 has
+    /// traces without observations.
     async fn choose(&mut self, client: &Client) -> Result<(), Fault> {
         let mut kept: Vec<Place> = Vec::new();
         let mut others_with_rows = Vec::new();
@@ -116,9 +117,10 @@ impl Database {
             let mut chosen = layouts[0];
             if layouts.len() > 1 {
                 let mut with_rows = Vec::new();
-                for place in of_table.iter().filter(|place| place.physical.serves != Serves::Groups) {
-                    if place.holds_rows(client).await? {
-                        with_rows.push(place.physical.layout);
+                for place in &of_table {
+                    let layout = place.physical.layout;
+                    if !with_rows.contains(&layout) && place.holds_rows(client).await? {
+                        with_rows.push(layout);
                     }
                 }
                 chosen = with_rows.first().copied().unwrap_or(chosen);
@@ -128,7 +130,7 @@ impl Database {
                 let layout = place.physical.layout;
                 if layout == chosen {
                     kept.push(place);
-                } else if others_with_rows.contains(&layout) && place.physical.serves != Serves::Groups {
+                } else if others_with_rows.contains(&layout) {
                     self.passed_over.push(place);
                 }
             }
@@ -137,18 +139,26 @@ impl Database {
         Ok(())
     }
 
-    /// What an export of a stored table should say of the database: that it has rows of the project in a layout that is
-    /// not read.
+    /// What an export of a table should say of the database: that it has rows of the project in a layout that is not
+    /// read, once for each such layout.
     pub(super) async fn warnings(
         &self,
         client: &Client,
         project: &ProjectId,
-        stored: &StoredTable,
+        table: &TableSpec,
     ) -> Result<Vec<String>, Fault> {
-        let mut warnings = Vec::new();
-        for place in self.passed_over.iter().filter(|place| place.physical.stored == stored.name) {
-            if place.holds_rows_of(project, stored, client).await? {
-                let PhysicalTable { name, layout, .. } = place.physical;
+        let stored = table.stored();
+        let serves_others = match table.relation {
+            Relation::Stored(_) => Serves::Groups,
+            Relation::Grouped(_) => Serves::Rows,
+        };
+        let serves = |place: &&Place| place.physical.stored == stored.name && place.physical.serves != serves_others;
+        let places: Vec<&Place> = self.passed_over.iter().filter(serves).collect();
+        let (mut warnings, mut told) = (Vec::new(), Vec::new());
+        for place in places {
+            let PhysicalTable { name, layout, .. } = place.physical;
+            if !told.contains(&layout) && place.holds_rows_of(project, stored, client).await? {
+                told.push(layout);
                 let read = self.place(stored.name)?.physical.name;
                 warnings.push(format!(
                     "table {name} (Langfuse {layout}) has rows of this project too; only those of {read} were read. \
@@ -157,6 +167,15 @@ impl Database {
             }
         }
         Ok(warnings)
+    }
+
+    /// The places that the rows of a table are made of.
+    pub(super) fn places_of(&self, table: &TableSpec) -> Result<Vec<&Place>, Fault> {
+        let stored = table.stored().name;
+        match table.relation {
+            Relation::Stored(_) => Ok(vec![self.place(stored)?]),
+            Relation::Grouped(_) => self.places_of_groups(stored),
+        }
     }
 
     /// The places whose rows form the groups of a stored table. Without one of them groups would be others.

@@ -140,6 +140,43 @@ pub(super) async fn give_the_rows_of_the_events_they_become(engine: &Engine) {
     }
 }
 
+#[tokio::test]
+async fn traces_without_observations_are_found_read_and_told() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let traces = [trace(1), trace(2)];
+    insert_rows(engine, &database, "traces", &traces.clone().map(|(old, _)| old));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations", "the new tables are empty");
+    let roots = traces.map(|(_, event)| event);
+    let memory = memory(&roots);
+    let [project, nobody] = ["p1", "p9"].map(ProjectId::new);
+    for name in ["traces", "sessions"] {
+        let asked = whole(tables::find(name).unwrap());
+        assert!(source.has_project(&project, &asked.table).await.unwrap(), "{name}");
+        assert!(!source.has_project(&nobody, &asked.table).await.unwrap(), "{name}");
+        agrees(&memory, &source, &asked).await;
+        pages_agree(&memory, &source, &asked).await;
+    }
+    // A trace of version 3 is no observation.
+    let observations = whole(tables::find("observations").unwrap());
+    assert!(!source.has_project(&project, &observations.table).await.unwrap());
+
+    // The deployment moves on: what it leaves behind are rows of groups alone.
+    let (_, moved) = trace(3);
+    insert_rows(engine, &database, "events_full", &[moved]);
+    let source = source.looking_again(places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "events_full");
+    for (name, is_told) in [("traces", true), ("sessions", true), ("observations", false), ("events", false)] {
+        let reading = source.prepare(whole(tables::find(name).unwrap())).await.unwrap();
+        let told = reading.warnings().await.unwrap();
+        let told: Vec<&String> = told.iter().filter(|told| told.contains("layout=v3")).collect();
+        assert_eq!(told.len(), usize::from(is_told), "{name}: {told:?}");
+        assert!(told.iter().all(|told| told.contains("table traces (Langfuse v3)")), "{name}: {told:?}");
+    }
+}
+
 /// The members of groups that these versions of traces and observations are: a trace is the root of its own.
 fn groups_of(
     traces: &[Value],
