@@ -427,6 +427,7 @@ mod ends;
 mod few;
 mod limits;
 mod replicas;
+mod shards;
 mod spread;
 mod stretches;
 mod v3;
