@@ -7,6 +7,7 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use model::{Fault, FaultKind, PhysicalTable, ProjectId, Relation, Serves, Stop, StoredColumn, StoredTable, TableSpec};
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,11 @@ const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.
     t.sorting_key AS sorting_key FROM system.columns AS c LEFT JOIN system.tables AS t \
     ON t.database = c.database AND t.name = c.table \
     WHERE c.database = currentDatabase() AND c.table IN {names:Array(String)} ORDER BY c.table, c.position";
+
+/// What a stored version takes on average, of the tables that know it: those that others make up tell nothing, nor do
+/// those that are empty. A question of its own, so that a server that does not know the answer is read all the same.
+const SIZES: &str = "SELECT name, toUInt64(ifNull(total_bytes_uncompressed / nullIf(total_rows, 0), 0)) AS row_bytes \
+    FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)}";
 
 /// The tables that were found.
 #[derive(Debug)]
@@ -54,9 +60,10 @@ impl Database {
             wanted.retain(|table| table.layout.split(' ').any(|one| one == layout));
         }
         let names = arrays_of_texts(wanted.iter().map(|table| table.name))?.remove(0);
-        let query =
-            Query { text: PROBE.to_owned(), parameters: vec![("names".into(), names)], purpose: "the list of tables" };
+        let parameters = vec![("names".to_owned(), names)];
+        let query = Query { text: PROBE.to_owned(), parameters: parameters.clone(), purpose: "the list of tables" };
         let rows = client.rows(query, &Stop::new()).await?;
+        let row_bytes = row_bytes(client, parameters).await;
         let mut found: HashMap<String, Found> = HashMap::new();
         for row in 0..rows.num_rows() {
             let [table, name, kind, engine, sorting_key] =
@@ -91,6 +98,7 @@ impl Database {
                     Some(Other { from: from(joined.name), sorting_key: sorting_key(joined.name), columns })
                 }),
                 storage: if options.cluster.is_some() { storage.through_cluster() } else { storage },
+                row_bytes: row_bytes.get(physical.name).copied(),
                 counts_blocks: OnceCell::new(),
             })
         });
@@ -288,6 +296,23 @@ struct Found {
     engine: String,
     sorting_key: String,
     types: HashMap<String, String>,
+}
+
+/// What [`SIZES`] tells, by table. It says how much is read at once and not what: whoever may not know it, or cannot,
+/// reads by guesses.
+async fn row_bytes(client: &Client, parameters: Vec<(String, String)>) -> HashMap<String, u64> {
+    let query = Query { text: SIZES.to_owned(), parameters, purpose: "the sizes of tables" };
+    let rows = match client.rows(query, &Stop::new()).await {
+        Ok(rows) => rows,
+        Err(fault) => {
+            tracing::debug!(fault = %fault, "the sizes of tables are not known");
+            return HashMap::new();
+        }
+    };
+    let bytes = rows.column_by_name("row_bytes").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+    let Some(bytes) = bytes else { return HashMap::new() };
+    let known = (0..rows.num_rows()).map(|row| (text(&rows, "name", row), bytes.value(row)));
+    known.filter(|(_, bytes)| *bytes > 0).collect()
 }
 
 fn text(rows: &RecordBatch, column: &str, row: usize) -> String {
