@@ -1,7 +1,10 @@
 //! Rows whose size is not stored with them, and users who cannot bound blocks: what is read at once stays bounded.
 
+use std::time::Duration;
+
 use model::{Plan, RawOptions};
 
+use super::candidates::rows_read;
 use super::*;
 use crate::clickhouse::ClickHouseOptions;
 use crate::clickhouse::engine::proxy::{Proxy, Trouble};
@@ -103,4 +106,42 @@ async fn slices_are_small_for_users_who_cannot_bound_blocks() {
         assert_eq!(plan.rows().get(), 300, "{user}");
         assert_eq!(plan.slices.iter().all(|slice| slice.bytes.get() <= FIRST_BYTES), are_small, "{user}: {plan:?}");
     }
+}
+
+/// Scores of one day.
+const SCORES: u64 = 150_000;
+
+/// Each slice of a table that is sorted by the day reads all of it: there must be few.
+#[tokio::test]
+async fn scores_of_one_day_are_read_a_few_times() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    engine.run(
+        &database,
+        &format!(
+            "INSERT INTO scores (id, timestamp, project_id, trace_id, name, value, data_type, comment, event_ts, \
+             updated_at) SELECT concat('s', toString(number)), \
+             fromUnixTimestamp64Milli(toInt64({epoch} + number * 576), 'UTC'), 'p1', concat('t', toString(number)), \
+             concat('name ', toString(number % 5)), number, 'NUMERIC', 'short', \
+             fromUnixTimestamp64Milli(toInt64({epoch}), 'UTC') AS stored, stored FROM numbers({SCORES})",
+            epoch = EPOCH.0 / 1_000
+        ),
+    );
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    let table = tables::find("scores").unwrap();
+    let is_asked = |name: &str| ["id", "name", "value", "comment"].contains(&name);
+    let columns = table.columns.iter().filter(|column| is_asked(&column.name)).cloned().collect();
+    let asked = ReadRequest { columns, ..request(table) };
+    assert_eq!(read_all(&source, &asked).await.unwrap().num_rows() as u64, SCORES);
+    let mut read = 0;
+    // A query is logged after its last byte was sent.
+    for _ in 0..100 {
+        read = rows_read(engine, &database, "rows");
+        if read >= SCORES {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!((SCORES..4 * SCORES).contains(&read), "{read} rows were read for {SCORES}");
 }
