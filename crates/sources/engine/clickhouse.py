@@ -145,10 +145,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def cluster(ports):
+def shard(ports):
     """These servers as replicas of one shard."""
     one = "<replica><host>127.0.0.1</host><port>{}</port></replica>"
-    return "<shard>" + "".join(one.format(port) for port in sorted(ports.split(","))) + "</shard>"
+    return "<shard>" + "".join(one.format(port) for port in ports) + "</shard>"
 
 
 def main():
@@ -177,7 +177,9 @@ def main():
     config = os.path.join(path, "server.xml")
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.xml")) as template:
         text = template.read().replace("@CONFIG@", config).replace("@MEMORY@", str(arguments.memory))
-        text = text.replace("@TCP@", str(tcp)).replace("@REPLICAS@", cluster(arguments.replicas or str(tcp)))
+        servers = sorted(arguments.replicas.split(",")) if arguments.replicas else [str(tcp)]
+        text = text.replace("@TCP@", str(tcp)).replace("@REPLICAS@", shard(servers))
+        text = text.replace("@SHARDS@", "".join(shard([server]) for server in servers))
         is_replica = arguments.zookeeper is not None
         more = replica.settings(arguments.replica, arguments.zookeeper) if is_replica else ""
         text = text.replace("@REPLICATION@", more)

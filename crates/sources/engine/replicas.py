@@ -1,4 +1,4 @@
-"""Starts ZooKeeper and two servers that hold replicas of the same tables, for tests.
+"""Starts ZooKeeper and two servers that hold replicas of the same tables, or shards of others, for tests.
 
     python replicas.py
 

@@ -18,27 +18,55 @@ use tokio::time::Instant;
 /// A look at the tables holds this long.
 const FRESH: Duration = Duration::from_secs(60);
 
+/// A place that can be connected to.
+#[async_trait]
+pub trait Remote: fmt::Display + Send + Sync {
+    /// What reads from it.
+    type Connection: Source + Clone;
+
+    /// Connects and looks at its tables.
+    async fn connect(&self) -> Result<Self::Connection, Fault>;
+
+    /// The same connection with another look at the tables.
+    async fn look_again(&self, connection: &Self::Connection) -> Result<Self::Connection, Fault>;
+}
+
+#[async_trait]
+impl Remote for ClickHouseOptions {
+    type Connection = ClickHouseSource;
+
+    async fn connect(&self) -> Result<ClickHouseSource, Fault> {
+        ClickHouseSource::connect(self.clone(), tables::clickhouse_tables()).await
+    }
+
+    async fn look_again(&self, connection: &ClickHouseSource) -> Result<ClickHouseSource, Fault> {
+        connection.looking_again(tables::clickhouse_tables()).await
+    }
+}
+
 /// Connects with the first read, and with the next one where that failed.
-pub struct LateSource {
-    options: ClickHouseOptions,
+pub struct LateSource<R: Remote> {
+    remote: R,
+    /// How long a look at the tables holds.
+    fresh: Duration,
     /// The connection and when its tables were looked at. Whoever looks holds it: reads that come together look once.
-    connected: Mutex<Option<(Instant, ClickHouseSource)>>,
+    connected: Mutex<Option<(Instant, R::Connection)>>,
     /// How many processes read from it.
     processes: AtomicUsize,
 }
 
-impl LateSource {
+impl<R: Remote> LateSource<R> {
     /// Nothing is sent yet.
-    pub fn new(options: ClickHouseOptions) -> Self {
-        Self { options, connected: Mutex::new(None), processes: AtomicUsize::new(1) }
+    pub fn new(remote: R) -> Self {
+        Self { remote, fresh: FRESH, connected: Mutex::new(None), processes: AtomicUsize::new(1) }
     }
 
-    async fn connected(&self) -> Result<ClickHouseSource, Fault> {
+    async fn connected(&self) -> Result<R::Connection, Fault> {
         let mut connected = self.connected.lock().await;
         let source = match &*connected {
-            Some((looked, source)) if looked.elapsed() < FRESH => return Ok(source.clone()),
-            Some((_, source)) => source.looking_again(tables::clickhouse_tables()).await?,
-            None => ClickHouseSource::connect(self.options.clone(), tables::clickhouse_tables()).await?,
+            Some((looked, source)) if looked.elapsed() < self.fresh => return Ok(source.clone()),
+            Some((_, source)) => self.remote.look_again(source).await?,
+            None => self.remote.connect().await?,
         };
         source.shared_by(self.processes.load(Ordering::Relaxed));
         // A server sorts a slice before it sends any of it.
@@ -48,14 +76,14 @@ impl LateSource {
     }
 }
 
-impl fmt::Display for LateSource {
+impl<R: Remote> fmt::Display for LateSource<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.options.fmt(f)
+        self.remote.fmt(f)
     }
 }
 
 #[async_trait]
-impl Source for LateSource {
+impl<R: Remote> Source for LateSource<R> {
     fn capabilities(&self) -> SourceCapabilities {
         SourceCapabilities { snapshots: false, deletions: false }
     }
@@ -76,5 +104,83 @@ impl Source for LateSource {
         {
             source.shared_by(processes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex as Kept;
+
+    use super::*;
+
+    /// What connections were told: which of them, and of how many processes.
+    type Told = Arc<Kept<Vec<(usize, usize)>>>;
+
+    /// A place that makes a new connection with each look.
+    struct Place(Told);
+
+    #[derive(Clone)]
+    struct Connection {
+        number: usize,
+        told: Told,
+    }
+
+    impl fmt::Display for Place {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a place without rows")
+        }
+    }
+
+    impl fmt::Display for Connection {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "connection {}", self.number)
+        }
+    }
+
+    #[async_trait]
+    impl Remote for Place {
+        type Connection = Connection;
+
+        async fn connect(&self) -> Result<Connection, Fault> {
+            Ok(Connection { number: 1, told: Arc::clone(&self.0) })
+        }
+
+        async fn look_again(&self, connection: &Connection) -> Result<Connection, Fault> {
+            Ok(Connection { number: connection.number + 1, told: Arc::clone(&self.0) })
+        }
+    }
+
+    #[async_trait]
+    impl Source for Connection {
+        fn capabilities(&self) -> SourceCapabilities {
+            SourceCapabilities { snapshots: false, deletions: false }
+        }
+
+        async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
+            Err(Fault::bug("nobody reads"))
+        }
+
+        async fn has_project(&self, _project: &ProjectId, _table: &TableSpec) -> Result<bool, Fault> {
+            Ok(true)
+        }
+
+        fn shared_by(&self, processes: usize) {
+            self.told.lock().unwrap().push((self.number, processes));
+        }
+    }
+
+    #[tokio::test]
+    async fn every_connection_knows_how_many_processes_read() {
+        let told = Told::default();
+        // Each read looks again.
+        let source = LateSource { fresh: Duration::ZERO, ..LateSource::new(Place(Arc::clone(&told))) };
+        let (project, table) = (ProjectId::new("p"), &tables::all()[0]);
+        source.shared_by(3);
+        assert!(told.lock().unwrap().is_empty(), "nobody has connected");
+        assert!(source.has_project(&project, table).await.unwrap());
+        source.shared_by(2);
+        assert!(source.has_project(&project, table).await.unwrap());
+        source.shared_by(1);
+        assert_eq!(*told.lock().unwrap(), [(1, 3), (1, 2), (2, 2), (2, 1)]);
     }
 }

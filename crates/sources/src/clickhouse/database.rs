@@ -7,7 +7,8 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use model::{Fault, FaultKind, PhysicalTable, ProjectId, Serves, Stop, StoredColumn, StoredTable};
+use arrow_array::types::UInt64Type;
+use model::{Fault, FaultKind, PhysicalTable, ProjectId, Relation, Serves, Stop, StoredColumn, StoredTable, TableSpec};
 use tokio::sync::OnceCell;
 
 use super::client::Client;
@@ -21,6 +22,11 @@ const PROBE: &str = "SELECT c.table AS table, c.name AS name, c.type AS type, t.
     t.sorting_key AS sorting_key FROM system.columns AS c LEFT JOIN system.tables AS t \
     ON t.database = c.database AND t.name = c.table \
     WHERE c.database = currentDatabase() AND c.table IN {names:Array(String)} ORDER BY c.table, c.position";
+
+/// What a stored version takes on average, of the tables that know it: those that others make up tell nothing, nor do
+/// those that are empty. A question of its own, so that a server that does not know the answer is read all the same.
+const SIZES: &str = "SELECT name, toUInt64(ifNull(total_bytes_uncompressed / nullIf(total_rows, 0), 0)) AS row_bytes \
+    FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)}";
 
 /// The tables that were found.
 #[derive(Debug)]
@@ -54,9 +60,10 @@ impl Database {
             wanted.retain(|table| table.layout.split(' ').any(|one| one == layout));
         }
         let names = arrays_of_texts(wanted.iter().map(|table| table.name))?.remove(0);
-        let query =
-            Query { text: PROBE.to_owned(), parameters: vec![("names".into(), names)], purpose: "the list of tables" };
+        let parameters = vec![("names".to_owned(), names)];
+        let query = Query { text: PROBE.to_owned(), parameters: parameters.clone(), purpose: "the list of tables" };
         let rows = client.rows(query, &Stop::new()).await?;
+        let row_bytes = row_bytes(client, parameters).await;
         let mut found: HashMap<String, Found> = HashMap::new();
         for row in 0..rows.num_rows() {
             let [table, name, kind, engine, sorting_key] =
@@ -91,6 +98,7 @@ impl Database {
                     Some(Other { from: from(joined.name), sorting_key: sorting_key(joined.name), columns })
                 }),
                 storage: if options.cluster.is_some() { storage.through_cluster() } else { storage },
+                row_bytes: row_bytes.get(physical.name).copied(),
                 counts_blocks: OnceCell::new(),
             })
         });
@@ -101,7 +109,8 @@ impl Database {
     }
 
     /// Where a stored table has several layouts, keeps the first one that holds rows: the tables of a new
-    /// one are there, and empty, before a deployment moves to it.
+    /// one are there, and empty, before a deployment moves to it. Rows in any table of a layout count: version 3 has
+    /// traces without observations.
     async fn choose(&mut self, client: &Client) -> Result<(), Fault> {
         let mut kept: Vec<Place> = Vec::new();
         let mut others_with_rows = Vec::new();
@@ -116,9 +125,10 @@ impl Database {
             let mut chosen = layouts[0];
             if layouts.len() > 1 {
                 let mut with_rows = Vec::new();
-                for place in of_table.iter().filter(|place| place.physical.serves != Serves::Groups) {
-                    if place.holds_rows(client).await? {
-                        with_rows.push(place.physical.layout);
+                for place in &of_table {
+                    let layout = place.physical.layout;
+                    if !with_rows.contains(&layout) && place.holds_rows(client).await? {
+                        with_rows.push(layout);
                     }
                 }
                 chosen = with_rows.first().copied().unwrap_or(chosen);
@@ -128,7 +138,7 @@ impl Database {
                 let layout = place.physical.layout;
                 if layout == chosen {
                     kept.push(place);
-                } else if others_with_rows.contains(&layout) && place.physical.serves != Serves::Groups {
+                } else if others_with_rows.contains(&layout) {
                     self.passed_over.push(place);
                 }
             }
@@ -137,18 +147,26 @@ impl Database {
         Ok(())
     }
 
-    /// What an export of a stored table should say of the database: that it has rows of the project in a layout that is
-    /// not read.
+    /// What an export of a table should say of the database: that it has rows of the project in a layout that is not
+    /// read, once for each such layout.
     pub(super) async fn warnings(
         &self,
         client: &Client,
         project: &ProjectId,
-        stored: &StoredTable,
+        table: &TableSpec,
     ) -> Result<Vec<String>, Fault> {
-        let mut warnings = Vec::new();
-        for place in self.passed_over.iter().filter(|place| place.physical.stored == stored.name) {
-            if place.holds_rows_of(project, stored, client).await? {
-                let PhysicalTable { name, layout, .. } = place.physical;
+        let stored = table.stored();
+        let serves_others = match table.relation {
+            Relation::Stored(_) => Serves::Groups,
+            Relation::Grouped(_) => Serves::Rows,
+        };
+        let serves = |place: &&Place| place.physical.stored == stored.name && place.physical.serves != serves_others;
+        let places: Vec<&Place> = self.passed_over.iter().filter(serves).collect();
+        let (mut warnings, mut told) = (Vec::new(), Vec::new());
+        for place in places {
+            let PhysicalTable { name, layout, .. } = place.physical;
+            if !told.contains(&layout) && place.holds_rows_of(project, stored, client).await? {
+                told.push(layout);
                 let read = self.place(stored.name)?.physical.name;
                 warnings.push(format!(
                     "table {name} (Langfuse {layout}) has rows of this project too; only those of {read} were read. \
@@ -157,6 +175,15 @@ impl Database {
             }
         }
         Ok(warnings)
+    }
+
+    /// The places that the rows of a table are made of.
+    pub(super) fn places_of(&self, table: &TableSpec) -> Result<Vec<&Place>, Fault> {
+        let stored = table.stored().name;
+        match table.relation {
+            Relation::Stored(_) => Ok(vec![self.place(stored)?]),
+            Relation::Grouped(_) => self.places_of_groups(stored),
+        }
     }
 
     /// The places whose rows form the groups of a stored table. Without one of them groups would be others.
@@ -269,6 +296,23 @@ struct Found {
     engine: String,
     sorting_key: String,
     types: HashMap<String, String>,
+}
+
+/// What [`SIZES`] tells, by table. It says how much is read at once and not what: whoever may not know it, or cannot,
+/// reads by guesses.
+async fn row_bytes(client: &Client, parameters: Vec<(String, String)>) -> HashMap<String, u64> {
+    let query = Query { text: SIZES.to_owned(), parameters, purpose: "the sizes of tables" };
+    let rows = match client.rows(query, &Stop::new()).await {
+        Ok(rows) => rows,
+        Err(fault) => {
+            tracing::debug!(fault = %fault, "the sizes of tables are not known");
+            return HashMap::new();
+        }
+    };
+    let bytes = rows.column_by_name("row_bytes").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+    let Some(bytes) = bytes else { return HashMap::new() };
+    let known = (0..rows.num_rows()).map(|row| (text(&rows, "name", row), bytes.value(row)));
+    known.filter(|(_, bytes)| *bytes > 0).collect()
 }
 
 fn text(rows: &RecordBatch, column: &str, row: usize) -> String {

@@ -1,4 +1,5 @@
-//! A real ClickHouse server for tests: one per test binary, a database per test; and two more that hold replicas.
+//! A real ClickHouse server for tests: one per test binary, a database per test; and two more that hold replicas, or
+//! shards.
 //!
 //! They come from the test stack that `cargo xtask test` prepares; where that is missing, [`engine`] and
 //! [`replicas`] return `None` and the test says so. The servers end when the test binary does.
@@ -22,7 +23,7 @@ pub(crate) struct Engine {
     address: SocketAddr,
 }
 
-/// Two servers that hold replicas of the same tables.
+/// Two servers that hold replicas of the same tables, or are the shards of the cluster `two_servers`.
 pub(crate) struct Replicas {
     pub(crate) a: Engine,
     pub(crate) b: Engine,
@@ -96,9 +97,15 @@ impl Replicas {
 
     /// Creates a database that no other test has on both, with the tables of a Langfuse deployment.
     pub(crate) fn database(&self) -> String {
+        let database = self.database_of_shards();
+        self.langfuse_tables(&database);
+        database
+    }
+
+    /// Creates a database that no other test has on both, without tables.
+    pub(crate) fn database_of_shards(&self) -> String {
         let database = self.a.database();
         self.b.run("default", &format!("CREATE DATABASE {database}"));
-        self.langfuse_tables(&database);
         database
     }
 

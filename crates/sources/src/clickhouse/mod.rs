@@ -115,8 +115,12 @@ impl Source for ClickHouseSource {
     }
 
     async fn has_project(&self, project: &ProjectId, table: &TableSpec) -> Result<bool, Fault> {
-        let stored = table.stored();
-        self.database.place(stored.name)?.holds_rows_of(project, stored, &self.client).await
+        for place in self.database.places_of(table)? {
+            if place.holds_rows_of(project, table.stored(), &self.client).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn shared_by(&self, processes: usize) {

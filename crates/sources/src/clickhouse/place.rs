@@ -29,6 +29,9 @@ pub(super) struct Place {
     /// The table that its rows take columns from, where that is there.
     pub(super) joined: Option<Other>,
     pub(super) storage: Storage,
+    /// Bytes of a stored version on average, with all its columns, where the table tells. Of a cluster it is the table
+    /// of the server that is asked.
+    pub(super) row_bytes: Option<u64>,
     pub(super) counts_blocks: OnceCell<bool>,
 }
 

@@ -22,7 +22,8 @@ const SLICE_BYTES: u64 = 32 * 1024 * 1024;
 const FIRST_SLICES: usize = 2;
 /// Bytes of the others. The server reads whole granules, of up to 8,192 rows in each part: what of them is not in
 /// the slice is read for nothing, at 32 MiB nearly twice what the slice has. The server sorts a slice in memory,
-/// which takes about three times its bytes.
+/// which takes about three times its bytes. Where the server does not let us bound its blocks a slice may come as one,
+/// which we hold twice: there all slices are as small as the first.
 const LATER_SLICE_BYTES: u64 = 3 * SLICE_BYTES;
 /// Widths of the stretches that are counted, in microseconds: an hour, a minute, a second, an instant.
 const WIDTHS: [i64; 4] = [3_600_000_000, 60_000_000, 1_000_000, 1];
@@ -63,7 +64,11 @@ impl Planned {
         let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(Self::default()) };
         let times = (last.start, first.start + WIDTHS[0] - 1);
         let stretches = counting.divided(0, hours, bounds).await?;
-        Ok(Self { slices: slices(stretches), times })
+        let later_bytes_max = match reading.shared.client.bounds_blocks().await? {
+            true => LATER_SLICE_BYTES,
+            false => SLICE_BYTES,
+        };
+        Ok(Self { slices: slices(stretches, later_bytes_max), times })
     }
 }
 
@@ -270,12 +275,12 @@ fn among(level: usize, within: &[i64], bounds: Bounds) -> Option<Bounds> {
     Some(Bounds { lo: bounds.lo.max(earliest), hi: bounds.hi.min(end(latest)) })
 }
 
-/// Joins neighbours that fit one slice.
-fn slices(stretches: Vec<Stretch>) -> Vec<Slice> {
+/// Joins neighbours that fit one slice, of so many bytes behind the first ones.
+fn slices(stretches: Vec<Stretch>, later_bytes_max: u64) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
     let mut end: Option<OrderKey> = None;
     for stretch in stretches {
-        let bytes_max = if slices.len() <= FIRST_SLICES { SLICE_BYTES } else { LATER_SLICE_BYTES };
+        let bytes_max = if slices.len() <= FIRST_SLICES { SLICE_BYTES } else { later_bytes_max };
         match slices.last_mut() {
             Some(slice) if slice.bytes.get() + stretch.bytes <= bytes_max => {
                 slice.rows += RowCount(stretch.rows);
@@ -325,14 +330,15 @@ mod tests {
     fn slices_are_adjacent_cover_everything_and_stay_below_their_bytes() {
         let bucket =
             |start: i64, percent: u64| Bucket { start, rows: 10, bytes: SLICE_BYTES / 100 * percent }.stretch();
-        let planned = slices(vec![bucket(50, 40), bucket(40, 50), bucket(30, 20), bucket(20, 300), bucket(10, 10)]);
+        let stretches = vec![bucket(50, 40), bucket(40, 50), bucket(30, 20), bucket(20, 300), bucket(10, 10)];
+        let planned = slices(stretches, LATER_SLICE_BYTES);
         let percents: Vec<u64> = planned.iter().map(|slice| slice.bytes.get() / (SLICE_BYTES / 100)).collect();
         assert_eq!(percents, [90, 20, 300, 10]);
         assert_eq!(planned[0].range, KeyRange { from: None, to: Some(OrderKey::at(Micros(39))) });
         assert_eq!(planned[1].range.from, planned[0].range.to);
         assert_eq!(planned[3].range.to, None);
         assert_eq!(planned.iter().map(|slice| slice.rows.get()).sum::<u64>(), 50);
-        assert!(slices(Vec::new()).is_empty());
+        assert!(slices(Vec::new(), LATER_SLICE_BYTES).is_empty());
     }
 
     #[test]
@@ -349,9 +355,13 @@ mod tests {
     }
 
     #[test]
-    fn slices_behind_the_first_are_larger() {
-        let stretches = (0..20).rev().map(|hour| Bucket { start: hour, rows: 1, bytes: SLICE_BYTES / 2 }.stretch());
-        let rows: Vec<u64> = slices(stretches.collect()).iter().map(|slice| slice.rows.get()).collect();
-        assert_eq!(rows, [2, 2, 6, 6, 4]);
+    fn slices_behind_the_first_are_larger_where_blocks_are_bounded() {
+        let bucket = |hour: i64| Bucket { start: hour, rows: 1, bytes: SLICE_BYTES / 2 }.stretch();
+        let rows = |later_bytes_max: u64| -> Vec<u64> {
+            let planned = slices((0..20).rev().map(bucket).collect(), later_bytes_max);
+            planned.iter().map(|slice| slice.rows.get()).collect()
+        };
+        assert_eq!(rows(LATER_SLICE_BYTES), [2, 2, 6, 6, 4]);
+        assert_eq!(rows(SLICE_BYTES), [2; 10]);
     }
 }

@@ -417,7 +417,7 @@ impl Reading for ClickHouseReading {
     async fn warnings(&self) -> Result<Vec<String>, Fault> {
         let Shared { database, client, project, .. } = &*self.shared;
         let table = &self.request.table;
-        let mut warnings = database.warnings(client, project, table.stored()).await?;
+        let mut warnings = database.warnings(client, project, table).await?;
         let mut groups = table.attached.as_ref().map(|attached| &attached.groups);
         match &table.relation {
             Relation::Stored(stored) => {

@@ -179,10 +179,15 @@ impl SliceReader {
             }
         };
         tracing::debug!(fault = %fault, "a slice is halved");
+        // What takes more memory than was planned has larger rows, of which a block is to have fewer.
+        let block_rows = match fault.kind() {
+            FaultKind::TooLarge { .. } => (part.block_rows / 2).max(BLOCK_ROWS_MIN),
+            _ => part.block_rows,
+        };
         self.left.pop_front();
         let halves = [KeyRange { to: Some(middle.clone()), ..range.clone() }, KeyRange { from: Some(middle), ..range }];
         for range in halves.into_iter().rev() {
-            self.left.push_front(Part { range, halved: halved + 1, ..part.clone() });
+            self.left.push_front(Part { range, block_rows, halved: halved + 1, ..part.clone() });
         }
         Ok(())
     }

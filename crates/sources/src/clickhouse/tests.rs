@@ -204,6 +204,11 @@ async fn a_slice_that_needs_too_much_memory_is_halved_and_goes_on() {
             "SELECT count() FROM system.query_log WHERE current_database = '{database}' AND exception_code = 241"
         );
         assert_ne!(engine.run("default", &failed).trim(), "0", "no query met the limit");
+        let sizes = format!(
+            "SELECT uniqExact(Settings['max_block_size']) FROM system.query_log WHERE current_database = '{database}' \
+             AND JSONExtractString(log_comment, 'purpose') = 'rows'"
+        );
+        assert_ne!(engine.run("default", &sizes).trim(), "1", "blocks stayed as large as they were");
     }
 }
 
@@ -427,6 +432,8 @@ mod ends;
 mod few;
 mod limits;
 mod replicas;
+mod shards;
+mod sizes;
 mod spread;
 mod stretches;
 mod v3;

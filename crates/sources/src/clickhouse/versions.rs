@@ -9,8 +9,10 @@ use super::sql::micros_of;
 
 /// About what a value takes in a column that holds no payloads.
 const NARROW_COLUMN_BYTES: u64 = 24;
-/// What a row with payloads is taken for where its table does not know its size.
+/// What a row with payloads is taken for where neither it nor its table tells a size.
 const UNKNOWN_ROW_BYTES: u64 = 4096;
+/// No row is taken for more where only its table tells: a few that are huge would make a slice of each small one.
+const AVERAGE_BYTES_MAX: u64 = 4 << 20;
 
 /// The stored versions that are counted to plan slices, without a look at payloads.
 #[derive(Clone, Debug, Default)]
@@ -87,10 +89,14 @@ pub(super) fn counted(
     let reads_payload = physical.payloads.iter().any(|name| is_read(name));
     let narrow = NARROW_COLUMN_BYTES * stored.columns.iter().filter(|column| is_read(column.name)).count() as u64;
     let size = physical.row_bytes.and_then(|column| place.raw(column));
+    let average = place.row_bytes.unwrap_or(UNKNOWN_ROW_BYTES).min(AVERAGE_BYTES_MAX).max(narrow);
     let bytes = match (reads_payload, size) {
         (false, _) => format!("toUInt64({narrow})"),
-        (true, Some(size)) => format!("greatest(toUInt64({size}), toUInt64({narrow}))"),
-        (true, None) => format!("toUInt64({})", narrow.max(UNKNOWN_ROW_BYTES)),
+        // Rows that were stored without a size say 0.
+        (true, Some(size)) => {
+            format!("if({size} = 0, toUInt64({average}), greatest(toUInt64({size}), toUInt64({narrow})))")
+        }
+        (true, None) => format!("toUInt64({average})"),
     };
     let join = place.join(stored, [also].into_iter(), None)?;
     let (time, from) = (place.value(stored, time)?, place.from());

@@ -112,6 +112,11 @@ impl Client {
         self.streamed(query, Use::Rows, Manners::Slice { block_rows }, stop)
     }
 
+    /// Whether the server lets us ask for blocks of so many rows; else a slice may come as one.
+    pub(crate) async fn bounds_blocks(&self) -> Result<bool, Fault> {
+        Ok(self.agreed().await?.settings.bounds_blocks())
+    }
+
     /// Runs a query to its end and returns its blocks, for those who use rows up: it does not wait for
     /// queries whose rows are not used up yet.
     pub(crate) async fn look_up(&self, query: Query, stop: Stop) -> Result<Vec<RecordBatch>, Fault> {

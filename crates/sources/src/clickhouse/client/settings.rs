@@ -218,6 +218,11 @@ impl Settings {
         self.sparing.clone()
     }
 
+    /// Whether the rows of a block can be bounded.
+    pub(super) fn bounds_blocks(&self) -> bool {
+        self.block_rows.is_some()
+    }
+
     /// What a query for a slice has besides, as far as it can be sent: blocks of so many rows where they would have
     /// more, and one thread that merges.
     pub(super) fn of_slice(&self, rows: u64) -> Vec<(&'static str, String)> {
@@ -347,6 +352,8 @@ mod tests {
         assert_eq!(blocks("65409", 0), [("max_block_size", "1000".to_owned())]);
         assert_eq!(blocks("500", 0), [], "never larger than the server would make them");
         assert_eq!(blocks("65409", 1), []);
+        let bounds = |fixed| probed(&[("max_block_size", "65409", None, fixed)]).unwrap().bounds_blocks();
+        assert_eq!([bounds(0), bounds(1)], [true, false]);
         let merged = |value, fixed| probed(&[(MERGED_IN_PARTS, value, None, fixed)]).unwrap().of_slice(1_000);
         assert_eq!(merged("1", 0), [(MERGED_IN_PARTS, "0".to_owned())]);
         assert_eq!([merged("0", 0), merged("1", 1)], [[], []]);

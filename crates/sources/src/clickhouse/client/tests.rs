@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt8Type, UInt64Type};
-use futures_util::TryStreamExt;
-use model::{FaultKind, StopReason};
+use futures_util::{FutureExt, TryStreamExt};
+use model::{FaultKind, RawOptions, Source, StopReason};
 
 use super::*;
+use crate::clickhouse::ClickHouseSource;
+use crate::clickhouse::engine::proxy::Proxy;
 use crate::clickhouse::engine::{Engine, engine};
 
 /// The engine, or a note that the test is left out.
@@ -164,6 +166,24 @@ async fn all_clients_of_one_server_share_the_queries_in_flight() {
         .map(|client| async move { client.rows(query("SELECT sleep(0.5) AS s"), &Stop::new()).await.unwrap() });
     futures_util::future::join_all(sleeping).await;
     assert!(began.elapsed() >= Duration::from_millis(950), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_source_that_is_told_of_other_processes_leaves_them_their_share() {
+    let engine = need_engine!();
+    // A port of its own, so that no other test shares the limit.
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/default?queries_max=4", proxy.address());
+    let connect = async || {
+        let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+        ClickHouseSource::connect(options, tables::clickhouse_tables()).await.unwrap()
+    };
+    let (one, other) = (connect().await, connect().await);
+    let limiter = &other.client.server.limiter;
+    let free = || (0..9).map_while(|_| limiter.permit(Use::Rows).now_or_never()).collect::<Vec<_>>().len();
+    assert_eq!(free(), 4);
+    one.shared_by(2);
+    assert_eq!(free(), 2);
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn a_row_passes_by_its_newest_version_alone() {
 }
 
 /// Rows that the server read for queries of a purpose.
-fn rows_read(engine: &Engine, database: &str, purpose: &str) -> u64 {
+pub(super) fn rows_read(engine: &Engine, database: &str, purpose: &str) -> u64 {
     engine.run("default", "SYSTEM FLUSH LOGS");
     let text = format!(
         "SELECT sum(read_rows) FROM system.query_log WHERE type = 'QueryFinish' AND has(databases, '{database}') \

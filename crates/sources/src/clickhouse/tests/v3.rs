@@ -73,7 +73,7 @@ fn trace(n: i64) -> (Value, Value) {
     (old, event)
 }
 
-fn insert_rows(engine: &Engine, database: &str, table: &str, rows: &[Value]) {
+pub(super) fn insert_rows(engine: &Engine, database: &str, table: &str, rows: &[Value]) {
     for row in rows {
         let statement = format!("INSERT INTO {table} SETTINGS session_timezone = 'UTC' FORMAT JSONEachRow");
         engine.insert(database, &statement, row.to_string().as_bytes());
@@ -137,6 +137,43 @@ pub(super) async fn give_the_rows_of_the_events_they_become(engine: &Engine) {
             agrees(&memory, &source, &asked).await;
             pages_agree(&memory, &source, &asked).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn traces_without_observations_are_found_read_and_told() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let traces = [trace(1), trace(2)];
+    insert_rows(engine, &database, "traces", &traces.clone().map(|(old, _)| old));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations", "the new tables are empty");
+    let roots = traces.map(|(_, event)| event);
+    let memory = memory(&roots);
+    let [project, nobody] = ["p1", "p9"].map(ProjectId::new);
+    for name in ["traces", "sessions"] {
+        let asked = whole(tables::find(name).unwrap());
+        assert!(source.has_project(&project, &asked.table).await.unwrap(), "{name}");
+        assert!(!source.has_project(&nobody, &asked.table).await.unwrap(), "{name}");
+        agrees(&memory, &source, &asked).await;
+        pages_agree(&memory, &source, &asked).await;
+    }
+    // A trace of version 3 is no observation.
+    let observations = whole(tables::find("observations").unwrap());
+    assert!(!source.has_project(&project, &observations.table).await.unwrap());
+
+    // The deployment moves on: what it leaves behind are rows of groups alone.
+    let (_, moved) = trace(3);
+    insert_rows(engine, &database, "events_full", &[moved]);
+    let source = source.looking_again(places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "events_full");
+    for (name, is_told) in [("traces", true), ("sessions", true), ("observations", false), ("events", false)] {
+        let reading = source.prepare(whole(tables::find(name).unwrap())).await.unwrap();
+        let told = reading.warnings().await.unwrap();
+        let told: Vec<&String> = told.iter().filter(|told| told.contains("layout=v3")).collect();
+        assert_eq!(told.len(), usize::from(is_told), "{name}: {told:?}");
+        assert!(told.iter().all(|told| told.contains("table traces (Langfuse v3)")), "{name}: {told:?}");
     }
 }
 
@@ -251,6 +288,35 @@ async fn a_trace_that_moved_to_another_day_joins_its_observations_once() {
 pub(super) async fn joins_its_observations_once(engine: &Engine) {
     let database = engine.database();
     engine.langfuse_tables(&database);
+    let MovedTraces { traces, observations, rows } = traces_that_moved();
+    insert_rows(engine, &database, "observations", &observations);
+    insert_rows(engine, &database, "traces", &traces);
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    let clustered = engine.options("default", &database, "cluster=one_shard");
+    let clustered = ClickHouseSource::connect(clustered, places()).await.unwrap();
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE traces FINAL");
+            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+        }
+        for source in [&source, &clustered] {
+            agree_on_observations(source, &rows).await;
+            if !is_merged {
+                pages_agree(&memory(&rows), source, &whole(tables::find("observations").unwrap())).await;
+            }
+        }
+    }
+}
+
+/// Versions of traces, what is observed of them, and the events that the observations are.
+pub(super) struct MovedTraces {
+    pub(super) traces: Vec<Value>,
+    pub(super) observations: Vec<Value>,
+    pub(super) rows: Vec<Value>,
+}
+
+/// Traces whose start was corrected, one of them deleted there.
+pub(super) fn traces_that_moved() -> MovedTraces {
     let version = |n: i64, start: i64, event: i64, name: &str, is_deleted: bool| {
         let changed = json!({
             "timestamp": at(start), "event_ts": at(event), "updated_at": at(event), "name": name, "is_deleted": is_deleted,
@@ -258,50 +324,38 @@ pub(super) async fn joins_its_observations_once(engine: &Engine) {
         merged(&trace(n).0, &changed)
     };
     let day = 86_400;
-    let traces = [
+    let traces = vec![
         // Moved by a day, by two months, and back again; the older version of one comes late.
-        [version(1, 9, 5, "first", false), version(1, day, 6, "newest", false), version(1, 9, 4, "late", false)],
-        [
-            version(2, 19, 5, "first", false),
-            version(2, 60 * day, 6, "second", false),
-            version(2, 19, 7, "newest", false),
-        ],
+        version(1, 9, 5, "first", false),
+        version(1, day, 6, "newest", false),
+        version(1, 9, 4, "late", false),
+        version(2, 19, 5, "first", false),
+        version(2, 60 * day, 6, "second", false),
+        version(2, 19, 7, "newest", false),
         // Moved and deleted there.
-        [version(3, 29, 5, "first", false), version(3, day, 6, "second", false), version(3, day, 7, "gone", true)],
+        version(3, 29, 5, "first", false),
+        version(3, day, 6, "second", false),
+        version(3, day, 7, "gone", true),
     ];
-    let observations = [("t1", 1), ("t1", 2), ("t2", 3), ("t3", 4)].map(|(trace, n)| observation(n, trace, None, 1));
-    insert_rows(engine, &database, "observations", &observations.clone().map(|(old, _)| old));
-    insert_rows(engine, &database, "traces", traces.as_flattened());
-    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
-    let clustered = engine.options("default", &database, "cluster=one_shard");
-    let clustered = ClickHouseSource::connect(clustered, places()).await.unwrap();
+    let observed = [("t1", 1), ("t1", 2), ("t2", 3), ("t3", 4)].map(|(trace, n)| observation(n, trace, None, 1));
+    let rows = observed.iter().map(|(_, event)| {
+        let n: i64 = event["trace_id"].as_str().unwrap()[1..].parse().unwrap();
+        if n == 3 {
+            return event.clone();
+        }
+        let (_, root) = trace(n);
+        let names = ["user_id", "session_id", "release", "tags", "public"];
+        let told = names.map(|name| (name.to_owned(), root[name].clone())).into_iter().collect();
+        merged(&merged(event, &Value::Object(told)), &json!({"trace_name": "newest"}))
+    });
+    let rows = rows.collect();
+    MovedTraces { traces, observations: observed.map(|(old, _)| old).into(), rows }
+}
 
-    let rows: Vec<Value> = observations
-        .iter()
-        .map(|(_, event)| {
-            let n: i64 = event["trace_id"].as_str().unwrap()[1..].parse().unwrap();
-            if n == 3 {
-                return event.clone();
-            }
-            let (_, root) = trace(n);
-            let names = ["user_id", "session_id", "release", "tags", "public"];
-            let told = names.map(|name| (name.to_owned(), root[name].clone())).into_iter().collect();
-            merged(&merged(event, &Value::Object(told)), &json!({"trace_name": "newest"}))
-        })
-        .collect();
-    for is_merged in [false, true] {
-        if is_merged {
-            engine.run(&database, "OPTIMIZE TABLE traces FINAL");
-            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
-        }
-        for source in [&source, &clustered] {
-            let asked = whole(tables::find("observations").unwrap());
-            agrees(&memory(&rows), source, &asked).await;
-            if !is_merged {
-                pages_agree(&memory(&rows), source, &asked).await;
-            }
-            let filter = Expr::compare(Expr::column("trace_name"), CompareOp::Eq, Expr::text("newest"));
-            agrees(&memory(&rows), source, &ReadRequest { filter: Some(filter), ..asked }).await;
-        }
-    }
+/// Asserts that a source has these observations, each once, and finds them by what their traces say.
+pub(super) async fn agree_on_observations(source: &ClickHouseSource, rows: &[Value]) {
+    let asked = whole(tables::find("observations").unwrap());
+    agrees(&memory(rows), source, &asked).await;
+    let filter = Expr::compare(Expr::column("trace_name"), CompareOp::Eq, Expr::text("newest"));
+    agrees(&memory(rows), source, &ReadRequest { filter: Some(filter), ..asked }).await;
 }
