@@ -105,6 +105,7 @@ mod tests {
             lease: PATIENCE,
             lanes: Lane::ALL.to_vec(),
             running_per_project_max: 10,
+            windows_per_integration_max: 10,
             lost_max: 3,
         };
         store.claim(&limits).await.unwrap().expect("there is work")

@@ -210,7 +210,9 @@ impl ClickHouseReading {
         }
         if !notes.versions.is_empty() {
             // Nobody asks about them again.
-            (0..rows.len()).for_each(|row| drop(notes.versions.remove(&version(hash(row), starts.value(row)))));
+            for row in 0..rows.len() {
+                notes.versions.remove(&version(hash(row), starts.value(row)));
+            }
         }
         notes.last = Some(last);
         drop(notes);

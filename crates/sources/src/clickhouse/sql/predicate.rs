@@ -73,7 +73,7 @@ impl Printer<'_> {
         }
         let is_beyond = |side: &Expr| matches!(side, Expr::Literal(Literal::Timestamp(at)) if !has_a_minute(*at));
         let by_number = is_beyond(left) || is_beyond(right);
-        let mut side = |side: &Expr| {
+        let mut side = |side: &Expr| -> Result<String, Fault> {
             Ok(match side {
                 Expr::Literal(Literal::Timestamp(instant)) if by_number => self.parameters.int(instant.0),
                 side if by_number => micros_of(&self.value_as(side, kind.as_ref())?.sql),
