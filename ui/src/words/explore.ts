@@ -136,6 +136,7 @@ export const explore = {
     gone: "This row is not there any more, or the link is mistyped.",
     tree: "Tree",
     text: "Text",
+    tooDeep: "This JSON is nested too deeply to be written as text.",
     showAll: (size: number) => `Show all ${bytes(size)}`,
     showAllItems: (items: number) => `Show all ${count(items)} items`,
     copyPath: (path: string) => `Copy path ${path}`,

@@ -21,6 +21,23 @@ const HOSTILE = [
 
 const ALL = HOSTILE.join("\n");
 
+/** More levels than there is stack for to write them. */
+const LEVELS = 5_000;
+const DEEP = "[".repeat(LEVELS) + "]".repeat(LEVELS);
+
+/** Rows beside those with {@link HOSTILE}, and older. */
+const OTHERS = [
+  {
+    id: "deep",
+    traceId: "trace-deep",
+    name: "deep",
+    type: "GENERATION",
+    startTime: "2026-06-30 11:00:00.000",
+    input: `[{"role":"user","content":${DEEP},"seed":${DEEP}},{"role":"assistant","tool_calls":[{"name":"find","arguments":${DEEP}}]}]`,
+    output: DEEP,
+  },
+];
+
 let browser: Browser;
 let server: Server;
 
@@ -39,7 +56,7 @@ beforeAll(async () => {
     output: ALL,
     metadata: { [text]: text },
   }));
-  [browser, server] = await Promise.all([launch(), Server.withRows(0, { import: rows, settings: { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" } })]);
+  [browser, server] = await Promise.all([launch(), Server.withRows(0, { import: [...rows, ...OTHERS], settings: { OUTGEST_EGRESS_ALLOW: "127.0.0.0/8" } })]);
 });
 
 afterAll(async () => {
@@ -51,7 +68,7 @@ describe("what people stored", () => {
   it("is text wherever it is shown, and reaches nobody else", async () => {
     const { page, complaints } = await visit(browser, server, at("events?columns=name,userId,tags,input,output,metadata"));
     await page.getByRole("grid").waitFor();
-    await expect.poll(() => page.locator(".grid-row").count()).toBe(HOSTILE.length);
+    await expect.poll(() => page.locator(".grid-row").count()).toBe(HOSTILE.length + OTHERS.length);
     await page.getByText(HOSTILE[0]!).first().waitFor();
     for (let index = 0; index < HOSTILE.length; index += 3) {
       await page.locator(".grid-row").nth(index).click();
@@ -64,6 +81,25 @@ describe("what people stored", () => {
       }
       await page.keyboard.press("Escape");
     }
+    expect(complaints).toEqual([]);
+  });
+
+  it("is read also where it is nested more deeply than it can be written", async () => {
+    const { page, complaints } = await visit(browser, server, at("events?columns=name"));
+    await page.getByRole("grid").getByText("deep", { exact: true }).click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    const tooDeep = sheet.getByText("This JSON is nested too deeply to be written as text.");
+    await tooDeep.first().waitFor();
+    expect(await tooDeep.count()).toBe(2);
+    await sheet.getByRole("tab", { name: "Input" }).click();
+    await sheet.getByText("role:").first().waitFor();
+    await sheet.getByRole("tab", { name: "Output" }).click();
+    await sheet.getByRole("button", { name: "Expand $[0][0]", exact: true }).click();
+    await sheet.getByRole("button", { name: "Expand $[0][0][0]", exact: true }).waitFor();
+    await sheet.getByRole("radio", { name: "Text" }).click();
+    expect(await sheet.locator(".code").textContent()).toBe(DEEP);
+    await sheet.getByRole("tab", { name: "Raw" }).click();
+    await sheet.getByRole("button", { name: "Copy JSON" }).waitFor();
     expect(complaints).toEqual([]);
   });
 

@@ -16,6 +16,7 @@ import { titleOf } from "../columns";
 import { useRow, type Cells } from "../rows";
 import { chatOf, isChat } from "./chat";
 import { Comments } from "./comments";
+import { jsonText } from "./json";
 import { Messages } from "./messages";
 import { Payload } from "./payload";
 import { RowScores } from "./scores";
@@ -133,7 +134,7 @@ function Raw({ table, cells }: { table: Table; cells: Cells }) {
   return (
     <div className="stack">
       <div className="row">
-        <CopyButton text={JSON.stringify(cells, null, 2)}>{`${words.copy.verb} JSON`}</CopyButton>
+        <CopyButton text={jsonText(cells) ?? ""}>{`${words.copy.verb} JSON`}</CopyButton>
         <CopyButton text={location.href}>{words.explore.row.copyLink}</CopyButton>
       </div>
       <dl className="facts">
