@@ -74,17 +74,24 @@ export function recent(date: Date, now: Date): string {
 
 /** `3 min`, `2 h`, `6 d`: one unit. */
 export function rough(millis: number): string {
-  if (millis < MINUTE) return `${Math.max(1, Math.round(millis / SECOND))} s`;
-  if (millis < HOUR) return `${Math.round(millis / MINUTE)} min`;
-  if (millis < 2 * DAY) return `${Math.round(millis / HOUR)} h`;
-  return `${Math.round(millis / DAY)} d`;
+  if (whole(millis, SECOND) < MINUTE) return `${Math.max(1, whole(millis, SECOND) / SECOND)} s`;
+  if (whole(millis, MINUTE) < HOUR) return `${whole(millis, MINUTE) / MINUTE} min`;
+  if (whole(millis, HOUR) < 2 * DAY) return `${whole(millis, HOUR) / HOUR} h`;
+  return `${whole(millis, DAY) / DAY} d`;
 }
 
 /** `1.24 s`, `318 ms`, `3 min 20 s`. */
 export function duration(millis: number): string {
-  if (millis < SECOND) return `${Math.round(millis)} ms`;
-  if (millis < 10 * SECOND) return `${(millis / SECOND).toFixed(2)} s`;
-  if (millis < MINUTE) return `${(millis / SECOND).toFixed(1)} s`;
-  if (millis < HOUR) return `${Math.floor(millis / MINUTE)} min ${Math.round((millis % MINUTE) / SECOND)} s`;
-  return `${Math.floor(millis / HOUR)} h ${Math.round((millis % HOUR) / MINUTE)} min`;
+  if (whole(millis, 1) < SECOND) return `${whole(millis, 1)} ms`;
+  if (whole(millis, 10) < 10 * SECOND) return `${(whole(millis, 10) / SECOND).toFixed(2)} s`;
+  if (whole(millis, 100) < MINUTE) return `${(whole(millis, 100) / SECOND).toFixed(1)} s`;
+  const seconds = whole(millis, SECOND);
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ${(seconds % MINUTE) / SECOND} s`;
+  const minutes = whole(millis, MINUTE);
+  return `${Math.floor(minutes / HOUR)} h ${(minutes % HOUR) / MINUTE} min`;
+}
+
+/** Rounded to the smallest unit that is shown. What larger ones it takes is told by that: nothing comes to 60 of one. */
+function whole(millis: number, unit: number): number {
+  return Math.round(millis / unit) * unit;
 }
