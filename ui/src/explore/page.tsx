@@ -235,7 +235,7 @@ function Explore({ table }: { table: Table }) {
       </div>
       <Foot
         rows={rows.length}
-        total={counted}
+        total={histogram.isPlaceholderData ? null : counted}
         failed={isUnread || histogram.isError}
         isPartial={isPartial}
         order={shown.order}

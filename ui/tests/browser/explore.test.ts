@@ -508,6 +508,28 @@ describe("narrowing", () => {
     await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
   });
 
+  it("says nothing of how many rows there are until those that are meant are counted", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    expect(await counted(page)).toBe(EVENTS);
+    let release = () => {};
+    const held = new Promise<void>((done) => (release = done));
+    onTestFinished(release);
+    await page.route("**/events/histogram", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole("button", { name: "Filter as text" }).click();
+    await page.getByRole("textbox", { name: "Filter as text" }).fill('level = "ERROR"');
+    await page.keyboard.press("Enter");
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    const foot = page.locator(".page-foot");
+    await foot.getByText("counting rows").waitFor();
+    expect(await foot.getByText(/^[\d,]+ rows?$/).count()).toBe(0);
+    release();
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
+  });
+
   it("searches where it is told to", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
