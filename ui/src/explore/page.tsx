@@ -185,6 +185,14 @@ function Explore({ table }: { table: Table }) {
             <Histogram histogram={histogram.data} range={axisOf(shown)} onZoom={(range) => narrow(zoomedTo(range))} />
           </Suspense>
         )}
+        {!isUnread && !problem && histogram.isLoadingError && (
+          <div className="histogram-failed" role="alert">
+            <span className="clip">{words.explore.histogramFailed(problemOf(histogram.error).message)}</span>
+            <Button size="small" onClick={() => void histogram.refetch()}>
+              {words.problem.retry}
+            </Button>
+          </div>
+        )}
       </div>
       <div className="grid-frame" data-stale={pages.isPlaceholderData ? "" : undefined}>
         {isUnread && (
@@ -288,6 +296,7 @@ function Foot({ rows, total, failed, isPartial, order, loading, problem, again, 
   return (
     <div className="page-foot" role="status">
       <span className="number">{failed ? text.notCounted : total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}</span>
+      {isPartial && total !== null && <span>{text.histogramPartial}</span>}
       <span>{text.loaded(rows)}</span>
       <span>{text.order[order]}</span>
       {loading && <span>{text.loadingMore}</span>}

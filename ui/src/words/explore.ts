@@ -48,6 +48,7 @@ export const explore = {
   histogram: "Rows over time",
   histogramHelp: "Drag over bars to narrow the time range.",
   histogramPartial: "Older bars are not complete: counting took too long.",
+  histogramFailed: (why: string) => `Rows over time could not be counted: ${why}`,
   bar: (from: string, rows: number) => `${from}\n${count(rows)} ${rows === 1 ? "row" : "rows"}`,
   zoomOut: "All time",
 

@@ -573,6 +573,40 @@ describe("narrowing", () => {
     expect(await zoomed()).toBeGreaterThan(0);
   });
 
+  it("says in the place of bars that they could not be counted, and below the rows which of them are not complete", async () => {
+    const { page } = await visit(browser, server, "/icon.svg");
+    const refused = { status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' };
+    let comesTo: "nothing" | "all" | "part" = "nothing";
+    await page.route("**/events/histogram", async (route) => {
+      if (comesTo === "nothing") return route.fulfill(refused);
+      const answer = await route.fetch();
+      const whole = (await answer.json()) as { bars: { from: string }[] };
+      await route.fulfill({ response: answer, json: comesTo === "all" ? whole : { ...whole, stopped: "time", completeFrom: whole.bars.at(-1)!.from } });
+    });
+    await page.goto(server.url + at("events"));
+    const failed = page.getByRole("alert").filter({ hasText: "Rows over time could not be counted: the store is being moved" });
+    await failed.waitFor();
+    const grid = page.getByRole("grid");
+    await grid.waitFor();
+    const top = async () => (await grid.boundingBox())!.y;
+    const before = await top();
+    const foot = page.locator(".page-foot");
+    await foot.getByText("not counted").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    comesTo = "all";
+    await failed.getByRole("button", { name: "Try again" }).click();
+    const plot = page.getByRole("img", { name: /^Rows over time/ });
+    await plot.waitFor();
+    expect(await counted(page)).toBe(EVENTS);
+    expect([await failed.count(), await top()]).toEqual([0, before]);
+    comesTo = "part";
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await foot.getByText(`at least ${EVENTS.toLocaleString("en-US")} rows`).waitFor();
+    await foot.getByText("Older bars are not complete: counting took too long.").waitFor();
+    await page.locator(".bar-rect[data-partial]").first().waitFor();
+    expect(await top()).toBe(before);
+  });
+
   it("takes times in the zone of the user, or in UTC", async () => {
     const { page } = await visit(browser, server, at("events?since=2026-06-20T10:00:00.000Z"), { zone: "Asia/Tokyo" });
     await page.getByRole("button", { name: /^Time range/ }).click();
