@@ -29,7 +29,7 @@ const Histogram = lazy(() => import("./histogram"));
 export function ExplorePage({ table: name }: { table: string }) {
   const catalog = useCatalog();
   if (catalog.isPending) return <PageSkeleton title={words.pages[name] ?? name} />;
-  if (catalog.isError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
+  if (catalog.isLoadingError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
   const table = catalog.data.tables.find((known) => known.name === name);
   if (!table) {
     return (

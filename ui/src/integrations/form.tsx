@@ -25,8 +25,8 @@ interface IntegrationFormProps {
   /** What is changed; null for a new one. */
   known: Integration | null;
   begin: Draft;
-  /** Begins again with what is stored now. */
-  again?: () => void;
+  /** Begins again with what is stored now; fails where that cannot be asked for. */
+  again?: () => Promise<void>;
 }
 
 /** Makes or changes an integration: a form from what the kind says of itself, a test, and a look at what will come. */
@@ -65,6 +65,7 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
       go(pathOf(project.id, "integrations", made.id));
     },
   });
+  const renew = useMutation({ mutationFn: async () => again?.() });
   const testing = useTest(known ? { id: known.id, change } : { request });
   const failure = save.error ?? testing.test.error;
   const problem = failure ? problemOf(failure) : null;
@@ -135,12 +136,15 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
           {!known && <Check checked={draft.paused} label={text.paused} onChange={(paused) => set({ paused })} />}
           {problem && <ProblemNote error={problem} />}
           {again && problem?.status === 409 && (
-            <div className="row">
-              <Button icon="undo" onClick={again}>
-                {text.again}
-              </Button>
-              <span className="field-help">{text.againHelp}</span>
-            </div>
+            <>
+              <div className="row">
+                <Button icon="undo" busy={renew.isPending} onClick={() => renew.mutate()}>
+                  {text.again}
+                </Button>
+                <span className="field-help">{text.againHelp}</span>
+              </div>
+              {renew.error && <ProblemNote error={renew.error} />}
+            </>
           )}
           <div className="row">
             <Button type="submit" look="primary" busy={save.isPending}>

@@ -137,7 +137,7 @@ function List({ items }: { items: Integration[] }) {
 function NewPage() {
   const kinds = useKinds();
   if (kinds.isPending) return <FormSkeleton />;
-  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
   const first = kinds.data.find((kind) => kind.name === "s3") ?? kinds.data[0];
   if (!first) return <Face icon="integrations" title={words.integrations.missing} />;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -150,10 +150,13 @@ function EditPage({ id }: { id: string }) {
   const [round, setRound] = useState(0);
   useCrumb(known.data?.name ?? null);
   if (kinds.isPending || known.isPending) return <FormSkeleton />;
-  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
   // A form that somebody fills in stays, whatever comes of asking again.
   if (known.isLoadingError) return <Missing error={known.error} retry={() => void known.refetch()} />;
-  const again = () => void known.refetch().then(() => setRound(round + 1));
+  const again = async () => {
+    await known.refetch({ throwOnError: true });
+    setRound(round + 1);
+  };
   return <IntegrationForm key={round} kinds={kinds.data} known={known.data} begin={draftOf(known.data)} again={again} />;
 }
 

@@ -7,7 +7,7 @@ import { useMay, useProject } from "../app/project";
 import { Button, IconButton } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Copyable } from "../parts/copy";
-import { Failed, Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Failed, Note, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { Select, SelectField, TextField } from "../parts/fields";
 import { Time } from "../parts/time";
 import { words } from "../words";
@@ -34,13 +34,14 @@ export function MembersSection() {
   const remove = (user: string) =>
     answered(api.DELETE("/api/v1/projects/{project}/members/{user}", { params: { path: { project: project.id, user } } })).then(refresh);
   if (members.isPending) return <SkeletonLines lines={4} height={28} />;
-  if (members.isError) return <Failed error={members.error} retry={() => void members.refetch()} />;
+  if (members.isLoadingError) return <Failed error={members.error} retry={() => void members.refetch()} />;
   return (
     <>
       <div className="settings-head">
         <h2>{text.title}</h2>
         <span className="muted">{text.administrators}</span>
       </div>
+      <Stale query={members} />
       {change.error && <ProblemNote error={change.error} />}
       <div className="list-frame" style={{ maxWidth: 720, marginBottom: 24 }} tabIndex={0} role="region" aria-label={text.title}>
         <table className="list">

@@ -531,7 +531,14 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByRole("alert").getByText(/changed the integration meanwhile/).waitFor();
     expect((await server.ask<{ name: string }>(`integrations/${made.id}`)).name).toBe("Theirs");
-    await page.getByRole("button", { name: "Begin again" }).click();
+    // What cannot be asked for is not taken for what is stored now.
+    const again = page.getByRole("button", { name: "Begin again" });
+    await page.route(`**/integrations/${made.id}`, (route) => route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }));
+    await again.click();
+    await page.getByRole("alert").getByText("the store is being moved").waitFor();
+    expect(await name.inputValue()).toBe("Mine");
+    await page.unroute(`**/integrations/${made.id}`);
+    await again.click();
     await expect.poll(() => name.inputValue()).toBe("Theirs");
     await name.fill("Ours");
     await page.getByRole("button", { name: "Save changes" }).click();

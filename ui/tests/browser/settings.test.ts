@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 import { Bucket } from "./support/bucket";
 import { at, launch, visit } from "./support/browser";
-import { Server } from "./support/server";
+import { OWNER, Server } from "./support/server";
 
 let browser: Browser;
 let server: Server;
@@ -26,6 +26,13 @@ async function giveRole(page: Page, email: string, role: string): Promise<void> 
   expect((await answered).ok()).toBe(true);
 }
 
+/** Lets no list be asked for again from now on, until what this answers is called. */
+async function holdBack(page: Page, list: string): Promise<() => Promise<void>> {
+  const refusal = { status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' };
+  await page.route(list, (route) => (route.request().method() === "GET" ? route.fulfill(refusal) : route.fallback()));
+  return () => page.unroute(list);
+}
+
 describe("keys", () => {
   it("are shown once, work, and no longer work when they are deleted", async () => {
     const { page } = await visit(browser, server, at("settings", "keys"));
@@ -42,6 +49,25 @@ describe("keys", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete key" }).click();
     await page.getByRole("heading", { name: "No keys yet" }).waitFor();
     expect((await ask()).status).toBe(401);
+  });
+
+  it("stay in view until they are copied, whatever comes of asking for the list again", async () => {
+    const { page } = await visit(browser, server, at("settings", "keys"));
+    await page.getByRole("button", { name: "Create key" }).click();
+    const release = await holdBack(page, "**/keys");
+    await page.getByLabel("What is it for?").fill("kept in view");
+    await page.getByRole("button", { name: "Create key" }).click();
+    const stale = page.getByRole("note").filter({ hasText: "may be out of date. the store is being moved" });
+    await stale.waitFor();
+    const secret = page.getByRole("group", { name: "Secret key" });
+    const shown = await secret.textContent();
+    await release();
+    await stale.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("cell", { name: "kept in view", exact: true }).waitFor();
+    expect([await stale.count(), await secret.textContent()]).toEqual([0, shown]);
+    await page.getByRole("button", { name: "Delete key kept in view" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete key" }).click();
+    await page.getByRole("cell", { name: "kept in view", exact: true }).waitFor({ state: "detached" });
   });
 });
 
@@ -111,6 +137,20 @@ describe("people", () => {
     for (const action of ["member.remove", "member.set", "member.invite"]) {
       await page.getByRole("cell", { name: action }).first().waitFor();
     }
+  });
+});
+
+describe("a link that invites", () => {
+  it("stays in view, whatever comes of asking for the list of members again", async () => {
+    const { page } = await visit(browser, server, at("settings", "members"));
+    await page.getByRole("button", { name: "Make link" }).click();
+    const link = page.getByRole("group", { name: "Invite" });
+    const shown = await link.textContent();
+    await holdBack(page, "**/members");
+    await page.getByLabel("E-mail address").fill(OWNER.email);
+    await page.getByRole("button", { name: "Add member" }).click();
+    await page.getByRole("note").getByText(/may be out of date. the store is being moved$/).waitFor();
+    expect(await link.textContent()).toBe(shown);
   });
 });
 
