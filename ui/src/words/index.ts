@@ -44,7 +44,7 @@ export const words = {
     reload: "Reload",
   },
 
-  copy: { verb: "Copy", done: "Copied", text: "Text to copy" },
+  copy: { verb: "Copy", done: "Copied", failed: "Could not copy", text: "Text to copy" },
   confirm: { keep: "Keep", type: (text: string) => `Type ${text} to go on` },
 
   frame: {
