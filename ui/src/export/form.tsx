@@ -46,7 +46,11 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
     return { ...USUAL_OPTIONS, format: (last ?? formats[0])?.name ?? "csv" };
   });
   const [more, setMore] = useState(false);
-  const set = (change: Partial<Options>) => setOptions((now) => ({ ...now, ...change }));
+  const set = (change: Partial<Options>) => {
+    setOptions((now) => ({ ...now, ...change }));
+    // What was refused is not what is asked for now.
+    if (create.isError) create.reset();
+  };
   const request = useMemo(
     () => (catalog ? requestOf({ table, shown, visible: columns, selected, options, catalog }) : null),
     [catalog, table, shown, columns, selected, options],

@@ -117,6 +117,8 @@ function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
     <form
       className="panel"
       style={{ maxWidth: 640 }}
+      // What was refused is not what is entered now.
+      onChange={() => begin.isError && begin.reset()}
       onSubmit={(event) => {
         event.preventDefault();
         begin.mutate();

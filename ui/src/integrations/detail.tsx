@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 
-import { problemOf } from "../api/problem";
+import { lastFailure, problemOf } from "../api/problem";
 import { useAddressQuery } from "../app/address";
 import { useCrumb } from "../app/crumb";
 import { useKeys } from "../app/keys";
@@ -111,7 +111,7 @@ function Actions({ known }: { known: Integration }) {
   const [, go] = useLocation();
   const actions = useActions(known.id);
   const text = words.integrations.actions;
-  const failure = actions.run.error ?? actions.pause.error ?? actions.resume.error;
+  const failure = lastFailure(actions.run, actions.pause, actions.resume);
   if (!member) return null;
   return (
     <>
@@ -157,7 +157,7 @@ function Actions({ known }: { known: Integration }) {
           </>
         )}
       </div>
-      {failure && (
+      {failure !== null && (
         <div style={{ flexBasis: "100%" }}>
           <ProblemNote error={failure} />
         </div>

@@ -194,6 +194,15 @@ describe("an integration", () => {
     const after = ["commit", "multipart", "read back", "delete"].map((name) => `${name} ok`);
     expect(await steps.allTextContents()).toEqual([...before, ...after]);
     expect([bucket.parts, bucket.objects.size]).toEqual([3, 0]);
+    // What is entered now was not tested.
+    for (const [field, value] of [["Bucket", "exports"], ["Prefix", "lake/"]] as const) {
+      await page.getByLabel(field, { exact: true }).fill("others");
+      await steps.first().waitFor({ state: "detached" });
+      expect(await page.getByText("Every step succeeded.").count()).toBe(0);
+      await page.getByLabel(field, { exact: true }).fill(value);
+      await page.getByRole("button", { name: "Test destination" }).click();
+      await page.getByText("Every step succeeded.").waitFor();
+    }
     // A server that goes away in the middle leaves the step that was being taken unfinished.
     bucket.hold();
     await page.getByRole("button", { name: "Test destination" }).click();
@@ -486,6 +495,13 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Resume", exact: true }).click();
     await page.locator('.coverage [data-state-is="exported"]').nth(1).waitFor();
     expect(await cells.count()).toBe(0);
+    // What failed is told until something else is done.
+    await page.route(`**/integrations/${few}/pause`, (route) => route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }));
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    const failed = page.getByRole("alert").filter({ hasText: "the store is being moved" });
+    await failed.waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await failed.waitFor({ state: "detached" });
     // Arrows pass every window, also where two of different schedules begin at one instant.
     await page.route(`**/integrations/${few}/runs?*`, async (route) => {
       const answer = await route.fetch();
