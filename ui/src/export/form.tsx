@@ -34,6 +34,9 @@ interface ExportFormProps {
 
 const FORMAT = "outgest.format";
 
+/** Fields that few need, which are folded away. */
+const MORE = ["masks", "limit", "rollBytes"];
+
 /** What is exported and how, with what it will be, before it is. */
 export default function ExportForm({ table, shown, columns, selected, count, close }: ExportFormProps) {
   const catalog = useCatalog().data;
@@ -65,6 +68,8 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
       toast(<ExportToast project={project.id} made={made} />);
       close();
     },
+    // What is refused is in view.
+    onError: (error) => MORE.some((field) => problemOf(error).of(field)) && setMore(true),
   });
   if (!catalog || !request) return null;
 
@@ -72,7 +77,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
   const format = formats.find((known) => known.name === options.format);
   const onlySelected = options.selectedOnly && selected.length > 0;
   const matching = onlySelected ? selected.length : count;
-  const limit = Number(options.limit) || Infinity;
+  const limit = Number(options.limit) > 0 ? Number(options.limit) : Infinity;
   const rows = matching === null ? null : Math.min(matching, limit);
   const failure = create.error ?? estimate.error;
   const problem = failure ? problemOf(failure) : null;

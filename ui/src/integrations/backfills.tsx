@@ -107,7 +107,7 @@ function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
       answered(
         api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills", {
           params: { path },
-          body: { ...body!, order, ...(Number(parallel) > 0 && { parallelMax: Number(parallel) }) },
+          body: { ...body!, order, ...(parallel !== "" && { parallelMax: Number(parallel) }) },
         }),
       ),
     onSuccess: refresh,
