@@ -128,6 +128,20 @@ describe("an export", () => {
     await expect.poll(() => line.count()).toBe(1);
   });
 
+  it("was asked for as long ago as is said, also where no time was looked at meanwhile", async () => {
+    await server.ask("exports", { table: "traces", format: "csv", name: "Some time ago" });
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("exports"));
+    const asked = page.getByRole("row", { name: "Some time ago" }).locator("time").first();
+    expect(await asked.textContent()).toMatch(/^just now$|^\d+ s ago$|^[12] min ago$/);
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("heading", { level: 1, name: "Settings" }).waitFor();
+    await page.clock.runFor(600_000);
+    await page.getByRole("link", { name: "Exports" }).click();
+    expect(await asked.textContent()).toMatch(/^1[0-3] min ago$/);
+  });
+
   it("is downloaded out of the list by those who may, file by file where there are several", async () => {
     const { page } = await visit(browser, server, at("exports"));
     await page.waitForLoadState("networkidle");
