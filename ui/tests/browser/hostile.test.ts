@@ -91,6 +91,9 @@ describe("what people stored", () => {
     const tooDeep = sheet.getByText("This JSON is nested too deeply to be written as text.");
     await tooDeep.first().waitFor();
     expect(await tooDeep.count()).toBe(2);
+    // Whatever else a message carries is opened with Enter, which opens rows elsewhere on the page.
+    await sheet.getByText("also seed").press("Enter");
+    await sheet.getByRole("button", { name: "Expand $.seed[0]", exact: true }).waitFor();
     await sheet.getByRole("tab", { name: "Input" }).click();
     await sheet.getByText("role:").first().waitFor();
     await sheet.getByRole("tab", { name: "Output" }).click();
