@@ -167,6 +167,29 @@ describe("the project", () => {
     expect(await page.getByLabel("Exports that run at once").inputValue()).toBe("2");
   });
 
+  it("says that it was saved for as long as somebody looks at that, and a while besides", async () => {
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("settings"));
+    // The place of what is said is there before it, or nobody would be told.
+    const place = page.getByRole("region", { name: "Notifications" });
+    expect(await place.getAttribute("aria-live")).toBe("polite");
+    await page.getByRole("button", { name: "Save" }).click();
+    const saved = place.getByText("Saved");
+    await saved.hover();
+    await page.clock.runFor(60_000);
+    expect(await saved.count()).toBe(1);
+    await place.getByRole("button", { name: "Close" }).focus();
+    await page.mouse.move(0, 0);
+    await page.clock.runFor(60_000);
+    expect(await saved.count()).toBe(1);
+    await page.getByRole("button", { name: "Save" }).focus();
+    await page.clock.runFor(6_000);
+    expect(await saved.count()).toBe(1);
+    await page.clock.runFor(6_000);
+    await saved.waitFor({ state: "detached" });
+  });
+
   it("tells what is stored of it", async () => {
     const { page } = await visit(browser, server, at("settings", "storage"));
     const row = page.getByRole("row", { name: /^events/ });
