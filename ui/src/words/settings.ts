@@ -76,6 +76,11 @@ export const settings = {
     person: "Person",
     admin: "administrator",
     roleOf: (name: string) => `Role of ${name}`,
+    apply: "Apply",
+    applyTo: (name: string) => `Apply to ${name}`,
+    giveUpTitle: "Give up the role of an owner",
+    giveUpText: (role: string) => `You become a ${role}, and can no longer change the project's settings and people. Another owner can give the role back.`,
+    giveUpVerb: "Give it up",
     administrators: "Administrators of the server see every project, whether they are members or not.",
   },
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 import { Bucket } from "./support/bucket";
 import { at, launch, visit } from "./support/browser";
-import { OWNER, Server } from "./support/server";
+import { OWNER, PROJECT, Server } from "./support/server";
 
 let browser: Browser;
 let server: Server;
@@ -23,6 +23,7 @@ afterAll(async () => {
 async function giveRole(page: Page, email: string, role: string): Promise<void> {
   const answered = page.waitForResponse((response) => response.request().method() === "PUT" && response.url().endsWith("/members"));
   await page.getByLabel(`Role of ${email}`).selectOption(role);
+  await page.getByRole("button", { name: `Apply to ${email}` }).click();
   expect((await answered).ok()).toBe(true);
 }
 
@@ -137,6 +138,44 @@ describe("people", () => {
     for (const action of ["member.remove", "member.set", "member.invite"]) {
       await page.getByRole("cell", { name: action }).first().waitFor();
     }
+  });
+});
+
+describe("roles", () => {
+  const PASSWORD = "a long enough one";
+
+  it("are changed with a button, and one's own only after a question", async () => {
+    const file = join(server.folder, "password");
+    writeFileSync(file, PASSWORD);
+    const emails = ["grace@example.com", "joan@example.com"] as const;
+    for (const email of emails) await server.outgest("user", "add", "--email", email, "--password-file", file, "--project", PROJECT, "--role", "owner");
+    const [own, other] = emails;
+    const { page } = await visit(browser, server, at("settings", "members"), { who: { email: own, password: PASSWORD } });
+    let asked = 0;
+    page.on("request", (request) => (asked += Number(request.method() === "PUT")));
+    // On the way to another role no other is given.
+    await page.getByLabel(`Role of ${other}`).focus();
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowUp");
+    expect(await page.getByLabel(`Role of ${other}`).inputValue()).toBe("viewer");
+    expect(asked).toBe(0);
+    await page.keyboard.press("ArrowDown");
+    const apply = page.getByRole("button", { name: `Apply to ${other}` });
+    await apply.click();
+    await apply.waitFor({ state: "detached" });
+    expect([asked, await page.getByLabel(`Role of ${other}`).inputValue()]).toEqual([1, "member"]);
+    await giveRole(page, other, "owner");
+    await apply.waitFor({ state: "detached" });
+    // Whoever is no owner any more is shown what others are.
+    await page.getByLabel(`Role of ${own}`).selectOption("viewer");
+    await page.getByRole("button", { name: `Apply to ${own}` }).click();
+    const question = page.getByRole("alertdialog", { name: "Give up the role of an owner" });
+    await question.getByText("You become a viewer").waitFor();
+    expect(asked).toBe(2);
+    await question.getByRole("button", { name: "Give it up" }).click();
+    await page.getByLabel(`Role of ${own}`).waitFor({ state: "detached" });
+    await page.getByRole("row", { name: own }).getByRole("cell", { name: "viewer" }).waitFor();
+    expect(await page.getByRole("button", { name: "Make link" }).count()).toBe(0);
   });
 });
 
