@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 
 import { lastFailure, problemOf } from "../api/problem";
-import { useAddressQuery } from "../app/address";
+import { useAddressPath, useAddressQuery } from "../app/address";
 import { useCrumb } from "../app/crumb";
 import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
@@ -98,7 +98,8 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
 
 /** The run whose sheet is open: it is in the address, so a link shows it too. */
 function useOpenRun(): [string | null, (run: string | null) => void] {
-  const [path, go] = useLocation();
+  const path = useAddressPath();
+  const [, go] = useLocation();
   const open = new URLSearchParams(useAddressQuery()).get("run");
   return [open, (run) => go(run === null ? path : `${path}?run=${encodeURIComponent(run)}`, { replace: open !== null && run !== null })];
 }
