@@ -578,6 +578,20 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Create integration" }).click();
     await page.getByRole("alert").first().waitFor();
     expect(page.url()).toContain("/integrations/new");
+    // What keeps the form from being sent is in view, wherever it is.
+    const summary = page.getByText("Advanced", { exact: true });
+    const lag = page.getByLabel("Seconds between the end of a window and its export");
+    for (const entered of ["-5", ""]) {
+      await summary.click();
+      await lag.fill(entered);
+      await summary.click();
+      await lag.waitFor({ state: "hidden" });
+      await page.getByRole("button", { name: "Create integration" }).click();
+      await lag.waitFor();
+      await expect.poll(() => lag.evaluate((field) => document.activeElement === field)).toBe(true);
+      await summary.click();
+      await lag.waitFor({ state: "hidden" });
+    }
   });
 
   it("is looked at by viewers, and changed by owners alone", async () => {
