@@ -108,7 +108,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
         <Segments
           label={text.format}
           value={options.format}
-          options={formats.map(({ name }) => ({ value: name, label: name === "parquet" ? "Parquet" : name.toUpperCase() }))}
+          options={formats.map(({ name }) => ({ value: name, label: text.formatName(name) }))}
           onChange={(chosen) => set({ format: chosen })}
         />
       </div>
@@ -116,7 +116,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
         <span className="field-label">{text.compression}</span>
         {format?.compressible === false ? (
           <p className="field-help" style={{ lineHeight: "30px" }}>
-            {text.compressedInside(format.name === "parquet" ? "Parquet" : format.name)}
+            {text.compressedInside(text.formatName(format.name))}
           </p>
         ) : (
           <Segments

@@ -160,7 +160,7 @@ function NewSecret({ made, done }: { made: Schemas["CreatedKey"]; done: () => vo
       </div>
       <div className="field">
         <span className="field-label">{text.useIt}</span>
-        <Copyable text={`outgest exports list --server ${serverUrl} --key @key.txt --project ${project.id}`} />
+        <Copyable text={text.command(serverUrl, project.id)} />
       </div>
       <div>
         <Button onClick={done}>{text.done}</Button>

@@ -24,7 +24,7 @@ export function Payload({ value, bare }: { value: unknown; bare?: boolean }) {
   );
   if (bare && tree) return tree;
   const text = typeof value === "string" ? value : jsonText(value);
-  if (text === undefined || text === "" || text === "null") return <p className="faint">{words.explore.row.nothing("value")}</p>;
+  if (text === undefined || text === "" || text === "null") return <p className="faint">{words.explore.row.nothing}</p>;
   return (
     <div className="stack">
       <div className="row">

@@ -86,7 +86,7 @@ function Head({ table, cells }: { table: Table; cells: Cells }) {
         {time && <Time at={time} />}
         {latency !== null && <span className="number">{duration(latency)}</span>}
         {cost !== null && cost > 0 && <span className="number">{dollars(cost)}</span>}
-        {tokens !== null && tokens !== undefined && <span className="number">{plain(tokens)} tokens</span>}
+        {tokens !== null && tokens !== undefined && <span className="number">{words.explore.row.tokens(plain(tokens))}</span>}
         {text("providedModelName") && <span className="mono">{text("providedModelName")}</span>}
       </div>
     </>
@@ -134,7 +134,7 @@ function Raw({ table, cells }: { table: Table; cells: Cells }) {
   return (
     <div className="stack">
       <div className="row">
-        <CopyButton text={jsonText(cells) ?? ""}>{`${words.copy.verb} JSON`}</CopyButton>
+        <CopyButton text={jsonText(cells) ?? ""}>{words.explore.row.copyJson}</CopyButton>
         <CopyButton text={location.href}>{words.explore.row.copyLink}</CopyButton>
       </div>
       <dl className="facts">
