@@ -52,7 +52,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
   if (known.isLoadingError || isGone) return <Missing error={known.error} retry={() => void known.refetch()} />;
   const current = TABS.includes(tab ?? "") ? tab! : "runs";
   const contents: Record<string, ReactNode> = {
-    runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
+    runs: <Runs id={id} runs={runs} items={items} open={open} onOpen={setOpen} />,
     backfills: <Backfills known={known.data} />,
     letters: <Letters id={id} />,
     settings: <Settings known={known.data} />,

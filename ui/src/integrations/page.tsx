@@ -18,7 +18,7 @@ import { useIntegration, useIntegrations, useKinds, type Integration } from "./c
 import { DetailPage } from "./detail";
 import { destinationOf, draftOf, newDraft } from "./draft";
 import { IntegrationForm } from "./form";
-import { lagOf, StatusOf, windowWords } from "./looks";
+import { iconOf, lagOf, StatusOf, windowWords } from "./looks";
 import { scheduleWords } from "./schedule";
 
 /** Integrations: the list, a new one, one in detail, one that is changed. */
@@ -110,11 +110,16 @@ function List({ items }: { items: Integration[] }) {
             return (
               <tr key={known.id} className="line" onClick={() => go(href)}>
                 <td className="what">
-                  <Link href={href} className="clip" title={known.name} onClick={(event) => event.stopPropagation()}>
-                    {known.name}
-                  </Link>
-                  <div className="muted mono clip">{destinationOf(known)}</div>
-                  {failure && <div className="field-problem clip" title={failure.message}>{failure.message}</div>}
+                  <div className="of-kind">
+                    <Icon name={iconOf(known)} />
+                    <div>
+                      <Link href={href} className="clip" title={known.name} onClick={(event) => event.stopPropagation()}>
+                        {known.name}
+                      </Link>
+                      <div className="muted mono clip">{destinationOf(known)}</div>
+                      {failure && <div className="field-problem clip" title={failure.message}>{failure.message}</div>}
+                    </div>
+                  </div>
                 </td>
                 <td>
                   <StatusOf known={known} />

@@ -105,8 +105,15 @@ describe("a new project", () => {
     await own.shell(ours(integrations.replace("@key.txt", owner)));
     await page.goto(own.url + at("integrations"));
     await page.getByRole("link", { name: "By command" }).waitFor();
+    const known = { ...bucket.integration("Quiet"), start: { from: "now" } };
+    const { id } = await own.ask<{ id: string }>("integrations", known);
+    for (const [tab, title] of [["", "No window was exported yet"], ["backfills", "Nothing of the past was exported again"], ["letters", "No row was refused"]] as const) {
+      await page.goto(own.url + at("integrations", id, tab));
+      const told = (await command(title)).replace("@key.txt", owner);
+      await own.shell(ours(told.replace("-7d", "-5h").replace("-1d", "-2h")));
+    }
     const { items } = JSON.parse(await own.shell(`OUTGEST_KEY=${owner}; ${audit} --silent --fail`)) as { items: { action: string }[] };
-    expect(items.map(({ action }) => action)).toEqual(["integration.create", "export.create"]);
+    expect(items.map(({ action }) => action).slice(-2)).toEqual(["integration.create", "export.create"]);
   });
 });
 
