@@ -92,6 +92,23 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
+  it("has columns that buttons move to the left and to the right", async () => {
+    const { page } = await visit(browser, server, at("events?columns=startTime,name,level"));
+    const heads = async () => (await page.getByRole("columnheader").allTextContents()).slice(1);
+    await expect.poll(heads).toEqual(["Start time", "Name", "Level"]);
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("button", { name: "Move level to the left" }).click();
+    await expect.poll(heads).toEqual(["Start time", "Level", "Name"]);
+    await page.getByRole("button", { name: "Move startTime to the right" }).click();
+    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
+    for (const end of ["Move level to the left", "Move name to the right"]) {
+      expect(await page.getByRole("button", { name: end }).isDisabled(), end).toBe(true);
+    }
+    expect(new URL(page.url()).searchParams.get("columns")).toBe("level,startTime,name");
+    await page.reload();
+    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
+  });
+
   it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -119,6 +136,31 @@ describe("the table", () => {
     await foot.getByText(/could not be loaded/).waitFor({ state: "hidden" });
     await end();
     await expect.poll(async () => Number((await foot.getByText(/loaded$/).textContent())!.replace(/\D/g, ""))).toBeGreaterThan(100);
+  });
+
+  it("stops where looking for rows took long, and looks on when it is told to", async () => {
+    const { page } = await visit(browser, server, "/icon.svg");
+    const asked: (string | undefined)[] = [];
+    await page.route("**/events/rows/search", async (route) => {
+      const { cursor } = route.request().postDataJSON() as { cursor?: string };
+      asked.push(cursor);
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), ...(cursor === undefined && { stopped: "time" }) } });
+    });
+    await page.goto(server.url + at("events"));
+    const foot = page.locator(".page-foot");
+    await foot.getByText("The search took long and stopped before the end.").waitFor();
+    await foot.getByText("100 loaded").waitFor();
+    const grid = page.getByRole("grid");
+    await grid.evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+    await page.locator('.grid-row[aria-rowindex="101"]').waitFor();
+    await page.waitForLoadState("networkidle");
+    expect(asked).toEqual([undefined]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await foot.getByRole("button", { name: "Search on" }).click();
+    await foot.getByText(/^[2-9]00 loaded$/).waitFor();
+    expect(asked[1]).toEqual(expect.any(String));
+    expect(await foot.getByRole("button", { name: "Search on" }).count()).toBe(0);
   });
 
   it("asks again for its first page alone, however far it was read", async () => {

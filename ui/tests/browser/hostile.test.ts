@@ -25,6 +25,9 @@ const ALL = HOSTILE.join("\n");
 const LEVELS = 5_000;
 const DEEP = "[".repeat(LEVELS) + "]".repeat(LEVELS);
 
+/** Longer than what is drawn at once, of an output and of a text in a tree. */
+const LONG = "abcdefghij".repeat(4_800);
+
 /** Rows beside those with {@link HOSTILE}, and older. */
 const OTHERS = [
   {
@@ -35,6 +38,15 @@ const OTHERS = [
     startTime: "2026-06-30 11:00:00.000",
     input: `[{"role":"user","content":${DEEP},"seed":${DEEP}},{"role":"assistant","tool_calls":[{"name":"find","arguments":${DEEP}}]}]`,
     output: DEEP,
+  },
+  {
+    id: "long",
+    traceId: "trace-long",
+    name: "long",
+    type: "SPAN",
+    startTime: "2026-06-30 10:00:00.000",
+    output: LONG,
+    metadata: { notes: LONG },
   },
 ];
 
@@ -104,6 +116,23 @@ describe("what people stored", () => {
     await sheet.getByRole("tab", { name: "Raw" }).click();
     await sheet.getByRole("button", { name: "Copy JSON" }).waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  it("is cut where it is long, until all of it is asked for", async () => {
+    const { page } = await visit(browser, server, at("events?columns=name"));
+    await page.getByRole("grid").getByText("long", { exact: true }).click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    const all = sheet.getByRole("button", { name: "Show all 48.0 kB" });
+    await sheet.getByRole("tab", { name: "Output" }).click();
+    await all.waitFor();
+    const text = sheet.locator(".code");
+    expect((await text.textContent())!.length).toBe(20_000);
+    await all.click();
+    expect(await text.textContent()).toBe(LONG);
+    await sheet.getByRole("tab", { name: "Metadata" }).click();
+    await all.click();
+    await all.waitFor({ state: "detached" });
+    expect(await sheet.locator(".tree-value").textContent()).toBe(`"${LONG}"`);
   });
 
   it("is text among suggestions, on chips, in comments and in names of exports", async () => {

@@ -74,6 +74,11 @@ async function settingsOf(server: Server, name: string): Promise<Stored> {
   return items.find((known) => known.name === name)!;
 }
 
+interface Sent {
+  id: string;
+  result: { deliveries: { accepted: number; rejected: number; retried: number }[] } | null;
+}
+
 interface Run {
   from: string;
   backfill: string | null;
@@ -258,6 +263,29 @@ describe("an integration", () => {
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
     await expect.poll(() => receiver.events.some((event) => event.event === "langfuse observation"), { timeout: 60_000 }).toBe(true);
     expect(await page.content()).not.toContain("nobodys-secret");
+    // A run tells what became of the events of each table, and of rows that were late or deleted.
+    const [, id] = /integrations\/([^/?]+)/.exec(page.url())!;
+    const sent = async () => (await server.ask<{ items: Sent[] }>(`integrations/${id}/runs?limit=100`)).items.find(({ result }) => result && result.deliveries.length > 0);
+    await expect.poll(sent, { timeout: 60_000 }).toBeDefined();
+    const { id: run, result } = (await sent())!;
+    await page.route(`**/integrations/${id}/runs?*`, async (route) => {
+      const answer = await route.fetch();
+      const known = (await answer.json()) as { items: Sent[] };
+      const items = known.items.map((run) => ({ ...run, result: run.result && { ...run.result, lateRows: 1_234, deletedRows: null } }));
+      await route.fulfill({ response: answer, json: { ...known, items } });
+    });
+    await page.goto(server.url + at("integrations", `${id}?run=${run}`));
+    const sheet = page.getByRole("complementary", { name: "Run of a window" });
+    const lines = sheet.getByRole("table").getByRole("row");
+    await lines.first().waitFor();
+    for (const [index, { accepted, rejected, retried }] of result!.deliveries.entries()) {
+      const cells = await lines.nth(index + 1).getByRole("cell").allTextContents();
+      expect(cells.slice(1)).toEqual([accepted, rejected, retried].map((events) => events.toLocaleString("en-US")));
+    }
+    expect(await lines.count()).toBe(result!.deliveries.length + 1);
+    for (const [name, figure] of [["Late rows", "1,234"], ["Deleted rows", "–"]] as const) {
+      expect(await sheet.locator(`dt:text-is("${name}") + dd`).textContent()).toBe(figure);
+    }
   });
 
   it("keeps what its receiver refuses, with the reason, and sends it again when it is told to", { timeout: 120_000 }, async () => {

@@ -52,6 +52,23 @@ describe("keys", () => {
     expect((await ask()).status).toBe(401);
   });
 
+  it("end when they are told to", async () => {
+    const { page } = await visit(browser, server, at("settings", "keys"));
+    const week = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 16);
+    await page.getByRole("button", { name: "Create key" }).click();
+    await page.getByLabel("What is it for?").fill("one week");
+    await page.getByLabel("Expires").fill(week);
+    await page.getByRole("button", { name: "Create key" }).click();
+    await page.getByRole("button", { name: "I have copied it" }).click();
+    const times = page.getByRole("row", { name: /^one week/ }).locator("time");
+    expect(await times.first().getAttribute("datetime")).toBe(`${week}:00.000Z`);
+    const soon = { role: "member", note: "a moment", expiresAt: new Date(Date.now() + 5_000).toISOString() };
+    const { secretKey } = await server.ask<{ secretKey: string }>("keys", soon);
+    const ask = async () => (await fetch(`${server.url}/api/v1/projects/shop/exports`, { headers: { authorization: `Bearer ${secretKey}` } })).status;
+    expect(await ask()).toBe(200);
+    await expect.poll(ask).toBe(401);
+  });
+
   it("stay in view until they are copied, whatever comes of asking for the list again", async () => {
     const { page } = await visit(browser, server, at("settings", "keys"));
     await page.getByRole("button", { name: "Create key" }).click();
