@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { Problem } from "./problem";
+import { lastFailure, Problem } from "./problem";
 
 describe("a problem", () => {
   const problem = new Problem({
@@ -25,5 +25,20 @@ describe("a problem", () => {
     expect([inside.of("where[1]"), inside.of("name")]).toEqual([undefined, undefined]);
     expect(problem.within("tables[10]").of("where[1]")).toBe("is wrong too");
     expect(problem.within("tables[2]").fields).toEqual([]);
+  });
+});
+
+describe("what failed of several changes", () => {
+  const change = (status: string, submittedAt: number, error: unknown = null) => ({ status, submittedAt, error });
+
+  it("is told of the one that was asked for last", () => {
+    expect(lastFailure(change("error", 1, "first"), change("error", 2, "second"))).toBe("second");
+    expect(lastFailure(change("error", 3, "first"), change("error", 2, "second"))).toBe("first");
+    expect(lastFailure(change("error", 1, "first"), change("idle", 0))).toBe("first");
+  });
+
+  it("is forgotten as soon as another is asked for", () => {
+    for (const status of ["pending", "success"]) expect(lastFailure(change("error", 1, "first"), change(status, 2))).toBeNull();
+    expect(lastFailure(change("idle", 0), change("idle", 0))).toBeNull();
   });
 });

@@ -66,6 +66,20 @@ export function problemOf(error: unknown): Problem {
   return new Problem({ detail: error instanceof Error ? error.message : String(error), code: "unreachable" });
 }
 
+/** A change that was asked for, as far as it is known what came of it. */
+interface Asked {
+  status: string;
+  submittedAt: number;
+  error: unknown;
+}
+
+/** Why the one of several changes failed that was asked for last; null where it did not, whatever came of those before. */
+export function lastFailure(...changes: Asked[]): unknown {
+  const asked = changes.filter(({ status }) => status !== "idle");
+  const last = asked.sort((one, other) => other.submittedAt - one.submittedAt)[0];
+  return last?.error ?? null;
+}
+
 /** What an answer that is no success says, even where a proxy and not the server wrote it. */
 export function problemOfAnswer(response: Response, body: unknown): Problem {
   if (body && typeof body === "object" && "detail" in body && typeof body.detail === "string") {

@@ -7,9 +7,10 @@ import { Failed, Face, SkeletonLines } from "../parts/faces";
 import { SetUp } from "../sign-in/set-up";
 import { SignIn, SignInAgain } from "../sign-in/sign-in";
 import { words } from "../words";
+import { partsOf, useAddressPath } from "./address";
 import { Crash } from "./crash";
 import { Frame } from "./frame";
-import { pathOf, ProjectContext } from "./project";
+import { pathOf, ProjectContext, useProject } from "./project";
 import { ProjectsPage } from "./projects";
 import { remember, remembered } from "./theme";
 
@@ -57,7 +58,9 @@ function Everything() {
           <ProjectsPage />
         </Frame>
       </Route>
-      <Route path="/projects/:project/*?">{({ project }) => <InProject id={decodeURIComponent(project)} />}</Route>
+      <Route path="/projects/:project/*?">
+        <InProject />
+      </Route>
       <Route>
         <Frame page="">
           <NotFound />
@@ -87,7 +90,8 @@ function Start() {
   return <Redirect to="/projects" replace />;
 }
 
-function InProject({ id }: { id: string }) {
+function InProject() {
+  const [, id = ""] = partsOf(useAddressPath());
   const { project, isPending, error, again } = useProjectOf(id);
   useEffect(() => remember(LAST_PROJECT, id), [id]);
   if (isPending) return <Loading />;
@@ -112,26 +116,17 @@ function InProject({ id }: { id: string }) {
 }
 
 function Pages() {
+  const project = useProject();
+  const [, , page, ...rest] = partsOf(useAddressPath());
+  if (page === undefined) return <Redirect to={pathOf(project.id, "events")} replace />;
   return (
-    <Switch>
-      <Route path="/projects/:project">{({ project }) => <Redirect to={`/projects/${project}/events`} replace />}</Route>
-      <Route path="/projects/:project/:page/*?">
-        {({ page, "*": rest }) => (
-          <Frame page={page}>
-            <Crash key={page}>
-              <Suspense fallback={<div className="page-body"><SkeletonLines lines={8} /></div>}>
-                <PageOf page={page} rest={(rest ?? "").split("/").filter(Boolean).map(decodeURIComponent)} />
-              </Suspense>
-            </Crash>
-          </Frame>
-        )}
-      </Route>
-      <Route>
-        <Frame page="">
-          <NotFound />
-        </Frame>
-      </Route>
-    </Switch>
+    <Frame page={page}>
+      <Crash key={page}>
+        <Suspense fallback={<div className="page-body"><SkeletonLines lines={8} /></div>}>
+          <PageOf page={page} rest={rest} />
+        </Suspense>
+      </Crash>
+    </Frame>
   );
 }
 

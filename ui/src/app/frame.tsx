@@ -1,11 +1,12 @@
 import { DropdownMenu } from "radix-ui";
 import { useContext, useEffect, useState, type ReactNode } from "react";
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 
 import { useSession, useSignOut } from "../api/session";
 import { IconButton } from "../parts/button";
 import { Icon, type IconName } from "../parts/icons";
 import { words } from "../words";
+import { partsOf, useAddressPath } from "./address";
 import { CrumbContext } from "./crumb";
 import { useDrawer } from "./drawer";
 import { useKeys, useSingleKeys } from "./keys";
@@ -25,7 +26,8 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
   const [narrow, setNarrow] = useState(remembered(RAIL) === "narrow");
   const { isOpen: drawer, rail, opener, open: openDrawer, close: closeDrawer } = useDrawer();
   const [help, setHelp] = useState(false);
-  const [path] = useLocation();
+  // Below the page there is one thing of it: an export, a section.
+  const isBelow = partsOf(useAddressPath()).length > 3;
   const [crumb, setCrumb] = useState<string | null>(null);
   const title = words.pages[page] ?? page;
   useEffect(() => {
@@ -91,7 +93,7 @@ export function Frame({ page, children }: { page: string; children: ReactNode })
               <span aria-hidden="true">/</span>
             </>
           )}
-          {project && path !== pathOf(project.id, page) && page in words.pages ? (
+          {project && isBelow && page in words.pages ? (
             <Link href={pathOf(project.id, page)}>{title}</Link>
           ) : (
             <span aria-current="page">{title}</span>

@@ -63,8 +63,8 @@ export function useKeys(keys: Keys): void {
     const pressed = (event: KeyboardEvent) => {
       const act = held.current[event.key];
       if (!act || isTaken(event) || (!isOn && event.key.length === 1)) return;
-      // Enter on a button or link presses that.
-      if (event.key === "Enter" && event.target instanceof Element && event.target.closest("button, a, [role=checkbox]")) return;
+      // Enter on a button or link presses that, and on a summary opens what it is of.
+      if (event.key === "Enter" && event.target instanceof Element && event.target.closest("button, a, summary, [role=checkbox]")) return;
       event.preventDefault();
       act(event);
     };

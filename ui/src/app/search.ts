@@ -1,6 +1,7 @@
 import { useEffect, type RefObject } from "react";
 import { useLocation } from "wouter";
 
+import { partsOf, useAddressPath } from "./address";
 import { pathOf } from "./project";
 
 /** The field that the page is searched with, where it has one. */
@@ -29,16 +30,17 @@ function enter(search: HTMLInputElement): void {
 
 /** Leads to the search of the page; from pages without one to that of the events. */
 export function useGoToSearch(project: string | undefined): () => void {
-  const [path, go] = useLocation();
-  const events = project === undefined ? null : pathOf(project, "events");
+  const [, go] = useLocation();
+  const [, ...parts] = partsOf(useAddressPath());
+  const isThere = parts.length === 2 && parts[0] === project && parts[1] === "events";
   // Who goes elsewhere meanwhile is not called back.
   useEffect(() => {
-    if (path !== events) isAwaited = false;
-  }, [path, events]);
+    if (!isThere) isAwaited = false;
+  }, [isThere]);
   return () => {
     if (field) return enter(field);
-    if (events === null) return;
+    if (project === undefined) return;
     isAwaited = true;
-    go(events);
+    go(pathOf(project, "events"));
   };
 }

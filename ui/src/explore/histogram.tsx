@@ -4,7 +4,6 @@ import { useEffect, useMemo, useRef, useState, type PointerEvent } from "react";
 import type { Schemas } from "../api/client";
 import { compact, exact, instant, tickText } from "../format/times";
 import { count } from "../format/numbers";
-import { Note } from "../parts/faces";
 import { useNow } from "../parts/time";
 import { words } from "../words";
 import type { Range } from "./ranges";
@@ -71,84 +70,77 @@ export default function Histogram({ histogram, range, onZoom }: HistogramProps) 
   };
   const shown = over === null ? undefined : bars[over];
   return (
-    <>
-      <div ref={frame} className="histogram">
-        <svg
-          className="plot"
-          role="img"
-          aria-label={`${words.explore.histogram}: ${words.explore.rows(bars.reduce((sum, bar) => sum + bar.rows, 0))}`}
-          onPointerDown={(event) => {
-            if (event.button !== 0) return;
-            event.currentTarget.setPointerCapture(event.pointerId);
-            setDrag({ start: at(event), end: at(event) });
-          }}
-          onPointerMove={(event) => {
-            const place = at(event);
-            setOver(barAt(place));
-            if (drag) setDrag({ ...drag, end: place });
-          }}
-          onPointerUp={() => {
-            if (drag) zoom(drag.start, drag.end);
-            setDrag(null);
-          }}
-          onPointerCancel={() => setDrag(null)}
-          onPointerLeave={() => !drag && setOver(null)}
-        >
-          <g className="axis">
-            {y.ticks(2).filter((tick) => tick > 0 && Number.isInteger(tick)).map((tick) => (
-              <g key={tick}>
-                <line x1={LEFT} x2={width} y1={y(tick)} y2={y(tick)} />
-                <text x={LEFT - 6} y={y(tick)} dy="0.32em" textAnchor="end">
-                  {short(tick)}
-                </text>
-              </g>
-            ))}
-            <line x1={LEFT} x2={width} y1={height - AXIS + 0.5} y2={height - AXIS + 0.5} />
-            {x.ticks(Math.max(2, Math.floor(width / 130))).filter((tick) => x(tick) > LEFT + EDGE && x(tick) < width - EDGE).map((tick) => (
-              <text key={tick.getTime()} x={x(tick)} y={height - 3} textAnchor="middle">
-                {tickText(tick)}
+    <div ref={frame} className="histogram">
+      <svg
+        className="plot"
+        role="img"
+        aria-label={`${words.explore.histogram}: ${words.explore.rows(bars.reduce((sum, bar) => sum + bar.rows, 0))}`}
+        onPointerDown={(event) => {
+          if (event.button !== 0) return;
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setDrag({ start: at(event), end: at(event) });
+        }}
+        onPointerMove={(event) => {
+          const place = at(event);
+          setOver(barAt(place));
+          if (drag) setDrag({ ...drag, end: place });
+        }}
+        onPointerUp={() => {
+          if (drag) zoom(drag.start, drag.end);
+          setDrag(null);
+        }}
+        onPointerCancel={() => setDrag(null)}
+        onPointerLeave={() => !drag && setOver(null)}
+      >
+        <g className="axis">
+          {y.ticks(2).filter((tick) => tick > 0 && Number.isInteger(tick)).map((tick) => (
+            <g key={tick}>
+              <line x1={LEFT} x2={width} y1={y(tick)} y2={y(tick)} />
+              <text x={LEFT - 6} y={y(tick)} dy="0.32em" textAnchor="end">
+                {short(tick)}
               </text>
-            ))}
-          </g>
-          {bars.map((bar, index) => {
-            const left = x(new Date(bar.from));
-            const right = x(new Date(bar.to));
-            return (
-              <rect
-                key={bar.from}
-                className="bar-rect"
-                data-over={index === over ? "" : undefined}
-                data-partial={bar.partial ? "" : undefined}
-                x={left}
-                width={Math.max(1, right - left - 1)}
-                y={Math.min(y(bar.rows), height - AXIS - 1)}
-                height={Math.max(1, height - AXIS - y(bar.rows))}
-              />
-            );
-          })}
-          {drag && Math.abs(drag.end - drag.start) >= CLICK && (
+            </g>
+          ))}
+          <line x1={LEFT} x2={width} y1={height - AXIS + 0.5} y2={height - AXIS + 0.5} />
+          {x.ticks(Math.max(2, Math.floor(width / 130))).filter((tick) => x(tick) > LEFT + EDGE && x(tick) < width - EDGE).map((tick) => (
+            <text key={tick.getTime()} x={x(tick)} y={height - 3} textAnchor="middle">
+              {tickText(tick)}
+            </text>
+          ))}
+        </g>
+        {bars.map((bar, index) => {
+          const left = x(new Date(bar.from));
+          const right = x(new Date(bar.to));
+          return (
             <rect
-              className="brush"
-              x={Math.min(drag.start, drag.end)}
-              width={Math.abs(drag.end - drag.start)}
-              y={0}
-              height={height - AXIS}
+              key={bar.from}
+              className="bar-rect"
+              data-over={index === over ? "" : undefined}
+              data-partial={bar.partial ? "" : undefined}
+              x={left}
+              width={Math.max(1, right - left - 1)}
+              y={Math.min(y(bar.rows), height - AXIS - 1)}
+              height={Math.max(1, height - AXIS - y(bar.rows))}
             />
-          )}
-        </svg>
-        {shown && (
-          <div className="histogram-tip" style={tipPlace(x(new Date(shown.from)), width)}>
-            {words.explore.bar(step >= 1_000 ? compact(new Date(shown.from), now) : exact(new Date(shown.from)), shown.rows)}
-          </div>
+          );
+        })}
+        {drag && Math.abs(drag.end - drag.start) >= CLICK && (
+          <rect
+            className="brush"
+            x={Math.min(drag.start, drag.end)}
+            width={Math.abs(drag.end - drag.start)}
+            y={0}
+            height={height - AXIS}
+          />
         )}
-        <p className="hidden">{words.explore.histogramHelp}</p>
-      </div>
-      {histogram.stopped && (
-        <div style={{ padding: "0 16px 8px" }}>
-          <Note tone="idle">{words.explore.histogramPartial}</Note>
+      </svg>
+      {shown && (
+        <div className="histogram-tip" style={tipPlace(x(new Date(shown.from)), width)}>
+          {words.explore.bar(step >= 1_000 ? compact(new Date(shown.from), now) : exact(new Date(shown.from)), shown.rows)}
         </div>
       )}
-    </>
+      <p className="hidden">{words.explore.histogramHelp}</p>
+    </div>
   );
 }
 

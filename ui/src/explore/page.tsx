@@ -29,7 +29,7 @@ const Histogram = lazy(() => import("./histogram"));
 export function ExplorePage({ table: name }: { table: string }) {
   const catalog = useCatalog();
   if (catalog.isPending) return <PageSkeleton title={words.pages[name] ?? name} />;
-  if (catalog.isError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
+  if (catalog.isLoadingError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
   const table = catalog.data.tables.find((known) => known.name === name);
   if (!table) {
     return (
@@ -185,6 +185,14 @@ function Explore({ table }: { table: Table }) {
             <Histogram histogram={histogram.data} range={axisOf(shown)} onZoom={(range) => narrow(zoomedTo(range))} />
           </Suspense>
         )}
+        {!isUnread && !problem && histogram.isLoadingError && (
+          <div className="histogram-failed" role="alert">
+            <span className="clip">{words.explore.histogramFailed(problemOf(histogram.error).message)}</span>
+            <Button size="small" onClick={() => void histogram.refetch()}>
+              {words.problem.retry}
+            </Button>
+          </div>
+        )}
       </div>
       <div className="grid-frame" data-stale={pages.isPlaceholderData ? "" : undefined}>
         {isUnread && (
@@ -235,7 +243,7 @@ function Explore({ table }: { table: Table }) {
       </div>
       <Foot
         rows={rows.length}
-        total={counted}
+        total={histogram.isPlaceholderData ? null : counted}
         failed={isUnread || histogram.isError}
         isPartial={isPartial}
         order={shown.order}
@@ -288,6 +296,7 @@ function Foot({ rows, total, failed, isPartial, order, loading, problem, again, 
   return (
     <div className="page-foot" role="status">
       <span className="number">{failed ? text.notCounted : total === null ? text.counting : isPartial ? text.rowsAtLeast(total) : text.rows(total)}</span>
+      {isPartial && total !== null && <span>{text.histogramPartial}</span>}
       <span>{text.loaded(rows)}</span>
       <span>{text.order[order]}</span>
       {loading && <span>{text.loadingMore}</span>}

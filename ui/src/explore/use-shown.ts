@@ -1,13 +1,14 @@
 import { useCallback, useMemo } from "react";
 import { useLocation } from "wouter";
 
-import { useAddressQuery } from "../app/address";
+import { useAddressPath, useAddressQuery } from "../app/address";
 import { read, write, type Shown } from "./state";
 
 /** What the page shows, from the address, and the way to change it. */
 export function useShown(): [Shown, (change: Partial<Shown>, how?: "replace") => void] {
   const query = useAddressQuery();
-  const [path, go] = useLocation();
+  const path = useAddressPath();
+  const [, go] = useLocation();
   const shown = useMemo(() => read(query), [query]);
   const change = useCallback(
     (change: Partial<Shown>, how?: "replace") => {

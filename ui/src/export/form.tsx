@@ -34,6 +34,9 @@ interface ExportFormProps {
 
 const FORMAT = "outgest.format";
 
+/** Fields that few need, which are folded away. */
+const MORE = ["masks", "limit", "rollBytes"];
+
 /** What is exported and how, with what it will be, before it is. */
 export default function ExportForm({ table, shown, columns, selected, count, close }: ExportFormProps) {
   const catalog = useCatalog().data;
@@ -46,7 +49,11 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
     return { ...USUAL_OPTIONS, format: (last ?? formats[0])?.name ?? "csv" };
   });
   const [more, setMore] = useState(false);
-  const set = (change: Partial<Options>) => setOptions((now) => ({ ...now, ...change }));
+  const set = (change: Partial<Options>) => {
+    setOptions((now) => ({ ...now, ...change }));
+    // What was refused is not what is asked for now.
+    if (create.isError) create.reset();
+  };
   const request = useMemo(
     () => (catalog ? requestOf({ table, shown, visible: columns, selected, options, catalog }) : null),
     [catalog, table, shown, columns, selected, options],
@@ -61,6 +68,8 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
       toast(<ExportToast project={project.id} made={made} />);
       close();
     },
+    // What is refused is in view.
+    onError: (error) => MORE.some((field) => problemOf(error).of(field)) && setMore(true),
   });
   if (!catalog || !request) return null;
 
@@ -68,7 +77,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
   const format = formats.find((known) => known.name === options.format);
   const onlySelected = options.selectedOnly && selected.length > 0;
   const matching = onlySelected ? selected.length : count;
-  const limit = Number(options.limit) || Infinity;
+  const limit = Number(options.limit) > 0 ? Number(options.limit) : Infinity;
   const rows = matching === null ? null : Math.min(matching, limit);
   const failure = create.error ?? estimate.error;
   const problem = failure ? problemOf(failure) : null;
@@ -99,7 +108,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
         <Segments
           label={text.format}
           value={options.format}
-          options={formats.map(({ name }) => ({ value: name, label: name === "parquet" ? "Parquet" : name.toUpperCase() }))}
+          options={formats.map(({ name }) => ({ value: name, label: text.formatName(name) }))}
           onChange={(chosen) => set({ format: chosen })}
         />
       </div>
@@ -107,7 +116,7 @@ export default function ExportForm({ table, shown, columns, selected, count, clo
         <span className="field-label">{text.compression}</span>
         {format?.compressible === false ? (
           <p className="field-help" style={{ lineHeight: "30px" }}>
-            {text.compressedInside(format.name === "parquet" ? "Parquet" : format.name)}
+            {text.compressedInside(text.formatName(format.name))}
           </p>
         ) : (
           <Segments

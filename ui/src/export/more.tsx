@@ -38,7 +38,7 @@ export function MoreOptions({ options, problem, onChange }: MoreOptionsProps) {
             rows={2}
             spellCheck={false}
             style={{ minHeight: 52 }}
-            placeholder="metadata.email:hash"
+            placeholder={text.masksPlaceholder}
             value={options.masks}
             onChange={(event) => onChange({ masks: event.target.value })}
           />

@@ -80,8 +80,9 @@ export function requestOf(asked: Asked): Schemas["ExportRequest"] {
     ...(options.format === "csv" && options.neutraliseFormulas && { neutraliseFormulas: true }),
     ...(["json", "jsonl"].includes(options.format) && options.parsePayloads && { parsePayloads: true }),
     ...(text && options.bom && { bom: true }),
-    ...(Number(options.limit) > 0 && { limit: Number(options.limit) }),
-    ...(Number(options.rollMegabytes) > 0 && { rollBytes: Math.round(Number(options.rollMegabytes) * 1_000_000) }),
+    // What makes no sense is sent as well: without it every row would be exported.
+    ...(options.limit !== "" && { limit: Number(options.limit) }),
+    ...(options.rollMegabytes !== "" && { rollBytes: Math.round(Number(options.rollMegabytes) * 1_000_000) }),
     ...(options.unicode && { unicode: options.unicode }),
     ...((leavesOutComments(asked) || mayLeaveOutComments(asked)) && { allowUnsupportedFilters: ["comments" as const] }),
   };

@@ -19,7 +19,7 @@ export function ExportToast({ project, made }: { project: string; made: Schemas[
       </div>
       <span className="muted clip">{now.name}</span>
       {/* Room is kept for it before and after: a link that moves is missed by whoever is about to click. */}
-      <div className="row" style={{ flexWrap: "nowrap", visibility: now.state === "running" ? "visible" : "hidden" }}>
+      <div className="row" aria-live="off" style={{ flexWrap: "nowrap", visibility: now.state === "running" ? "visible" : "hidden" }}>
         <div style={{ flex: 1 }}>
           <Progress share={now.progress.share} label={words.exports.progress(now.name)} />
         </div>

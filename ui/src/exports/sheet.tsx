@@ -1,7 +1,7 @@
 import { useLocation } from "wouter";
 
 import { serverUrl } from "../api/client";
-import { problemOf } from "../api/problem";
+import { lastFailure, problemOf } from "../api/problem";
 import { pathOf, useMay, useProject } from "../app/project";
 import { cliCommand, curlCommand } from "../export/commands";
 import { bytes, count } from "../format/numbers";
@@ -118,7 +118,7 @@ function Actions({ now, close }: { now: Export; close: () => void }) {
   const text = words.exports.sheet;
   const request = requestAgain(now);
   if (!may) return null;
-  const failure = actions.retry.error ?? actions.download.error ?? actions.again.error;
+  const failure = lastFailure(actions.retry, actions.download, actions.again);
   const first = now.files[0];
   return (
     <>
@@ -161,7 +161,7 @@ function Actions({ now, close }: { now: Export; close: () => void }) {
           </Button>
         </Confirm>
       </div>
-      {failure && <ProblemNote error={failure} />}
+      {failure !== null && <ProblemNote error={failure} />}
     </>
   );
 }

@@ -1,12 +1,18 @@
 import { describe, expect, it } from "vitest";
 
-import { bytes, dollars, share } from "./numbers";
-import { duration, instant, recent, relative, tickText } from "./times";
+import { bytes, dollars, plain, share } from "./numbers";
+import { duration, instant, recent, relative, rough, tickText } from "./times";
 
 describe("numbers", () => {
   it("bytes keep three digits and a unit", () => {
     expect([0, 999, 1_000, 48_210, 120_000_000, 999_600].map(bytes)).toEqual([
       "0 B", "999 B", "1.0 kB", "48.2 kB", "120 MB", "1.0 MB",
+    ]);
+  });
+
+  it("of cells keep all their digits, and get no others", () => {
+    expect([1_719_700_000_123, Number.MAX_SAFE_INTEGER, 0.1, 0.1 + 0.2, 1 / 3, -2.5e-9].map(plain)).toEqual([
+      "1,719,700,000,123", "9,007,199,254,740,991", "0.1", "0.30000000000000004", "0.3333333333333333", "-0.0000000025",
     ]);
   });
 
@@ -44,6 +50,15 @@ describe("times", () => {
   it("durations have one unit, or two", () => {
     expect([318, 1_240, 12_340, 200_000, 3_700_000].map(duration)).toEqual([
       "318 ms", "1.24 s", "12.3 s", "3 min 20 s", "1 h 2 min",
+    ]);
+  });
+
+  it("never come to sixty of a unit, or a thousand", () => {
+    expect([999.4, 999.6, 9_994, 9_996, 59_940, 59_960, 119_700, 3_599_600, 7_199_000, 7_170_000].map(duration)).toEqual([
+      "999 ms", "1.00 s", "9.99 s", "10.0 s", "59.9 s", "1 min 0 s", "2 min 0 s", "1 h 0 min", "2 h 0 min", "2 h 0 min",
+    ]);
+    expect([0, 59_400, 59_600, 3_569_000, 3_571_000, 47.4 * 3_600_000, 47.6 * 3_600_000].map(rough)).toEqual([
+      "1 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d",
     ]);
   });
 });

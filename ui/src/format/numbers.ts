@@ -1,7 +1,9 @@
 /** Numbers for people: thousands separated, units always. */
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const precise = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 12 });
+
+/** As many digits as a double may need; those that it does not need are not written. */
+const precise = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 17 });
 
 /** `48,210` */
 export function count(value: number): string {

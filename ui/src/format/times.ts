@@ -1,5 +1,9 @@
 /** Times for people: in their zone, with UTC beside it where it matters. */
 
+import { words } from "../words";
+
+const text = words.times;
+
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -8,8 +12,8 @@ const DAY = 24 * HOUR;
 /**
  * Reads an instant of the API or of a cell. Some tables write times without a zone; those are UTC.
  */
-export function instant(text: string): Date | null {
-  const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/.exec(text);
+export function instant(written: string): Date | null {
+  const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/.exec(written);
   if (!match) return null;
   // Date keeps milliseconds; further digits would make some engines refuse the text.
   const time = match[2]!.replace(/(\.\d{3})\d+$/, "$1");
@@ -18,7 +22,6 @@ export function instant(text: string): Date | null {
 }
 
 const two = (value: number) => String(value).padStart(2, "0");
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** `2026-06-30 14:03:22.113` in the user's zone. */
 export function exact(date: Date): string {
@@ -46,12 +49,12 @@ export function zoneName(): string {
 export function compact(date: Date, now: Date): string {
   const year = date.getFullYear() === now.getFullYear() ? "" : ` ${date.getFullYear()}`;
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${clock}`;
+  return `${date.getDate()} ${text.months[date.getMonth()]}${year} ${clock}`;
 }
 
 /** What an axis says at a tick: the coarsest part of the time that is not nought there. */
 export function tickText(date: Date): string {
-  const [month, hour, minute, second] = [MONTHS[date.getMonth()]!, date.getHours(), date.getMinutes(), date.getSeconds()];
+  const [month, hour, minute, second] = [text.months[date.getMonth()]!, date.getHours(), date.getMinutes(), date.getSeconds()];
   if (date.getMilliseconds() > 0) return `.${String(date.getMilliseconds()).padStart(3, "0")}`;
   if (second > 0) return `:${two(second)}`;
   if (hour > 0 || minute > 0) return `${two(hour)}:${two(minute)}`;
@@ -62,9 +65,9 @@ export function tickText(date: Date): string {
 /** `12 min ago`, `in 6 d`. */
 export function relative(date: Date, now: Date): string {
   const distance = date.getTime() - now.getTime();
-  const text = rough(Math.abs(distance));
-  if (Math.abs(distance) < 5 * SECOND) return "just now";
-  return distance < 0 ? `${text} ago` : `in ${text}`;
+  const length = rough(Math.abs(distance));
+  if (Math.abs(distance) < 5 * SECOND) return text.justNow;
+  return distance < 0 ? text.ago(length) : text.ahead(length);
 }
 
 /** Relative within a day, where it says something; the compact time beyond. */
@@ -74,17 +77,24 @@ export function recent(date: Date, now: Date): string {
 
 /** `3 min`, `2 h`, `6 d`: one unit. */
 export function rough(millis: number): string {
-  if (millis < MINUTE) return `${Math.max(1, Math.round(millis / SECOND))} s`;
-  if (millis < HOUR) return `${Math.round(millis / MINUTE)} min`;
-  if (millis < 2 * DAY) return `${Math.round(millis / HOUR)} h`;
-  return `${Math.round(millis / DAY)} d`;
+  if (whole(millis, SECOND) < MINUTE) return text.seconds(Math.max(1, whole(millis, SECOND) / SECOND));
+  if (whole(millis, MINUTE) < HOUR) return text.minutes(whole(millis, MINUTE) / MINUTE);
+  if (whole(millis, HOUR) < 2 * DAY) return text.hours(whole(millis, HOUR) / HOUR);
+  return text.days(whole(millis, DAY) / DAY);
 }
 
 /** `1.24 s`, `318 ms`, `3 min 20 s`. */
 export function duration(millis: number): string {
-  if (millis < SECOND) return `${Math.round(millis)} ms`;
-  if (millis < 10 * SECOND) return `${(millis / SECOND).toFixed(2)} s`;
-  if (millis < MINUTE) return `${(millis / SECOND).toFixed(1)} s`;
-  if (millis < HOUR) return `${Math.floor(millis / MINUTE)} min ${Math.round((millis % MINUTE) / SECOND)} s`;
-  return `${Math.floor(millis / HOUR)} h ${Math.round((millis % HOUR) / MINUTE)} min`;
+  if (whole(millis, 1) < SECOND) return text.millis(whole(millis, 1));
+  if (whole(millis, 10) < 10 * SECOND) return text.seconds((whole(millis, 10) / SECOND).toFixed(2));
+  if (whole(millis, 100) < MINUTE) return text.seconds((whole(millis, 100) / SECOND).toFixed(1));
+  const seconds = whole(millis, SECOND);
+  if (seconds < HOUR) return `${text.minutes(Math.floor(seconds / MINUTE))} ${text.seconds((seconds % MINUTE) / SECOND)}`;
+  const minutes = whole(millis, MINUTE);
+  return `${text.hours(Math.floor(minutes / HOUR))} ${text.minutes((minutes % HOUR) / MINUTE)}`;
+}
+
+/** Rounded to the smallest unit that is shown. What larger ones it takes is told by that: nothing comes to 60 of one. */
+function whole(millis: number, unit: number): number {
+  return Math.round(millis / unit) * unit;
 }

@@ -1,14 +1,14 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { answered, api, type Schemas } from "../api/client";
+import { answered, api, serverUrl, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
 import { useMay, useProject } from "../app/project";
 import { fromLocalField } from "../explore/ranges";
 import { share } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
+import { Empty, Failed, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { SelectField, TextField } from "../parts/fields";
 import { useSettled } from "../parts/settled";
 import { Progress } from "../parts/state";
@@ -22,6 +22,7 @@ const text = words.integrations.backfills;
 /** Stretches of the past that are exported again, and the way to begin one. */
 export function Backfills({ known }: { known: Integration }) {
   const { id } = known;
+  const project = useProject();
   const may = useMay("member");
   const backfills = useBackfills(id);
   if (backfills.isPending) return <SkeletonLines lines={3} height={28} />;
@@ -31,7 +32,14 @@ export function Backfills({ known }: { known: Integration }) {
     <>
       <Stale query={backfills} />
       {may && <NewBackfill id={id} parallelMax={known.catchUpMax} />}
-      {items.length === 0 && <p className="faint">{text.empty}</p>}
+      {items.length === 0 && (
+        <Empty
+          icon="undo"
+          title={text.empty}
+          text={may ? `${text.emptyText} ${text.emptyHow}` : text.emptyText}
+          {...(may && { command: text.emptyCommand(serverUrl, project.id, id) })}
+        />
+      )}
       <ul className="stack">
         {items.map((backfill) => (
           <Line key={backfill.id} id={id} backfill={backfill} may={may} />
@@ -107,7 +115,7 @@ function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
       answered(
         api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills", {
           params: { path },
-          body: { ...body!, order, ...(Number(parallel) > 0 && { parallelMax: Number(parallel) }) },
+          body: { ...body!, order, ...(parallel !== "" && { parallelMax: Number(parallel) }) },
         }),
       ),
     onSuccess: refresh,
@@ -117,6 +125,8 @@ function NewBackfill({ id, parallelMax }: { id: string; parallelMax: number }) {
     <form
       className="panel"
       style={{ maxWidth: 640 }}
+      // What was refused is not what is entered now.
+      onChange={() => begin.isError && begin.reset()}
       onSubmit={(event) => {
         event.preventDefault();
         begin.mutate();

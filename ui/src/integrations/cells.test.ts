@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Schemas } from "../api/client";
 import type { WindowRun } from "./calls";
-import { cellsOf, pausedOf } from "./cells";
+import { cellsOf, idOf, pausedOf } from "./cells";
 
 const at = (hour: number) => `2026-06-30T${String(hour).padStart(2, "0")}:00:00Z`;
 
@@ -62,6 +62,15 @@ describe("the coverage strip", () => {
       [at(11), at(12), 1, "11.1"],
       [at(12), at(13), 1, "12.1"],
     ]);
+  });
+
+  it("tells windows apart that begin at one instant, as they do after a change of the schedule", () => {
+    const cells = cellsOf([run(9, { id: "day", to: at(23) }), run(9), run(8)], [stretch(0, 8, "completed", 8)]);
+    expect(cells.map(({ run }) => run)).toEqual([null, "8.1", "day", "9.1"]);
+    expect(new Set(cells.map(idOf)).size).toBe(4);
+    // A stretch stays the one that it was when it becomes longer.
+    const [longer] = cellsOf([run(8)], [stretch(0, 7, "completed", 7)]);
+    expect(idOf(longer!)).toBe(idOf(cells[0]!));
   });
 
   it("ends with the windows that are due while the integration is paused", () => {

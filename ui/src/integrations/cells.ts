@@ -13,6 +13,11 @@ export interface Cell {
   run: string | null;
 }
 
+/** What a cell is known by. Windows of two schedules may begin at one instant; a stretch does so alone, but its end moves. */
+export function idOf({ from, to, run }: Cell): string {
+  return run === null ? from : `${from} ${to}`;
+}
+
 /** The strip, oldest first: a cell for every window among the runs at hand, and one for every older stretch. */
 export function cellsOf(runs: readonly WindowRun[], stretches: readonly Schemas["Coverage"][]): Cell[] {
   const newest = new Map<string, WindowRun>();

@@ -7,7 +7,7 @@ import { Icon, type IconName } from "../parts/icons";
 import { useNow } from "../parts/time";
 import { words } from "../words";
 import { useCoverage, useWindows, type WindowRun } from "./calls";
-import { cellsOf, pausedOf, type Cell, type CellState } from "./cells";
+import { cellsOf, idOf, pausedOf, type Cell, type CellState } from "./cells";
 import { windowWords } from "./looks";
 
 interface CoverageStripProps {
@@ -44,14 +44,14 @@ export function CoverageStrip({ id, active, paused, runs, open, onOpen }: Covera
   const waiting = paused ? pausedOf(next.data ?? [], now) : [];
   const cells = [...cellsOf(runs, coverage.data ?? []), ...waiting];
   const last = cells.length - 1;
-  const known = cells.findIndex((cell) => cell.from === chosen);
+  const known = cells.findIndex((cell) => idOf(cell) === chosen);
   const current = known < 0 ? last : known;
   const move = (event: KeyboardEvent) => {
     const to = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: last }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     const place = Math.min(Math.max(to, 0), last);
-    setChosen(cells[place]!.from);
+    setChosen(idOf(cells[place]!));
     (strip.current?.children[place] as HTMLElement | undefined)?.focus();
   };
   const label = (cell: Cell) => text.cell(windowWords(cell.from, cell.to, now), text.states[cell.state], cell.windows);
@@ -69,7 +69,7 @@ export function CoverageStrip({ id, active, paused, runs, open, onOpen }: Covera
             {cells.map((cell, place) => {
               const sign = SIGNS.find(([state]) => state === cell.state)?.[1];
               return (
-                <Hint key={cell.from} text={label(cell)}>
+                <Hint key={idOf(cell)} text={label(cell)}>
                   <button
                     type="button"
                     data-state-is={cell.state}
@@ -78,7 +78,7 @@ export function CoverageStrip({ id, active, paused, runs, open, onOpen }: Covera
                     aria-label={label(cell)}
                     aria-disabled={cell.run === null || undefined}
                     aria-expanded={cell.run !== null && cell.run === open}
-                    onFocus={() => setChosen(cell.from)}
+                    onFocus={() => setChosen(idOf(cell))}
                     onClick={() => cell.run && onOpen(cell.run)}
                   >
                     {cell.windows > 1 ? count(cell.windows) : sign && <Icon name={sign} size={12} />}

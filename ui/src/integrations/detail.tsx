@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 
-import { problemOf } from "../api/problem";
-import { useAddressQuery } from "../app/address";
+import { lastFailure, problemOf } from "../api/problem";
+import { useAddressPath, useAddressQuery } from "../app/address";
 import { useCrumb } from "../app/crumb";
 import { useKeys } from "../app/keys";
 import { pathOf, useMay, useProject } from "../app/project";
@@ -52,7 +52,7 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
   if (known.isLoadingError || isGone) return <Missing error={known.error} retry={() => void known.refetch()} />;
   const current = TABS.includes(tab ?? "") ? tab! : "runs";
   const contents: Record<string, ReactNode> = {
-    runs: <Runs runs={runs} items={items} open={open} onOpen={setOpen} />,
+    runs: <Runs id={id} runs={runs} items={items} open={open} onOpen={setOpen} />,
     backfills: <Backfills known={known.data} />,
     letters: <Letters id={id} />,
     settings: <Settings known={known.data} />,
@@ -98,7 +98,8 @@ export function DetailPage({ id, tab }: { id: string; tab: string | undefined })
 
 /** The run whose sheet is open: it is in the address, so a link shows it too. */
 function useOpenRun(): [string | null, (run: string | null) => void] {
-  const [path, go] = useLocation();
+  const path = useAddressPath();
+  const [, go] = useLocation();
   const open = new URLSearchParams(useAddressQuery()).get("run");
   return [open, (run) => go(run === null ? path : `${path}?run=${encodeURIComponent(run)}`, { replace: open !== null && run !== null })];
 }
@@ -111,7 +112,7 @@ function Actions({ known }: { known: Integration }) {
   const [, go] = useLocation();
   const actions = useActions(known.id);
   const text = words.integrations.actions;
-  const failure = actions.run.error ?? actions.pause.error ?? actions.resume.error;
+  const failure = lastFailure(actions.run, actions.pause, actions.resume);
   if (!member) return null;
   return (
     <>
@@ -157,7 +158,7 @@ function Actions({ known }: { known: Integration }) {
           </>
         )}
       </div>
-      {failure && (
+      {failure !== null && (
         <div style={{ flexBasis: "100%" }}>
           <ProblemNote error={failure} />
         </div>

@@ -32,6 +32,9 @@ describe("a draft", () => {
     const draft = draftOf(known);
     expect(settingsOf({ ...draft, format: "parquet" }, false, kind)).toMatchObject({ compression: "none", neutraliseFormulas: false, csvHeaderAlways: false });
     expect(settingsOf({ ...draft, rollMegabytes: "" }, true, kind)).toMatchObject({ rollBytes: null });
+    // What makes no sense is no way to say so.
+    expect(settingsOf({ ...draft, rollMegabytes: "0" }, true, kind)).toMatchObject({ rollBytes: 0 });
+    expect(settingsOf({ ...draft, rollMegabytes: "-5" }, true, kind)).toMatchObject({ rollBytes: -5_000_000 });
   });
 
   it("for a kind that takes events says nothing of files", () => {

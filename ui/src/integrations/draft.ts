@@ -171,7 +171,7 @@ function filesOf(draft: Draft, isText: boolean) {
     // What is not given stays: what was taken away is said to be none.
     neutraliseFormulas: draft.format === "csv" && draft.neutraliseFormulas,
     ...(draft.format !== "csv" && { csvHeaderAlways: false }),
-    rollBytes: Number(draft.rollMegabytes) > 0 ? Math.round(Number(draft.rollMegabytes) * 1_000_000) : null,
+    rollBytes: draft.rollMegabytes === "" ? null : Math.round(Number(draft.rollMegabytes) * 1_000_000),
   };
 }
 

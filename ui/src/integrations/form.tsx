@@ -4,7 +4,7 @@ import { Link, useLocation } from "wouter";
 
 import { useCatalog } from "../api/catalog";
 import { answered, api, type Schemas } from "../api/client";
-import { problemOf } from "../api/problem";
+import { lastFailure, problemOf } from "../api/problem";
 import { pathOf, useProject } from "../app/project";
 import { Button } from "../parts/button";
 import { ProblemNote, SkeletonLines } from "../parts/faces";
@@ -25,9 +25,12 @@ interface IntegrationFormProps {
   /** What is changed; null for a new one. */
   known: Integration | null;
   begin: Draft;
-  /** Begins again with what is stored now. */
-  again?: () => void;
+  /** Begins again with what is stored now; fails where that cannot be asked for. */
+  again?: () => Promise<void>;
 }
+
+/** What a test is of. */
+const TESTED = ["kind", "options", "secrets", "prefix"];
 
 /** Makes or changes an integration: a form from what the kind says of itself, a test, and a look at what will come. */
 export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormProps) {
@@ -43,6 +46,7 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
   const set = (change: Partial<Draft>) => {
     setDraft((now) => ({ ...now, ...change }));
     if (change.secrets) setRevision((now) => now + 1);
+    if (TESTED.some((part) => part in change)) testing.forget();
   };
   const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
   const hasFiles = kind.takes === "files";
@@ -65,8 +69,9 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
       go(pathOf(project.id, "integrations", made.id));
     },
   });
+  const renew = useMutation({ mutationFn: async () => again?.() });
   const testing = useTest(known ? { id: known.id, change } : { request });
-  const failure = save.error ?? testing.test.error;
+  const failure = lastFailure(save, testing.test);
   const problem = failure ? problemOf(failure) : null;
   const text = words.integrations.form;
   return (
@@ -107,7 +112,7 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
             {hasFiles && (
               <TextField label={text.prefix} help={text.prefixHelp} className="input mono" value={draft.prefix} problem={problem?.of("prefix")} onChange={(prefix) => set({ prefix })} />
             )}
-            <TestDestination {...testing} />
+            <TestDestination test={testing.test} steps={testing.steps} />
           </fieldset>
           <fieldset className="fields form-section">
             <legend>{words.integrations.sections.what}</legend>
@@ -135,12 +140,15 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
           {!known && <Check checked={draft.paused} label={text.paused} onChange={(paused) => set({ paused })} />}
           {problem && <ProblemNote error={problem} />}
           {again && problem?.status === 409 && (
-            <div className="row">
-              <Button icon="undo" onClick={again}>
-                {text.again}
-              </Button>
-              <span className="field-help">{text.againHelp}</span>
-            </div>
+            <>
+              <div className="row">
+                <Button icon="undo" busy={renew.isPending} onClick={() => renew.mutate()}>
+                  {text.again}
+                </Button>
+                <span className="field-help">{text.againHelp}</span>
+              </div>
+              {renew.error && <ProblemNote error={renew.error} />}
+            </>
           )}
           <div className="row">
             <Button type="submit" look="primary" busy={save.isPending}>

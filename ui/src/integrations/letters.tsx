@@ -1,8 +1,9 @@
-import { useMay } from "../app/project";
+import { serverUrl } from "../api/client";
+import { useMay, useProject } from "../app/project";
 import { Payload } from "../explore/row/payload";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { Failed, SkeletonLines, Stale } from "../parts/faces";
+import { Empty, Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Time } from "../parts/time";
 import { useToast } from "../parts/toasts";
 import { words } from "../words";
@@ -12,6 +13,7 @@ const text = words.integrations.letters;
 
 /** Rows that the receiver refused, each with its reason. */
 export function Letters({ id }: { id: string }) {
+  const project = useProject();
   const may = useMay("member");
   const toast = useToast();
   const letters = useLetters(id);
@@ -19,7 +21,14 @@ export function Letters({ id }: { id: string }) {
   if (letters.isPending) return <SkeletonLines lines={3} height={28} />;
   if (letters.isLoadingError) return <Failed error={letters.error} retry={() => void letters.refetch()} />;
   const items = letters.data.pages.flatMap((page) => page.items);
-  if (items.length === 0) return <p className="faint">{text.empty}</p>;
+  if (items.length === 0) {
+    return (
+      <>
+        <Stale query={letters} />
+        <Empty icon="check" title={text.empty} text={text.emptyText} command={text.emptyCommand(serverUrl, project.id, id)} />
+      </>
+    );
+  }
   return (
     <>
       <Stale query={letters} />

@@ -12,6 +12,14 @@ const STATUS: Record<Integration["status"], [Tone, IconName]> = {
   failed: ["failed", "failed"],
 };
 
+/** What kinds of destinations are known by at a glance: buckets of three sorts, and products that draw charts. */
+const KINDS: Record<string, IconName> = { s3: "bucket", gcs: "cloud", azure: "blocks", posthog: "trend", mixpanel: "pie" };
+
+/** The icon of an integration's kind; kinds that have none have that of all. */
+export function iconOf(known: Integration): IconName {
+  return KINDS[known.kind] ?? "integrations";
+}
+
 /** The health of an integration: icon, word and colour. */
 export function StatusOf({ known }: { known: Integration }) {
   const [tone, icon] = STATUS[known.status];

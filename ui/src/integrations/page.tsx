@@ -18,7 +18,7 @@ import { useIntegration, useIntegrations, useKinds, type Integration } from "./c
 import { DetailPage } from "./detail";
 import { destinationOf, draftOf, newDraft } from "./draft";
 import { IntegrationForm } from "./form";
-import { lagOf, StatusOf, windowWords } from "./looks";
+import { iconOf, lagOf, StatusOf, windowWords } from "./looks";
 import { scheduleWords } from "./schedule";
 
 /** Integrations: the list, a new one, one in detail, one that is changed. */
@@ -110,11 +110,16 @@ function List({ items }: { items: Integration[] }) {
             return (
               <tr key={known.id} className="line" onClick={() => go(href)}>
                 <td className="what">
-                  <Link href={href} className="clip" title={known.name} onClick={(event) => event.stopPropagation()}>
-                    {known.name}
-                  </Link>
-                  <div className="muted mono clip">{destinationOf(known)}</div>
-                  {failure && <div className="field-problem clip" title={failure.message}>{failure.message}</div>}
+                  <div className="of-kind">
+                    <Icon name={iconOf(known)} />
+                    <div>
+                      <Link href={href} className="clip" title={known.name} onClick={(event) => event.stopPropagation()}>
+                        {known.name}
+                      </Link>
+                      <div className="muted mono clip">{destinationOf(known)}</div>
+                      {failure && <div className="field-problem clip" title={failure.message}>{failure.message}</div>}
+                    </div>
+                  </div>
                 </td>
                 <td>
                   <StatusOf known={known} />
@@ -137,7 +142,7 @@ function List({ items }: { items: Integration[] }) {
 function NewPage() {
   const kinds = useKinds();
   if (kinds.isPending) return <FormSkeleton />;
-  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
   const first = kinds.data.find((kind) => kind.name === "s3") ?? kinds.data[0];
   if (!first) return <Face icon="integrations" title={words.integrations.missing} />;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -150,10 +155,13 @@ function EditPage({ id }: { id: string }) {
   const [round, setRound] = useState(0);
   useCrumb(known.data?.name ?? null);
   if (kinds.isPending || known.isPending) return <FormSkeleton />;
-  if (kinds.isError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
   // A form that somebody fills in stays, whatever comes of asking again.
   if (known.isLoadingError) return <Missing error={known.error} retry={() => void known.refetch()} />;
-  const again = () => void known.refetch().then(() => setRound(round + 1));
+  const again = async () => {
+    await known.refetch({ throwOnError: true });
+    setRound(round + 1);
+  };
   return <IntegrationForm key={round} kinds={kinds.data} known={known.data} begin={draftOf(known.data)} again={again} />;
 }
 

@@ -1,15 +1,17 @@
-import type { useRuns, WindowRun } from "./calls";
-
+import { serverUrl } from "../api/client";
+import { useMay, useProject } from "../app/project";
 import { bytes, count, share } from "../format/numbers";
 import { Button } from "../parts/button";
-import { Failed, SkeletonLines, Stale } from "../parts/faces";
+import { Empty, Failed, SkeletonLines, Stale } from "../parts/faces";
 import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
+import type { useRuns, WindowRun } from "./calls";
 import { isVerified } from "./cells";
 import { RunStateOf, windowWords } from "./looks";
 
 interface RunsProps {
+  id: string;
   runs: ReturnType<typeof useRuns>;
   items: WindowRun[];
   open: string | null;
@@ -17,12 +19,26 @@ interface RunsProps {
 }
 
 /** Every run, the latest window first. */
-export function Runs({ runs, items, open, onOpen }: RunsProps) {
+export function Runs({ id, runs, items, open, onOpen }: RunsProps) {
+  const project = useProject();
+  const may = useMay("member");
   const now = useNow();
   const text = words.integrations.runs;
   if (runs.isPending) return <SkeletonLines lines={6} height={28} />;
   if (runs.isLoadingError) return <Failed error={runs.error} retry={() => void runs.refetch()} />;
-  if (items.length === 0) return <p className="faint">{text.empty}</p>;
+  if (items.length === 0) {
+    return (
+      <>
+        <Stale query={runs} />
+        <Empty
+          icon="clock"
+          title={text.empty}
+          text={may ? `${text.emptyText} ${text.emptyHow}` : text.emptyText}
+          {...(may && { command: text.emptyCommand(serverUrl, project.id, id) })}
+        />
+      </>
+    );
+  }
   return (
     <>
       <Stale query={runs} />

@@ -35,6 +35,7 @@ export function useTest(tested: Tested) {
       const stream = await answered(asked(project.id, tested, signal));
       if (stream) {
         for await (const { name, data } of eventsOf(stream)) {
+          signal.throwIfAborted();
           if (name === "begun") setSteps((steps) => [...steps, { name: data as string, end: null }]);
           if (name === "step") setSteps((steps) => ended(steps, data as Schemas["TestStep"]));
           if (name === "report") return data as Report;
@@ -44,7 +45,13 @@ export function useTest(tested: Tested) {
       throw new Problem({ detail: words.problem.unreachable, code: "unreachable" });
     },
   });
-  return { test, steps };
+  /** Ends it and forgets what came of it: it was of something else than what the form says now. */
+  const forget = () => {
+    running.current?.abort();
+    setSteps([]);
+    test.reset();
+  };
+  return { test, steps, forget };
 }
 
 function asked(project: string, tested: Tested, signal: AbortSignal) {
@@ -61,7 +68,7 @@ function ended(steps: Step[], end: Schemas["TestStep"]): Step[] {
 }
 
 /** The button that begins a test, and what has become of its steps. */
-export function TestDestination({ test, steps }: ReturnType<typeof useTest>) {
+export function TestDestination({ test, steps }: Pick<ReturnType<typeof useTest>, "test" | "steps">) {
   return (
     <>
       <div>

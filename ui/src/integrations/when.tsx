@@ -47,7 +47,8 @@ export function WhenFields({ draft, hasFiles, isNew, problem, onChange }: WhenFi
           )}
         </div>
       </fieldset>
-      <details className="form-section">
+      {/* A field that is folded away cannot say why the form is not sent. */}
+      <details className="form-section" onInvalidCapture={(event) => (event.currentTarget.open = true)}>
         <summary>{words.integrations.sections.advanced}</summary>
         <div className="fields" style={{ marginTop: 14 }}>
           <SelectField
@@ -58,8 +59,8 @@ export function WhenFields({ draft, hasFiles, isNew, problem, onChange }: WhenFi
             onChange={(cursor) => onChange({ cursor })}
           />
           <div className="field-row">
-            <TextField label={text.lag} type="number" min={0} value={draft.lagSeconds} problem={problem?.of("lagSeconds")} onChange={(lagSeconds) => onChange({ lagSeconds })} />
-            <TextField label={text.catchUp} type="number" min={1} max={64} value={draft.catchUpMax} problem={problem?.of("catchUpMax")} onChange={(catchUpMax) => onChange({ catchUpMax })} />
+            <TextField label={text.lag} type="number" required min={0} value={draft.lagSeconds} problem={problem?.of("lagSeconds")} onChange={(lagSeconds) => onChange({ lagSeconds })} />
+            <TextField label={text.catchUp} type="number" required min={1} max={64} value={draft.catchUpMax} problem={problem?.of("catchUpMax")} onChange={(catchUpMax) => onChange({ catchUpMax })} />
           </div>
           {hasFiles && <FileRules draft={draft} problem={problem} onChange={onChange} />}
         </div>

@@ -8,12 +8,18 @@ let now = new Date();
 const watchers = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
+function tick(): void {
+  now = new Date();
+  watchers.forEach((watcher) => watcher());
+}
+
 function watch(told: () => void): () => void {
   watchers.add(told);
-  timer ??= setInterval(() => {
-    now = new Date();
-    watchers.forEach((watcher) => watcher());
-  }, TICK);
+  if (timer === undefined) {
+    // It has stood still while nobody looked at it.
+    tick();
+    timer = setInterval(tick, TICK);
+  }
   return () => {
     watchers.delete(told);
     if (watchers.size === 0) {

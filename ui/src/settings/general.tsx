@@ -49,7 +49,7 @@ export function GeneralSection() {
         <TextField label={text.id} value={project.id} readOnly className="input mono" onChange={() => undefined} />
         <TextField label={text.name} value={name} required readOnly={!owner} problem={problem?.of("name")} onChange={setName} />
         <TextField
-          label={`${text.retention} (${text.days})`}
+          label={text.retention}
           help={text.retentionHelp}
           type="number"
           min={1}

@@ -7,7 +7,7 @@ import { fromLocalField } from "../explore/ranges";
 import { Button, IconButton } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Copyable } from "../parts/copy";
-import { Empty, Failed, Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Empty, Failed, Note, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { SelectField, TextField } from "../parts/fields";
 import { Time } from "../parts/time";
 import { words } from "../words";
@@ -31,7 +31,7 @@ export function KeysSection() {
       cache.invalidateQueries({ queryKey }),
     );
   if (keys.isPending) return <SkeletonLines lines={4} height={28} />;
-  if (keys.isError) return <Failed error={keys.error} retry={() => void keys.refetch()} />;
+  if (keys.isLoadingError) return <Failed error={keys.error} retry={() => void keys.refetch()} />;
   const create = (
     <Button look="primary" icon="add" onClick={() => setMaking(true)}>
       {text.create}
@@ -43,6 +43,7 @@ export function KeysSection() {
         <h2>{text.title}</h2>
         {!making && keys.data.length > 0 && create}
       </div>
+      <Stale query={keys} />
       {made && <NewSecret made={made} done={() => setMade(null)} />}
       {making && (
         <NewKey
@@ -159,7 +160,7 @@ function NewSecret({ made, done }: { made: Schemas["CreatedKey"]; done: () => vo
       </div>
       <div className="field">
         <span className="field-label">{text.useIt}</span>
-        <Copyable text={`outgest exports list --server ${serverUrl} --key @key.txt --project ${project.id}`} />
+        <Copyable text={text.command(serverUrl, project.id)} />
       </div>
       <div>
         <Button onClick={done}>{text.done}</Button>

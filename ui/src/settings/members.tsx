@@ -3,11 +3,12 @@ import { useState } from "react";
 
 import { answered, api, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
+import { useSession } from "../api/session";
 import { useMay, useProject } from "../app/project";
 import { Button, IconButton } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Copyable } from "../parts/copy";
-import { Failed, Note, ProblemNote, SkeletonLines } from "../parts/faces";
+import { Failed, Note, ProblemNote, SkeletonLines, Stale } from "../parts/faces";
 import { Select, SelectField, TextField } from "../parts/fields";
 import { Time } from "../parts/time";
 import { words } from "../words";
@@ -19,28 +20,29 @@ const text = words.settings.members;
 export function MembersSection() {
   const project = useProject();
   const owner = useMay("owner");
+  const me = useSession().data?.user;
   const cache = useQueryClient();
   const queryKey = ["members", project.id];
   const members = useQuery({
     queryKey,
     queryFn: () => answered(api.GET("/api/v1/projects/{project}/members", { params: { path: { project: project.id } } })),
   });
-  const refresh = () => cache.invalidateQueries({ queryKey });
-  const change = useMutation({
-    mutationFn: (body: Schemas["NewMember"]) =>
-      answered(api.PUT("/api/v1/projects/{project}/members", { params: { path: { project: project.id } }, body })),
-    onSuccess: refresh,
-  });
+  // One's own role is told with the project.
+  const refresh = () => Promise.all([queryKey, ["projects"]].map((queryKey) => cache.invalidateQueries({ queryKey })));
+  const set = (body: Schemas["NewMember"]) =>
+    answered(api.PUT("/api/v1/projects/{project}/members", { params: { path: { project: project.id } }, body })).then(refresh);
+  const change = useMutation({ mutationFn: set });
   const remove = (user: string) =>
     answered(api.DELETE("/api/v1/projects/{project}/members/{user}", { params: { path: { project: project.id, user } } })).then(refresh);
   if (members.isPending) return <SkeletonLines lines={4} height={28} />;
-  if (members.isError) return <Failed error={members.error} retry={() => void members.refetch()} />;
+  if (members.isLoadingError) return <Failed error={members.error} retry={() => void members.refetch()} />;
   return (
     <>
       <div className="settings-head">
         <h2>{text.title}</h2>
         <span className="muted">{text.administrators}</span>
       </div>
+      <Stale query={members} />
       {change.error && <ProblemNote error={change.error} />}
       <div className="list-frame" style={{ maxWidth: 720, marginBottom: 24 }} tabIndex={0} role="region" aria-label={text.title}>
         <table className="list">
@@ -63,11 +65,13 @@ export function MembersSection() {
                 </td>
                 <td style={{ width: 140 }}>
                   {owner ? (
-                    <Select
-                      aria-label={text.roleOf(user.email)}
-                      value={role}
-                      options={ROLES}
-                      onChange={(next) => change.mutate({ email: user.email, role: next })}
+                    <RoleOf
+                      key={role}
+                      email={user.email}
+                      role={role}
+                      busy={change.isPending && change.variables.email === user.email}
+                      change={(next) => change.mutate({ email: user.email, role: next })}
+                      {...(user.id === me?.id && !me.admin && role === "owner" && { giveUp: (next) => set({ email: user.email, role: next }) })}
                     />
                   ) : (
                     words.settings.roles[role]
@@ -92,6 +96,32 @@ export function MembersSection() {
         </>
       )}
     </>
+  );
+}
+
+interface RoleOfProps {
+  email: string;
+  role: Schemas["Role"];
+  busy: boolean;
+  change: (role: Schemas["Role"]) => void;
+  /** Changes the caller's own role, who cannot change it back then: administrators can. */
+  giveUp?: (role: Schemas["Role"]) => Promise<unknown>;
+}
+
+/** What somebody is in the project. A button changes it: arrow keys pass other roles on their way to the one that is meant. */
+function RoleOf({ email, role, busy, change, giveUp }: RoleOfProps) {
+  const [chosen, setChosen] = useState(role);
+  const apply = { size: "small", "aria-label": text.applyTo(email), children: text.apply } as const;
+  return (
+    <div className="row" style={{ flexWrap: "nowrap" }}>
+      <Select aria-label={text.roleOf(email)} value={chosen} options={ROLES} onChange={setChosen} />
+      {chosen !== role && !giveUp && <Button {...apply} busy={busy} onClick={() => change(chosen)} />}
+      {chosen !== role && giveUp && (
+        <Confirm title={text.giveUpTitle} text={text.giveUpText(words.settings.roles[chosen]!)} verb={text.giveUpVerb} act={() => giveUp(chosen)}>
+          <Button {...apply} />
+        </Confirm>
+      )}
+    </div>
   );
 }
 
@@ -145,7 +175,7 @@ function Invite() {
   );
 }
 
-function AddMember({ refresh }: { refresh: () => Promise<void> }) {
+function AddMember({ refresh }: { refresh: () => Promise<unknown> }) {
   const project = useProject();
   const [email, setEmail] = useState("");
   const [role, setRole] = useState<Schemas["Role"]>("member");

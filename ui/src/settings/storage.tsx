@@ -4,7 +4,7 @@ import { useCatalog } from "../api/catalog";
 import { answered, api } from "../api/client";
 import { useProject } from "../app/project";
 import { bytes, count } from "../format/numbers";
-import { Empty, Failed, Note, SkeletonLines } from "../parts/faces";
+import { Empty, Failed, Note, SkeletonLines, Stale } from "../parts/faces";
 import { Time } from "../parts/time";
 import { words } from "../words";
 
@@ -19,7 +19,7 @@ export function StorageSection() {
     queryFn: () => answered(api.GET("/api/v1/projects/{project}/storage", { params: { path: { project: project.id } } })),
   });
   if (storage.isPending) return <SkeletonLines lines={4} height={28} />;
-  if (storage.isError) return <Failed error={storage.error} retry={() => void storage.refetch()} />;
+  if (storage.isLoadingError) return <Failed error={storage.error} retry={() => void storage.refetch()} />;
   const { tables, note } = storage.data;
   if (tables.every((table) => table.rows === 0)) {
     return <Empty icon="table" title={text.empty} text={text.emptyText} command={words.explore.emptyCommand(project.id)} />;
@@ -34,6 +34,7 @@ export function StorageSection() {
           </span>
         )}
       </div>
+      <Stale query={storage} />
       <div className="list-frame" tabIndex={0} role="region" aria-label={text.title}>
         <table className="list">
           <thead>

@@ -27,6 +27,18 @@ export const words = {
   yes: "yes",
   no: "no",
 
+  times: {
+    months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    justNow: "just now",
+    ago: (length: string) => `${length} ago`,
+    ahead: (length: string) => `in ${length}`,
+    millis: (millis: number) => `${millis} ms`,
+    seconds: (seconds: number | string) => `${seconds} s`,
+    minutes: (minutes: number) => `${minutes} min`,
+    hours: (hours: number) => `${hours} h`,
+    days: (days: number) => `${days} d`,
+  },
+
   problem: {
     title: "This could not be loaded",
     refusedTitle: "This cannot be honoured",
@@ -44,7 +56,7 @@ export const words = {
     reload: "Reload",
   },
 
-  copy: { verb: "Copy", done: "Copied", text: "Text to copy" },
+  copy: { verb: "Copy", done: "Copied", failed: "Could not copy", text: "Text to copy" },
   confirm: { keep: "Keep", type: (text: string) => `Type ${text} to go on` },
 
   frame: {

@@ -142,7 +142,10 @@ export const integrations = {
   tabs: { runs: "Runs", backfills: "Backfills", letters: "Dead letters", settings: "Settings" } as Record<string, string>,
 
   runs: {
-    empty: "No window was exported yet.",
+    empty: "No window was exported yet",
+    emptyText: "A window is exported by itself once it has ended.",
+    emptyHow: "“Run now” does not wait for that, and neither does:",
+    emptyCommand: (server: string, project: string, id: string) => `outgest integrations run ${id} --server ${server} --key @key.txt --project ${project}`,
     state: "State",
     window: "Window",
     cause: "Why",
@@ -176,7 +179,11 @@ export const integrations = {
   },
 
   backfills: {
-    empty: "Nothing of the past was exported again.",
+    empty: "Nothing of the past was exported again",
+    emptyText: "A backfill does that, for instance after rows were corrected.",
+    emptyHow: "Begin one above, or from a shell:",
+    emptyCommand: (server: string, project: string, id: string) =>
+      `outgest integrations backfill ${id} --from -7d --to -1d --server ${server} --key @key.txt --project ${project}`,
     new: "New backfill",
     text: "Exports a stretch of the past window by window, beside what is scheduled. A window that was exported before gets a new revision; nothing is overwritten.",
     from: "From",
@@ -198,7 +205,10 @@ export const integrations = {
   },
 
   letters: {
-    empty: "No row was refused.",
+    empty: "No row was refused",
+    emptyText: "Rows that a receiver refuses are kept here with its reason, and can be sent once more. Programs read them, too:",
+    emptyCommand: (server: string, project: string, id: string) =>
+      `outgest integrations dead-letters ${id} --server ${server} --key @key.txt --project ${project}`,
     replay: "Replay all",
     replayTitle: "Replay dead letters",
     replayText: "Their rows are sent once more, each window as a run of its own. What is refused again is a new letter.",

@@ -92,6 +92,23 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
+  it("has columns that buttons move to the left and to the right", async () => {
+    const { page } = await visit(browser, server, at("events?columns=startTime,name,level"));
+    const heads = async () => (await page.getByRole("columnheader").allTextContents()).slice(1);
+    await expect.poll(heads).toEqual(["Start time", "Name", "Level"]);
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("button", { name: "Move level to the left" }).click();
+    await expect.poll(heads).toEqual(["Start time", "Level", "Name"]);
+    await page.getByRole("button", { name: "Move startTime to the right" }).click();
+    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
+    for (const end of ["Move level to the left", "Move name to the right"]) {
+      expect(await page.getByRole("button", { name: end }).isDisabled(), end).toBe(true);
+    }
+    expect(new URL(page.url()).searchParams.get("columns")).toBe("level,startTime,name");
+    await page.reload();
+    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
+  });
+
   it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -119,6 +136,31 @@ describe("the table", () => {
     await foot.getByText(/could not be loaded/).waitFor({ state: "hidden" });
     await end();
     await expect.poll(async () => Number((await foot.getByText(/loaded$/).textContent())!.replace(/\D/g, ""))).toBeGreaterThan(100);
+  });
+
+  it("stops where looking for rows took long, and looks on when it is told to", async () => {
+    const { page } = await visit(browser, server, "/icon.svg");
+    const asked: (string | undefined)[] = [];
+    await page.route("**/events/rows/search", async (route) => {
+      const { cursor } = route.request().postDataJSON() as { cursor?: string };
+      asked.push(cursor);
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), ...(cursor === undefined && { stopped: "time" }) } });
+    });
+    await page.goto(server.url + at("events"));
+    const foot = page.locator(".page-foot");
+    await foot.getByText("The search took long and stopped before the end.").waitFor();
+    await foot.getByText("100 loaded").waitFor();
+    const grid = page.getByRole("grid");
+    await grid.evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
+    await page.locator('.grid-row[aria-rowindex="101"]').waitFor();
+    await page.waitForLoadState("networkidle");
+    expect(asked).toEqual([undefined]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await foot.getByRole("button", { name: "Search on" }).click();
+    await foot.getByText(/^[2-9]00 loaded$/).waitFor();
+    expect(asked[1]).toEqual(expect.any(String));
+    expect(await foot.getByRole("button", { name: "Search on" }).count()).toBe(0);
   });
 
   it("asks again for its first page alone, however far it was read", async () => {
@@ -508,6 +550,28 @@ describe("narrowing", () => {
     await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
   });
 
+  it("says nothing of how many rows there are until those that are meant are counted", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    expect(await counted(page)).toBe(EVENTS);
+    let release = () => {};
+    const held = new Promise<void>((done) => (release = done));
+    onTestFinished(release);
+    await page.route("**/events/histogram", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole("button", { name: "Filter as text" }).click();
+    await page.getByRole("textbox", { name: "Filter as text" }).fill('level = "ERROR"');
+    await page.keyboard.press("Enter");
+    await expect.poll(async () => [...new Set(await cells(page, "level"))]).toEqual(["ERROR"]);
+    const foot = page.locator(".page-foot");
+    await foot.getByText("counting rows").waitFor();
+    expect(await foot.getByText(/^[\d,]+ rows?$/).count()).toBe(0);
+    release();
+    await expect.poll(() => counted(page)).toBeLessThan(EVENTS);
+  });
+
   it("searches where it is told to", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
@@ -549,6 +613,40 @@ describe("narrowing", () => {
     const zoomed = () => counted(page);
     await expect.poll(zoomed).toBeLessThan(EVENTS / 2);
     expect(await zoomed()).toBeGreaterThan(0);
+  });
+
+  it("says in the place of bars that they could not be counted, and below the rows which of them are not complete", async () => {
+    const { page } = await visit(browser, server, "/icon.svg");
+    const refused = { status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' };
+    let comesTo: "nothing" | "all" | "part" = "nothing";
+    await page.route("**/events/histogram", async (route) => {
+      if (comesTo === "nothing") return route.fulfill(refused);
+      const answer = await route.fetch();
+      const whole = (await answer.json()) as { bars: { from: string }[] };
+      await route.fulfill({ response: answer, json: comesTo === "all" ? whole : { ...whole, stopped: "time", completeFrom: whole.bars.at(-1)!.from } });
+    });
+    await page.goto(server.url + at("events"));
+    const failed = page.getByRole("alert").filter({ hasText: "Rows over time could not be counted: the store is being moved" });
+    await failed.waitFor();
+    const grid = page.getByRole("grid");
+    await grid.waitFor();
+    const top = async () => (await grid.boundingBox())!.y;
+    const before = await top();
+    const foot = page.locator(".page-foot");
+    await foot.getByText("not counted").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    comesTo = "all";
+    await failed.getByRole("button", { name: "Try again" }).click();
+    const plot = page.getByRole("img", { name: /^Rows over time/ });
+    await plot.waitFor();
+    expect(await counted(page)).toBe(EVENTS);
+    expect([await failed.count(), await top()]).toEqual([0, before]);
+    comesTo = "part";
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await foot.getByText(`at least ${EVENTS.toLocaleString("en-US")} rows`).waitFor();
+    await foot.getByText("Older bars are not complete: counting took too long.").waitFor();
+    await page.locator(".bar-rect[data-partial]").first().waitFor();
+    expect(await top()).toBe(before);
   });
 
   it("takes times in the zone of the user, or in UTC", async () => {

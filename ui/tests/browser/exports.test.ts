@@ -128,6 +128,20 @@ describe("an export", () => {
     await expect.poll(() => line.count()).toBe(1);
   });
 
+  it("was asked for as long ago as is said, also where no time was looked at meanwhile", async () => {
+    await server.ask("exports", { table: "traces", format: "csv", name: "Some time ago" });
+    const { page } = await visit(browser, server, "/icon.svg");
+    await page.clock.install();
+    await page.goto(server.url + at("exports"));
+    const asked = page.getByRole("row", { name: "Some time ago" }).locator("time").first();
+    expect(await asked.textContent()).toMatch(/^just now$|^\d+ s ago$|^[12] min ago$/);
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("heading", { level: 1, name: "Settings" }).waitFor();
+    await page.clock.runFor(600_000);
+    await page.getByRole("link", { name: "Exports" }).click();
+    expect(await asked.textContent()).toMatch(/^1[0-3] min ago$/);
+  });
+
   it("is downloaded out of the list by those who may, file by file where there are several", async () => {
     const { page } = await visit(browser, server, at("exports"));
     await page.waitForLoadState("networkidle");
@@ -158,6 +172,32 @@ describe("an export", () => {
     await page.getByRole("button", { name: "More" }).click();
     await page.getByLabel("Mask").fill("nonsense:hash");
     await page.getByRole("dialog", { name: "Export" }).getByText(/nonsense/).nth(1).waitFor();
+  });
+
+  it("with a limit that makes no sense is refused, and does not hold every row", async () => {
+    const { page } = await visit(browser, server, at("events"));
+    await page.getByRole("grid").waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const form = page.getByRole("dialog", { name: "Export" });
+    await form.getByRole("button", { name: "More" }).click();
+    const limit = form.getByLabel("Rows at most");
+    for (const [entered, told] of [["0", "0 rows"], ["-5", "-5"]] as const) {
+      await limit.fill(entered);
+      await form.locator(".field-problem").getByText(told).waitFor();
+      // Nor is it where it is out of sight.
+      await form.getByRole("button", { name: "Less" }).click();
+      const refused = page.waitForResponse((answer) => answer.url().endsWith("/exports") && answer.status() === 400);
+      await form.locator("button[type=submit]").click();
+      await refused;
+      await form.locator(".field-problem").getByText(told).waitFor();
+    }
+    await limit.fill("5");
+    await form.getByText(/^≤ 5 rows/).waitFor();
+    await form.getByRole("button", { name: "Export 5 rows" }).click();
+    await page.getByRole("link", { name: "View export" }).click();
+    // The story says that there are more.
+    await page.getByText(/^Completed: 5 rows/).waitFor();
+    await page.getByRole("note").getByText("A limit cut rows: this is not everything that matches.").waitFor();
   });
 });
 

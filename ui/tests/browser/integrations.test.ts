@@ -74,6 +74,11 @@ async function settingsOf(server: Server, name: string): Promise<Stored> {
   return items.find((known) => known.name === name)!;
 }
 
+interface Sent {
+  id: string;
+  result: { deliveries: { accepted: number; rejected: number; retried: number }[] } | null;
+}
+
 interface Run {
   from: string;
   backfill: string | null;
@@ -194,6 +199,15 @@ describe("an integration", () => {
     const after = ["commit", "multipart", "read back", "delete"].map((name) => `${name} ok`);
     expect(await steps.allTextContents()).toEqual([...before, ...after]);
     expect([bucket.parts, bucket.objects.size]).toEqual([3, 0]);
+    // What is entered now was not tested.
+    for (const [field, value] of [["Bucket", "exports"], ["Prefix", "lake/"]] as const) {
+      await page.getByLabel(field, { exact: true }).fill("others");
+      await steps.first().waitFor({ state: "detached" });
+      expect(await page.getByText("Every step succeeded.").count()).toBe(0);
+      await page.getByLabel(field, { exact: true }).fill(value);
+      await page.getByRole("button", { name: "Test destination" }).click();
+      await page.getByText("Every step succeeded.").waitFor();
+    }
     // A server that goes away in the middle leaves the step that was being taken unfinished.
     bucket.hold();
     await page.getByRole("button", { name: "Test destination" }).click();
@@ -249,6 +263,29 @@ describe("an integration", () => {
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
     await expect.poll(() => receiver.events.some((event) => event.event === "langfuse observation"), { timeout: 60_000 }).toBe(true);
     expect(await page.content()).not.toContain("nobodys-secret");
+    // A run tells what became of the events of each table, and of rows that were late or deleted.
+    const [, id] = /integrations\/([^/?]+)/.exec(page.url())!;
+    const sent = async () => (await server.ask<{ items: Sent[] }>(`integrations/${id}/runs?limit=100`)).items.find(({ result }) => result && result.deliveries.length > 0);
+    await expect.poll(sent, { timeout: 60_000 }).toBeDefined();
+    const { id: run, result } = (await sent())!;
+    await page.route(`**/integrations/${id}/runs?*`, async (route) => {
+      const answer = await route.fetch();
+      const known = (await answer.json()) as { items: Sent[] };
+      const items = known.items.map((run) => ({ ...run, result: run.result && { ...run.result, lateRows: 1_234, deletedRows: null } }));
+      await route.fulfill({ response: answer, json: { ...known, items } });
+    });
+    await page.goto(server.url + at("integrations", `${id}?run=${run}`));
+    const sheet = page.getByRole("complementary", { name: "Run of a window" });
+    const lines = sheet.getByRole("table").getByRole("row");
+    await lines.first().waitFor();
+    for (const [index, { accepted, rejected, retried }] of result!.deliveries.entries()) {
+      const cells = await lines.nth(index + 1).getByRole("cell").allTextContents();
+      expect(cells.slice(1)).toEqual([accepted, rejected, retried].map((events) => events.toLocaleString("en-US")));
+    }
+    expect(await lines.count()).toBe(result!.deliveries.length + 1);
+    for (const [name, figure] of [["Late rows", "1,234"], ["Deleted rows", "–"]] as const) {
+      expect(await sheet.locator(`dt:text-is("${name}") + dd`).textContent()).toBe(figure);
+    }
   });
 
   it("keeps what its receiver refuses, with the reason, and sends it again when it is told to", { timeout: 120_000 }, async () => {
@@ -486,6 +523,29 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Resume", exact: true }).click();
     await page.locator('.coverage [data-state-is="exported"]').nth(1).waitFor();
     expect(await cells.count()).toBe(0);
+    // What failed is told until something else is done.
+    await page.route(`**/integrations/${few}/pause`, (route) => route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }));
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    const failed = page.getByRole("alert").filter({ hasText: "the store is being moved" });
+    await failed.waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await failed.waitFor({ state: "detached" });
+    // Arrows pass every window, also where two of different schedules begin at one instant.
+    await page.route(`**/integrations/${few}/runs?*`, async (route) => {
+      const answer = await route.fetch();
+      const known = (await answer.json()) as { items: Run[] };
+      const longer = known.items.map((run, index) => ({ ...run, id: `longer-${index}`, to: new Date(hour + HOUR).toISOString() }));
+      await route.fulfill({ response: answer, json: { ...known, items: [...known.items, ...longer] } });
+    });
+    await page.reload();
+    const strip = page.getByRole("toolbar", { name: "Coverage" });
+    const windows = strip.getByRole("button");
+    await expect.poll(() => windows.count()).toBeGreaterThanOrEqual(4);
+    await strip.locator('[tabindex="0"]').focus();
+    await page.keyboard.press("Home");
+    const last = (await windows.count()) - 1;
+    for (let step = 0; step < last; step += 1) await page.keyboard.press("ArrowRight");
+    expect(await windows.nth(last).evaluate((button) => document.activeElement === button)).toBe(true);
   });
 
   it("that somebody else changes meanwhile is not overwritten, and what was entered stays until it is given up", async () => {
@@ -515,7 +575,14 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByRole("alert").getByText(/changed the integration meanwhile/).waitFor();
     expect((await server.ask<{ name: string }>(`integrations/${made.id}`)).name).toBe("Theirs");
-    await page.getByRole("button", { name: "Begin again" }).click();
+    // What cannot be asked for is not taken for what is stored now.
+    const again = page.getByRole("button", { name: "Begin again" });
+    await page.route(`**/integrations/${made.id}`, (route) => route.fulfill({ status: 409, contentType: "application/json", body: '{"detail":"the store is being moved"}' }));
+    await again.click();
+    await page.getByRole("alert").getByText("the store is being moved").waitFor();
+    expect(await name.inputValue()).toBe("Mine");
+    await page.unroute(`**/integrations/${made.id}`);
+    await again.click();
     await expect.poll(() => name.inputValue()).toBe("Theirs");
     await name.fill("Ours");
     await page.getByRole("button", { name: "Save changes" }).click();
@@ -539,6 +606,20 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Create integration" }).click();
     await page.getByRole("alert").first().waitFor();
     expect(page.url()).toContain("/integrations/new");
+    // What keeps the form from being sent is in view, wherever it is.
+    const summary = page.getByText("Advanced", { exact: true });
+    const lag = page.getByLabel("Seconds between the end of a window and its export");
+    for (const entered of ["-5", ""]) {
+      await summary.click();
+      await lag.fill(entered);
+      await summary.click();
+      await lag.waitFor({ state: "hidden" });
+      await page.getByRole("button", { name: "Create integration" }).click();
+      await lag.waitFor();
+      await expect.poll(() => lag.evaluate((field) => document.activeElement === field)).toBe(true);
+      await summary.click();
+      await lag.waitFor({ state: "hidden" });
+    }
   });
 
   it("is looked at by viewers, and changed by owners alone", async () => {

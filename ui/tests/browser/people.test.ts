@@ -180,6 +180,28 @@ describe("signing in", () => {
   });
 });
 
+describe("the theme", () => {
+  it("is that of the system until another is chosen, which this browser remembers", async () => {
+    const { page } = await visit(browser, server, at("events"), { theme: "dark" });
+    const look = () => page.evaluate(() => [document.documentElement.dataset["theme"], getComputedStyle(document.body).backgroundColor]);
+    const toLight = page.getByRole("button", { name: "Use the light theme" });
+    await toLight.waitFor();
+    const dark = await look();
+    await toLight.click();
+    const toDark = page.getByRole("button", { name: "Use the dark theme" });
+    await toDark.waitFor();
+    const light = await look();
+    expect([dark[0], light[0], dark[1] === light[1]]).toEqual(["dark", "light", false]);
+    await page.reload();
+    await toDark.waitFor();
+    expect(await look()).toEqual(light);
+    await toDark.click();
+    await page.goto(server.url + at("exports"));
+    await toLight.waitFor();
+    expect(await look()).toEqual(dark);
+  });
+});
+
 describe("a viewer", () => {
   it("looks, and is told who can give them more", async () => {
     const { page } = await visit(browser, server, at("events"), { who: VIEWER });

@@ -91,3 +91,46 @@ describe("many projects", () => {
     await page.getByRole("heading", { name: "You may not see this" }).waitFor();
   });
 });
+
+describe("a project", () => {
+  it("may be called anything, and is deleted by whoever types what it is called", async () => {
+    const id = "100% ours";
+    const address = `/projects/${encodeURIComponent(id)}`;
+    const { page, complaints } = await visit(browser, server, "/projects");
+    await page.getByLabel("Id", { exact: true }).fill(id);
+    await page.getByRole("button", { name: "Create project" }).click();
+    await page.getByRole("heading", { name: "No events yet" }).waitFor();
+    // Nothing leads to the page that one is at.
+    const crumbs = page.getByRole("navigation", { name: "Breadcrumb" });
+    await crumbs.locator('[aria-current="page"]').getByText("Events").waitFor();
+    await page.goto(server.url + address);
+    await page.waitForURL(`**${address}/events`);
+    await page.getByRole("link", { name: "Exports" }).click();
+    await page.getByRole("heading", { name: "No exports yet" }).waitFor();
+    await page.keyboard.press("/");
+    const search = page.getByRole("textbox", { name: "Search" });
+    await expect.poll(() => search.evaluate((field) => document.activeElement === field)).toBe(true);
+    await page.keyboard.type("chat");
+    await page.getByRole("heading", { name: "No row matches" }).waitFor();
+    expect(new URL(page.url()).pathname).toBe(`${address}/events`);
+    await page.reload();
+    await page.getByRole("heading", { name: "No row matches" }).waitFor();
+    expect(await search.inputValue()).toBe("chat");
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("button", { name: "Delete project" }).click();
+    const question = page.getByRole("alertdialog", { name: `Delete the project ${id}` });
+    const verb = question.getByRole("button", { name: "Delete project" });
+    const typed = question.getByLabel(`Type ${id} to go on`);
+    for (const text of ["", "100%", "100% Ours"]) {
+      await typed.fill(text);
+      expect(await verb.isDisabled(), text).toBe(true);
+    }
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await typed.fill(id);
+    await verb.click();
+    await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+    await page.goto(server.url + address);
+    await page.getByRole("heading", { name: "You may not see this" }).waitFor();
+  });
+});

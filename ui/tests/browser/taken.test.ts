@@ -188,6 +188,23 @@ describe("what is taken away", () => {
     expect(byCurl).toEqual(byForm);
   });
 
+  it("has commands that are copied where nothing is served over TLS, too, and says where they are not", async () => {
+    const { page, context } = await visit(browser, server, "/icon.svg");
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.addInitScript(() => Object.defineProperty(window, "isSecureContext", { get: () => false }));
+    await page.goto(server.url + path);
+    const form = await openForm(page);
+    await form.getByRole("button", { name: "Copy as CLI" }).click();
+    const copied = form.getByRole("button", { name: "Copied" });
+    expect(await copied.evaluate((button) => document.activeElement === button)).toBe(true);
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain(`--server ${server.url}`);
+    expect(await page.locator("textarea").count()).toBe(0);
+    await page.evaluate(() => (document.execCommand = () => false));
+    await form.getByRole("button", { name: "Copy as curl" }).click();
+    await form.getByRole("button", { name: "Could not copy" }).waitFor();
+    await form.getByRole("button", { name: "Copy as curl" }).waitFor();
+  });
+
   it("ends its story with the downloads", async () => {
     const { page } = await visit(browser, server, path);
     const form = await openForm(page);

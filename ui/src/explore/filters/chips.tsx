@@ -62,7 +62,7 @@ function Chip({ filter, path, ...shared }: Shared & { filter: Filter; path: Path
   }
   return (
     <span className="bracket" role="group" aria-label={summary([filter])}>
-      <Chips filters={filter.filters} path={path} joint={filter.type} {...shared} />
+      <Chips filters={filter.filters} path={path} joint={words.explore.filter.joints[filter.type]} {...shared} />
       <Menu filter={filter} path={path} {...shared} />
     </span>
   );

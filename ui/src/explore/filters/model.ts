@@ -1,5 +1,8 @@
 import type { Table } from "../../api/catalog";
 import type { Schemas } from "../../api/client";
+import { words } from "../../words";
+
+const text = words.explore.filter;
 
 /** A condition on one column, or a combination of filters, as it travels. */
 export type Filter = Schemas["Filter"];
@@ -191,12 +194,12 @@ export function needsComments(filters: readonly Filter[], table: Table): boolean
 
 /** One line for people, where there is no room for chips. */
 export function summary(filters: readonly Filter[]): string {
-  return filters.map((filter) => part(filter)).join(" and ");
+  return filters.map((filter) => part(filter)).join(` ${text.joints.and} `);
 }
 
 function part(filter: Filter): string {
-  if (isNot(filter)) return `not ${isCondition(filter.filter) ? part(filter.filter) : `(${part(filter.filter)})`}`;
-  if (isGroup(filter)) return `(${filter.filters.map(part).join(` ${filter.type} `)})`;
+  if (isNot(filter)) return `${text.not} ${isCondition(filter.filter) ? part(filter.filter) : `(${part(filter.filter)})`}`;
+  if (isGroup(filter)) return `(${filter.filters.map(part).join(` ${text.joints[filter.type]} `)})`;
   const column = filter.key ? `${filter.column}.${filter.key}` : filter.column;
   return [column, filter.operator, shownValue(filter)].filter(Boolean).join(" ");
 }

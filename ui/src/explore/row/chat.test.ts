@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { words } from "../../words";
 import { chatOf } from "./chat";
 import { SourceNumber } from "./json";
 
@@ -22,6 +23,13 @@ describe("chats", () => {
   it("keep whatever else a message carries, with its digits", () => {
     const turns = chatOf('[{"role":"tool","tool_call_id":"c1","content":{"id":12345678901234567890},"seed":9007199254740993}]');
     expect(turns).toEqual([{ role: "tool", text: '{\n  "id": 12345678901234567890\n}', calls: [], rest: { tool_call_id: "c1", seed: new SourceNumber("9007199254740993") } }]);
+  });
+
+  it("are read whatever is nested in them", () => {
+    const deep = "[".repeat(5_000) + "]".repeat(5_000);
+    const turns = chatOf(`[{"role":"user","content":${deep},"tool_calls":[{"name":"find","arguments":${deep}}],"seed":${deep}}]`);
+    expect(turns?.[0]).toMatchObject({ role: "user", calls: [{ name: "find" }] });
+    expect(turns?.[0]?.text).toContain(words.explore.row.tooDeep);
   });
 
   it("are nothing else", () => {

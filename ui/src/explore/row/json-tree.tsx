@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import { copyText } from "../../parts/copy";
+import { useCopied } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
 import { words } from "../../words";
 import { SourceNumber } from "./json";
@@ -46,18 +46,13 @@ function Node({ name, value, path, open: levels }: { name?: string; value: unkno
   const [open, setOpen] = useState(levels > 0);
   const [items, setItems] = useState(SHOWN_ITEMS);
   const key = name !== undefined && <span className="tree-key">{name}:</span>;
-  const copy = (
-    <button type="button" className="tree-copy" aria-label={words.explore.row.copyPath(path)} title={path} onClick={() => void copyText(path)}>
-      <Icon name="copy" size={12} />
-    </button>
-  );
   if (!isOpenable(value)) {
     return (
       <div className="tree-line">
         <span className="tree-toggle" />
         {key}
         <Leaf value={value} />
-        {copy}
+        <CopyPath path={path} />
       </div>
     );
   }
@@ -78,7 +73,7 @@ function Node({ name, value, path, open: levels }: { name?: string; value: unkno
         </button>
         {key}
         <span className="faint">{size}</span>
-        {copy}
+        <CopyPath path={path} />
       </div>
       {open && (
         <div className="tree-children">
@@ -99,6 +94,16 @@ function Node({ name, value, path, open: levels }: { name?: string; value: unkno
         </div>
       )}
     </>
+  );
+}
+
+function CopyPath({ path }: { path: string }) {
+  const { outcome, icon, copy } = useCopied(path);
+  const name = outcome ? words.copy[outcome] : words.explore.row.copyPath(path);
+  return (
+    <button type="button" className="tree-copy" aria-label={name} title={outcome ? name : path} onClick={copy}>
+      <Icon name={icon} size={12} />
+    </button>
   );
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { words } from "../../words";
 import { jsonText, parseJson, SourceNumber } from "./json";
 
 describe("stored JSON", () => {
@@ -19,6 +20,15 @@ describe("stored JSON", () => {
 
   it("is no more lenient than JSON", () => {
     for (const text of ["[01]", "[1.]", "{1:2}", '["a', "[1 2]", ""]) expect(() => parseJson(text), text).toThrow();
+  });
+
+  it("may be nested as deeply as somebody likes", () => {
+    const levels = 100_000;
+    const value = parseJson("[".repeat(levels) + "]".repeat(levels));
+    let depth = 0;
+    for (let inner: unknown = value; Array.isArray(inner); [inner] = inner as unknown[]) depth += 1;
+    expect(depth).toBe(levels);
+    expect(jsonText(value)).toBe(words.explore.row.tooDeep);
   });
 
   it("may be long", () => {

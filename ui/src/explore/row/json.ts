@@ -1,5 +1,7 @@
 /** JSON as it was stored: numbers keep the digits that they were written with, also those that no number has. */
 
+import { words } from "../../words";
+
 /** A number whose text JavaScript would write otherwise: `12345678901234567890`, `1.0`. */
 export class SourceNumber {
   constructor(readonly source: string) {}
@@ -16,11 +18,20 @@ export function parseJson(text: string): unknown {
   );
 }
 
-/** A value as indented JSON text; undefined where it has none. */
+/** A value as indented JSON text; undefined where it has none. What is nested too deeply to be written says so instead. */
 export function jsonText(value: unknown): string | undefined {
   const mark = newMark();
-  const text = JSON.stringify(value, (_, inner: unknown) => (inner instanceof SourceNumber ? mark + inner.source : inner), 2) as string | undefined;
-  return text?.replaceAll(new RegExp(`"${mark}([^"]*)"`, "g"), "$1");
+  return written(value, mark)?.replaceAll(new RegExp(`"${mark}([^"]*)"`, "g"), "$1");
+}
+
+function written(value: unknown, mark: string): string | undefined {
+  try {
+    return JSON.stringify(value, (_, inner: unknown) => (inner instanceof SourceNumber ? mark + inner.source : inner), 2) as string | undefined;
+  } catch (error) {
+    // Every level needs stack to be written, but none to be read: people may store more levels than there is stack for.
+    if (error instanceof RangeError) return words.explore.row.tooDeep;
+    throw error;
+  }
 }
 
 /** What no text can begin with by chance or on purpose: nobody knows it beforehand. */

@@ -17,14 +17,14 @@ const SHOWN_CHARACTERS = 20_000;
 export function Payload({ value, bare }: { value: unknown; bare?: boolean }) {
   const json = jsonOf(value);
   const [form, setForm] = useState<"tree" | "text">("tree");
-  const text = typeof value === "string" ? value : jsonText(value);
-  if (text === undefined || text === "" || text === "null") return <p className="faint">{words.explore.row.nothing("value")}</p>;
   const tree = json !== null && (
     <Suspense fallback={<SkeletonLines lines={6} />}>
       <JsonTree value={json} />
     </Suspense>
   );
   if (bare && tree) return tree;
+  const text = typeof value === "string" ? value : jsonText(value);
+  if (text === undefined || text === "" || text === "null") return <p className="faint">{words.explore.row.nothing}</p>;
   return (
     <div className="stack">
       <div className="row">

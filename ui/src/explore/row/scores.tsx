@@ -4,10 +4,10 @@ import { Link } from "wouter";
 import type { Table } from "../../api/catalog";
 import { answered, api } from "../../api/client";
 import { pathOf, useProject } from "../../app/project";
-import { plain } from "../../format/numbers";
 import { Failed, Note, SkeletonLines } from "../../parts/faces";
 import { Time } from "../../parts/time";
 import { words } from "../../words";
+import { numberText } from "../cell";
 import type { Filter } from "../filters/model";
 import type { Cells } from "../rows";
 import { NOTHING, write } from "../state";
@@ -83,7 +83,7 @@ function MoreScores({ filter, shown }: { filter: Filter; shown: number }) {
   );
 }
 
-function valueOf(score: Cells): string {
-  if (typeof score["stringValue"] === "string" && score["stringValue"] !== "") return score["stringValue"];
-  return typeof score["value"] === "number" ? plain(score["value"]) : "";
+function valueOf({ stringValue, value }: Cells): string {
+  if (typeof stringValue === "string" && stringValue !== "") return stringValue;
+  return value === null || value === undefined ? "" : numberText("value", value);
 }

@@ -16,6 +16,7 @@ import { titleOf } from "../columns";
 import { useRow, type Cells } from "../rows";
 import { chatOf, isChat } from "./chat";
 import { Comments } from "./comments";
+import { jsonText } from "./json";
 import { Messages } from "./messages";
 import { Payload } from "./payload";
 import { RowScores } from "./scores";
@@ -85,7 +86,7 @@ function Head({ table, cells }: { table: Table; cells: Cells }) {
         {time && <Time at={time} />}
         {latency !== null && <span className="number">{duration(latency)}</span>}
         {cost !== null && cost > 0 && <span className="number">{dollars(cost)}</span>}
-        {tokens !== null && tokens !== undefined && <span className="number">{plain(tokens)} tokens</span>}
+        {tokens !== null && tokens !== undefined && <span className="number">{words.explore.row.tokens(plain(tokens))}</span>}
         {text("providedModelName") && <span className="mono">{text("providedModelName")}</span>}
       </div>
     </>
@@ -133,7 +134,7 @@ function Raw({ table, cells }: { table: Table; cells: Cells }) {
   return (
     <div className="stack">
       <div className="row">
-        <CopyButton text={JSON.stringify(cells, null, 2)}>{`${words.copy.verb} JSON`}</CopyButton>
+        <CopyButton text={jsonText(cells) ?? ""}>{words.explore.row.copyJson}</CopyButton>
         <CopyButton text={location.href}>{words.explore.row.copyLink}</CopyButton>
       </div>
       <dl className="facts">
