@@ -12,7 +12,7 @@ import { Button, IconButton } from "../parts/button";
 import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
 import { words } from "../words";
 import { ColumnPicker } from "./column-picker";
-import { SCORES, usualColumns } from "./columns";
+import { SCORES, usualColumns, withScoresLast } from "./columns";
 import { FilterBar } from "./filters/bar";
 import { Grid } from "./grid";
 import { keysOf } from "./identity";
@@ -218,7 +218,7 @@ function Explore({ table }: { table: Table }) {
             onSelect={select}
             order={shown.order}
             onOrder={(order) => narrow({ order })}
-            onReorder={(next) => change({ columns: next }, "replace")}
+            onReorder={(next) => change({ columns: wanted.includes(SCORES) ? withScoresLast(table, next) : next }, "replace")}
           />
         )}
         {shown.row !== null && (
