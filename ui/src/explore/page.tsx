@@ -29,11 +29,11 @@ const Histogram = lazy(() => import("./histogram"));
 export function ExplorePage({ table: name }: { table: string }) {
   const catalog = useCatalog();
   if (catalog.isPending) return <PageSkeleton title={words.pages[name] ?? name} />;
-  if (catalog.isError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
+  if (catalog.isError) return <Failed page error={catalog.error} retry={() => void catalog.refetch()} />;
   const table = catalog.data.tables.find((known) => known.name === name);
   if (!table) {
     return (
-      <Face icon="search" title={words.problem.notFoundTitle}>
+      <Face page icon="search" title={words.problem.notFoundTitle}>
         <p>{words.problem.notFound}</p>
       </Face>
     );
