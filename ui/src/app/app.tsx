@@ -31,7 +31,7 @@ export function App() {
   if (session.isLoadingError) {
     return (
       <main className="center">
-        <Failed error={session.error} retry={() => void session.refetch()} />
+        <Failed page error={session.error} retry={() => void session.refetch()} />
       </main>
     );
   }
@@ -99,7 +99,7 @@ function InProject() {
     return (
       <Frame page={id}>
         {error ? (
-          <Failed error={error} retry={again} />
+          <Failed page error={error} retry={again} />
         ) : (
           <Face page icon="lock" title={words.problem.forbidden}>
             <p>{words.problem.forbiddenHint}</p>

@@ -18,6 +18,7 @@ export class Crash extends Component<{ children: ReactNode }, { failure: Error |
     return (
       <div role="alert">
         <Face
+          page
           icon="failed"
           title={words.problem.crashed}
           actions={<Button onClick={() => location.reload()}>{words.problem.reload}</Button>}

@@ -21,6 +21,11 @@ export function usualColumns(table: Table): string[] {
   return known.length > 0 ? known : table.columns.filter((column) => column.default).slice(0, FIRST).map((column) => column.name);
 }
 
+/** Columns that are shown with score columns among them, as they are asked for: those go by one name, and come last. */
+export function withScoresLast(table: Table, columns: string[]): string[] {
+  return [...columns.filter((name) => columnOf(table, name)), SCORES];
+}
+
 /** Columns by group, in the order of the catalog. */
 export function groupsOf(table: Table): [string, Schemas["Column"][]][] {
   const groups = new Map<string, Schemas["Column"][]>();

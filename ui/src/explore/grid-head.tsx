@@ -1,7 +1,7 @@
 import type { Header, Table as Model } from "@tanstack/react-table";
 import { useState, type DragEvent } from "react";
 
-import type { Table } from "../api/catalog";
+import { columnOf, type Table } from "../api/catalog";
 import type { Schemas } from "../api/client";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
@@ -54,7 +54,8 @@ export function GridHead({ table, model, columns, order, onReorder, onOrder }: G
           aria-sort={header.id !== table.timeColumn ? undefined : order === "oldest_first" ? "ascending" : "descending"}
           data-end={isNumeric(table, header.id) ? "" : undefined}
           data-drop={side(header.id)}
-          draggable
+          // Score columns come last, whatever stands before them.
+          draggable={columnOf(table, header.id) !== undefined}
           onDragStart={(event: DragEvent) => {
             setDragged(header.id);
             event.dataTransfer.effectAllowed = "move";

@@ -12,7 +12,7 @@ import { Button, IconButton } from "../parts/button";
 import { Empty, Face, Failed, SkeletonLines } from "../parts/faces";
 import { words } from "../words";
 import { ColumnPicker } from "./column-picker";
-import { SCORES, usualColumns } from "./columns";
+import { SCORES, usualColumns, withScoresLast } from "./columns";
 import { FilterBar } from "./filters/bar";
 import { Grid } from "./grid";
 import { keysOf } from "./identity";
@@ -29,11 +29,11 @@ const Histogram = lazy(() => import("./histogram"));
 export function ExplorePage({ table: name }: { table: string }) {
   const catalog = useCatalog();
   if (catalog.isPending) return <PageSkeleton title={words.pages[name] ?? name} />;
-  if (catalog.isLoadingError) return <Failed error={catalog.error} retry={() => void catalog.refetch()} />;
+  if (catalog.isLoadingError) return <Failed page error={catalog.error} retry={() => void catalog.refetch()} />;
   const table = catalog.data.tables.find((known) => known.name === name);
   if (!table) {
     return (
-      <Face icon="search" title={words.problem.notFoundTitle}>
+      <Face page icon="search" title={words.problem.notFoundTitle}>
         <p>{words.problem.notFound}</p>
       </Face>
     );
@@ -226,7 +226,7 @@ function Explore({ table }: { table: Table }) {
             onSelect={select}
             order={shown.order}
             onOrder={(order) => narrow({ order })}
-            onReorder={(next) => change({ columns: next }, "replace")}
+            onReorder={(next) => change({ columns: wanted.includes(SCORES) ? withScoresLast(table, next) : next }, "replace")}
           />
         )}
         {shown.row !== null && (

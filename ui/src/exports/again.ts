@@ -2,7 +2,7 @@ import type { Schemas } from "../api/client";
 import type { Export } from "./live";
 
 /** The request as manifests keep it. */
-interface Query {
+export interface Query {
   table: string;
   columns: string[];
   scores: boolean;
@@ -23,10 +23,16 @@ interface Query {
   };
 }
 
+/** The request as it was carried out; null where it is not known. */
+export function queryOf(known: Export): Query | null {
+  return (known.request as { query?: Query }).query ?? null;
+}
+
 /** What an export would be asked with again: the same rows, times frozen as they were; null where it is not known. */
 export function requestAgain(known: Export): Schemas["ExportRequest"] | null {
-  const { query, roll_bytes: rollBytes } = known.request as { query?: Query; roll_bytes?: number | null };
+  const query = queryOf(known);
   if (!query) return null;
+  const { roll_bytes: rollBytes } = known.request as { roll_bytes?: number | null };
   const { options, window } = query;
   return {
     table: query.table,

@@ -7,7 +7,7 @@ import { cliCommand, curlCommand } from "../export/commands";
 import { bytes, count } from "../format/numbers";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { CopyButton, Copyable } from "../parts/copy";
+import { CopyButton } from "../parts/copy";
 import { Face, Failed, Note, ProblemNote, SkeletonLines } from "../parts/faces";
 import { Sheet } from "../parts/sheet";
 import { Progress } from "../parts/state";
@@ -16,6 +16,7 @@ import { Payload } from "../explore/row/payload";
 import { requestAgain } from "./again";
 import { useExport, useExportActions, useNames } from "./calls";
 import { isActive, useLiveExport, type Export } from "./live";
+import { Receipt } from "./receipt";
 import { Pace } from "./running";
 import { StateOf } from "./state";
 import { Story } from "./story";
@@ -53,7 +54,6 @@ function Content({ known, close }: { known: Export; close: () => void }) {
   const { export: now, lost } = useLiveExport(project.id, known);
   const text = words.exports.sheet;
   const request = requestAgain(now);
-  const done = now.state === "completed";
   return (
     <div className="stack" style={{ gap: 16 }}>
       <div className="stack" style={{ gap: 6 }}>
@@ -71,12 +71,7 @@ function Content({ known, close }: { known: Export; close: () => void }) {
         <h2>{text.story}</h2>
         <Story known={now} who={nameOf(now.createdBy)} />
       </section>
-      {done && (
-        <section className="section">
-          <h2>{text.files}</h2>
-          <Files now={now} />
-        </section>
-      )}
+      {(now.state === "completed" || now.state === "expired") && <Receipt now={now} />}
       <section className="section">
         <h2>{text.request}</h2>
         {request && (
@@ -163,34 +158,5 @@ function Actions({ now, close }: { now: Export; close: () => void }) {
       </div>
       {failure !== null && <ProblemNote error={failure} />}
     </>
-  );
-}
-
-function Files({ now }: { now: Export }) {
-  const actions = useExportActions(now);
-  const may = useMay("member");
-  return (
-    <ul className="stack">
-      {now.files.map((file) => (
-        <li key={file.index} className="file">
-          <div className="row" style={{ justifyContent: "space-between", flexWrap: "nowrap" }}>
-            <span className="mono clip">{file.name}</span>
-            {may && (
-              <Button
-                size="small"
-                icon="download"
-                aria-label={words.exports.sheet.downloadFile(file.name, file.bytes)}
-                onClick={() => actions.download.mutate(file.index)}
-              >
-                {bytes(file.bytes)}
-              </Button>
-            )}
-          </div>
-          <div className="muted number">{words.exports.exactly(file.rows)}</div>
-          <Copyable text={file.sha256} label={words.exports.sheet.copySha} />
-        </li>
-      ))}
-      {actions.download.error && <ProblemNote error={actions.download.error} />}
-    </ul>
   );
 }

@@ -15,6 +15,7 @@ import { Progress } from "../parts/state";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
 import { useActions, useBackfills, type Integration } from "./calls";
+import { doneOf } from "./done";
 import { windowWords } from "./looks";
 
 const text = words.integrations.backfills;
@@ -53,6 +54,7 @@ function Line({ id, backfill, may }: { id: string; backfill: Schemas["Backfill"]
   const project = useProject();
   const now = useNow();
   const { refresh } = useActions(id);
+  const done = doneOf(backfill);
   const cancel = () =>
     answered(
       api.POST("/api/v1/projects/{project}/integrations/{integration}/backfills/{backfill}/cancel", {
@@ -73,10 +75,11 @@ function Line({ id, backfill, may }: { id: string; backfill: Schemas["Backfill"]
           <Time at={backfill.createdAt} />
         </span>
       </div>
-      {backfill.finishedAt === null && <Progress share={backfill.share} label={text.progress} />}
+      {backfill.finishedAt === null && <Progress share={done ?? 0} label={text.progress} />}
       <div className="row" style={{ justifyContent: "space-between" }}>
         <span className="muted number">
-          {share(backfill.share)} · {text.windows(backfill.windowsCompleted, backfill.windowsActive, backfill.windowsFailed)}
+          {done !== null && `${share(done)} · `}
+          {text.windows(backfill.windowsCompleted, backfill.windowsActive, backfill.windowsFailed)}
         </span>
         {may && backfill.finishedAt === null && backfill.cause === "request" && (
           <Confirm title={text.cancelTitle} text={text.cancelText} verb={text.cancelVerb} act={cancel}>

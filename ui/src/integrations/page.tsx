@@ -142,9 +142,9 @@ function List({ items }: { items: Integration[] }) {
 function NewPage() {
   const kinds = useKinds();
   if (kinds.isPending) return <FormSkeleton />;
-  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed page error={kinds.error} retry={() => void kinds.refetch()} />;
   const first = kinds.data.find((kind) => kind.name === "s3") ?? kinds.data[0];
-  if (!first) return <Face icon="integrations" title={words.integrations.missing} />;
+  if (!first) return <Face page icon="integrations" title={words.integrations.missing} />;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return <IntegrationForm kinds={kinds.data} known={null} begin={newDraft(first, zone)} />;
 }
@@ -155,7 +155,7 @@ function EditPage({ id }: { id: string }) {
   const [round, setRound] = useState(0);
   useCrumb(known.data?.name ?? null);
   if (kinds.isPending || known.isPending) return <FormSkeleton />;
-  if (kinds.isLoadingError) return <Failed error={kinds.error} retry={() => void kinds.refetch()} />;
+  if (kinds.isLoadingError) return <Failed page error={kinds.error} retry={() => void kinds.refetch()} />;
   // A form that somebody fills in stays, whatever comes of asking again.
   if (known.isLoadingError) return <Missing error={known.error} retry={() => void known.refetch()} />;
   const again = async () => {
@@ -167,7 +167,7 @@ function EditPage({ id }: { id: string }) {
 
 /** Why an integration is not shown. */
 export function Missing({ error, retry }: { error: unknown; retry: () => void }) {
-  if (problemOf(error).status !== 404) return <Failed error={error} retry={retry} />;
+  if (problemOf(error).status !== 404) return <Failed page error={error} retry={retry} />;
   return (
     <Face page icon="search" title={words.problem.notFoundTitle}>
       <p>{words.problem.notFound}</p>

@@ -37,12 +37,12 @@ export function Empty({ icon, title, text, command, action }: { icon: IconName; 
   );
 }
 
-/** Why something could not be shown, and what can be done about it. */
-export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+/** Why something could not be shown, and what can be done about it; `page` where that is the whole page. */
+export function Failed({ error, retry, page = false }: { error: unknown; retry?: () => void; page?: boolean }) {
   const problem = problemOf(error);
   if (problem.isForbidden) {
     return (
-      <Face icon="lock" title={words.problem.forbidden}>
+      <Face icon="lock" title={words.problem.forbidden} page={page}>
         <p>{problem.message}</p>
         <p>{problem.hint ?? words.problem.forbiddenHint}</p>
       </Face>
@@ -54,6 +54,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
       <Face
         icon="failed"
         title={title}
+        page={page}
         actions={
           // What was asked cannot be honoured: asking once more changes nothing.
           retry && problem.status !== 400 && (

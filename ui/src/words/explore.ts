@@ -123,6 +123,7 @@ export const explore = {
     textHelp: 'For example: level = "ERROR" and (latency > 2 or metadata.region = "eu")',
     position: { root: "root of the trace", first: "first of the trace", last: "last of the trace", nthFromStart: "nth from the start", nthFromEnd: "nth from the end" } as Record<string, string>,
     positionNumber: "n",
+    counted: { nthFromStart: (n: number) => `number ${count(n)} from the start`, nthFromEnd: (n: number) => `number ${count(n)} from the end` } as Record<string, (n: number) => string>,
     comments: "needs comments",
   },
 

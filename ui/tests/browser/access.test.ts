@@ -1,9 +1,9 @@
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Locator, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { Bucket } from "./support/bucket";
 import { accessibilityProblems, at, launch, visit } from "./support/browser";
-import { Server } from "./support/server";
+import { OWNER, Server } from "./support/server";
 
 let browser: Browser;
 let server: Server;
@@ -44,6 +44,7 @@ const PAGES: [string, string, string[]][] = [
   ["no match", at("events?search=nothing-like-it"), []],
   ["a refused filter", at("events?where=nonsense"), []],
   ["traces", at("traces"), []],
+  ["observations", at("observations"), []],
   ["scores", at("scores"), []],
   ["sessions", at("sessions"), []],
   ["exports", at("exports"), []],
@@ -56,6 +57,33 @@ const PAGES: [string, string, string[]][] = [
   ["the audit log", at("settings", "audit"), []],
   ["projects", "/projects", []],
   ["a page that is not there", at("nonsense"), []],
+];
+
+/** What a call may come to. */
+const ENDS = {
+  fails: (route: Route) => route.fulfill({ status: 500, json: { status: 500, code: "internal", detail: "the store cannot be read", hint: "look into the log of the server" } }),
+  refused: (route: Route) => route.fulfill({ status: 403, json: { status: 403, code: "forbidden", detail: "this needs the role owner" } }),
+  lost: (route: Route) => route.abort(),
+};
+
+/** What is shown in the place of what could not be loaded: page, the calls that come to nothing, how, and what it says. */
+const FACES: [string, string, keyof typeof ENDS, string][] = [
+  [at("events"), "session", "lost", "The server cannot be reached"],
+  [at("events"), "catalog", "fails", "This could not be loaded"],
+  [at("events"), "**/rows/search", "fails", "This could not be loaded"],
+  [at("events"), "**/rows/search", "lost", "The server cannot be reached"],
+  [at("observations"), "**/rows/search", "fails", "This could not be loaded"],
+  [at("events?row=bm9uc2Vuc2U"), "none", "fails", "There is no such row"],
+  [at("exports"), "**/exports?*", "fails", "This could not be loaded"],
+  [at("exports"), "**/exports?*", "refused", "You may not see this"],
+  [at("exports", "none"), "none", "fails", "There is no such export"],
+  [at("integrations"), "**/integrations?*", "fails", "This could not be loaded"],
+  [at("integrations", "new"), "integration-kinds", "fails", "This could not be loaded"],
+  [at("integrations", "none"), "none", "fails", "There is no such page"],
+  [at("integrations", "none"), "**/integrations/none", "fails", "This could not be loaded"],
+  [at("settings", "keys"), "**/keys", "refused", "You may not see this"],
+  [at("settings", "audit"), "**/audit", "fails", "This could not be loaded"],
+  ["/projects/nobodys/events", "none", "fails", "You may not see this"],
 ];
 
 async function pagesOfExports(): Promise<[string, string, string[]][]> {
@@ -185,7 +213,7 @@ for (const theme of ["light", "dark"] as const) {
       for (const [name, path, clicks] of [...PAGES, ...exported]) {
         await page.goto(server.url + path);
         await page.getByRole("heading", { level: 1 }).or(page.getByRole("heading")).first().waitFor();
-        if (/events|traces|scores|sessions/.test(path) && !path.includes("?")) await page.getByRole("grid").waitFor();
+        if (/events|traces|observations|scores|sessions/.test(path) && !path.includes("?")) await page.getByRole("grid").waitFor();
         for (const click of clicks) {
           if (click === "row") await page.locator(".grid-row").first().click();
           else if (click === "run") await page.locator(".line").last().getByRole("button").first().click();
@@ -234,6 +262,53 @@ for (const theme of ["light", "dark"] as const) {
       await page.getByRole("button", { name: "Open menu" }).click();
       await page.getByRole("link", { name: "Exports" }).click();
       await page.getByRole("heading", { level: 1, name: "Exports" }).waitFor();
+    });
+
+    it("finds nothing where something could not be loaded", async () => {
+      const { page } = await visit(browser, server, "/icon.svg", { theme });
+      for (const [path, calls, how, title] of FACES) {
+        await page.route(`**/api/v1/${calls}`, ENDS[how]);
+        await page.goto(server.url + path);
+        await page.locator(".face").getByRole("heading", { name: title }).waitFor();
+        expect(await accessibilityProblems(page), `${path}: ${title}`).toEqual([]);
+        await page.unroute(`**/api/v1/${calls}`);
+      }
+      // Nor where rows stay that could not be asked for again.
+      await page.goto(server.url + at("events"));
+      await page.getByRole("grid").waitFor();
+      await page.route("**/rows/search", ENDS.fails);
+      await page.getByRole("button", { name: "Refresh" }).click();
+      await page.locator(".page-foot").getByText(/could not be loaded: the store cannot be read/).waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+    });
+
+    it("finds nothing where a session has ended", async () => {
+      const { page, context } = await visit(browser, server, "/icon.svg", { theme });
+      const again = page.getByRole("dialog", { name: "Sign in to Outgest" });
+      const ends = async (path: string, act: string) => {
+        await page.goto(server.url + path);
+        const button = page.getByRole("button", { name: act, exact: true });
+        await button.waitFor();
+        await context.clearCookies();
+        await button.click();
+        await again.getByText("Your session has ended").waitFor();
+        expect(await accessibilityProblems(page), path).toEqual([]);
+      };
+      await ends(at("events"), "Refresh");
+      await page.getByLabel("E-mail address").fill(OWNER.email);
+      await page.getByLabel("Password").fill("something else");
+      await again.getByRole("button", { name: "Sign in" }).click();
+      await again.getByRole("alert").getByText("address or password are wrong").waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.getByLabel("Password").fill(OWNER.password);
+      await again.getByRole("button", { name: "Sign in" }).click();
+      await again.waitFor({ state: "detached" });
+      await ends(at("settings"), "Save");
+      // Nor where the page is loaded anew.
+      await page.reload();
+      await page.locator("main").getByText("Your session has ended").waitFor();
+      expect(await again.count()).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
     });
 
     it("finds nothing where people sign in", async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
+import type { components } from "../../src/api/schema";
 import { Bucket } from "./support/bucket";
 import { at, launch, visit } from "./support/browser";
 import { Server, VIEWER } from "./support/server";
@@ -15,6 +16,8 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 const ERRORS = encodeURIComponent(JSON.stringify([{ type: "stringOptions", column: "level", operator: "any of", value: ["ERROR"] }]));
+
+type Export = components["schemas"]["Export"];
 
 /** Asks for what the page shows. */
 async function exportShown(page: Page): Promise<void> {
@@ -242,11 +245,76 @@ describe("a source without comments", () => {
 });
 
 describe("an export that takes long", () => {
+  const EVENTS = 15_000;
+  let bucket: Bucket;
+  let server: Server;
+
+  beforeAll(async () => {
+    bucket = await Bucket.open("slow");
+    server = await Server.withRows(EVENTS, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
+  });
+
+  afterAll(async () => {
+    await server?.close();
+    await bucket?.close();
+  });
+
+  it("tells its rate and what is left, and goes on doing so after its stream broke off", async () => {
+    bucket.manner = "keeps";
+    const release = bucket.hold();
+    onTestFinished(release);
+    const { id } = await server.ask<Export>("exports", { table: "events", format: "jsonl", columns: ["all"] });
+    let early!: Export;
+    const isMeasured = async () => {
+      early = await server.ask<Export>(`exports/${id}`);
+      return early.progress.share > 0 && early.progress.secondsLeft !== null;
+    };
+    await expect.poll(isMeasured, { timeout: 60_000 }).toBe(true);
+    expect(early.progress.rows).toBeLessThan(EVENTS);
+    const { page } = await visit(browser, server, "/icon.svg");
+    let streams = 0;
+    await page.route(`**/exports/${id}/events`, (route) => {
+      streams += 1;
+      // It tells once how far the export has come and breaks, then it cannot be had, and then it goes on.
+      if (streams === 1) return route.fulfill({ contentType: "text/event-stream", body: `event: export\ndata: ${JSON.stringify(early)}\n\n` });
+      return streams === 2 ? route.abort() : route.fallback();
+    });
+    let answer = () => {};
+    const answers = new Promise<void>((done) => (answer = done));
+    onTestFinished(answer);
+    await page.route(`**/api/v1/**/exports/${id}`, async (route) => {
+      if (streams > 0) await answers;
+      await route.fallback();
+    });
+    await page.goto(server.url + at("exports", id));
+    const sheet = page.getByRole("complementary", { name: "Export" });
+    const bar = sheet.getByRole("progressbar");
+    const broken = sheet.getByText("The live view was interrupted; it connects again by itself.");
+    await broken.waitFor();
+    const { share, rows, rowsPerSecond } = early.progress;
+    expect(await bar.getAttribute("aria-valuenow")).toBe(String(Math.floor(share * 100)));
+    const number = (value: number) => Math.round(value).toLocaleString("en-US");
+    await sheet.getByText(`${Math.floor(share * 100)}%`, { exact: true }).waitFor();
+    await sheet.getByText(new RegExp(`^${number(rowsPerSecond)} rows/s, [\\d.]+ k?M?B/s$`)).waitFor();
+    await sheet.getByText(/^\d+ (s|min|h) left$/).waitFor();
+    await sheet.getByText(new RegExp(`^${number(rows)} rows, `)).waitFor();
+    answer();
+    await expect.poll(() => streams).toBe(3);
+    await broken.waitFor({ state: "hidden" });
+    // The last parts wait: every row is on its way, and none of them is the end.
+    const finish = bucket.hold();
+    onTestFinished(finish);
+    release();
+    await sheet.getByText(new RegExp(`^${number(EVENTS)} rows, `)).waitFor();
+    await sheet.getByText("Running", { exact: true }).waitFor();
+    finish();
+    await sheet.getByText("Completed", { exact: true }).waitFor();
+    await sheet.getByText(new RegExp(`^Completed: ${number(EVENTS)} rows, `)).waitFor();
+    expect(streams).toBe(3);
+  });
+
   it("shows how far it has come, and stops when it is cancelled", async () => {
-    const bucket = await Bucket.open("slow");
-    onTestFinished(() => bucket.close());
-    const server = await Server.withRows(15_000, { settings: { OUTGEST_EXPORT_DESTINATION: bucket.address } });
-    onTestFinished(() => server.close());
+    bucket.manner = "slow";
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
     await exportShown(page);

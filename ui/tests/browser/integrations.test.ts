@@ -484,7 +484,7 @@ describe("an integration", () => {
     await question.getByRole("button", { name: "Cancel backfill" }).click();
     await line.getByText("Cancelled", { exact: true }).waitFor();
     release();
-    await line.getByText(/ 0 done, 0 under way, 1 failed or cancelled$/).waitFor();
+    await line.getByText(/^0 done, 0 under way, 1 failed or cancelled$/).waitFor();
     expect(await line.getByRole("button", { name: "Cancel" }).count()).toBe(0);
     expect(await line.getByRole("progressbar").count()).toBe(0);
     const { items } = await server.ask<{ items: Run[] }>(`integrations/${id}/runs?limit=100`);

@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { at, launch, visit } from "./support/browser";
+import { accessibilityProblems, at, launch, visit } from "./support/browser";
 import { bytesOf, plainOf, rowsOfCsv, rowsOfParquet, type FileRow } from "./support/files";
 import { Server } from "./support/server";
 
@@ -203,6 +204,58 @@ describe("what is taken away", () => {
     await form.getByRole("button", { name: "Copy as curl" }).click();
     await form.getByRole("button", { name: "Could not copy" }).waitFor();
     await form.getByRole("button", { name: "Copy as curl" }).waitFor();
+  });
+
+  it("has a receipt: rows, bytes, what was read, and the checksum of the very file", async () => {
+    const bounds = { since: "2026-06-30T12:00:00.000Z", until: "2026-06-30T13:00:00.000Z" };
+    const { page, context } = await visit(browser, server, `${path}&since=${bounds.since}&until=${bounds.until}`);
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const form = await openForm(page);
+    await form.getByRole("radio", { name: "Visible" }).click();
+    const [name, bytes] = await taken(page, form);
+    const checksum = createHash("sha256").update(bytes).digest("hex");
+    const receipt = page.getByRole("region", { name: "Receipt" });
+    await receipt.getByRole("heading", { level: 2, name: "Receipt" }).waitFor();
+    const facts = async () => {
+      const texts = (of: string) => receipt.locator(`.facts ${of}`).allTextContents();
+      const [names, values] = [await texts("dt"), await texts("dd")];
+      return Object.fromEntries(names.map((name, at) => [name, values[at]]));
+    };
+    const told = {
+      Rows: "80",
+      Size: `${bytes.length.toLocaleString("en-US")} bytes`,
+      From: "2026-06-30 12:00:00.000",
+      "To, not included": "2026-06-30 13:00:00.000",
+      "Held against": "when the row started",
+      Columns: "4",
+      "Cut by a limit": "no",
+    };
+    expect(await facts()).toEqual(told);
+    const file = receipt.getByRole("listitem");
+    expect(await file.count()).toBe(1);
+    await file.getByText(name, { exact: true }).waitFor();
+    await file.getByText("80 rows, SHA-256", { exact: true }).waitFor();
+    expect(await file.getByRole("group", { name: "SHA-256 of the file" }).textContent()).toBe(checksum);
+    await file.getByRole("button", { name: "Copy" }).click();
+    await file.getByRole("button", { name: "Copied" }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(checksum);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // It stays when the file is gone.
+    await page.route(/\/api\/v1\/.*\/exports\/[^/?]+$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...((await response.json()) as object), state: "expired" } });
+    });
+    await page.reload();
+    await page.getByText("Expired", { exact: true }).first().waitFor();
+    expect(await facts()).toEqual(told);
+    expect(await file.getByRole("group", { name: "SHA-256 of the file" }).textContent()).toBe(checksum);
+    expect(await page.getByRole("complementary", { name: "Export" }).getByRole("button", { name: /^Download/ }).count()).toBe(0);
+    await page.unroute(/\/api\/v1\/.*\/exports\/[^/?]+$/);
+    // What a limit cut is said to be.
+    const { id } = await server.ask<{ id: string }>("exports", { table: "events", format: "csv", columns: ["id", "scores"], limit: 10 });
+    await page.goto(server.url + at("exports", id));
+    await receipt.waitFor();
+    expect(await facts()).toMatchObject({ Rows: "10", From: "no bound", Columns: "1, and one per score name", "Cut by a limit": "yes" });
   });
 
   it("ends its story with the downloads", async () => {

@@ -14,6 +14,7 @@ import {
   isCondition,
   isGroup,
   isNot,
+  nameWithKey,
   negated,
   orWith,
   shownValue,
@@ -75,13 +76,15 @@ function ConditionChip({ condition, path, ...shared }: Shared & { condition: Con
   const field = fieldOf(all, path);
   const refused = problem?.fields.find((found) => found.field === field || found.field.startsWith(`${field}.`));
   const wrong = column ? refused && [refused.message, refused.hint].filter(Boolean).join("; ") : words.explore.filter.unknown(condition.column);
-  const title = [column?.title ?? condition.column, condition.key].filter(Boolean).join(".");
+  const title = nameWithKey(column?.title ?? condition.column, condition);
   const text = (
     <button type="button" className="chip-text" disabled={!column}>
       {wrong && <Icon name="warning" size={14} />}
       <span>{title}</span>
       <span className="chip-operator">{condition.operator}</span>
-      <span className="chip-value clip">{shownValue(condition)}</span>
+      <span className="chip-value clip" title={condition.type === "datetime" ? String(condition.value) : undefined}>
+        {shownValue(condition)}
+      </span>
     </button>
   );
   const chip = column ? (

@@ -11,6 +11,7 @@ import {
   emptyValue,
   firstOperator,
   isComplete,
+  isCounted,
   operatorsOf,
   withOperator,
   type Condition,
@@ -176,10 +177,10 @@ function ValueField({ table, column, rows, draft, onChange }: PartProps & { onCh
 
 function PositionField({ draft, onChange }: { draft: Condition; onChange: (draft: Condition) => void }) {
   const text = words.explore.filter;
-  const counted = draft.key === "nthFromStart" || draft.key === "nthFromEnd";
+  const counted = isCounted(draft.key);
   const choose = (key: string) => {
     const { value: _, ...rest } = draft;
-    onChange({ ...rest, key, ...(key.startsWith("nth") && { value: 1 }) });
+    onChange({ ...rest, key, ...(isCounted(key) && { value: 1 }) });
   };
   return (
     <div className="field-row">
@@ -196,7 +197,7 @@ function PositionField({ draft, onChange }: { draft: Condition; onChange: (draft
           min={1}
           step={1}
           value={typeof draft.value === "number" ? draft.value : ""}
-          onChange={(entered) => onChange({ ...draft, value: Number(entered) })}
+          onChange={(entered) => onChange({ ...draft, value: entered === "" ? "" : Number(entered) })}
         />
       )}
     </div>

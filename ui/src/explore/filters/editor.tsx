@@ -64,7 +64,7 @@ function Steps({ table, rows, condition, done }: { table: Table; rows: Schemas["
     <div className="picker fields">
       <div className="row" style={{ flexWrap: "nowrap" }}>
         <IconButton name={words.explore.filter.back} icon="back" size="small" onClick={() => setName(null)} />
-        <h3 className="clip">{column.title}</h3>
+        <h2 className="clip">{column.title}</h2>
       </div>
       <ConditionForm
         key={column.id}

@@ -68,6 +68,22 @@ describe("filters", () => {
     expect(summary([slow, { type: "or", filters: [level, negated(named)] }])).toBe(
       "latency > 2 and (level any of ERROR or not name contains chat)",
     );
+    const placed = (key: string, value?: number): Filter => ({ type: "positionInTrace", column: "positionInTrace", operator: "=", key, ...(value && { value }) });
+    expect([placed("last"), placed("nthFromEnd", 2)].map((filter) => summary([filter]))).toEqual([
+      "positionInTrace = last of the trace",
+      "positionInTrace = number 2 from the end",
+    ]);
+    const scored: Filter = { type: "numberObject", column: "scores_avg", key: "accuracy", operator: ">=", value: 0.8 };
+    expect(summary([scored])).toBe("scores_avg.accuracy >= 0.8");
+  });
+
+  it("say times of the zone of whoever reads them", () => {
+    const since = (value: string): Filter => ({ type: "datetime", column: "startTime", operator: ">=", value });
+    const [year, month, day, hour, minute] = [2026, 5, 30, 14, 3] as const;
+    const [whole, parts] = [new Date(year, month, day, hour, minute, 2), new Date(year, month, day, hour, minute, 2, 113)];
+    expect(summary([since(whole.toISOString())])).toBe("startTime >= 2026-06-30 14:03:02");
+    expect(summary([since(parts.toISOString())])).toBe("startTime >= 2026-06-30 14:03:02.113");
+    expect(summary([since("yesterday")])).toBe("startTime >= yesterday");
   });
 
   it("keep their value under another operator, also where it is nought or false", () => {
@@ -85,5 +101,9 @@ describe("filters", () => {
     expect(isComplete(filter, column)).toBe(false);
     expect(isComplete({ ...filter, key: "region" }, column)).toBe(true);
     expect(isComplete({ ...filter, key: "region", value: "" }, column)).toBe(false);
+    const position = { id: "positionInTrace", keyed: true } as FilterColumn;
+    const third = { type: "positionInTrace", column: "positionInTrace", operator: "=", key: "nthFromStart" } as const;
+    expect([3, 1, 0, 1.5, ""].map((value) => isComplete({ ...third, value }, position))).toEqual([true, true, false, false, false]);
+    expect(isComplete({ ...third, key: "root" }, position)).toBe(true);
   });
 });

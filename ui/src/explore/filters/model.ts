@@ -1,5 +1,6 @@
 import type { Table } from "../../api/catalog";
 import type { Schemas } from "../../api/client";
+import { exact, instant } from "../../format/times";
 import { words } from "../../words";
 
 const text = words.explore.filter;
@@ -158,7 +159,7 @@ export function isComplete(condition: Condition, column: FilterColumn): boolean 
   const { value, type, key } = condition;
   if (column.keyed && !key) return false;
   if (type === "null") return true;
-  if (type === "positionInTrace") return key === "root" || key === "first" || key === "last" || Number.isInteger(value);
+  if (type === "positionInTrace") return !isCounted(key) || (Number.isInteger(value) && Number(value) >= 1);
   if (takesList(type)) return Array.isArray(value) && value.length > 0;
   if (type === "number" || type === "numberObject") return typeof value === "number" && Number.isFinite(value);
   if (type === "boolean" || type === "booleanObject") return typeof value === "boolean";
@@ -170,12 +171,34 @@ export function filterColumnOf(table: Table, name: string): FilterColumn | undef
   return table.filters.find((column) => column.id === name) ?? table.filters.find((column) => column.title === name);
 }
 
-/** The value for people: `GENERATION, SPAN`. */
+/** Whether the place in a trace that the key means is counted to, so that it takes a number. */
+export function isCounted(key: string | undefined): boolean {
+  return key === "nthFromStart" || key === "nthFromEnd";
+}
+
+/** The column with the key that is looked at within it. That of a position is what it is compared with. */
+export function nameWithKey(name: string, { type, key }: Condition): string {
+  return key && type !== "positionInTrace" ? `${name}.${key}` : name;
+}
+
+/** The value for people: `GENERATION, SPAN`; times are those of their zone. */
 export function shownValue(condition: Condition): string {
-  if (condition.type === "null") return "";
-  if (condition.type === "positionInTrace") return condition.value === undefined ? "" : String(condition.value);
-  if (Array.isArray(condition.value)) return condition.value.map(shownText).join(", ");
-  return shownText(condition.value);
+  const { type, value, key } = condition;
+  if (type === "null") return "";
+  if (type === "positionInTrace") return shownPosition(key ?? "", value);
+  if (type === "datetime" && typeof value === "string") return shownTime(value);
+  if (Array.isArray(value)) return value.map(shownText).join(", ");
+  return shownText(value);
+}
+
+function shownPosition(key: string, value: Condition["value"]): string {
+  const { position, counted } = words.explore.filter;
+  return counted[key]?.(Number(value)) ?? position[key] ?? key;
+}
+
+function shownTime(value: string): string {
+  const date = instant(value);
+  return date ? exact(date).replace(/\.000$/, "") : shownText(value);
 }
 
 /** An empty text would not be seen. */
@@ -200,6 +223,5 @@ export function summary(filters: readonly Filter[]): string {
 function part(filter: Filter): string {
   if (isNot(filter)) return `${text.not} ${isCondition(filter.filter) ? part(filter.filter) : `(${part(filter.filter)})`}`;
   if (isGroup(filter)) return `(${filter.filters.map(part).join(` ${text.joints[filter.type]} `)})`;
-  const column = filter.key ? `${filter.column}.${filter.key}` : filter.column;
-  return [column, filter.operator, shownValue(filter)].filter(Boolean).join(" ");
+  return [nameWithKey(filter.column, filter), filter.operator, shownValue(filter)].filter(Boolean).join(" ");
 }

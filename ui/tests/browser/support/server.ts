@@ -17,6 +17,8 @@ export const VIEWER = { email: "vera@example.com", password: "correct horse view
 export interface Options {
   /** Rows of events besides those that are generated. */
   import?: object[];
+  /** Rows of scores. */
+  scores?: object[];
   /** The generated rows end now and cover a day, not weeks of the past. */
   recent?: boolean;
   /** Settings, as variables. */
@@ -50,10 +52,11 @@ export class Server {
     await person(folder, VIEWER, "--name", "Vera Rubin", "--project", PROJECT, "--role", "viewer");
     const when = options.recent ? ["--days", "1", "--end=-1m"] : [];
     if (events > 0) await outgest(folder, "generate", "--project", PROJECT, "--events", String(events), ...when);
-    if (options.import) {
-      const file = join(folder, "rows.jsonl");
-      writeFileSync(file, options.import.map((row) => JSON.stringify(row)).join("\n"));
-      await outgest(folder, "import", "--project", PROJECT, file);
+    for (const [table, rows] of [["events", options.import], ["scores", options.scores]] as const) {
+      if (!rows) continue;
+      const file = join(folder, `${table}.jsonl`);
+      writeFileSync(file, rows.map((row) => JSON.stringify(row)).join("\n"));
+      await outgest(folder, "import", "--project", PROJECT, "--table", table, file);
     }
     return Server.on(folder, options.settings ?? {});
   }
