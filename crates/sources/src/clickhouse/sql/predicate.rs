@@ -40,7 +40,8 @@ impl Printer<'_> {
             },
             Expr::And(parts) => self.all(parts, "AND", "1")?,
             Expr::Or(parts) => self.all(parts, "OR", "0")?,
-            Expr::Not(inner) => format!("(NOT {})", self.predicate(inner)?),
+            // In parentheses of its own: older servers take `NOT (a, b) IN …` for a call of `not` with two arguments.
+            Expr::Not(inner) => format!("(NOT ({}))", self.predicate(inner)?),
             Expr::Score(test) => match self.surroundings {
                 Some(surroundings) => surroundings.score(test, self.parameters)?,
                 None => return Err(Fault::bug("scores are tested where there are none")),
