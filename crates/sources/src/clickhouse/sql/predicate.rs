@@ -122,3 +122,32 @@ pub(in crate::clickhouse) fn joined(operator: &str, none: &str, parts: impl Iter
         several => format!("({})", several.join(&format!(" {operator} "))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{ScoreTest, TracePosition};
+
+    use super::*;
+    use crate::clickhouse::sql::{Parameters, Surroundings};
+
+    struct Pairs;
+
+    impl Surroundings for Pairs {
+        fn score(&self, _: &ScoreTest, _: &mut Parameters) -> Result<String, Fault> {
+            Err(Fault::bug("no score is asked for"))
+        }
+
+        fn position(&self, _: TracePosition, _: &mut Parameters) -> Result<String, Fault> {
+            Ok("(a, b) IN (SELECT 1, 2)".to_owned())
+        }
+    }
+
+    /// `NOT (a, b) IN …` is a call with two arguments to 26.1.
+    #[test]
+    fn what_is_negated_stands_in_parentheses() {
+        let mut parameters = Parameters::default();
+        let mut printer = Printer { names: &|_| None, parameters: &mut parameters, surroundings: Some(&Pairs) };
+        let negated = Expr::Not(Box::new(Expr::InTracePosition(TracePosition::Root)));
+        assert_eq!(printer.predicate(&negated).unwrap(), "(NOT ((a, b) IN (SELECT 1, 2)))");
+    }
+}
