@@ -92,6 +92,65 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
+  it("has columns that are dragged to another place, or moved there with keys, which the address keeps", async () => {
+    const { page, complaints } = await visit(browser, server, at("events?columns=name,type,level,id"));
+    const head = (title: string) => page.locator(".grid-th").filter({ has: page.getByText(title, { exact: true }) });
+    const heads = () => page.locator(".grid-th > .clip").allTextContents();
+    const inRow = () => page.locator(".grid-row").first().locator("[data-column]").evaluateAll((all) => all.map((cell) => cell.getAttribute("data-column")));
+    const columns = () => new URL(page.url()).searchParams.get("columns")!.split(",");
+    const are = async (names: string[]) => {
+      await expect.poll(columns).toEqual(names);
+      await expect.poll(inRow).toEqual(names);
+    };
+    await are(["name", "type", "level", "id"]);
+    await head("Level").dragTo(head("Name"));
+    await are(["level", "name", "type", "id"]);
+    expect(await heads()).toEqual(["Level", "Name", "Type", "ID"]);
+    await head("Level").dragTo(head("Type"));
+    await are(["name", "type", "level", "id"]);
+    // What is dropped elsewhere stays where it was.
+    await head("Level").dragTo(page.getByRole("heading", { level: 1 }));
+    await head("ID").dragTo(head("Type"));
+    await are(["name", "id", "type", "level"]);
+    // A key moves it as often as it is pressed.
+    await page.getByRole("button", { name: "Columns", exact: true }).press("Enter");
+    const right = page.getByRole("button", { name: "Move name to the right" });
+    await right.focus();
+    await page.keyboard.press("Enter");
+    await are(["id", "name", "type", "level"]);
+    await page.keyboard.press("Enter");
+    await are(["id", "type", "name", "level"]);
+    // At the end it goes no further, and can be taken back.
+    for (let press = 0; press < 2; press += 1) await page.keyboard.press("Enter");
+    await are(["id", "type", "level", "name"]);
+    expect(await right.evaluate((button) => document.activeElement === button)).toBe(true);
+    const left = page.getByRole("button", { name: "Move level to the left" });
+    await left.focus();
+    for (let press = 0; press < 2; press += 1) await page.keyboard.press("Enter");
+    await are(["level", "id", "type", "name"]);
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await are(["level", "id", "type", "name"]);
+    expect(await heads()).toEqual(["Level", "ID", "Type", "Name"]);
+    expect(complaints).toEqual([]);
+  });
+
+  it("has columns that can be dragged while scores are shown, which stay the last", async () => {
+    const { page, complaints } = await visit(browser, server, at("events?columns=name,type,level,scores"));
+    const head = (title: string) => page.locator(".grid-th").filter({ has: page.getByText(title, { exact: true }) });
+    const heads = () => page.locator(".grid-th > .clip").allTextContents();
+    await head("Relevance").waitFor();
+    const scores = (await heads()).slice(3);
+    await head("Relevance").dragTo(head("Name"));
+    await head("Level").dragTo(head("Name"));
+    await expect.poll(heads).toEqual(["Level", "Name", "Type", ...scores]);
+    await head("Level").dragTo(head("Relevance"));
+    await expect.poll(heads).toEqual(["Name", "Type", "Level", ...scores]);
+    expect(new URL(page.url()).searchParams.get("columns")).toBe("name,type,level,scores");
+    expect(await page.locator(".grid-row").count()).toBeGreaterThan(10);
+    expect(complaints).toEqual([]);
+  });
+
   it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
     const { page } = await visit(browser, server, at("events"));
     await page.getByRole("grid").waitFor();
