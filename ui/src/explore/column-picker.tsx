@@ -1,5 +1,5 @@
 import { Popover } from "radix-ui";
-import { useLayoutEffect, useRef, useState, type MouseEvent } from "react";
+import { useState } from "react";
 
 import type { Table } from "../api/catalog";
 import { Button, IconButton } from "../parts/button";
@@ -26,20 +26,13 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
     // A table without columns shows nothing that one could go back from.
     if (next.length > 0) onChange(next);
   };
-  const pressed = useRef<HTMLButtonElement>(null);
-  const move = (name: string, by: number) => (event: MouseEvent<HTMLButtonElement>) => {
+  const move = (name: string, by: number) => {
     const to = columns.indexOf(name) + by;
     if (to < 0 || to === columns.length) return;
     const next = columns.filter((known) => known !== name);
     next.splice(to, 0, name);
-    pressed.current = event.currentTarget;
     onChange(next);
   };
-  // Its line is taken out and put in elsewhere, which loses the focus: whoever pressed it may press it again.
-  useLayoutEffect(() => {
-    pressed.current?.focus();
-    pressed.current = null;
-  }, [columns]);
   return (
     <Popover.Root>
       <Popover.Trigger className="button">
@@ -60,19 +53,20 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
               {text === "" && (
                 <fieldset>
                   <legend className="menu-label">{words.explore.shownColumns}</legend>
+                  {/* At the end buttons are off, and not disabled: that would take the focus from whoever pressed them. */}
                   {columns.map((name, index) => (
                     <div key={name} className="row" style={{ flexWrap: "nowrap", gap: 2, height: 28 }}>
                       <div style={{ flex: 1, minWidth: 0 }}>
                         <Check checked label={name === SCORES ? words.explore.scoreColumns : titleOf(name)} onChange={() => set(name, false)} />
                       </div>
-                      <IconButton name={words.explore.moveEarlier(name)} icon="back" size="small" aria-disabled={index === 0} onClick={move(name, -1)} />
+                      <IconButton name={words.explore.moveEarlier(name)} icon="back" size="small" aria-disabled={index === 0} onClick={() => move(name, -1)} />
                       <span style={{ transform: "scaleX(-1)" }}>
                         <IconButton
                           name={words.explore.moveLater(name)}
                           icon="back"
                           size="small"
                           aria-disabled={index === columns.length - 1}
-                          onClick={move(name, 1)}
+                          onClick={() => move(name, 1)}
                         />
                       </span>
                     </div>
