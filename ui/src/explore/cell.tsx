@@ -39,12 +39,15 @@ export function Cell({ table, name, value }: { table: Table; name: string; value
   }
 }
 
-/** With the unit that the column's name says. */
+/** Columns in seconds, which their names do not say. */
+const SECONDS = ["latency", "timeToFirstToken", "sessionDuration"];
+
+/** With the unit of the column. */
 export function numberText(name: string, value: unknown): string {
   // Numbers beyond a double's digits come as texts.
   if (typeof value !== "number") return String(value);
   if (name.endsWith("Ms")) return duration(value);
-  if (name === "sessionDuration") return duration(value * 1_000);
+  if (SECONDS.includes(name)) return duration(value * 1_000);
   if (name.endsWith("Cost")) return dollars(value);
   return plain(value);
 }

@@ -27,8 +27,10 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
     if (next.length > 0) onChange(next);
   };
   const move = (name: string, by: number) => {
+    const to = columns.indexOf(name) + by;
+    if (to < 0 || to === columns.length) return;
     const next = columns.filter((known) => known !== name);
-    next.splice(Math.max(0, columns.indexOf(name) + by), 0, name);
+    next.splice(to, 0, name);
     onChange(next);
   };
   return (
@@ -51,18 +53,19 @@ export function ColumnPicker({ table, columns, onChange }: ColumnPickerProps) {
               {text === "" && (
                 <fieldset>
                   <legend className="menu-label">{words.explore.shownColumns}</legend>
+                  {/* At the end buttons are off, and not disabled: that would take the focus from whoever pressed them. */}
                   {columns.map((name, index) => (
                     <div key={name} className="row" style={{ flexWrap: "nowrap", gap: 2, height: 28 }}>
                       <div style={{ flex: 1, minWidth: 0 }}>
                         <Check checked label={name === SCORES ? words.explore.scoreColumns : titleOf(name)} onChange={() => set(name, false)} />
                       </div>
-                      <IconButton name={words.explore.moveEarlier(name)} icon="back" size="small" disabled={index === 0} onClick={() => move(name, -1)} />
+                      <IconButton name={words.explore.moveEarlier(name)} icon="back" size="small" aria-disabled={index === 0} onClick={() => move(name, -1)} />
                       <span style={{ transform: "scaleX(-1)" }}>
                         <IconButton
                           name={words.explore.moveLater(name)}
                           icon="back"
                           size="small"
-                          disabled={index === columns.length - 1}
+                          aria-disabled={index === columns.length - 1}
                           onClick={() => move(name, 1)}
                         />
                       </span>

@@ -4,7 +4,7 @@ import type { Schemas } from "../api/client";
 /** Which columns a table shows until somebody chooses others; those that a server does not have are left out. */
 const USUAL: Record<string, string[]> = {
   events: ["startTime", "type", "name", "level", "latencyMs", "totalCost", "providedModelName", "input", "output", "traceName", "userId"],
-  observations: ["startTime", "type", "name", "level", "latencyMs", "totalCost", "providedModelName", "input", "output", "traceName"],
+  observations: ["startTime", "type", "name", "level", "latency", "totalCost", "model", "input", "output", "traceName"],
   traces: ["timestamp", "name", "userId", "sessionId", "latencyMs", "totalCost", "observationCount", "input", "output", "tags"],
   scores: ["timestamp", "name", "dataType", "value", "stringValue", "source", "comment", "traceName", "traceId", "observationId"],
   sessions: ["createdAt", "id", "countTraces", "sessionDuration", "totalCost", "totalTokens", "userIds", "traceTags"],
@@ -45,6 +45,7 @@ const WIDTHS: Record<string, number> = {
   name: 190,
   level: 84,
   latencyMs: 88,
+  latency: 88,
   totalCost: 100,
   value: 80,
   dataType: 118,
@@ -52,6 +53,7 @@ const WIDTHS: Record<string, number> = {
   input: 320,
   output: 320,
   providedModelName: 150,
+  model: 150,
   observationCount: 128,
   countTraces: 112,
   sessionDuration: 134,

@@ -17,8 +17,8 @@ const text = words.exports.receipt;
 export function Receipt({ now }: { now: Export }) {
   const query = queryOf(now);
   const facts: [string, ReactNode][] = [
-    [text.rows, count(now.progress.rows)],
-    [text.size, text.bytes(now.progress.bytes)],
+    [text.rows, <span className="number">{count(now.progress.rows)}</span>],
+    [text.size, <span className="number">{text.bytes(now.progress.bytes)}</span>],
     ...(query ? ofQuery(query) : []),
     [text.cut, now.truncated ? words.yes : words.no],
   ];
@@ -29,7 +29,7 @@ export function Receipt({ now }: { now: Export }) {
         {facts.map(([name, value]) => (
           <div key={name} style={{ display: "contents" }}>
             <dt>{name}</dt>
-            <dd className="number">{value}</dd>
+            <dd>{value}</dd>
           </div>
         ))}
       </dl>
@@ -58,7 +58,9 @@ function Bound({ at }: { at: string | null }) {
   if (!date) return <span className="faint">{at ?? text.open}</span>;
   return (
     <Hint text={exactWithUtc(date)}>
-      <time dateTime={at!}>{exact(date)}</time>
+      <time className="number" dateTime={at!}>
+        {exact(date)}
+      </time>
     </Hint>
   );
 }
@@ -84,8 +86,8 @@ function Files({ now }: { now: Export }) {
               </Button>
             )}
           </div>
-          <div className="muted number">
-            {words.exports.exactly(file.rows)}, {text.sha256}
+          <div className="muted">
+            <span className="number">{words.exports.exactly(file.rows)}</span>, {text.sha256}
           </div>
           <Copyable text={file.sha256} label={words.exports.sheet.copySha} />
         </li>

@@ -92,21 +92,63 @@ describe("the table", () => {
     expect(await heads()).toEqual(before);
   });
 
-  it("has columns that buttons move to the left and to the right", async () => {
-    const { page } = await visit(browser, server, at("events?columns=startTime,name,level"));
-    const heads = async () => (await page.getByRole("columnheader").allTextContents()).slice(1);
-    await expect.poll(heads).toEqual(["Start time", "Name", "Level"]);
-    await page.getByRole("button", { name: "Columns" }).click();
-    await page.getByRole("button", { name: "Move level to the left" }).click();
-    await expect.poll(heads).toEqual(["Start time", "Level", "Name"]);
-    await page.getByRole("button", { name: "Move startTime to the right" }).click();
-    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
-    for (const end of ["Move level to the left", "Move name to the right"]) {
-      expect(await page.getByRole("button", { name: end }).isDisabled(), end).toBe(true);
-    }
-    expect(new URL(page.url()).searchParams.get("columns")).toBe("level,startTime,name");
+  it("has columns that are dragged to another place, or moved there with keys, which the address keeps", async () => {
+    const { page, complaints } = await visit(browser, server, at("events?columns=name,type,level,id"));
+    const head = (title: string) => page.locator(".grid-th").filter({ has: page.getByText(title, { exact: true }) });
+    const heads = () => page.locator(".grid-th > .clip").allTextContents();
+    const inRow = () => page.locator(".grid-row").first().locator("[data-column]").evaluateAll((all) => all.map((cell) => cell.getAttribute("data-column")));
+    const columns = () => new URL(page.url()).searchParams.get("columns")!.split(",");
+    const are = async (names: string[]) => {
+      await expect.poll(columns).toEqual(names);
+      await expect.poll(inRow).toEqual(names);
+    };
+    await are(["name", "type", "level", "id"]);
+    await head("Level").dragTo(head("Name"));
+    await are(["level", "name", "type", "id"]);
+    expect(await heads()).toEqual(["Level", "Name", "Type", "ID"]);
+    await head("Level").dragTo(head("Type"));
+    await are(["name", "type", "level", "id"]);
+    // What is dropped elsewhere stays where it was.
+    await head("Level").dragTo(page.getByRole("heading", { level: 1 }));
+    await head("ID").dragTo(head("Type"));
+    await are(["name", "id", "type", "level"]);
+    // A key moves it as often as it is pressed.
+    await page.getByRole("button", { name: "Columns", exact: true }).press("Enter");
+    const right = page.getByRole("button", { name: "Move name to the right" });
+    await right.focus();
+    await page.keyboard.press("Enter");
+    await are(["id", "name", "type", "level"]);
+    await page.keyboard.press("Enter");
+    await are(["id", "type", "name", "level"]);
+    // At the end it goes no further, and can be taken back.
+    for (let press = 0; press < 2; press += 1) await page.keyboard.press("Enter");
+    await are(["id", "type", "level", "name"]);
+    expect(await right.evaluate((button) => document.activeElement === button)).toBe(true);
+    const left = page.getByRole("button", { name: "Move level to the left" });
+    await left.focus();
+    for (let press = 0; press < 2; press += 1) await page.keyboard.press("Enter");
+    await are(["level", "id", "type", "name"]);
+    await page.keyboard.press("Escape");
     await page.reload();
-    await expect.poll(heads).toEqual(["Level", "Start time", "Name"]);
+    await are(["level", "id", "type", "name"]);
+    expect(await heads()).toEqual(["Level", "ID", "Type", "Name"]);
+    expect(complaints).toEqual([]);
+  });
+
+  it("has columns that can be dragged while scores are shown, which stay the last", async () => {
+    const { page, complaints } = await visit(browser, server, at("events?columns=name,type,level,scores"));
+    const head = (title: string) => page.locator(".grid-th").filter({ has: page.getByText(title, { exact: true }) });
+    const heads = () => page.locator(".grid-th > .clip").allTextContents();
+    await head("Relevance").waitFor();
+    const scores = (await heads()).slice(3);
+    await head("Relevance").dragTo(head("Name"));
+    await head("Level").dragTo(head("Name"));
+    await expect.poll(heads).toEqual(["Level", "Name", "Type", ...scores]);
+    await head("Level").dragTo(head("Relevance"));
+    await expect.poll(heads).toEqual(["Name", "Type", "Level", ...scores]);
+    expect(new URL(page.url()).searchParams.get("columns")).toBe("name,type,level,scores");
+    expect(await page.locator(".grid-row").count()).toBeGreaterThan(10);
+    expect(complaints).toEqual([]);
   });
 
   it("keeps what is there where reading on or refreshing fails, and tries again when it is told to", async () => {
@@ -767,12 +809,91 @@ describe("a row", () => {
   });
 });
 
+/** Cells of the other tables that are shown as they are stored, and the time. */
+const SHOWN: Record<string, string[]> = {
+  traces: ["timestamp", "id", "name", "userId", "sessionId", "observationCount", "tags"],
+  observations: ["startTime", "id", "traceId", "name", "type", "model"],
+  scores: ["timestamp", "id", "name", "dataType", "value", "stringValue", "source", "comment", "traceId", "observationId"],
+};
+
+/** Rows at the top that are compared: those that fit. */
+const TOP = 12;
+
+interface Listed {
+  rows: { cells: Record<string, unknown> }[];
+}
+
+/** A cell as it stands in the table. */
+function shownAs(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return value.toLocaleString("en-US", { maximumSignificantDigits: 12 });
+  return Array.isArray(value) ? value.join(", ") : String(value);
+}
+
+/** Some tables write times without a zone; those are UTC. */
+function instantOf(text: string): string {
+  return new Date(text.endsWith("Z") ? text : `${text.replace(" ", "T")}Z`).toISOString();
+}
+
+/** Heads of the tables until other columns are chosen. */
+const USUAL: Record<string, string[]> = {
+  traces: ["Timestamp", "Name", "User ID", "Session ID", "Latency", "Total cost", "Observation count", "Input", "Output", "Tags"],
+  observations: ["Start time", "Type", "Name", "Level", "Latency", "Total cost", "Model", "Input", "Output", "Trace name"],
+  scores: ["Timestamp", "Name", "Data type", "Value", "String value", "Source", "Comment", "Trace name", "Trace ID", "Observation ID"],
+  sessions: ["Created at", "ID", "Count traces", "Session duration", "Total cost", "Total tokens", "User ids", "Trace tags"],
+};
+
 describe("the other tables", () => {
-  for (const name of ["traces", "observations", "scores", "sessions"]) {
+  for (const [name, columns] of Object.entries(SHOWN)) {
+    it(`${name} have the values that the API tells`, async () => {
+      const { rows } = await server.ask<Listed>(`tables/${name}/rows/search`, { columns, limit: TOP });
+      const [time, ...others] = columns as [string, ...string[]];
+      const { page } = await visit(browser, server, at(`${name}?columns=${columns.join(",")}`));
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      const drawn = page.locator(".grid-row");
+      await expect.poll(() => drawn.count()).toBeGreaterThanOrEqual(TOP);
+      const shown = await drawn.evaluateAll(
+        (all, [time, others, top]) =>
+          all.slice(0, top).map((row) => ({
+            time: row.querySelector(`[data-column="${time}"] time`)?.getAttribute("datetime"),
+            cells: others.map((column) => row.querySelector(`[data-column="${column}"]`)?.textContent),
+          })),
+        [time, others, TOP] as const,
+      );
+      const expected = rows.map(({ cells }) => ({
+        time: instantOf(String(cells[time])),
+        cells: others.map((column) => shownAs(cells[column])),
+      }));
+      expect(shown).toEqual(expected);
+    });
+  }
+
+  it("scores of a trace are in its sheet, with their values", async () => {
+    const [first] = (await server.ask<Listed>("tables/scores/rows/search", { limit: 1 })).rows;
+    const traceId = String(first!.cells["traceId"]);
+    const filter = [{ type: "string", column: "traceId", operator: "=", value: traceId }];
+    const { rows } = await server.ask<Listed>("tables/scores/rows/search", { filter, limit: 200 });
+    const ofTrace = encodeURIComponent(JSON.stringify([{ type: "string", column: "id", operator: "=", value: traceId }]));
+    const { page } = await visit(browser, server, at(`traces?filter=${ofTrace}`));
+    await page.locator(".grid-row").first().click();
+    const sheet = page.getByRole("complementary", { name: "Row" });
+    await sheet.getByRole("tab", { name: "Scores" }).click();
+    const lines = sheet.getByRole("table").getByRole("row");
+    await expect.poll(() => lines.count()).toBe(rows.length);
+    const told = await lines.evaluateAll((all) => (all as HTMLTableRowElement[]).map(({ cells }) => [cells[0]!.firstChild!.textContent, cells[1]!.textContent, cells[2]!.textContent]));
+    const value = (cells: Record<string, unknown>) => shownAs(cells["stringValue"] || cells["value"]);
+    expect(told.sort()).toEqual(rows.map(({ cells }) => [cells["name"], value(cells), cells["source"]]).sort());
+  });
+
+  for (const [name, heads] of Object.entries(USUAL)) {
     it(`${name} show rows and their count`, async () => {
       const { page, complaints } = await visit(browser, server, at(name));
       await page.getByRole("grid").waitFor();
       expect(await counted(page)).toBeGreaterThan(10);
+      expect(await page.locator(".grid-th .clip").allTextContents()).toEqual(heads);
+      for (const column of ["latency", "latencyMs", "sessionDuration"]) {
+        for (const took of (await cells(page, column)).filter(Boolean)) expect(took).toMatch(/^(\d+ ms|\d+\.\d+ s|\d+ min \d+ s|\d+ h \d+ min)$/);
+      }
       await page.locator(".grid-row").first().click();
       await page.getByRole("complementary", { name: "Row" }).getByRole("tab", { name: "Raw" }).waitFor();
       expect(complaints).toEqual([]);

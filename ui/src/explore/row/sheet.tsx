@@ -76,8 +76,10 @@ function Head({ table, cells }: { table: Table; cells: Cells }) {
   const number = (name: string) => (typeof cells[name] === "number" ? cells[name] : null);
   const time = text("startTime") ?? text("timestamp") ?? text("createdAt");
   const tokens = (cells["usageDetails"] as Record<string, number> | null)?.["total"] ?? number("totalTokens");
-  const latency = number("latencyMs");
+  const seconds = number("latency");
+  const latency = number("latencyMs") ?? (seconds === null ? null : seconds * 1_000);
   const cost = number("totalCost");
+  const model = text("providedModelName") ?? text("model");
   return (
     <>
       <h2 className="clip">{text("name") ?? text("id")}</h2>
@@ -87,7 +89,7 @@ function Head({ table, cells }: { table: Table; cells: Cells }) {
         {latency !== null && <span className="number">{duration(latency)}</span>}
         {cost !== null && cost > 0 && <span className="number">{dollars(cost)}</span>}
         {tokens !== null && tokens !== undefined && <span className="number">{words.explore.row.tokens(plain(tokens))}</span>}
-        {text("providedModelName") && <span className="mono">{text("providedModelName")}</span>}
+        {model && <span className="mono">{model}</span>}
       </div>
     </>
   );
