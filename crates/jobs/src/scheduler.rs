@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use model::{DuePlan, Fault, IntegrationId, Micros, SchedulerStore, Stop, WindowName, WindowPlan};
+use model::{BackfillId, DuePlan, Fault, IntegrationId, Micros, SchedulerStore, Stop, WindowName, WindowPlan};
 use pipeline::Waits;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -123,7 +123,12 @@ impl Scheduler {
         }
         let windows = self.store.plan_windows(plans, now).await?;
         let mut ticked = Ticked { windows, ..Ticked::default() };
-        let backfills = self.store.backfills_due(BACKFILLS_PER_TICK).await?;
+        let mut backfills = self.store.backfills_due(BACKFILLS_PER_TICK).await?;
+        // Those that the last tick had no time for come first.
+        if let Some(last) = look_ups.last_backfill.take() {
+            let behind = backfills.iter().position(|(backfill, _)| backfill.id == last).map_or(0, |place| place + 1);
+            backfills.rotate_left(behind);
+        }
         let until = Instant::now() + BACKFILLS_TIME;
         for (backfill, due) in backfills {
             let room = u64::from(backfill.parallel_max).saturating_sub(backfill.windows.active);
@@ -132,6 +137,7 @@ impl Scheduler {
             let names = spans.into_iter().map(|span| WindowName::new(&due.grid, span, 1)).collect();
             ticked.backfill_windows += self.store.plan_backfill(&backfill, names, left, now).await?;
             if Instant::now() >= until {
+                look_ups.last_backfill = Some(backfill.id);
                 break;
             }
         }
@@ -161,11 +167,13 @@ fn stay(due: &DuePlan, next_at: Micros) -> WindowPlan {
     }
 }
 
-/// First rows that are being looked up.
+/// What is kept between ticks: the first rows that are being looked up, and how far backfills were planned.
 #[derive(Default)]
 pub struct LookUps {
     running: JoinSet<IntegrationId>,
     of: HashSet<IntegrationId>,
+    /// The last backfill that a tick planned, where it had no time for the others.
+    last_backfill: Option<BackfillId>,
 }
 
 impl LookUps {

@@ -16,8 +16,8 @@ use crate::task::{Feed, Task};
 
 /// What the writer takes, in order.
 pub(crate) enum Encoded {
-    /// A block under way.
-    Block(Task<Result<BlockToWrite, Fault>>),
+    /// A block under way, and how many planned bytes lie behind it.
+    Block(Task<Result<BlockToWrite, Fault>>, ByteCount),
     /// There is no more.
     End(Totals),
 }
@@ -81,10 +81,15 @@ impl Encoding {
         blocks: &BlockQueue,
     ) -> Result<(), Fault> {
         let mut totals = Totals::default();
+        let mut passed = ByteCount::ZERO;
         while let Some(next) = enriched.next().await? {
             let mut batch = match next? {
                 Enriched::Passed(bytes) => {
-                    self.watch.passed(bytes);
+                    passed = bytes;
+                    // A filter may leave so little that no block tells how far the run is for long.
+                    if blocks.all_written() {
+                        self.watch.passed(passed);
+                    }
                     continue;
                 }
                 Enriched::Rows(rows) => rows.join().await.flatten()?,
@@ -96,7 +101,7 @@ impl Encoding {
             // The cutter's rows are bounded by one block: from here on the source may read ahead again.
             drop(batch);
             for block in full {
-                if !blocks.put(block).await {
+                if !blocks.put(block, passed).await {
                     return Ok(());
                 }
             }
@@ -105,7 +110,7 @@ impl Encoding {
             }
         }
         if let Some(rest) = self.cutter.finish()
-            && !blocks.put(rest).await
+            && !blocks.put(rest, passed).await
         {
             return Ok(());
         }
@@ -150,7 +155,7 @@ struct BlockQueue {
 
 impl BlockQueue {
     /// Starts a block once there is room for it; false where nobody waits for blocks any more.
-    async fn put(&self, block: Block) -> bool {
+    async fn put(&self, block: Block, passed: ByteCount) -> bool {
         let Ok(place) = self.out.reserve().await else { return false };
         // Rows and their encoded form exist side by side for a while: between a third (compressed) and
         // once (text) the size of the rows. A larger block passes alone.
@@ -158,8 +163,14 @@ impl BlockQueue {
         let permit = Arc::clone(&self.memory).acquire_many_owned(wanted).await;
         let permit = permit.expect("the semaphore is never closed");
         let encoder = Arc::clone(&self.encoder);
-        place.send(Ok(Encoded::Block(Task::blocking("encoding a block", move || encode(&block, &*encoder, permit)))));
+        let encoding = Task::blocking("encoding a block", move || encode(&block, &*encoder, permit));
+        place.send(Ok(Encoded::Block(encoding, passed)));
         true
+    }
+
+    /// Whether no block is under way.
+    fn all_written(&self) -> bool {
+        self.memory.available_permits() == self.memory_max as usize
     }
 
     async fn end(&self, totals: Totals) {

@@ -64,12 +64,14 @@ impl Watch {
         });
     }
 
-    /// So many planned bytes lie behind the rows that are being encoded.
+    /// So many planned bytes lie behind the rows that are written, or sent. Never all of the run: what was planned is
+    /// about what there is, and its last rows may still be on their way.
     pub(crate) fn passed(&self, bytes: ByteCount) {
         self.change(|state| {
             if state.bytes_planned > ByteCount::ZERO {
                 let share = bytes.get() as f64 / state.bytes_planned.get() as f64;
-                state.shown.share = state.share_before + (1.0 - state.share_before) * share;
+                let share = state.share_before + (1.0 - state.share_before) * share;
+                state.shown.share = share.min(SHARE_UNFINISHED_MAX);
             }
         });
     }
@@ -103,6 +105,9 @@ impl Watch {
         self.progress.update(shown);
     }
 }
+
+/// What is shown at most before the manifest is written.
+const SHARE_UNFINISHED_MAX: f64 = 0.99;
 
 /// One log line per this many rows: often enough to see that a run lives, seldom enough to read.
 const LOG_ROWS: u64 = 10_000;

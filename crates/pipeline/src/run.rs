@@ -157,7 +157,10 @@ impl Run {
         let totals = loop {
             let next = blocks.next().await?.ok_or_else(|| Fault::bug("encoding ended without saying so"))?;
             match next? {
-                Encoded::Block(block) => files.append(block.join().await.flatten()?, &schema, &watch).await?,
+                Encoded::Block(block, passed) => {
+                    files.append(block.join().await.flatten()?, &schema, &watch).await?;
+                    watch.passed(passed);
+                }
                 Encoded::End(totals) => break totals,
             }
         };

@@ -15,7 +15,7 @@ async function copyText(text: string): Promise<void> {
   area.value = text;
   area.className = "hidden";
   // Beside what has the focus: a popover closes when the focus leaves it.
-  const place = focused === document.body ? null : focused?.parentElement;
+  const place = focused === document.body ? null : (focused?.closest("[role=dialog]") ?? focused?.parentElement);
   (place ?? document.body).append(area);
   area.focus({ preventScroll: true });
   area.select();

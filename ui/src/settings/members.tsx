@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { answered, api, type Schemas } from "../api/client";
 import { problemOf } from "../api/problem";
@@ -66,7 +66,6 @@ export function MembersSection() {
                 <td style={{ width: 140 }}>
                   {owner ? (
                     <RoleOf
-                      key={role}
                       email={user.email}
                       role={role}
                       busy={change.isPending && change.variables.email === user.email}
@@ -111,11 +110,18 @@ interface RoleOfProps {
 /** What somebody is in the project. A button changes it: arrow keys pass other roles on their way to the one that is meant. */
 function RoleOf({ email, role, busy, change, giveUp }: RoleOfProps) {
   const [chosen, setChosen] = useState(role);
+  useEffect(() => setChosen(role), [role]);
+  const place = useRef<HTMLDivElement>(null);
+  // The button goes when the role has changed: the focus stays where it can.
+  const applied = () => {
+    place.current?.querySelector("select")?.focus();
+    change(chosen);
+  };
   const apply = { size: "small", "aria-label": text.applyTo(email), children: text.apply } as const;
   return (
-    <div className="row" style={{ flexWrap: "nowrap" }}>
+    <div ref={place} className="row" style={{ flexWrap: "nowrap" }}>
       <Select aria-label={text.roleOf(email)} value={chosen} options={ROLES} onChange={setChosen} />
-      {chosen !== role && !giveUp && <Button {...apply} busy={busy} onClick={() => change(chosen)} />}
+      {chosen !== role && !giveUp && <Button {...apply} busy={busy} onClick={applied} />}
       {chosen !== role && giveUp && (
         <Confirm title={text.giveUpTitle} text={text.giveUpText(words.settings.roles[chosen]!)} verb={text.giveUpVerb} act={() => giveUp(chosen)}>
           <Button {...apply} />

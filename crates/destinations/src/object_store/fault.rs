@@ -102,9 +102,10 @@ impl Place {
         let fault = Fault::new(kind, format!("cannot {doing} in {self}: {why}"));
         // A host that is away comes back, one that was misspelt does not: only who wrote it can tell them apart.
         match host {
-            Some(Unreached { host, .. }) => {
-                fault.hint(format!("check {}, if this lasts: no connection to {host:?} can be made", self.address))
-            }
+            Some(Unreached { host, .. }) => fault.hint(format!(
+                "check {} and this machine's network, if this lasts: no connection to {host:?} can be made",
+                self.address
+            )),
             None => fault,
         }
     }

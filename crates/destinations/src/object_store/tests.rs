@@ -202,7 +202,8 @@ async fn a_host_that_cannot_be_reached_is_named_with_the_options_that_say_where_
         };
         let fault = head(HttpErrorKind::Connect).await;
         assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff), "{fault}");
-        let hint = format!("check {options}, if this lasts: no connection to {host:?} can be made");
+        let hint =
+            format!("check {options} and this machine's network, if this lasts: no connection to {host:?} can be made");
         assert_eq!(fault.public_hint(), Some(hint.as_str()));
         // Where somebody was reached, the address is right.
         assert_eq!(head(HttpErrorKind::Interrupted).await.public_hint(), None);

@@ -57,6 +57,13 @@ impl Looks {
         }
     }
 
+    /// Keeps the name that events have where other options are asked for and nothing is said of it.
+    pub fn keep_name(options: &mut BTreeMap<String, String>, known: &BTreeMap<String, String>) {
+        if let Some(name) = known.get(PROJECT_NAME) {
+            options.entry(PROJECT_NAME.to_owned()).or_insert_with(|| name.clone());
+        }
+    }
+
     /// Takes the options of looks away from those of a receiver, and reports every problem with them.
     pub fn take(options: &mut BTreeMap<String, String>) -> Result<Self, Vec<FieldProblem>> {
         let mut problems = Vec::new();

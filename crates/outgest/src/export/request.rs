@@ -159,6 +159,18 @@ impl Request {
         names.filter(masked).collect()
     }
 
+    /// Whether a mask hides one of these stored columns, exported or not.
+    pub fn masks_any_of(&self, stored: &[&str]) -> bool {
+        let is_one = |expr: &Expr| matches!(expr, Expr::Column(name) if stored.contains(&&**name));
+        let holds_one = |expr: &Expr| match expr {
+            Expr::NullIfEmpty(inner) => is_one(inner),
+            expr => is_one(expr),
+        };
+        let hides =
+            |masked: &str| self.table.columns.iter().any(|column| column.name == *masked && holds_one(&column.expr));
+        self.mask.as_ref().is_some_and(|mask| mask.columns().any(hides))
+    }
+
     /// Reads the query of a manifest back.
     pub fn of_query(query: &Value) -> Result<Self, Fault> {
         let query: Query = serde_json::from_value(query.clone()).map_err(|error| {

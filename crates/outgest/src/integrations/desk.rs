@@ -228,12 +228,14 @@ impl IntegrationsDesk {
     ) -> Result<BTreeMap<String, String>, Fault> {
         let known = || existing.map(|known| known.settings.options.clone());
         let mut options = ask.options.clone().or_else(known).unwrap_or_default();
+        if takes != Takes::Events {
+            return Ok(options);
+        }
         // Noted once, and not looked up by each run: a project may be renamed, and an event that is sent again is to
         // be the same.
-        if existing.is_none()
-            && takes == Takes::Events
-            && let Some(project) = self.people.project(project).await?
-        {
+        if let Some(known) = existing {
+            Looks::keep_name(&mut options, &known.settings.options);
+        } else if let Some(project) = self.people.project(project).await? {
             Looks::name_project(&mut options, project.name);
         }
         Ok(options)

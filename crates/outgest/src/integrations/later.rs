@@ -55,6 +55,12 @@ fn done(comparison: Comparison) -> Result<Done, Fault> {
     Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a comparison").because(error))?))
 }
 
+/// Whether the manifest was not there a day before either: one answer of that kind may be a proxy's.
+fn was_gone(run: &WindowRun) -> bool {
+    let failure = run.found_later.as_ref().and_then(|found| found.failure.as_ref());
+    failure.is_some_and(|failure| failure.kind == FaultKind::NotFound.as_str())
+}
+
 /// What is noted of a window whose manifest is not there: it will not be there tomorrow either.
 fn gone(at: Micros, fault: Fault) -> Comparison {
     let fault = fault.hint("files that were removed, or lie where the integration wrote before, are not compared");
@@ -78,7 +84,9 @@ impl Reconciler {
         if let Some(name) = &result.manifest {
             let destination = self.places.connect_files(&integration).await?;
             let manifest = match read_manifest(&*destination, name).await {
-                Err(fault) if fault.kind() == FaultKind::NotFound => return done(gone((self.now)(), fault)),
+                Err(fault) if fault.kind() == FaultKind::NotFound && was_gone(&run) => {
+                    return done(gone((self.now)(), fault));
+                }
                 manifest => manifest?,
             };
             tables = self.compare_files(&run, &destination, manifest, &stop).await?;

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use model::{Expr, IntegrationTable, Relation, RowCount, RowsOfTable, TableSpec, WindowJob};
 use serde_json::{Value, json};
 
+use crate::export::Request;
+
 /// Leaves nothing but these rows: a filter like others, so that the manifest says what is in its files.
 pub fn narrow(table: &mut IntegrationTable, spec: &TableSpec, rows: &RowsOfTable) {
     let any_of = |column: &str, values: &[String]| json!({"type": "stringOptions", "column": column, "operator": "any of", "value": values});
@@ -29,6 +31,12 @@ pub fn narrow(table: &mut IntegrationTable, spec: &TableSpec, rows: &RowsOfTable
         Value::Null => json!([these]),
         one => json!([one, these]),
     };
+}
+
+/// Whether rows of a table cannot be named in a manifest, because what names them is masked.
+pub fn hides_names(request: &Request, spec: &TableSpec) -> bool {
+    let names: Vec<&str> = [Some(spec.order.id), trace_of(spec)].into_iter().flatten().collect();
+    request.masks_any_of(&names)
 }
 
 /// Holds for these rows alone.

@@ -299,11 +299,13 @@ fn pieces(
             table.groups.clear();
             table.columns = schema::names(&frozen.columns);
         }
-        let some = rows.filter(|rows| !rows.ids.is_empty());
+        let mut request = read(&table)?;
+        // A manifest would name the rows: where names are masked the whole table is written once more.
+        let some = rows.filter(|rows| !rows.ids.is_empty() && !revision::hides_names(&request, spec));
         if let Some(rows) = some {
             revision::narrow(&mut table, spec, rows);
+            request = read(&table)?;
         }
-        let request = read(&table)?;
         let layout = layout(integration, files, &window.name(), &folder, &request)?;
         pieces.push(Piece { table: folder, request, layout, partial: some.is_some(), unfrozen });
     }

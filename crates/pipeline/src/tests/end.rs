@@ -172,7 +172,7 @@ async fn progress_only_grows_and_ends_at_one() {
         assert!(pair[0].share <= pair[1].share && pair[0].rows <= pair[1].rows, "{pair:?}");
         assert!(pair[0].bytes_written <= pair[1].bytes_written && pair[0].files_done <= pair[1].files_done, "{pair:?}");
     }
-    assert!(states[states.len() / 2].share < 1.0);
+    assert!(states.iter().all(|state| state.share < 1.0 || state.rows == RowCount(300)), "done before all is written");
     let last = states.last().unwrap();
     assert_eq!((last.share, last.rows), (1.0, RowCount(300)));
 }

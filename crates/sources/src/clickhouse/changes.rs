@@ -29,8 +29,8 @@ use super::query::Query;
 use super::reading::ClickHouseReading;
 use super::sql::{arrays_of_texts, joined};
 
-/// Groups of which a hash is kept: 38 MB at most.
-const GROUPS_KEPT: usize = 3_500_000;
+/// Groups of which a hash is kept: 36 MB at most.
+const GROUPS_KEPT: usize = 1_800_000;
 
 /// What a read has met of rows that were changed since it was planned.
 pub(super) struct Changes {
@@ -47,7 +47,7 @@ struct Notes {
     /// Those versions, by row and start.
     versions: HashSet<u128>,
     /// Groups that were passed on, up to [`GROUPS_KEPT`] of them.
-    groups: HashSet<u64>,
+    groups: HashSet<u128>,
     /// The last row that was passed on.
     last: Option<OrderKey>,
 }
@@ -91,7 +91,7 @@ impl Notes {
             let key = hash(row);
             match self.rows.get(&key) {
                 // Also where no version was stored since by its own word: writers tell the time before they store.
-                _ if self.groups.contains(&short(key)) => Fate::LeftOut,
+                _ if self.groups.contains(&key) => Fate::LeftOut,
                 None => Fate::Comes,
                 Some(true) => Fate::LeftOut,
                 Some(false) if self.versions.contains(&version(key, rows.starts.value(row))) => Fate::Unknown,
@@ -104,14 +104,9 @@ impl Notes {
 
     fn keep_group(&mut self, key: u128) {
         if self.groups.len() < GROUPS_KEPT {
-            self.groups.insert(short(key));
+            self.groups.insert(key);
         }
     }
-}
-
-/// A hash that is kept of every group: among four millions of them two are alike with a chance of one in two millions.
-fn short(key: u128) -> u64 {
-    key as u64
 }
 
 /// The places of rows, column by column.
@@ -281,8 +276,11 @@ impl ClickHouseReading {
     async fn came_before(&self, rows: &Rows<'_>, some: &[usize], is_group: bool) -> Result<HashSet<u128>, Fault> {
         let hash = |row: &usize| self.identity(rows, *row);
         if !is_group {
-            // Wherever the version before stands, there it comes.
-            return Ok(self.versions_before(rows, some).await?.into_keys().collect());
+            // Wherever the version before stands, there it comes. One that stands beside it, where a table sorts by
+            // more than a row is known by, is met with it: the first of the two comes.
+            let before = self.versions_before(rows, some).await?;
+            let is_elsewhere = |row: &&usize| before.get(&hash(row)).is_some_and(|place| *place != rows.key(**row));
+            return Ok(some.iter().filter(is_elsewhere).map(hash).collect());
         }
         // None of them was passed on here, unless they were too many to know it.
         let (knows_all, begin) = {

@@ -105,13 +105,18 @@ pub(super) async fn time_behind(
 pub(super) async fn earliest(reading: &ClickHouseReading, stop: &Stop) -> Result<Option<Micros>, Fault> {
     let Some(bounds) = reading.bounds(&KeyRange::ALL) else { return Ok(None) };
     let counting = Counting { reading, counted: &reading.compiled.counted, stop };
-    let query = counting.query(counting.counted.earliest.clone(), bounds, Vec::new());
-    let found = reading.shared.client.rows(query, stop).await?;
-    let count = found.column_by_name("n").and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
-    let first = found.column_by_name("first").and_then(|times| times.as_primitive_opt::<Int64Type>());
-    let (Some(count), Some(first)) = (count, first) else { return Err(unreadable()) };
-    let any = count.iter().flatten().any(|count| count > 0);
-    Ok(any.then(|| Micros(first.value(0))))
+    let (mut first, mut left) = (None, vec![(bounds, 0)]);
+    while let Some((bounds, halved)) = left.pop() {
+        let fault = match counting.earliest_between(bounds).await {
+            Ok(found) => {
+                first = first.into_iter().chain(found).min();
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        left.extend(counting.halves(1, bounds, halved, fault).await?);
+    }
+    Ok(first)
 }
 
 struct Counting<'a> {
@@ -166,15 +171,31 @@ impl Counting<'_> {
                 }
                 Err(fault) => fault,
             };
-            if halved >= halvings(&fault) {
-                return Err(fault);
-            }
-            let Some(middle) = self.middle(WIDTHS[level], bounds).await else { return Err(fault) };
-            tracing::debug!(fault = %fault, "what is counted is halved");
-            let halves = [Bounds { hi: middle - 1, ..bounds }, Bounds { lo: middle, ..bounds }];
-            left.extend(halves.map(|half| (half, halved + 1)));
+            left.extend(self.halves(WIDTHS[level], bounds, halved, fault).await?);
         }
         Ok(buckets)
+    }
+
+    /// What is counted instead where a fault was met, each with how often it was halved; the fault where that cannot
+    /// help.
+    async fn halves(&self, width: i64, bounds: Bounds, halved: u32, fault: Fault) -> Result<[(Bounds, u32); 2], Fault> {
+        if halved >= halvings(&fault) {
+            return Err(fault);
+        }
+        let Some(middle) = self.middle(width, bounds).await else { return Err(fault) };
+        tracing::debug!(fault = %fault, "what is counted is halved");
+        Ok([Bounds { hi: middle - 1, ..bounds }, Bounds { lo: middle, ..bounds }].map(|half| (half, halved + 1)))
+    }
+
+    /// The first time on the cursor of versions that start within these bounds.
+    async fn earliest_between(&self, bounds: Bounds) -> Result<Option<Micros>, Fault> {
+        let query = self.query(self.counted.earliest.clone(), bounds, Vec::new());
+        let found = self.reading.shared.client.rows(query, self.stop).await?;
+        let count = found.column_by_name("n").and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
+        let first = found.column_by_name("first").and_then(|times| times.as_primitive_opt::<Int64Type>());
+        let (Some(count), Some(first)) = (count, first) else { return Err(unreadable()) };
+        let any = count.iter().flatten().any(|count| count > 0);
+        Ok(any.then(|| Micros(first.value(0))))
     }
 
     /// A time that divides the stored versions and no stretch of this width; `None` where there is none, or none is
@@ -232,7 +253,7 @@ impl Counting<'_> {
         );
         let bounds = Bounds { lo: bucket.start, hi: bucket.start };
         let query = self.query(text, bounds, Vec::new());
-        let mut batches = self.reading.shared.client.stream(query, self.stop.clone());
+        let mut batches = self.reading.shared.client.stream_looked_up(query, self.stop.clone());
         let mut stretches: Vec<Stretch> = Vec::new();
         let (mut rows, mut bytes) = (0, 0);
         while let Some(batch) = batches.try_next().await? {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
 use model::{ColumnSpec, Fault, KeyRange, Reading, Stop};
 
 use super::columns::requested;
@@ -21,8 +23,7 @@ pub(super) struct TallyReader {
     /// The whole range, until it has been divided.
     whole: Option<KeyRange>,
     left: VecDeque<KeyRange>,
-    /// What the server found of a slice: a few numbers a row.
-    found: VecDeque<RecordBatch>,
+    answer: Option<BoxStream<'static, Result<RecordBatch, Fault>>>,
 }
 
 impl TallyReader {
@@ -31,7 +32,7 @@ impl TallyReader {
         let [time, ..] = <dyn Reading>::key_fields();
         let fields = reading.request.columns.iter().map(ColumnSpec::to_field).chain([time]);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Self { reading, schema, stop, whole: Some(range), left: VecDeque::new(), found: VecDeque::new() }
+        Self { reading, schema, stop, whole: Some(range), left: VecDeque::new(), answer: None }
     }
 
     /// The next rows; `None` after the last.
@@ -43,15 +44,16 @@ impl TallyReader {
         }
         loop {
             self.stop.check()?;
-            if let Some(block) = self.found.pop_front() {
-                return requested(&block, &reading.compiled.outputs, &self.schema).map(Some);
+            if let Some(answer) = &mut self.answer {
+                if let Some(block) = answer.try_next().await? {
+                    return requested(&block, &reading.compiled.outputs, &self.schema).map(Some);
+                }
+                self.answer = None;
             }
             let Some(range) = self.left.pop_front() else { return Ok(None) };
             let query = reading.query(reading.compiled.tally(), &range, "rows to be counted", &self.stop).await?;
-            if let Some(query) = query {
-                // Somebody looks at a page, and does not wait for exports.
-                self.found = reading.shared.client.look_up(query, self.stop.clone()).await?.into();
-            }
+            // Somebody looks at a page, and does not wait for exports.
+            self.answer = query.map(|query| reading.shared.client.stream_looked_up(query, self.stop.clone()));
         }
     }
 }

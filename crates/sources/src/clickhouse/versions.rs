@@ -11,8 +11,9 @@ use super::sql::micros_of;
 const NARROW_COLUMN_BYTES: u64 = 24;
 /// What a row with payloads is taken for where neither it nor its table tells a size.
 const UNKNOWN_ROW_BYTES: u64 = 4096;
-/// No row is taken for more where only its table tells: a few that are huge would make a slice of each small one.
-const AVERAGE_BYTES_MAX: u64 = 4 << 20;
+/// No row is taken for more where only its table tells, which has the rows of all projects: huge ones of another
+/// would make slices of a few small ones, and a table that is sorted by the day is read for each slice.
+const AVERAGE_BYTES_MAX: u64 = 64 << 10;
 
 /// The stored versions that are counted to plan slices, without a look at payloads.
 #[derive(Clone, Debug, Default)]

@@ -29,9 +29,14 @@ function written(value: unknown, mark: string): string | undefined {
     return JSON.stringify(value, (_, inner: unknown) => (inner instanceof SourceNumber ? mark + inner.source : inner), 2) as string | undefined;
   } catch (error) {
     // Every level needs stack to be written, but none to be read: people may store more levels than there is stack for.
-    if (error instanceof RangeError) return words.explore.row.tooDeep;
+    if (isOutOfStack(error)) return words.explore.row.tooDeep;
     throw error;
   }
+}
+
+/** Firefox has an error of its own for it. */
+function isOutOfStack(error: unknown): boolean {
+  return error instanceof RangeError || (error instanceof Error && error.name === "InternalError");
 }
 
 /** What no text can begin with by chance or on purpose: nobody knows it beforehand. */

@@ -315,12 +315,14 @@ async fn a_window_whose_manifest_is_gone_says_so_and_is_not_compared_again() {
     shown.settings.options.insert("bucket".to_owned(), "other".to_owned());
     world.change(&shown).await;
 
-    assert_eq!(world.reconcile(minute(70)).await, 1);
-
-    let run = world.runs(&made).await.remove(0);
-    let failure = run.found_later.unwrap().failure.unwrap();
-    assert_eq!(failure.kind, "not_found");
-    assert!(failure.message.contains("out/p/manifests/2026-08-01T01-00-00.json"), "{}", failure.message);
+    // Once may be the word of a proxy, so it is looked for a second time.
+    for _ in 0..2 {
+        assert_eq!(world.reconcile(minute(70)).await, 1);
+        let run = world.runs(&made).await.remove(0);
+        let failure = run.found_later.unwrap().failure.unwrap();
+        assert_eq!(failure.kind, "not_found");
+        assert!(failure.message.contains("out/p/manifests/2026-08-01T01-00-00.json"), "{}", failure.message);
+    }
     assert_eq!(world.reconcile(minute(70)).await, 0);
 }
 

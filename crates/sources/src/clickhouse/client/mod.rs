@@ -128,6 +128,11 @@ impl Client {
         self.streamed(query, Use::LookUp, Manners::Sparing, stop).try_collect().await
     }
 
+    /// Runs a query and streams its blocks as a look-up, for those who use them up at once and ask nothing meanwhile.
+    pub(crate) fn stream_looked_up(&self, query: Query, stop: Stop) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.streamed(query, Use::LookUp, Manners::Plain, stop)
+    }
+
     fn streamed(
         &self,
         query: Query,

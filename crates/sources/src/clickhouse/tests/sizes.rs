@@ -10,8 +10,8 @@ use crate::clickhouse::ClickHouseOptions;
 use crate::clickhouse::engine::proxy::{Proxy, Trouble};
 
 /// Rows of a table, and about what each takes.
-const ROWS: u64 = 240;
-const ROW_BYTES: u64 = 275_000;
+const ROWS: u64 = 1_100;
+const ROW_BYTES: u64 = 60_000;
 /// Bytes of the first slices.
 const FIRST_BYTES: u64 = 32 << 20;
 
