@@ -425,3 +425,24 @@ async fn a_score_that_is_given_again_on_another_day_during_the_run_is_looked_up_
         give(2 + look_up, 1 + look_up, DURING + look_up);
     }
 }
+
+/// The table sorts by the name, so both versions stand in one place.
+#[tokio::test]
+async fn a_score_that_is_renamed_in_its_place_during_the_run_comes_once() {
+    let engine = need_engine!();
+    let table = tables::stored_scores();
+    let score = |name: &str, stored: i64| {
+        let row = json!({
+            "id": "s", "timestamp": at(300), "project_id": "p1", "name": name, "data_type": "NUMERIC", "value": 1.0,
+            "trace_id": "t", "event_ts": at(stored), "updated_at": at(stored),
+        });
+        batch_from_json(&table, &[row]).unwrap()
+    };
+    let loaded = vec![(Arc::clone(&table), vec![score("before", BEFORE)])];
+    let (database, source) = langfuse(engine, &loaded).await;
+    let mut run = Run::begin(&source, request(tables::find("scores").unwrap())).await;
+    insert(engine, &database, &table, &score("after", DURING));
+    run.read(None, None).await;
+    let ids: Vec<&str> = run.rows.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["s"]);
+}
