@@ -39,18 +39,20 @@ pub fn run(words: &[&str]) -> Result<()> {
 /// Names of the long tests: those of the whole server, and the fortnight of integrations, which is a test of the
 /// binary's parts.
 const SOAKS: [&str; 2] = ["soak", "integrations::tests::loss::"];
+/// Tests of the ClickHouse source that take random cases, of which a soak run has many.
+const SOAKS_OF_SOURCES: &str = "clickhouse::tests";
 
 /// The full numbers of the long tests, one after another, in release; each prints its figures.
 pub fn soak(words: &[&str]) -> Result<()> {
     servers::prepare()?;
-    let mut tests = cargo();
-    tests
-        .args(["test", "--release", "--locked", "--package", "outgest", "--bin", "outgest", "--test", "it"])
-        .args(["--no-fail-fast", "--", "--nocapture", "--test-threads", "1"])
-        .args(if words.is_empty() { &SOAKS } else { words })
-        .env("OUTGEST_SOAK", "1")
-        .env("OUTGEST_STACK", target().join("stack"));
-    run_command(&mut tests)
+    let soak = |package: &[&str], filters: &[&str]| {
+        let mut tests = cargo();
+        tests.args(["test", "--release", "--locked"]).args(package);
+        tests.args(["--no-fail-fast", "--", "--nocapture", "--test-threads", "1"]).args(filters);
+        run_command(tests.env("OUTGEST_SOAK", "1").env("OUTGEST_STACK", target().join("stack")))
+    };
+    soak(&["--package", "outgest", "--bin", "outgest", "--test", "it"], if words.is_empty() { &SOAKS } else { words })?;
+    if words.is_empty() { soak(&["--package", "outgest-sources", "--lib"], &[SOAKS_OF_SOURCES]) } else { Ok(()) }
 }
 
 /// Formatting, lints, docs and structure.
