@@ -116,8 +116,9 @@ async fn a_profile_with_another_zone_changes_no_row() {
     let connect = async |user: &str| ClickHouseSource::connect(engine.options(user, &database, ""), places()).await;
     let source = connect("western:reader-secret").await.unwrap();
     agreement::every_promise_of_the_fixture(&source).await;
-    let fault =
-        connect("western_reader:reader-secret").await.err().expect("a zone that cannot be changed was accepted");
+    let Err(fault) = connect("western_reader:reader-secret").await else {
+        panic!("a zone that cannot be changed was accepted");
+    };
     assert_eq!(fault.kind(), FaultKind::Configuration);
     assert!(fault.public_message().contains("session_timezone = America/Los_Angeles"), "{fault}");
     assert!(fault.public_hint().is_some_and(|hint| hint.contains("set session_timezone to ''")), "{fault:?}");

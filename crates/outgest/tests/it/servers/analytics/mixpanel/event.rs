@@ -58,7 +58,7 @@ pub fn wrong(event: &Value) -> Option<(&'static str, String)> {
     if properties.len() >= MEMBERS {
         return field("properties", "has too many properties: there must be fewer than 255");
     }
-    if !properties.get("time").and_then(Value::as_i64).is_some_and(|time| time >= TIME_MIN) {
+    if properties.get("time").and_then(Value::as_i64).is_none_or(|time| time < TIME_MIN) {
         return field("properties.time", "is invalid: must be specified as seconds or milliseconds since 1971-01-01");
     }
     match properties.get("distinct_id").and_then(Value::as_str) {
