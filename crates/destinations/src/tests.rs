@@ -120,7 +120,8 @@ fn a_user_of_a_server_cannot_have_its_own_keys_used() {
     }
     let fault = refused("gs://bucket/x?service_account=/srv/key.json", &[]);
     assert!(fault.public_message().starts_with("service_account: "), "{fault}");
-    let tried: [(&str, &[(&str, &str)], &str); 5] = [
+    type Options = [(&'static str, &'static str)];
+    let tried: [(&str, &Options, &str); 5] = [
         ("gs://bucket/x", &[], "give service_account_key"),
         ("s3://bucket/x", &[], "set access_key_id and secret_access_key"),
         ("az://container/x?account=a", &[], "give account_key, sas_token or connection_string"),
