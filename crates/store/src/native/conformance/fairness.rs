@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use model::{JobKind, NewJob, Outcome, PeopleStore, ProjectChange};
 use serde_json::json;
 
-use super::integrations::{NOW, make, plan_backfill, tick};
+use super::coverage::plan_backfill;
+use super::integrations::{NOW, make, tick};
 use super::*;
 
 async fn add(store: &NativeStore, project: &str, lane: Lane) {

@@ -6,7 +6,8 @@ use model::{
     Micros, NewBackfill, Outcome, PageRequest, RowCount, RowsOfTable, SchedulerStore, WindowName, WindowResult,
 };
 
-use super::integrations::{NOW, at, carry_out, compared, make, result, runs, tick};
+use super::coverage::compared;
+use super::integrations::{NOW, at, carry_out, make, result, runs, tick};
 use super::*;
 
 /// The hashes that are kept of the events of a run.

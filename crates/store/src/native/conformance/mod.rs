@@ -1,5 +1,6 @@
 //! The promises of the store as functions over one, run on SQLite and on a real Postgres.
 
+mod coverage;
 mod exports;
 mod fairness;
 mod holds;
@@ -126,19 +127,19 @@ promises! {
     integrations::windows_that_have_not_ended_by_the_stores_clock_are_not_planned,
     integrations::a_clock_that_is_minutes_ahead_takes_nothing_off_the_lag,
     integrations::the_newest_window_goes_first_and_the_cursor_waits_for_the_oldest,
-    integrations::years_of_windows_are_covered_to_the_last_one,
+    coverage::years_of_windows_are_covered_to_the_last_one,
     integrations::a_window_under_way_keeps_the_next_one_waiting,
     integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
-    integrations::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
-    integrations::what_the_schedule_missed_cannot_be_left_out,
-    integrations::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
+    coverage::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
+    coverage::what_the_schedule_missed_cannot_be_left_out,
+    coverage::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
     integrations::where_an_integration_begins_changes_before_its_first_window_alone,
     integrations::running_now_ends_a_window_early_and_the_next_one_follows,
     integrations::a_change_names_its_version_and_keys_belong_to_one_integration,
     integrations::deleting_an_integration_cancels_its_work_and_keeps_its_history,
     integrations::a_deleted_project_takes_its_integrations_with_it,
-    integrations::missing_rows_become_a_revision_and_nothing_else_does,
-    integrations::a_comparison_that_fails_is_told_and_made_again,
+    coverage::missing_rows_become_a_revision_and_nothing_else_does,
+    coverage::a_comparison_that_fails_is_told_and_made_again,
     kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
