@@ -123,6 +123,7 @@ impl Bench {
     }
 
     /// Runs the binary and expects success; returns stdout.
+    #[track_caller]
     pub fn ok<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, 0, "stderr: {}", ended.stderr);
