@@ -10,8 +10,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
-    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, ReadRequest, ScoreLevel, ScoreScope,
-    ScoreValueTest, Source, StoredTable, TableSpec, Window,
+    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, RawOptions, ReadRequest, ScoreLevel,
+    ScoreScope, ScoreValueTest, Source, StoredTable, TableSpec, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -19,9 +19,10 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::ClickHouseSource;
+use super::engine::proxy::Proxy;
 use super::engine::{Engine, engine, soak};
 use super::sql::type_name;
+use super::{ClickHouseOptions, ClickHouseSource};
 use crate::conformance::agreement::{self, score_test};
 use crate::conformance::arbitrary::{arbitrary_expr, arbitrary_rows};
 use crate::conformance::fixture::{
@@ -142,6 +143,13 @@ async fn langfuse(engine: &Engine, loaded: &Loaded) -> (String, ClickHouseSource
     }
     let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
     (database, source)
+}
+
+/// A database of the server behind a proxy.
+async fn through(proxy: &Proxy, database: &str) -> ClickHouseSource {
+    let address = format!("clickhouse://{}/{database}", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    ClickHouseSource::connect(options, places()).await.unwrap()
 }
 
 #[tokio::test]

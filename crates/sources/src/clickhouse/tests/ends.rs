@@ -1,11 +1,10 @@
 //! The ends of slices and pages: faults behind the last row, and rows beside them that are too large.
 
 use futures_util::TryStreamExt;
-use model::{ByteCount, End, Fault, FaultKind, KeyRange, OrderKey, RawOptions, Reading, RowCount, Stop};
+use model::{ByteCount, End, Fault, FaultKind, KeyRange, OrderKey, Reading, RowCount, Stop};
 
 use super::*;
-use crate::clickhouse::ClickHouseOptions;
-use crate::clickhouse::engine::proxy::{Proxy, Trouble};
+use crate::clickhouse::engine::proxy::Trouble;
 
 /// Rows of the table, each a minute behind the other.
 const ROWS: i64 = 10;
@@ -63,9 +62,7 @@ async fn a_fault_behind_the_last_row_doubles_none() {
     let engine = need_engine!();
     let (database, _) = langfuse(engine, &rows(-1, 0)).await;
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     let memory_short = Some("Code: 241. DB::Exception: Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)");
     let time_short = Some("Code: 159. DB::Exception: Timeout exceeded. (TIMEOUT_EXCEEDED)");
     for (name, mark) in [("events", "x_input"), ("scores", "x_comment")] {

@@ -1,11 +1,11 @@
 //! Limits of the server that are met before rows are: at the plan, at the look at versions, at scores.
 
 use futures_util::TryStreamExt;
-use model::{End, FaultKind, KeyRange, Plan, RawOptions, Reading, RowCount, ScoreRow, Stop};
+use model::{End, FaultKind, KeyRange, Plan, Reading, RowCount, ScoreRow, Stop};
 
+use super::sizes::with_mebibytes;
 use super::*;
-use crate::clickhouse::ClickHouseOptions;
-use crate::clickhouse::engine::proxy::{Proxy, Trouble};
+use crate::clickhouse::engine::proxy::Trouble;
 use crate::clickhouse::live::DEAD_IN_SLICE;
 use crate::clickhouse::reading::ClickHouseReading;
 
@@ -64,6 +64,16 @@ fn ended_with(engine: &Engine, database: &str, code: u32) -> Vec<String> {
     purposes.lines().map(str::to_owned).collect()
 }
 
+/// What the server answers to a query that takes too long.
+fn too_slow() -> Trouble {
+    Trouble::refusal(159, "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)")
+}
+
+/// What the server answers to a query that takes too much memory.
+fn too_large() -> Trouble {
+    Trouble::refusal(241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)")
+}
+
 #[tokio::test]
 async fn what_is_planned_and_looked_at_is_divided_where_memory_is_short() {
     let engine = need_engine!();
@@ -91,31 +101,28 @@ async fn what_is_planned_and_looked_at_is_divided_where_time_is_short_and_told_w
     let engine = need_engine!();
     let database = with_traces(engine, 40_000);
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     // A whole table of few versions is looked at by one query.
     let asked = ReadRequest { columns: Vec::new(), ..request(tables::find("traces").unwrap()) };
     let expected = planned(&source, &asked).await.unwrap();
-    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
     for (mark, purpose) in MARKS {
         for times in [1, 3] {
-            proxy.make(Trouble::refusal(159, words), mark, times);
+            proxy.make(too_slow(), mark, times);
             assert!(planned(&source, &asked).await.unwrap() == expected, "{purpose}, {times} times");
             assert_eq!(proxy.left(), 0, "{purpose}: it did not happen");
         }
-        proxy.make(Trouble::refusal(159, words), mark, 1_000);
+        proxy.make(too_slow(), mark, 1_000);
         let fault = planned(&source, &asked).await.err().unwrap_or_else(|| panic!("{purpose}: no fault"));
         assert_eq!(fault.kind(), FaultKind::Timeout);
         let (told, hint) = (fault.public_message(), fault.public_hint().unwrap_or_default());
         assert!(told.contains(purpose) && told.contains("TIMEOUT_EXCEEDED"), "{fault}");
         assert!(hint.contains("seconds_max") && hint.contains("narrow the export"), "{hint}");
         assert!(1_000 - proxy.left() < 20, "{purpose}: asked {} times", 1_000 - proxy.left());
-        proxy.make(Trouble::refusal(241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"), mark, 1_000);
+        proxy.make(too_large(), mark, 1_000);
         let fault = planned(&source, &asked).await.err().unwrap_or_else(|| panic!("{purpose}: no fault"));
         assert_eq!(fault.kind(), FaultKind::TooLarge { limit: None });
         assert!(fault.public_hint().is_some_and(|hint| hint.contains("memory_bytes_max")), "{fault:?}");
-        proxy.make(Trouble::refusal(241, ""), mark, 0);
+        proxy.make(too_large(), mark, 0);
     }
 }
 
@@ -135,24 +142,21 @@ async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
     let engine = need_engine!();
     let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     let hour = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 3_600 * Micros::PER_SECOND))).unwrap();
     // Which no row passes, as only reading tells.
     let filter = Some(Expr::compare(Expr::column("input"), CompareOp::Eq, Expr::text("nothing")));
     let asked = ReadRequest { window: hour, filter, ..request(tables::find("events").unwrap()) };
     let reading = source.prepare(asked).await.unwrap();
     reading.plan(None).await.unwrap();
-    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
     let read = async || Arc::clone(&reading).read(KeyRange::ALL, Stop::new()).try_collect::<Vec<RecordBatch>>().await;
     let above_10: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 10);
-    proxy.make(Trouble::refusal(159, words), above_10, 1_000);
+    proxy.make(too_slow(), above_10, 1_000);
     assert_eq!(read().await.unwrap().len(), 0);
     assert_eq!(1_000 - proxy.left(), 7, "the hour, its halves, and their halves");
     // What is smaller than the third half fails alike.
     let above_5: fn(&str) -> bool = |request| request.contains("throwIf(") && minutes(request).is_some_and(|n| n > 5);
-    proxy.make(Trouble::refusal(159, words), above_5, 1_000);
+    proxy.make(too_slow(), above_5, 1_000);
     assert_eq!(read().await.unwrap_err().kind(), FaultKind::Timeout);
     assert_eq!(1_000 - proxy.left(), 4);
     reading.close().await.unwrap();
@@ -161,31 +165,16 @@ async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
 #[tokio::test]
 async fn hours_far_apart_that_are_counted_by_the_minute_are_divided_where_time_is_short() {
     let engine = need_engine!();
-    let database = engine.database();
-    engine.langfuse_tables(&database);
     // Two hours with more than a slice holds, a hundred days apart.
-    engine.run(
-        &database,
-        &format!(
-            "INSERT INTO events_full (project_id, trace_id, span_id, start_time, event_bytes, event_ts, created_at, \
-             updated_at) SELECT 'p1', 't', concat('s', toString(number)), \
-             fromUnixTimestamp64Micro(toInt64({epoch} + intDiv(number, 40) * 8640000000000 + number % 40 * 90000000), \
-             'UTC'), 1048576, fromUnixTimestamp64Micro(toInt64({epoch}), 'UTC') AS stored, stored, stored \
-             FROM numbers(80)",
-            epoch = EPOCH.0
-        ),
-    );
+    let database = with_mebibytes(engine, 80, "intDiv(number, 40) * 8640000000000 + number % 40 * 90000000");
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     let asked = request(tables::find("events").unwrap());
     let expected = planned(&source, &asked).await.unwrap();
     assert!(expected.0.slices.len() > 2, "{:?}", expected.0);
-    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
     let above_40: fn(&str) -> bool =
         |request| request.contains("param_within") && minutes(request).is_some_and(|n| n > 40);
-    proxy.make(Trouble::refusal(159, words), above_40, 1_000);
+    proxy.make(too_slow(), above_40, 1_000);
     assert!(planned(&source, &asked).await.unwrap() == expected);
     assert_eq!(1_000 - proxy.left(), 3, "both hours together, and each");
 }
@@ -195,19 +184,14 @@ async fn a_page_comes_where_its_first_part_cannot_be_told_for_want_of_memory_or_
     let engine = need_engine!();
     let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     let reading = source.prepare(request(tables::find("events").unwrap())).await.unwrap();
     let part = async || reading.part(&KeyRange::ALL, End::First, RowCount(1), 0).await;
     assert_ne!(part().await.unwrap(), Some(KeyRange::ALL), "ten rows are more than a part for one");
-    for (code, words) in [
-        (159, "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)"),
-        (241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"),
-    ] {
-        proxy.make(Trouble::refusal(code, words), "OFFSET {versions", 1);
-        assert_eq!(part().await.unwrap(), Some(KeyRange::ALL), "{code}");
-        assert_eq!(proxy.left(), 0, "{code}: it did not happen");
+    for (what, refusal) in [("time", too_slow()), ("memory", too_large())] {
+        proxy.make(refusal, "OFFSET {versions", 1);
+        assert_eq!(part().await.unwrap(), Some(KeyRange::ALL), "{what}");
+        assert_eq!(proxy.left(), 0, "{what}: it did not happen");
     }
     // Another fault stands.
     proxy.make(Trouble::refusal(516, "Authentication failed. (AUTHENTICATION_FAILED)"), "OFFSET {versions", 1);
@@ -279,14 +263,11 @@ async fn scores_that_cannot_be_looked_up_at_once_are_in_parts_or_told() {
     let engine = need_engine!();
     let (database, _) = langfuse(engine, &stretches::rows()).await;
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     let asked = request(tables::find("events").unwrap());
     let scope = ScoreScope { project: asked.project.clone(), since: None };
     let names: Vec<String> = (0..60).map(|n| format!("t{n}")).collect();
     let traces: Vec<&str> = names.iter().map(String::as_str).collect();
-    let words = "Timeout exceeded: elapsed 600.1 seconds, maximum: 600. (TIMEOUT_EXCEEDED)";
     // Of these traces alone, all that are there, and, where those are too many, all of a stretch.
     for (before, held_max, times) in [(0, 1_000, 1), (2, 1_000, 1), (2, 100, 2)] {
         let reading = ClickHouseReading::holding(asked.clone(), &source.database, &source.client, held_max).unwrap();
@@ -297,14 +278,14 @@ async fn scores_that_cannot_be_looked_up_at_once_are_in_parts_or_told() {
         for _ in 0..before {
             scores.scores(&scope, &traces).await.unwrap();
         }
-        proxy.make(Trouble::refusal(159, words), "AS timestamp", times);
+        proxy.make(too_slow(), "AS timestamp", times);
         let found = scores.scores(&scope, &traces).await.unwrap();
         assert_eq!(found.len(), 30, "behind {before}, at most {held_max}");
         assert_eq!(proxy.left(), 0, "behind {before}, at most {held_max}: it did not happen");
     }
     let reading = source.prepare(asked).await.unwrap();
     for mark in ["AS timestamp", "AS textual"] {
-        proxy.make(Trouble::refusal(159, words), mark, 1_000);
+        proxy.make(too_slow(), mark, 1_000);
         let fault = match mark {
             "AS textual" => reading.scores().score_names(&scope).await.err(),
             _ => reading.scores().scores(&scope, &traces).await.err(),

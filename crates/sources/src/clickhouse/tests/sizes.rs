@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use model::{Plan, RawOptions};
+use model::Plan;
 
 use super::candidates::rows_read;
 use super::*;
-use crate::clickhouse::ClickHouseOptions;
-use crate::clickhouse::engine::proxy::{Proxy, Trouble};
+use crate::clickhouse::engine::proxy::Trouble;
 
 /// Rows of a table, and about what each takes.
 const ROWS: u64 = 1_100;
@@ -73,19 +72,17 @@ async fn a_server_that_does_not_tell_what_rows_take_is_read_all_the_same() {
     let engine = need_engine!();
     let database = filled(engine, "observations", "id");
     let proxy = Proxy::start(engine.address());
-    let address = format!("clickhouse://{}/{database}", proxy.address());
-    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
     let words = "Unknown expression identifier `total_bytes_uncompressed`. (UNKNOWN_IDENTIFIER)";
     proxy.make(Trouble::refusal(47, words), "total_bytes_uncompressed", 1);
-    let source = ClickHouseSource::connect(options, places()).await.unwrap();
+    let source = through(&proxy, &database).await;
     assert_eq!(proxy.left(), 0, "it did not happen");
     let plan = planned(&source, &everything()).await;
     assert_eq!((plan.rows().get(), plan.bytes().get()), (ROWS, ROWS * 4_096));
 }
 
-#[tokio::test]
-async fn slices_are_small_for_users_who_cannot_bound_blocks() {
-    let engine = need_engine!();
+/// A deployment with events that tell a size of a mebibyte each. In SQL `behind` says how many microseconds behind the
+/// epoch the event of a `number` starts.
+pub(super) fn with_mebibytes(engine: &Engine, events: u32, behind: &str) -> String {
     let database = engine.database();
     engine.langfuse_tables(&database);
     engine.run(
@@ -93,11 +90,18 @@ async fn slices_are_small_for_users_who_cannot_bound_blocks() {
         &format!(
             "INSERT INTO events_full (project_id, trace_id, span_id, start_time, event_bytes, event_ts, created_at, \
              updated_at) SELECT 'p1', 't', concat('s', toString(number)), \
-             fromUnixTimestamp64Micro(toInt64({epoch} + number * 1000000), 'UTC'), 1048576, \
-             fromUnixTimestamp64Micro(toInt64({epoch}), 'UTC') AS stored, stored, stored FROM numbers(300)",
+             fromUnixTimestamp64Micro(toInt64({epoch} + {behind}), 'UTC'), 1048576, \
+             fromUnixTimestamp64Micro(toInt64({epoch}), 'UTC') AS stored, stored, stored FROM numbers({events})",
             epoch = EPOCH.0
         ),
     );
+    database
+}
+
+#[tokio::test]
+async fn slices_are_small_for_users_who_cannot_bound_blocks() {
+    let engine = need_engine!();
+    let database = with_mebibytes(engine, 300, "number * 1000000");
     for (user, are_small) in
         [("default", false), ("settings_reader:reader-secret", false), ("reader:reader-secret", true)]
     {
