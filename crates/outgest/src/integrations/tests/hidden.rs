@@ -1,7 +1,7 @@
 //! Windows of files that do not hold the keys of their rows as they are stored, a day later.
 
-use model::{IntegrationSettings, RowCount, RunCause};
-use serde_json::json;
+use model::{IntegrationSettings, RowCount, RunCause, WindowRun};
+use serde_json::{Value, json};
 
 use super::windows::{event, manifest};
 use super::world::{EPOCH, World, minute};
@@ -27,16 +27,22 @@ fn left_out(settings: &mut IntegrationSettings) {
     settings.tables[0].columns = vec!["trace_id".to_owned(), "name".to_owned()];
 }
 
+/// Exports a window of four rows, stores one more row and compares. The runs are the newest first.
+async fn compared(what: &str, hide: Change, later: Value) -> (World, Vec<WindowRun>) {
+    let world = World::new().await;
+    world.append("events", &["-a", "=b", "'=c", "d"].map(|id| event(id, 10, 20, json!({}))), EPOCH);
+    let made = world.integration("out", hide).await;
+    world.work(minute(70)).await;
+    world.append("events", &[later], EPOCH);
+    assert_eq!(world.reconcile(minute(70)).await, 1, "{what}");
+    let runs = world.runs(&made).await;
+    (world, runs)
+}
+
 #[tokio::test]
 async fn a_row_that_changed_since_makes_no_revision_where_files_hide_their_keys() {
     for (what, hide) in EVERY_WAY {
-        let world = World::new().await;
-        world.append("events", &["-a", "=b", "'=c", "d"].map(|id| event(id, 10, 20, json!({}))), EPOCH);
-        let made = world.integration("out", hide).await;
-        world.work(minute(70)).await;
-        world.append("events", &[event("-a", 10, 90, json!({}))], EPOCH);
-        assert_eq!(world.reconcile(minute(70)).await, 1, "{what}");
-        let runs = world.runs(&made).await;
+        let (_, runs) = compared(what, hide, event("-a", 10, 90, json!({}))).await;
         let found = runs[0].found_later.clone().unwrap();
         let told = (runs.len(), found.missing_rows, found.superseded_rows);
         assert_eq!(told, (1, RowCount(0), RowCount(1)), "{what}");
@@ -46,13 +52,7 @@ async fn a_row_that_changed_since_makes_no_revision_where_files_hide_their_keys(
 #[tokio::test]
 async fn a_missing_row_is_a_revision_where_files_hide_their_keys() {
     for (what, hide) in EVERY_WAY {
-        let world = World::new().await;
-        world.append("events", &["-a", "=b", "'=c", "d"].map(|id| event(id, 10, 20, json!({}))), EPOCH);
-        let made = world.integration("out", hide).await;
-        world.work(minute(70)).await;
-        world.append("events", &[event("=stuck", 12, 30, json!({}))], EPOCH);
-        assert_eq!(world.reconcile(minute(70)).await, 1, "{what}");
-        let runs = world.runs(&made).await;
+        let (world, runs) = compared(what, hide, event("=stuck", 12, 30, json!({}))).await;
         let found = runs[1].found_later.clone().unwrap();
         assert_eq!((found.missing_rows, found.superseded_rows), (RowCount(1), RowCount(0)), "{what}");
         assert_eq!((runs.len(), runs[0].cause), (2, RunCause::Reconcile), "{what}");
