@@ -112,17 +112,23 @@ mod tests {
     use std::sync::Mutex as Kept;
 
     use super::*;
+    use crate::data::told::ToldSource;
 
-    /// What connections were told: which of them, and of how many processes.
-    type Told = Arc<Kept<Vec<(usize, usize)>>>;
+    /// A place that makes a new connection with each look, and keeps it.
+    #[derive(Clone, Default)]
+    struct Place(Arc<Kept<Vec<ToldSource>>>);
 
-    /// A place that makes a new connection with each look.
-    struct Place(Told);
+    impl Place {
+        fn new_connection(&self) -> ToldSource {
+            let connection = ToldSource::default();
+            self.0.lock().unwrap().push(connection.clone());
+            connection
+        }
 
-    #[derive(Clone)]
-    struct Connection {
-        number: usize,
-        told: Told,
+        /// Of how many processes each connection was told.
+        fn told(&self) -> Vec<Vec<usize>> {
+            self.0.lock().unwrap().iter().map(ToldSource::told).collect()
+        }
     }
 
     impl fmt::Display for Place {
@@ -131,56 +137,32 @@ mod tests {
         }
     }
 
-    impl fmt::Display for Connection {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "connection {}", self.number)
-        }
-    }
-
     #[async_trait]
     impl Remote for Place {
-        type Connection = Connection;
+        type Connection = ToldSource;
 
-        async fn connect(&self) -> Result<Connection, Fault> {
-            Ok(Connection { number: 1, told: Arc::clone(&self.0) })
+        async fn connect(&self) -> Result<ToldSource, Fault> {
+            assert!(self.told().is_empty(), "whoever has a connection looks again");
+            Ok(self.new_connection())
         }
 
-        async fn look_again(&self, connection: &Connection) -> Result<Connection, Fault> {
-            Ok(Connection { number: connection.number + 1, told: Arc::clone(&self.0) })
-        }
-    }
-
-    #[async_trait]
-    impl Source for Connection {
-        fn capabilities(&self) -> SourceCapabilities {
-            SourceCapabilities { snapshots: false, deletions: false }
-        }
-
-        async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
-            Err(Fault::bug("nobody reads"))
-        }
-
-        async fn has_project(&self, _project: &ProjectId, _table: &TableSpec) -> Result<bool, Fault> {
-            Ok(true)
-        }
-
-        fn shared_by(&self, processes: usize) {
-            self.told.lock().unwrap().push((self.number, processes));
+        async fn look_again(&self, _connection: &ToldSource) -> Result<ToldSource, Fault> {
+            Ok(self.new_connection())
         }
     }
 
     #[tokio::test]
     async fn every_connection_knows_how_many_processes_read() {
-        let told = Told::default();
+        let place = Place::default();
         // Each read looks again.
-        let source = LateSource { fresh: Duration::ZERO, ..LateSource::new(Place(Arc::clone(&told))) };
+        let source = LateSource { fresh: Duration::ZERO, ..LateSource::new(place.clone()) };
         let (project, table) = (ProjectId::new("p"), &tables::all()[0]);
         source.shared_by(3);
-        assert!(told.lock().unwrap().is_empty(), "nobody has connected");
+        assert!(place.told().is_empty(), "nobody has connected");
         assert!(source.has_project(&project, table).await.unwrap());
         source.shared_by(2);
         assert!(source.has_project(&project, table).await.unwrap());
         source.shared_by(1);
-        assert_eq!(*told.lock().unwrap(), [(1, 3), (1, 2), (2, 2), (2, 1)]);
+        assert_eq!(place.told(), [[3, 2], [2, 1]]);
     }
 }

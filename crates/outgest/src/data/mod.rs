@@ -118,3 +118,6 @@ pub fn absolute(path: &Path) -> Option<PathBuf> {
     }
     Some(found)
 }
+
+#[cfg(test)]
+pub mod told;

@@ -29,63 +29,23 @@ async fn share_every(wait: Duration, source: Arc<dyn Source>, queue: impl JobSto
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-    use std::sync::Mutex;
     use std::time::Instant;
 
-    use async_trait::async_trait;
-    use model::{
-        Claim, ClaimLimits, Fault, JobKind, Lane, NewJob, Outcome, ProjectId, ReadRequest, Reading, SourceCapabilities,
-        StopReason, TableSpec,
-    };
+    use model::{Claim, ClaimLimits, JobKind, Lane, NewJob, Outcome, ProjectId, StopReason};
     use serde_json::json;
     use store::NativeStore;
 
     use super::*;
+    use crate::data::told::ToldSource;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Keeps what it is told.
-    #[derive(Default)]
-    struct Told(Mutex<Vec<usize>>);
-
-    impl Told {
-        fn last(&self) -> Option<usize> {
-            self.0.lock().unwrap().last().copied()
-        }
-
-        /// Waits until it is told of so many processes.
-        async fn until(&self, processes: usize) {
-            let begun = Instant::now();
-            while self.last() != Some(processes) {
-                assert!(begun.elapsed() < PATIENCE, "{:?} and not {processes}", self.last());
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-
-    impl fmt::Display for Told {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a source without rows")
-        }
-    }
-
-    #[async_trait]
-    impl Source for Told {
-        fn capabilities(&self) -> SourceCapabilities {
-            SourceCapabilities { snapshots: false, deletions: false }
-        }
-
-        async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
-            Err(Fault::bug("nobody reads"))
-        }
-
-        async fn has_project(&self, _project: &ProjectId, _table: &TableSpec) -> Result<bool, Fault> {
-            Ok(false)
-        }
-
-        fn shared_by(&self, processes: usize) {
-            self.0.lock().unwrap().push(processes);
+    /// Waits until a source is told of so many processes.
+    async fn until(source: &ToldSource, processes: usize) {
+        let begun = Instant::now();
+        while source.told().last() != Some(&processes) {
+            assert!(begun.elapsed() < PATIENCE, "{:?} and not {processes}", source.told().last());
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -115,16 +75,16 @@ mod tests {
     async fn a_source_is_told_how_many_workers_there_are_until_the_drain() {
         let folder = tempfile::tempdir().unwrap();
         let store = NativeStore::open(folder.path()).await.unwrap();
-        let (source, drain) = (Arc::new(Told::default()), Stop::new());
-        let shared = Arc::clone(&source) as Arc<dyn Source>;
+        let (source, drain) = (ToldSource::default(), Stop::new());
+        let shared = Arc::new(source.clone()) as Arc<dyn Source>;
         let sharing = tokio::spawn(share_every(Duration::from_millis(20), shared, store.clone(), drain.clone()));
         // Where nobody works this process is the only one.
-        source.until(1).await;
+        until(&source, 1).await;
         let first = claimed(&store, "w1").await;
         let _others = [claimed(&store, "w2").await, claimed(&store, "w3").await];
-        source.until(3).await;
+        until(&source, 3).await;
         store.settle(first.lease, Outcome::Completed(json!({}))).await.unwrap();
-        source.until(2).await;
+        until(&source, 2).await;
         drain.raise(StopReason::HandOver);
         sharing.await.unwrap();
     }
