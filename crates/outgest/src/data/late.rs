@@ -85,7 +85,7 @@ impl<R: Remote> fmt::Display for LateSource<R> {
 #[async_trait]
 impl<R: Remote> Source for LateSource<R> {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false, deletions: false }
+        SourceCapabilities { snapshots: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
@@ -153,7 +153,7 @@ mod tests {
     #[async_trait]
     impl Source for Connection {
         fn capabilities(&self) -> SourceCapabilities {
-            SourceCapabilities { snapshots: false, deletions: false }
+            SourceCapabilities { snapshots: false }
         }
 
         async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

@@ -73,7 +73,7 @@ mod tests {
     #[async_trait]
     impl Source for Told {
         fn capabilities(&self) -> SourceCapabilities {
-            SourceCapabilities { snapshots: false, deletions: false }
+            SourceCapabilities { snapshots: false }
         }
 
         async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

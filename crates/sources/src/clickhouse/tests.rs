@@ -10,8 +10,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
-    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, ReadRequest, ScoreLevel, ScoreScope,
-    ScoreValueTest, Source, StoredTable, TableSpec, Window,
+    ColumnType, CompareOp, Cursor, DeletedRows, Expr, Literal, Micros, PhysicalTable, ReadRequest, Relation,
+    ScoreLevel, ScoreScope, ScoreValueTest, Source, StoredTable, TableSpec, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -427,6 +427,7 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 
 mod candidates;
 mod changes;
+mod deleted;
 mod drift;
 mod ends;
 mod few;
