@@ -136,8 +136,6 @@ pub trait Source: fmt::Display + Send + Sync {
 pub struct SourceCapabilities {
     /// The same stored state can be read again by a later attempt.
     pub snapshots: bool,
-    /// Rows whose newest version is a deletion can be read ([`DeletedRows::Included`]).
-    pub deletions: bool,
 }
 
 /// One request, prepared.

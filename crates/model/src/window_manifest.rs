@@ -46,9 +46,8 @@ pub struct WindowManifest {
     /// Rows that started before the window; with cursor `start_time` rows of windows exported before that
     /// were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
-    /// Deletions of the window; rows of the files where the integration includes them. Null where the source cannot
-    /// count them.
-    pub deleted_rows: Option<RowCount>,
+    /// Deletions of the window; rows of the files where the integration includes them.
+    pub deleted_rows: RowCount,
     /// 1 for the first export of the window, counted up when it is exported again.
     pub revision: u32,
     /// The manifest that this one completes or replaces.
@@ -165,8 +164,8 @@ pub struct WindowFacts {
     pub planned_at: Micros,
     /// Rows that came late.
     pub late_rows: RowCount,
-    /// Deletions of the window; `None` where the source cannot tell.
-    pub deleted_rows: Option<RowCount>,
+    /// Deletions of the window.
+    pub deleted_rows: RowCount,
     /// Which export of the window it is.
     pub revision: u32,
     /// The manifest that this one completes or replaces.
@@ -363,7 +362,7 @@ mod tests {
             span: Span { from: Micros(0), to: Micros(3_600_000_000) },
             planned_at: Micros(4_000_000_000),
             late_rows: RowCount(1),
-            deleted_rows: Some(RowCount(3)),
+            deleted_rows: RowCount(3),
             revision: 1,
             supersedes: None,
         }

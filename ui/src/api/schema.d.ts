@@ -2514,9 +2514,9 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
-             * @description Deletions of the window; null where the source cannot count them.
+             * @description Deletions of the window.
              */
-            deletedRows: number | null;
+            deletedRows: number;
             /** @description What became of each table's events; empty for destinations of files. */
             deliveries: components["schemas"]["TableDelivery"][];
             /** @description Files in the order of the manifest. */

@@ -197,7 +197,6 @@ function Figures({ known, runs, areAll }: { known: Integration; runs: WindowRun[
   const text = words.integrations.detail;
   const done = runs.flatMap((run) => (run.result ? [run.result] : []));
   const sum = (of: (result: NonNullable<WindowRun["result"]>) => number) => count(done.reduce((all, result) => all + of(result), 0));
-  const isUnknown = done.some((result) => result.deletedRows === null);
   const recent = !areAll && runs.length > 0 ? text.recent(runs.length) : undefined;
   const figures: [name: string, value: ReactNode, of?: string | undefined][] = [
     [text.upTo, <Time at={known.exportedUpto} />],
@@ -205,7 +204,7 @@ function Figures({ known, runs, areAll }: { known: Integration; runs: WindowRun[
     [text.next, <Time at={known.nextAt} always="relative" />],
     [text.active, count(known.runsActive)],
     [text.late, sum((result) => result.lateRows), recent],
-    [text.deleted, isUnknown ? "–" : sum((result) => result.deletedRows ?? 0), recent],
+    [text.deleted, sum((result) => result.deletedRows), recent],
     [text.rejected, sum((result) => result.rejectedRows), recent],
   ];
   return (

@@ -90,7 +90,7 @@ function Content({ run }: { run: WindowRun }) {
             <dt>{words.integrations.detail.late}</dt>
             <dd className="number">{count(run.result.lateRows)}</dd>
             <dt>{words.integrations.detail.deleted}</dt>
-            <dd className="number">{run.result.deletedRows === null ? "–" : count(run.result.deletedRows)}</dd>
+            <dd className="number">{count(run.result.deletedRows)}</dd>
           </>
         )}
         <dt>{words.exports.sheet.attempts}</dt>

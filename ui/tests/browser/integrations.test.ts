@@ -271,7 +271,7 @@ describe("an integration", () => {
     await page.route(`**/integrations/${id}/runs?*`, async (route) => {
       const answer = await route.fetch();
       const known = (await answer.json()) as { items: Sent[] };
-      const items = known.items.map((run) => ({ ...run, result: run.result && { ...run.result, lateRows: 1_234, deletedRows: null } }));
+      const items = known.items.map((run) => ({ ...run, result: run.result && { ...run.result, lateRows: 1_234, deletedRows: 56 } }));
       await route.fulfill({ response: answer, json: { ...known, items } });
     });
     await page.goto(server.url + at("integrations", `${id}?run=${run}`));
@@ -283,7 +283,7 @@ describe("an integration", () => {
       expect(cells.slice(1)).toEqual([accepted, rejected, retried].map((events) => events.toLocaleString("en-US")));
     }
     expect(await lines.count()).toBe(result!.deliveries.length + 1);
-    for (const [name, figure] of [["Late rows", "1,234"], ["Deleted rows", "–"]] as const) {
+    for (const [name, figure] of [["Late rows", "1,234"], ["Deleted rows", "56"]] as const) {
       expect(await sheet.locator(`dt:text-is("${name}") + dd`).textContent()).toBe(figure);
     }
   });

@@ -41,7 +41,7 @@ fn run(project: &ProjectId, id: &IntegrationId, state: RunState) -> WindowRun {
         result: (state == RunState::Completed).then(|| WindowResult {
             rows: RowCount(7),
             late_rows: RowCount(2),
-            deleted_rows: Some(RowCount(1)),
+            deleted_rows: RowCount(1),
             ..WindowResult::default()
         }),
         found_later: None,

@@ -185,8 +185,8 @@ pub struct WindowResult {
     /// Rows that started before the window, or, with cursor `start_time`, rows of windows exported
     /// before that were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
-    /// Deletions of the window; `None` where the source cannot tell.
-    pub deleted_rows: Option<RowCount>,
+    /// Deletions of the window.
+    pub deleted_rows: RowCount,
     /// Rows that the receiver refused; they are dead letters.
     pub rejected_rows: RowCount,
     /// What became of each table's events, where the destination takes events.

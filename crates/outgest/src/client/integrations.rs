@@ -318,8 +318,8 @@ mod tests {
     #[test]
     fn a_run_is_one_line() {
         let run = json!({"id": "r", "state": "completed", "stem": "2026-08-01T12-00-00",
-            "result": {"rows": 7000, "bytes": 10, "lateRows": 2, "deletedRows": null}});
-        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7,000 rows, 10 B, 2 late, - deleted");
+            "result": {"rows": 7000, "bytes": 10, "lateRows": 2, "deletedRows": 3}});
+        assert_eq!(run_line(&run), "r  completed  2026-08-01T12-00-00  7,000 rows, 10 B, 2 late, 3 deleted");
         let failed =
             json!({"id": "r", "state": "queued", "stem": "s", "failure": {"message": "503"}, "retryAt": "soon"});
         assert_eq!(run_line(&failed), "r  queued     s  (503)  tried again at soon");

@@ -85,7 +85,7 @@ impl<R: Remote> fmt::Display for LateSource<R> {
 #[async_trait]
 impl<R: Remote> Source for LateSource<R> {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false, deletions: false }
+        SourceCapabilities { snapshots: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

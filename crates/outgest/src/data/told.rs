@@ -28,7 +28,7 @@ impl fmt::Display for ToldSource {
 #[async_trait]
 impl Source for ToldSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false, deletions: false }
+        SourceCapabilities { snapshots: false }
     }
 
     async fn prepare(&self, _request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

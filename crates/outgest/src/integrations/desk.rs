@@ -203,9 +203,6 @@ impl IntegrationsDesk {
         if settings.deletions == Deletions::Include && takes == Takes::Events {
             let problem = FieldProblem::new("deletions", format!("{} cannot be told of them", kind.descriptor.title));
             problems.push(problem.hint("leave it out; they are counted"));
-        } else if settings.deletions == Deletions::Include && !self.source.capabilities().deletions {
-            let problem = FieldProblem::new("deletions", "this source cannot read deletions");
-            problems.push(problem.hint("leave them out"));
         }
         problems.extend(table_problems(project, &settings, existing));
         if !problems.is_empty() {

@@ -56,8 +56,8 @@ pub(super) struct Piece {
     pub(super) unfrozen: Option<Vec<String>>,
 }
 
-/// Rows that came late, and deletions where the source can tell them.
-type Counted = (RowCount, Option<RowCount>);
+/// Rows that came late, and deletions.
+type Counted = (RowCount, RowCount);
 
 impl WindowRunner {
     /// Carries a window out, from its checkpoint where it has one.
@@ -191,9 +191,7 @@ impl WindowRunner {
             Cursor::Ingested => None,
             Cursor::StartTime => self.store.run_before(&integration.id, window.span).await?,
         };
-        // A source that cannot read deletions cannot count them either.
-        let mut deleted = self.source.capabilities().deletions.then_some(RowCount::ZERO);
-        let mut late = RowCount::ZERO;
+        let (mut late, mut deleted) = (RowCount::ZERO, RowCount::ZERO);
         for read in reads {
             let asked = match (integration.settings.cursor, &before) {
                 (Cursor::Ingested, _) => Some(counts::caught(read, window.span)),
@@ -206,8 +204,8 @@ impl WindowRunner {
             if let Some(asked) = asked {
                 late += counts::rows(&*self.source, asked, stop).await?;
             }
-            if let (Some(deleted), Some(asked)) = (&mut deleted, counts::deletions(read)) {
-                *deleted += counts::rows(&*self.source, asked, stop).await?;
+            if let Some(asked) = counts::deletions(read) {
+                deleted += counts::rows(&*self.source, asked, stop).await?;
             }
         }
         Ok((late, deleted))

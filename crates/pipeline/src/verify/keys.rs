@@ -106,10 +106,11 @@ pub(super) async fn compare(
         round.exported.retain(|_, exported| !exported.seen);
         if !round.exported.is_empty() {
             // Outside of the window and the filter: what was changed since belongs to a later window, and so
-            // does its deletion, where the source keeps deletions.
-            let tells_deletions = stored.against.source.capabilities().deletions
-                && matches!(stored.against.request.table.relation, Relation::Stored(_));
-            let deleted = if tells_deletions { DeletedRows::Included } else { DeletedRows::LeftOut };
+            // does its deletion.
+            let deleted = match stored.against.request.table.relation {
+                Relation::Stored(_) => DeletedRows::Included,
+                Relation::Grouped(_) => DeletedRows::LeftOut,
+            };
             let anywhere = ReadRequest { filter: None, window: Window::default(), deleted, ..stored.request() };
             round = stored.fold(anywhere, round, Round::take_from_anywhere).await?;
             round.exported.retain(|_, exported| !exported.seen);

@@ -74,7 +74,7 @@ impl Candidates {
 }
 
 /// The parts of a filter that must all hold.
-fn conjuncts(filter: &Expr) -> Vec<&Expr> {
+pub(super) fn conjuncts(filter: &Expr) -> Vec<&Expr> {
     match filter {
         Expr::And(parts) => parts.iter().flat_map(conjuncts).collect(),
         part => vec![part],

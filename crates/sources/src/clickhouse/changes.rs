@@ -256,7 +256,10 @@ impl ClickHouseReading {
             Ok(format!("{key} {} ({since})", member.place.within()))
         };
         // The version that came may be replaced in its place by now, and is there until it is merged.
-        let text = self.compiled.positions().replace(FINAL_IN_SLICE, "");
+        let mut text = self.compiled.positions().replace(FINAL_IN_SLICE, "");
+        if let Some(newest) = &self.compiled.newest_deletions {
+            text = text.replace(newest, "");
+        }
         let text = format!("SELECT DISTINCT k_micros, k_trace, k_id FROM ({text})");
         let range = KeyRange { from: None, to: Some(last.successor()) };
         let query = self.before(text, &range, among, &stop).await?;

@@ -12,12 +12,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use model::{
-    Aggregate, Attached, ColumnSpec, ColumnType, Cursor, End, Expr, Fault, Grouped, ReadRequest, Relation, StoredTable,
-    TracePosition,
+    Aggregate, Attached, ColumnSpec, ColumnType, Cursor, DeletedRows, End, Expr, Fault, Grouped, ReadRequest, Relation,
+    StoredTable, TracePosition,
 };
 
 use super::candidates::Candidates;
 use super::database::Database;
+use super::deleted::{Deleted, are_all};
 use super::group::{FOUND, GROUP, Groups, INGESTED, VERSION, attached_term, grouped_term};
 use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, stored_term};
 use super::met::Met;
@@ -59,6 +60,8 @@ pub(super) struct Compiled {
     pub(super) candidates: Option<Candidates>,
     /// What has the server read those of a slice alone.
     pub(super) before: String,
+    /// What leaves the newest deletion of each row of them, where those are rows.
+    pub(super) newest_deletions: Option<String>,
     /// What slices are planned from.
     pub(super) counted: Counted,
 }
@@ -206,7 +209,15 @@ impl Compiler<'_> {
         let counted_where = candidates.in_slice(place, stored)?;
         let (columns, dead) = (needed.clone(), DEAD_IN_SLICE.to_owned());
         let live = Live { place, stored, columns, met: None, conditions, dead };
-        let mut from = format!("({}) AS m", live.sql()?);
+        let deleted = match request.deleted {
+            DeletedRows::LeftOut => None,
+            DeletedRows::Included => Some(Deleted::beside(&live)?),
+        };
+        let mut from = match &deleted {
+            None => format!("({}) AS m", live.sql()?),
+            Some(deleted) if are_all(stored.deleted, request.filter.as_ref()) => format!("({}) AS m", deleted.sql),
+            Some(deleted) => format!("({} UNION ALL {}) AS m", live.sql()?, deleted.sql),
+        };
         if let Some(attached) = joined_on {
             from.push_str(&self.join(place, stored, attached, wanted, &mut parameters)?);
         }
@@ -257,7 +268,8 @@ impl Compiler<'_> {
         };
         let compiled = self.finish(rows, &names, &around, parameters)?;
         let before = candidates.before(place, stored)?;
-        Ok(Compiled { before, candidates: Some(candidates), reads_of_groups, ..compiled })
+        let newest_deletions = deleted.map(|deleted| deleted.newest);
+        Ok(Compiled { before, newest_deletions, candidates: Some(candidates), reads_of_groups, ..compiled })
     }
 
     fn grouped(&self, grouped: &Grouped) -> Result<Compiled, Fault> {
@@ -385,6 +397,7 @@ impl Compiler<'_> {
             looked_through: LookedThrough::new(),
             candidates: None,
             before: String::new(),
+            newest_deletions: None,
             counted: rows.counted,
         })
     }

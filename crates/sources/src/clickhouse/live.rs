@@ -56,14 +56,7 @@ pub(super) struct Live<'a> {
 impl Live<'_> {
     /// The subquery without its parentheses.
     pub(super) fn sql(&self) -> Result<String, Fault> {
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for name in &self.columns {
-            let column = self
-                .stored
-                .column(name)
-                .ok_or_else(|| Fault::bug(format!("table {} has no stored column {name}", self.stored.name)))?;
-            columns.push((self.place.value(self.stored, column)?, column_name(name)));
-        }
+        let columns = self.columns()?;
         let project = self.place.required(self.stored.key[0])?;
         let deleted = self.place.required(self.stored.deleted)?;
         let met = self.met.as_ref().map(|met| met.condition(self.place));
@@ -89,14 +82,30 @@ impl Live<'_> {
             Some(met) => met.before(self.place, self.stored)?,
             None => String::new(),
         };
-        let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
-        let columns = if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") };
         Ok(format!(
-            "SELECT {columns} FROM {} AS t {last}{join}{before} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
+            "SELECT {} FROM {} AS t {last}{join}{before} WHERE {project} = {{project:String}} AND {deleted} = 0{conditions}{}",
+            named(&columns),
             self.place.from(),
             self.dead,
         ))
     }
+
+    /// Its columns: what each is of the table, and its name.
+    pub(super) fn columns(&self) -> Result<Vec<(String, String)>, Fault> {
+        let column = |name: &&str| {
+            let column = self.stored.column(name);
+            let column =
+                column.ok_or_else(|| Fault::bug(format!("table {} has no stored column {name}", self.stored.name)))?;
+            Ok((self.place.value(self.stored, column)?, column_name(name)))
+        };
+        self.columns.iter().map(column).collect()
+    }
+}
+
+/// Columns as they are selected; a subquery has one at least.
+pub(super) fn named(columns: &[(String, String)]) -> String {
+    let columns: Vec<String> = columns.iter().map(|(expression, name)| format!("{expression} AS {name}")).collect();
+    if columns.is_empty() { "1 AS one".to_owned() } else { columns.join(", ") }
 }
 
 /// What a stored column is called in a subquery. No table has such names, so none hides another.

@@ -15,6 +15,7 @@ mod columns;
 mod compile;
 mod database;
 mod dead;
+mod deleted;
 mod doctor;
 mod few;
 mod group;
@@ -46,8 +47,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    DeletedRows, Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, StoredTable,
-    TableSpec,
+    Fault, PhysicalTable, ProjectId, ReadRequest, Reading, Source, SourceCapabilities, StoredTable, TableSpec,
 };
 
 pub use database::SchemaDifference;
@@ -103,14 +103,10 @@ impl fmt::Display for ClickHouseSource {
 #[async_trait]
 impl Source for ClickHouseSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: false, deletions: false }
+        SourceCapabilities { snapshots: false }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {
-        if request.deleted == DeletedRows::Included {
-            // `FINAL` leaves deletions out before anything can look at them.
-            return Err(Fault::bad_request("deletions cannot be read from ClickHouse").hint("leave them out"));
-        }
         Ok(Arc::new(ClickHouseReading::new(request, &self.database, &self.client)?))
     }
 

@@ -140,7 +140,7 @@ impl Place {
     }
 
     /// `NOT IN`, likewise.
-    fn not_within(&self) -> &'static str {
+    pub(super) fn not_within(&self) -> &'static str {
         if self.storage.is_spread { "GLOBAL NOT IN" } else { "NOT IN" }
     }
 

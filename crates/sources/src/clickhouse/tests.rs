@@ -10,8 +10,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
-    ColumnType, CompareOp, Cursor, Expr, Literal, Micros, PhysicalTable, RawOptions, ReadRequest, ScoreLevel,
-    ScoreScope, ScoreValueTest, Source, StoredTable, TableSpec, Window,
+    ColumnType, CompareOp, Cursor, DeletedRows, Expr, Literal, Micros, PhysicalTable, RawOptions, ReadRequest,
+    Relation, ScoreLevel, ScoreScope, ScoreValueTest, Source, StoredTable, TableSpec, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -435,6 +435,7 @@ fn lake(directory: &std::path::Path, loaded: &Loaded) -> LakeSource {
 
 mod candidates;
 mod changes;
+mod deleted;
 mod drift;
 mod ends;
 mod few;

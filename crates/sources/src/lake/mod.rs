@@ -35,7 +35,7 @@ impl fmt::Display for LakeSource {
 #[async_trait]
 impl Source for LakeSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: true, deletions: true }
+        SourceCapabilities { snapshots: true }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

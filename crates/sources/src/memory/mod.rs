@@ -95,7 +95,7 @@ impl fmt::Display for MemorySource {
 #[async_trait]
 impl Source for MemorySource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: true, deletions: true }
+        SourceCapabilities { snapshots: true }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

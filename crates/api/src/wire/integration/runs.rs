@@ -121,9 +121,8 @@ pub(crate) struct RunResult {
     /// Rows that started before the window; with cursor `start_time` those of windows exported before that
     /// were stored since: a revision has those that the comparison finds, no file the others.
     late_rows: u64,
-    /// Deletions of the window; null where the source cannot count them.
-    #[schema(required)]
-    deleted_rows: Option<u64>,
+    /// Deletions of the window.
+    deleted_rows: u64,
     /// Rows that the receiver refused: dead letters.
     rejected_rows: u64,
     /// What became of each table's events; empty for destinations of files.
@@ -275,7 +274,7 @@ impl From<model::WindowResult> for RunResult {
             rows: result.rows.get(),
             bytes: result.bytes.get(),
             late_rows: result.late_rows.get(),
-            deleted_rows: result.deleted_rows.map(RowCount::get),
+            deleted_rows: result.deleted_rows.get(),
             rejected_rows: result.rejected_rows.get(),
             deliveries: result.deliveries.into_iter().map(delivery).collect(),
             schema_changed: result.schema_changed.into_iter().map(change).collect(),

@@ -94,7 +94,7 @@ async fn deletions_are_rows_without_payload_or_are_counted() {
     assert_eq!(world.shelf.lines(&name("counted/p/observations_v2/2026-08-01T01-00-00.jsonl")).len(), 1);
     for place in ["rows", "counted"] {
         let manifest = manifest(&world, &format!("{place}/p/manifests/2026-08-01T01-00-00.json"));
-        assert_eq!(manifest.deleted_rows, Some(RowCount(1)), "{place}");
+        assert_eq!(manifest.deleted_rows, RowCount(1), "{place}");
     }
 }
 

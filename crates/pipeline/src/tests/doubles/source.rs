@@ -86,7 +86,7 @@ impl fmt::Display for ListSource {
 #[async_trait]
 impl Source for ListSource {
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities { snapshots: true, deletions: false }
+        SourceCapabilities { snapshots: true }
     }
 
     async fn prepare(&self, request: ReadRequest) -> Result<Arc<dyn Reading>, Fault> {

@@ -38,7 +38,7 @@ fn event(id: &str, start: i64, version: i64, stored: i64) -> Value {
 
 /// Versions of 50 events and scores, in ten inserts: their starts move by a minute, a day or a month, every other
 /// version is as old as the one before, some come late, and some are deletions.
-fn versions() -> Loaded {
+pub(super) fn versions() -> Loaded {
     let mut state = 7_u64;
     let mut below = move |bound: i64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -88,7 +88,11 @@ fn stored_in_turn(replicas: &Replicas, loaded: &Loaded) -> String {
 async fn agree_on_every_table(loaded: &Loaded, source: &ClickHouseSource) {
     let memory = MemorySource::new(loaded.clone()).unwrap();
     for table in tables::all() {
-        agrees(&memory, source, &request(Arc::clone(table))).await;
+        let asked = request(Arc::clone(table));
+        agrees(&memory, source, &asked).await;
+        if matches!(table.relation, Relation::Stored(_)) {
+            agrees(&memory, source, &ReadRequest { deleted: DeletedRows::Included, ..asked }).await;
+        }
     }
 }
 

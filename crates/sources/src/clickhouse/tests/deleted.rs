@@ -1,0 +1,149 @@
+//! Rows whose newest version is a deletion, where they are asked for.
+
+use futures_util::StreamExt;
+use model::{KeyRange, Reading, Stop};
+
+use super::*;
+use crate::conformance::pages_agree;
+
+const DAY: i64 = 86_400;
+
+fn instant(seconds: i64) -> Micros {
+    Micros(EPOCH.0 + seconds * Micros::PER_SECOND)
+}
+
+/// A request for deletions too; those alone where `alone`.
+fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<i64>), alone: bool) -> ReadRequest {
+    let window = Window::new(from.map(instant), to.map(instant)).unwrap();
+    let filter = alone.then(|| Expr::IsTrue(Box::new(Expr::column("is_deleted"))));
+    let asked = request(tables::find(table).unwrap());
+    ReadRequest { deleted: DeletedRows::Included, window, cursor, filter, ..asked }
+}
+
+/// Versions that move by a minute, a day or a month, some of them deletions, some as old as the ones before, some
+/// stored late: before and after merges, by both cursors, in stretches and in pages.
+#[tokio::test]
+async fn deletions_are_the_rows_that_they_are_in_memory() {
+    let engine = need_engine!();
+    let loaded = replicas::versions();
+    let memory = MemorySource::new(loaded.clone()).unwrap();
+    let (database, source) = langfuse(engine, &loaded).await;
+    for is_merged in [false, true] {
+        if is_merged {
+            for table in ["events_full", "scores"] {
+                engine.run(&database, &format!("OPTIMIZE TABLE {table} FINAL"));
+            }
+        }
+        for table in ["events", "scores"] {
+            let mut deleted = 0;
+            for alone in [false, true] {
+                for window in [(None, None), (Some(3), Some(7)), (Some(8), None), (None, Some(4))] {
+                    let asked = with_deletions(table, Cursor::Ingested, window, alone);
+                    agrees(&memory, &source, &asked).await;
+                    deleted += if alone { read_all(&source, &asked).await.unwrap().num_rows() } else { 0 };
+                }
+                for window in [(None, None), (Some(0), Some(DAY)), (Some(39 * DAY), None)] {
+                    let asked = with_deletions(table, Cursor::StartTime, window, alone);
+                    agrees(&memory, &source, &asked).await;
+                    pages_agree(&memory, &source, &asked).await;
+                }
+            }
+            assert!(deleted >= 10, "{table}: {deleted} deletions");
+        }
+    }
+}
+
+/// A deletion that is one of several in its place, or is outlived by another version, there or elsewhere.
+#[tokio::test]
+async fn the_newest_version_decides_whether_and_when_a_row_was_deleted() {
+    let engine = need_engine!();
+    let event = |span: &str, start: i64, version: i64, is_deleted: bool| {
+        json!({
+            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": instant(start).to_sql_text(),
+            "event_ts": instant(version).to_sql_text(), "updated_at": instant(version).to_sql_text(),
+            "is_deleted": is_deleted, "input": format!("of {version}"),
+        })
+    };
+    let table = tables::stored_events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let versions = vec![
+        batch(&[event("again", 10, 1, false), event("back", 11, 1, false), event("moved", 12, 1, false)]),
+        batch(&[event("again", 10, 2, true), event("back", 11, 2, true), event("moved", 12, 2, true)]),
+        batch(&[event("again", 10, 5, true), event("back", 11, 5, false), event("moved", 400 * DAY, 5, false)]),
+        batch(&[event("only", 13, 2, true), event("never", 14, 2, false)]),
+    ];
+    let loaded = vec![(Arc::clone(&table), versions), (tables::stored_scores(), Vec::new())];
+    let memory = MemorySource::new(loaded.clone()).unwrap();
+    let (database, source) = langfuse(engine, &loaded).await;
+    engine.run(&database, "SYSTEM STOP MERGES events_full");
+    for (window, expected) in
+        [((None, None), vec!["again", "only"]), ((Some(2), Some(3)), vec!["only"]), ((Some(5), Some(6)), vec!["again"])]
+    {
+        let asked = with_deletions("events", Cursor::Ingested, window, true);
+        let rows = read_all(&source, &asked).await.unwrap();
+        let mut ids: Vec<String> = keys(&rows).iter().map(|key| key.id.to_string()).collect();
+        ids.sort();
+        assert_eq!(ids, expected, "{window:?}");
+        agrees(&memory, &source, &asked).await;
+        agrees(&memory, &source, &with_deletions("events", Cursor::Ingested, window, false)).await;
+    }
+    // Whoever reads while a row is deleted, in its place or with another start, gets it once.
+    let asked = with_deletions("events", Cursor::StartTime, (None, None), false);
+    let reading = source.prepare(ReadRequest { as_of: instant(10), ..asked }).await.unwrap();
+    reading.plan(None).await.unwrap();
+    insert(engine, &database, &table, &batch(&[event("never", 14, 20, true), event("back", 3, 20, true)]));
+    let mut ids = Vec::new();
+    let mut batches = Arc::clone(&reading).read(KeyRange::ALL, Stop::new());
+    while let Some(batch) = batches.next().await {
+        let batch = reading.once_each(batch.unwrap()).await.unwrap();
+        ids.extend(keys(&batch).iter().map(|key| key.id.to_string()));
+    }
+    assert_eq!(ids, ["moved", "never", "only", "back", "again"]);
+    assert_eq!(reading.changed().await.unwrap().get(), 2);
+}
+
+/// Tables that are sorted by the day keep versions of any time of it in one place.
+#[tokio::test]
+async fn deletions_of_version_3_are_those_of_their_day() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let at = |seconds: i64| instant(seconds).to_sql_text();
+    let hour = 3_600;
+    let row = |id: &str, start: i64, version: i64, is_deleted: i64| {
+        json!({
+            "id": id, "project_id": "p1", "trace_id": "t", "type": "SPAN", "name": id, "start_time": at(start),
+            "created_at": at(0), "updated_at": at(version), "event_ts": at(version), "is_deleted": is_deleted,
+        })
+    };
+    let rows = [
+        row("later", hour, 1, 1),
+        row("later", 9 * hour, 2, 0),
+        row("earlier", 9 * hour, 1, 0),
+        row("earlier", hour, 2, 1),
+        row("next day", hour, 1, 1),
+        row("next day", 30 * hour, 2, 1),
+        row("live", 2 * hour, 1, 0),
+    ];
+    v3::insert_rows(engine, &database, "observations", &rows);
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations");
+    for (window, expected) in [
+        ((None, None), vec!["next day!", "later", "live", "earlier!"]),
+        ((Some(0), Some(3 * hour)), vec!["live", "earlier!"]),
+        ((Some(8 * hour), Some(20 * hour)), vec!["later"]),
+    ] {
+        for is_merged in [false, true] {
+            if is_merged {
+                engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+            }
+            let asked = with_deletions("observations", Cursor::StartTime, window, false);
+            let alone = with_deletions("observations", Cursor::StartTime, window, true);
+            let [rows, deleted] = [asked, alone].map(|asked| async { read_all(&source, &asked).await.unwrap() });
+            let (rows, deleted) = (keys(&rows.await), keys(&deleted.await));
+            let told: Vec<String> =
+                rows.iter().map(|key| format!("{}{}", key.id, if deleted.contains(key) { "!" } else { "" })).collect();
+            assert_eq!(told, expected, "{window:?}");
+        }
+    }
+}
