@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod demo;
 mod docs;
 mod picture;
 mod servers;
@@ -37,8 +38,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["demo", "--serve"] => ui::demo(),
-        ["demo", rest @ ..] => demo(rest),
+        ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["soak", rest @ ..] => test::soak(rest),
         ["check"] => test::check(),
@@ -62,9 +62,4 @@ fn openapi() -> Result<()> {
     test.args(["test", "--workspace", "--locked", "--lib", "--", "the_checked_in_document_is_the_code_s"]);
     command::run(test.env("OUTGEST_WRITE_GOLDENS", "1"))?;
     ui::types()
-}
-
-fn demo(rest: &[&str]) -> Result<()> {
-    eprintln!("building outgest: about ten minutes on two cores the first time, seconds after that");
-    command::run(command::cargo().args(["run", "--quiet", "--package", "outgest", "--", "demo"]).args(rest))
 }

@@ -1,4 +1,4 @@
-//! The web app in `ui/`: built, tested in a real browser against the real binary, shown on sample data.
+//! The web app in `ui/`: built, tested in a real browser against the real binary.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,14 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{cargo, output, root, run as run_command, target};
+use crate::command::{binary, cargo, output, root, run as run_command};
 use crate::servers;
-
-/// Events of the sample data: enough for a page that scrolls, few enough to be there in seconds.
-const SAMPLE_EVENTS: &str = "50000";
-
-/// Where the sample data is kept between demonstrations.
-const SAMPLE_FOLDER: &str = "demo";
 
 const USAGE: &str = "\
 cargo xtask ui <what>
@@ -62,32 +56,6 @@ fn pictures() -> Result<()> {
     run_command(cargo().args(["build", "--locked", "--package", "outgest"]))?;
     build()?;
     run_command(npm().args(["run", "--silent", "pictures"]).env("OUTGEST_BINARY", binary()?))
-}
-
-/// Builds app and binary and serves both on sample data that ends now.
-pub fn demo() -> Result<()> {
-    build()?;
-    eprintln!("building outgest: about ten minutes on two cores the first time, seconds after that");
-    run_command(cargo().args(["build", "--quiet", "--locked", "--package", "outgest"]))?;
-    let (binary, data) = (binary()?, target().join(SAMPLE_FOLDER));
-    let outgest = || {
-        let mut command = Command::new(&binary);
-        command.env("OUTGEST_DATA", &data);
-        command
-    };
-    if !data.exists() {
-        run_command(outgest().args(["generate", "--project", "demo", "--events", SAMPLE_EVENTS, "--end=-1m"]))?;
-        run_command(outgest().args(["project", "add", "demo", "--name", "Demo"]))?;
-    }
-    eprintln!("sample data: {}; Ctrl-C ends the server", data.display());
-    run_command(outgest().arg("serve"))
-}
-
-/// The binary of the last build.
-fn binary() -> Result<PathBuf> {
-    let binary = target().join("debug/outgest");
-    let missing = || format!("{} is missing: cargo build --package outgest", binary.display());
-    fs::canonicalize(&binary).with_context(missing)
 }
 
 /// A script of the app's folder, with the packages that are installed there.
