@@ -19,7 +19,8 @@ const USAGE: &str = "\
 cargo xtask <chore>
 
   demo           build, then generate, import, export three ways and verify
-  demo --serve   build web app and server, and serve both on sample data
+  demo --serve   build web app and server, serve both on sample data, and open the browser;
+                 [--listen ADDRESS] [--no-open]
   test           every kind of test, with seeded samples of the long ones
   soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
   check          formatting, lints, docs, structure: what CI runs besides tests

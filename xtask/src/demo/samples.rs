@@ -67,6 +67,18 @@ impl Samples {
         command
     }
 
+    /// Address of the first account, where somebody has made one.
+    pub fn account(&self) -> Result<Option<String>> {
+        let accounts = output(self.outgest().args(["user", "list"]))?;
+        Ok(accounts.split_whitespace().next().map(str::to_owned))
+    }
+
+    /// What somebody types who cannot sign in any more.
+    pub fn new_account(&self) -> String {
+        let (program, folder) = (self.program.display(), self.folder.display());
+        format!("{program} user add --admin --email you@example.com --data {folder}")
+    }
+
     /// Makes it beside its place, where it comes when it is whole: one that was interrupted is begun anew.
     fn make(&self) -> Result<()> {
         let unfinished = Self { program: self.program.clone(), folder: self.folder.with_extension("unfinished") };
