@@ -188,8 +188,7 @@ mod tests {
     #[test]
     fn the_first_page_makes_an_account_and_later_ones_are_the_app() {
         let answers = "outgest answers on http://127.0.0.1:8080";
-        let reason =
-            "nobody has an account yet; this link makes the first one, within a day, and then no such link works:";
+        let reason = "nobody has an account yet; this link makes the first one, and works once, for a day:";
         let link = "  http://127.0.0.1:8080/invitation#token";
         let pages = |account| [answers, reason, link].map(|line| first_page(line, account));
         assert_eq!(pages(None), [None, None, Some("http://127.0.0.1:8080/invitation#token")]);
