@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 use crate::command::{binary, cargo, output, root, run as run_command};
 use crate::servers;
 
+/// The oldest Node that builds the app, major and minor; several systems still install an older one.
+const NODE_MIN: (u32, u32) = (20, 19);
+
 const USAGE: &str = "\
 cargo xtask ui <what>
 
@@ -77,8 +80,12 @@ fn folder() -> PathBuf {
 
 /// Installs exactly what the lock file says, unless that is there already.
 fn install() -> Result<()> {
-    output(Command::new("node").arg("--version"))
-        .context("the web app needs Node 20.19 or newer: apt-get install nodejs npm")?;
+    let (major, minor) = NODE_MIN;
+    let hint = format!("the web app needs Node {major}.{minor} or newer and npm: https://nodejs.org");
+    let version = output(Command::new("node").arg("--version")).with_context(|| hint.clone())?;
+    if node_version(&version).is_some_and(|found| found < NODE_MIN) {
+        bail!("{hint}; this is {}", version.trim());
+    }
     let lock = fs::read(folder().join("package-lock.json")).context("cannot read ui/package-lock.json")?;
     let mark = folder().join("node_modules/.installed");
     if fs::read(&mark).is_ok_and(|installed| installed == lock) {
@@ -89,4 +96,25 @@ fn install() -> Result<()> {
         .context("the packages come from the registry that npm is configured with")?;
     // Written last, so that an installation that was cut off is done again.
     fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// Major and minor of what `node --version` prints: `v20.19.5`.
+fn node_version(printed: &str) -> Option<(u32, u32)> {
+    let mut numbers = printed.trim().strip_prefix('v')?.split('.').map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_node_is_told_from_a_new_one() {
+        let is_new = |printed| node_version(printed).unwrap() >= NODE_MIN;
+        assert!(is_new("v20.19.0\n"));
+        assert!(is_new("v22.1.0\n"));
+        assert!(!is_new("v20.9.1\n"));
+        assert!(!is_new("v18.19.0\n"));
+        assert_eq!(node_version("20"), None);
+    }
 }
