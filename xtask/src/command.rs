@@ -1,5 +1,6 @@
 //! Starting other programs, with the failing command in the error.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -30,6 +31,13 @@ pub fn root() -> PathBuf {
 /// The folder cargo builds into.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The program itself, as the last build left it.
+pub fn binary() -> Result<PathBuf> {
+    let binary = target().join("debug/outgest");
+    let missing = || format!("{} is missing: cargo build --package outgest", binary.display());
+    fs::canonicalize(&binary).with_context(missing)
 }
 
 /// Runs a command to its end; a non-zero exit is an error.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod demo;
 mod docs;
 mod picture;
 mod servers;
@@ -18,7 +19,8 @@ const USAGE: &str = "\
 cargo xtask <chore>
 
   demo           build, then generate, import, export three ways and verify
-  demo --serve   build web app and server, and serve both on sample data
+  demo --serve   build web app and server, serve both on sample data, and open the browser;
+                 [--listen ADDRESS] [--no-open]
   test           every kind of test, with seeded samples of the long ones
   soak           the full numbers of the long tests (hours); prints figures for docs/promises.md
   check          formatting, lints, docs, structure: what CI runs besides tests
@@ -37,8 +39,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["demo", "--serve"] => ui::demo(),
-        ["demo", rest @ ..] => demo(rest),
+        ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["soak", rest @ ..] => test::soak(rest),
         ["check"] => test::check(),
@@ -62,9 +63,4 @@ fn openapi() -> Result<()> {
     test.args(["test", "--workspace", "--locked", "--lib", "--", "the_checked_in_document_is_the_code_s"]);
     command::run(test.env("OUTGEST_WRITE_GOLDENS", "1"))?;
     ui::types()
-}
-
-fn demo(rest: &[&str]) -> Result<()> {
-    eprintln!("building outgest: about ten minutes on two cores the first time, seconds after that");
-    command::run(command::cargo().args(["run", "--quiet", "--package", "outgest", "--", "demo"]).args(rest))
 }

@@ -1,4 +1,4 @@
-//! The web app in `ui/`: built, tested in a real browser against the real binary, shown on sample data.
+//! The web app in `ui/`: built, tested in a real browser against the real binary.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,14 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{cargo, output, root, run as run_command, target};
+use crate::command::{binary, cargo, output, root, run as run_command};
 use crate::servers;
 
-/// Events of the sample data: enough for a page that scrolls, few enough to be there in seconds.
-const SAMPLE_EVENTS: &str = "50000";
-
-/// Where the sample data is kept between demonstrations.
-const SAMPLE_FOLDER: &str = "demo";
+/// The oldest Node that builds the app, major and minor; several systems still install an older one.
+const NODE_MIN: (u32, u32) = (20, 19);
 
 const USAGE: &str = "\
 cargo xtask ui <what>
@@ -64,32 +61,6 @@ fn pictures() -> Result<()> {
     run_command(npm().args(["run", "--silent", "pictures"]).env("OUTGEST_BINARY", binary()?))
 }
 
-/// Builds app and binary and serves both on sample data that ends now.
-pub fn demo() -> Result<()> {
-    build()?;
-    eprintln!("building outgest: about ten minutes on two cores the first time, seconds after that");
-    run_command(cargo().args(["build", "--quiet", "--locked", "--package", "outgest"]))?;
-    let (binary, data) = (binary()?, target().join(SAMPLE_FOLDER));
-    let outgest = || {
-        let mut command = Command::new(&binary);
-        command.env("OUTGEST_DATA", &data);
-        command
-    };
-    if !data.exists() {
-        run_command(outgest().args(["generate", "--project", "demo", "--events", SAMPLE_EVENTS, "--end=-1m"]))?;
-        run_command(outgest().args(["project", "add", "demo", "--name", "Demo"]))?;
-    }
-    eprintln!("sample data: {}; Ctrl-C ends the server", data.display());
-    run_command(outgest().arg("serve"))
-}
-
-/// The binary of the last build.
-fn binary() -> Result<PathBuf> {
-    let binary = target().join("debug/outgest");
-    let missing = || format!("{} is missing: cargo build --package outgest", binary.display());
-    fs::canonicalize(&binary).with_context(missing)
-}
-
 /// A script of the app's folder, with the packages that are installed there.
 pub fn node(script: &str) -> Command {
     let mut command = Command::new("node");
@@ -109,8 +80,12 @@ fn folder() -> PathBuf {
 
 /// Installs exactly what the lock file says, unless that is there already.
 fn install() -> Result<()> {
-    output(Command::new("node").arg("--version"))
-        .context("the web app needs Node 20.19 or newer: apt-get install nodejs npm")?;
+    let (major, minor) = NODE_MIN;
+    let hint = format!("the web app needs Node {major}.{minor} or newer and npm: https://nodejs.org");
+    let version = output(Command::new("node").arg("--version")).with_context(|| hint.clone())?;
+    if node_version(&version).is_some_and(|found| found < NODE_MIN) {
+        bail!("{hint}; this is {}", version.trim());
+    }
     let lock = fs::read(folder().join("package-lock.json")).context("cannot read ui/package-lock.json")?;
     let mark = folder().join("node_modules/.installed");
     if fs::read(&mark).is_ok_and(|installed| installed == lock) {
@@ -121,4 +96,25 @@ fn install() -> Result<()> {
         .context("the packages come from the registry that npm is configured with")?;
     // Written last, so that an installation that was cut off is done again.
     fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// Major and minor of what `node --version` prints: `v20.19.5`.
+fn node_version(printed: &str) -> Option<(u32, u32)> {
+    let mut numbers = printed.trim().strip_prefix('v')?.split('.').map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_node_is_told_from_a_new_one() {
+        let is_new = |printed| node_version(printed).unwrap() >= NODE_MIN;
+        assert!(is_new("v20.19.0\n"));
+        assert!(is_new("v22.1.0\n"));
+        assert!(!is_new("v20.9.1\n"));
+        assert!(!is_new("v18.19.0\n"));
+        assert_eq!(node_version("20"), None);
+    }
 }

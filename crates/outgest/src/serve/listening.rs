@@ -35,8 +35,7 @@ pub async fn announce(settings: &ServerSettings, people: &dyn PeopleStore) -> Re
     if !people.has_users().await? {
         let first = NewInvitation { member_of: None, admin: true, valid: SET_UP_VALID };
         let token = people.invite(first).await?;
-        text +=
-            "nobody has an account yet; this link makes the first one, within a day, and then no such link works:\n";
+        text += "nobody has an account yet; this link makes the first one, and works once, for a day:\n";
         text += &format!("  {url}/invitation#{}\n", token.reveal());
     }
     report::print(&text)
