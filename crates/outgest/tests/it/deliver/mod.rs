@@ -54,6 +54,14 @@ impl Kind {
         }
     }
 
+    /// What an integration calls its key.
+    pub fn secret(self) -> &'static str {
+        match self {
+            Self::PostHog => "api_key",
+            Self::Mixpanel => "project_token",
+        }
+    }
+
     /// The name of events made of a table's rows.
     pub fn event(self, table: &str) -> &'static str {
         match (self, table) {
