@@ -95,7 +95,7 @@ fn deliver(bench: &Bench, kind: Kind, receiver: &Receiver, more: &[&str]) -> End
 }
 
 /// Ids of the rows that the source holds of a table.
-fn ids(bench: &Bench, arguments: &[&str]) -> BTreeSet<String> {
+pub fn ids(bench: &Bench, arguments: &[&str]) -> BTreeSet<String> {
     let rows = bench.rows(&[arguments, &["--columns", "id"]].concat());
     rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
