@@ -54,6 +54,14 @@ impl Kind {
         }
     }
 
+    /// What an integration calls its key.
+    pub fn secret(self) -> &'static str {
+        match self {
+            Self::PostHog => "api_key",
+            Self::Mixpanel => "project_token",
+        }
+    }
+
     /// The name of events made of a table's rows.
     pub fn event(self, table: &str) -> &'static str {
         match (self, table) {
@@ -87,7 +95,7 @@ fn deliver(bench: &Bench, kind: Kind, receiver: &Receiver, more: &[&str]) -> End
 }
 
 /// Ids of the rows that the source holds of a table.
-fn ids(bench: &Bench, arguments: &[&str]) -> BTreeSet<String> {
+pub fn ids(bench: &Bench, arguments: &[&str]) -> BTreeSet<String> {
     let rows = bench.rows(&[arguments, &["--columns", "id"]].concat());
     rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }

@@ -58,12 +58,8 @@ fn settings(kind: Kind, receiver: &Receiver, key: &str) -> Value {
         "options": {"host": receiver.url(), "request_events": "200"},
         "schedule": {"every": "cron", "expression": "0 0 29 2 *"},
         "start": {"from": "date", "at": from},
-        "secrets": {secret_of(kind): key},
+        "secrets": {kind.secret(): key},
     })
-}
-
-fn secret_of(kind: Kind) -> &'static str {
-    if kind == Kind::PostHog { "api_key" } else { "project_token" }
 }
 
 /// What `outgest deliver` sends of the same rows to a receiver of its own. An integration knows the project's name.
@@ -144,7 +140,7 @@ fn windows_arrive_as_deliveries_do_and_what_is_refused_is_sent_again(mut world: 
         assert!(both == expected, "{kind:?}: an event is not what a delivery sends");
 
         let shown = made.shown().to_string();
-        assert!(!shown.contains("hunter2") && shown.contains(secret_of(kind)), "{shown}");
+        assert!(!shown.contains("hunter2") && shown.contains(kind.secret()), "{shown}");
         made.post("/pause", &json!({})).expect(200);
     }
     assert!(!serve.log().contains("hunter2"), "a key is in the log");
@@ -174,7 +170,7 @@ fn a_key_that_is_refused_pauses_at_once_and_tells_it_once(mut world: World) {
         assert_eq!(received.len(), told, "a pause is told once");
         assert!(!received.iter().any(|request| String::from_utf8_lossy(&request.body).contains("hunter2")));
 
-        made.change(&json!({"secrets": {secret_of(kind): kind.key()}}));
+        made.change(&json!({"secrets": {kind.secret(): kind.key()}}));
         made.post("/resume", &json!({})).expect(200);
         made.completed();
         let expected = delivered(&world, kind);

@@ -1,6 +1,7 @@
 //! Servers of one deployment: a data directory, a metadata store, and processes of the real binary.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,6 +42,11 @@ impl World {
     /// With this database.
     pub fn on_database(url: &str) -> Self {
         Self { bench: Bench::new(), variables: vec![("OUTGEST_DATABASE".to_owned(), url.to_owned())] }
+    }
+
+    /// Whether its metadata is in Postgres.
+    pub fn is_on_postgres(&self) -> bool {
+        self.variables.iter().any(|(name, _)| name == "OUTGEST_DATABASE")
     }
 
     /// Sets a setting for every later process: `OUTGEST_EXPORT_EXPIRY`.
@@ -178,6 +184,13 @@ impl Serve {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(sent.success(), "{name}");
+    }
+
+    /// Kills it (`kill -9`) amid whatever it does, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(9), "it had ended by itself, {status}: {}", self.log());
     }
 
     /// Asks it to end and waits until it has; returns its exit code.
