@@ -7,16 +7,18 @@
 //! What the rows of a part are does not depend on where it ends. A group stands where its first member starts, so
 //! groups are met by any member in the part and placed by all that they have.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use model::{End, Fault, KeyRange, Micros, OrderKey, Relation, RowCount, Stop};
+use model::{End, Fault, KeyRange, Micros, OrderKey, Relation, RowCount, Stop, StoredTable};
 
 use super::changes::Rows;
 use super::live::{BEFORE_SLICE, members_since, rows_of, since_slice};
 use super::near::Near;
+use super::place::Place;
 use super::plan;
 use super::query::Query;
 use super::reading::ClickHouseReading;
@@ -174,22 +176,26 @@ impl ClickHouseReading {
         Ok((found.num_rows() > 0).then_some(found))
     }
 
-    /// The rows of these positions; rows with the same id in between are those of other traces.
+    /// The rows of these positions. Those with the same id in between are of other traces, where these are not told.
     fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
-        let lists = arrays_of_texts(keys.iter().map(|key| &*key.id))?;
-        let values: Vec<(String, String)> =
-            lists.into_iter().enumerate().map(|(place, list)| (format!("only{place}"), list)).collect();
+        let mut values = lists("only", keys.iter().map(|key| &*key.id))?;
         let database = &self.shared.database;
         let mut conditions = Vec::new();
         match &self.request.table.relation {
             Relation::Stored(stored) => {
                 let place = database.place(stored.name)?;
                 let id = place.required(self.request.table.order.id)?;
-                let one_of = values.iter().map(|(name, _)| format!("{id} IN {{{name}:Array(String)}}"));
-                let one_of = joined("OR", "0", one_of);
-                conditions.push((rows_of(place), format!(" AND {one_of}")));
+                let mut condition = format!(" AND {}", one_of(&id, &values));
+                // A hundred ids are in most granules, as far as an index of them tells; they are of few traces.
+                if let Some(trace) = self.trace_of_versions(place, stored)? {
+                    let traces: BTreeSet<&str> = keys.iter().map(|key| &*key.trace_id).collect();
+                    let traces = lists("only_traces", traces)?;
+                    condition += &format!(" AND {}", one_of(&trace, &traces));
+                    values.extend(traces);
+                }
+                conditions.push((rows_of(place), condition.clone()));
                 if place.looks_before() && place.is_fixed(&id) {
-                    conditions.push((BEFORE_SLICE.to_owned(), format!(" AND {one_of}")));
+                    conditions.push((BEFORE_SLICE.to_owned(), condition));
                 }
             }
             Relation::Grouped(grouped) => {
@@ -203,4 +209,22 @@ impl ClickHouseReading {
         }
         Ok(OnlyRows { conditions, values })
     }
+
+    /// The column of a row's trace, where all versions of the row are in the same one and the table is sorted by it.
+    fn trace_of_versions(&self, place: &Place, stored: &StoredTable) -> Result<Option<String>, Fault> {
+        let Some(trace) = self.request.table.order.trace_id else { return Ok(None) };
+        let keys = place.key(stored)?;
+        Ok(place.raw(trace).filter(|trace| keys.contains(trace) && place.is_fixed(trace)))
+    }
+}
+
+/// Texts as named values of a query.
+fn lists<'a>(name: &str, texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<(String, String)>, Fault> {
+    let lists = arrays_of_texts(texts)?.into_iter().enumerate();
+    Ok(lists.map(|(place, list)| (format!("{name}{place}"), list)).collect())
+}
+
+/// The condition that a column has one of the texts of such values.
+fn one_of(column: &str, lists: &[(String, String)]) -> String {
+    joined("OR", "0", lists.iter().map(|(name, _)| format!("{column} IN {{{name}:Array(String)}}")))
 }

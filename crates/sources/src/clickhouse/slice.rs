@@ -135,8 +135,11 @@ impl SliceReader {
             if self.some.is_none() {
                 reading.reached(part.slice, &self.stop).await?;
             }
-            let client = &reading.shared.client;
-            self.answer = Some(client.stream_of_slice(query, part.block_rows, self.stop.clone()));
+            let (client, stop) = (&reading.shared.client, self.stop.clone());
+            self.answer = Some(match &self.some {
+                Some(_) => client.stream_of_few(query, part.block_rows, stop),
+                None => client.stream_of_slice(query, part.block_rows, stop),
+            });
         }
         match &mut self.answer {
             Some(answer) => answer.try_next().await,

@@ -112,6 +112,16 @@ impl Client {
         self.streamed(query, Use::Rows, Manners::Slice { block_rows }, stop)
     }
 
+    /// The same for a few rows that lie apart and that somebody waits for: several threads of the server read them.
+    pub(crate) fn stream_of_few(
+        &self,
+        query: Query,
+        block_rows: u64,
+        stop: Stop,
+    ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
+        self.streamed(query, Use::Rows, Manners::Few { block_rows }, stop)
+    }
+
     /// Whether the server lets us ask for blocks of so many rows; else a slice may come as one.
     pub(crate) async fn bounds_blocks(&self) -> Result<bool, Fault> {
         Ok(self.agreed().await?.settings.bounds_blocks())
@@ -425,6 +435,7 @@ impl Received {
 enum Manners {
     Plain,
     Slice { block_rows: u64 },
+    Few { block_rows: u64 },
     Sparing,
 }
 
@@ -442,6 +453,7 @@ impl Phase {
                 let more = match manners {
                     Manners::Plain => Vec::new(),
                     Manners::Slice { block_rows } => agreed.settings.of_slice(block_rows),
+                    Manners::Few { block_rows } => agreed.settings.of_few(block_rows),
                     Manners::Sparing => agreed.settings.sparing(),
                 };
                 Box::new(client.open(query, &agreed, use_of, &more).await?)

@@ -86,8 +86,17 @@ const SPARING: &[(&str, &str)] = &[
 ];
 
 /// Whether the versions of one slice are merged by several threads. Each of them reads the granules at its ends too: a
-/// fifth more rows. Several slices are in flight, so no core waits for one that is merged by a single thread.
+/// fifth more rows. Several slices are in flight, so no core waits for one that is merged by a single thread. A page is
+/// one query, whose rows lie apart: it is left to several.
 const MERGED_IN_PARTS: &str = "split_intersecting_parts_ranges_into_layers_final";
+
+/// What a query for a few rows has, so that a granule is enough for a thread. Left alone a server gives each at least
+/// twenty granules of what needs no merging: more than a page has with payloads, which one thread would unpack.
+const APART: &[(&str, &str)] = &[
+    ("merge_tree_min_rows_for_concurrent_read", "1"),
+    ("merge_tree_min_bytes_for_concurrent_read", "1"),
+    ("merge_tree_min_read_task_size", "1"),
+];
 
 /// Whether `FINAL` looks at skip indexes at all: wrong where the server does not look again at what replaces the rows
 /// that they find, as [`SKIP_EXACTLY`] has it do.
@@ -122,6 +131,8 @@ pub(super) struct Settings {
     merges_whole: bool,
     /// Those of [`SPARING`] that can be sent.
     sparing: Vec<(&'static str, String)>,
+    /// Those of [`APART`] that can be sent.
+    apart: Vec<(&'static str, String)>,
 }
 
 /// A setting as the server has it.
@@ -149,7 +160,7 @@ pub(super) fn names(options: &ClickHouseOptions) -> Vec<&'static str> {
     let limits = limits_of(options).into_iter().map(|(name, _)| name);
     limits
         .chain(FORM.iter().chain(TRAVEL).chain(GUARD).map(|(name, _)| *name))
-        .chain(SPARING[2..].iter().map(|(name, _)| *name))
+        .chain(SPARING[2..].iter().chain(APART).map(|(name, _)| *name))
         .chain(["log_comment", BLOCK_ROWS, MERGED_IN_PARTS, SKIP])
         .collect()
 }
@@ -202,8 +213,12 @@ impl Settings {
         let merged_in_parts = known.get(MERGED_IN_PARTS).filter(|known| !known.fixed && known.value != "0");
         settings.merges_whole = merged_in_parts.is_some_and(|known| known.allows("0"));
         let can_be_sent = |name: &str, value: &str| known.get(name).is_some_and(|k| !k.fixed && k.allows(value));
-        let sparing = SPARING.iter().filter(|(name, value)| can_be_sent(name, value));
-        settings.sparing = sparing.map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let those_of = |list: &'static [(&'static str, &'static str)]| -> Vec<(&'static str, String)> {
+            let those = list.iter().filter(|(name, value)| can_be_sent(name, value));
+            those.map(|(name, value)| (*name, (*value).to_owned())).collect()
+        };
+        settings.sparing = those_of(SPARING);
+        settings.apart = those_of(APART);
         Ok(settings)
     }
 
@@ -226,14 +241,20 @@ impl Settings {
     /// What a query for a slice has besides, as far as it can be sent: blocks of so many rows where they would have
     /// more, and one thread that merges.
     pub(super) fn of_slice(&self, rows: u64) -> Vec<(&'static str, String)> {
-        let block_rows =
-            self.block_rows.as_ref().filter(|known| known.value.parse().is_ok_and(|there: u64| rows < there));
-        let block_rows = block_rows.map(|known| {
-            let wanted = rows.to_string();
-            (BLOCK_ROWS, known.within(&wanted).unwrap_or(wanted))
-        });
         let merged = self.merges_whole.then(|| (MERGED_IN_PARTS, "0".to_owned()));
-        block_rows.into_iter().chain(merged).collect()
+        self.blocks_of(rows).into_iter().chain(merged).collect()
+    }
+
+    /// What a query for a few rows that lie apart has besides, likewise: such blocks, and threads that share granules.
+    pub(super) fn of_few(&self, rows: u64) -> Vec<(&'static str, String)> {
+        self.blocks_of(rows).into_iter().chain(self.apart.iter().cloned()).collect()
+    }
+
+    fn blocks_of(&self, rows: u64) -> Option<(&'static str, String)> {
+        let block_rows = self.block_rows.as_ref();
+        let known = block_rows.filter(|known| known.value.parse().is_ok_and(|there: u64| rows < there))?;
+        let wanted = rows.to_string();
+        Some((BLOCK_ROWS, known.within(&wanted).unwrap_or(wanted)))
     }
 }
 
@@ -357,6 +378,19 @@ mod tests {
         let merged = |value, fixed| probed(&[(MERGED_IN_PARTS, value, None, fixed)]).unwrap().of_slice(1_000);
         assert_eq!(merged("1", 0), [(MERGED_IN_PARTS, "0".to_owned())]);
         assert_eq!([merged("0", 0), merged("1", 1)], [[], []]);
+    }
+
+    #[test]
+    fn a_few_rows_are_read_by_threads_that_share_granules() {
+        let few = |fixed| {
+            let least = "merge_tree_min_rows_for_concurrent_read";
+            let rows =
+                [("max_block_size", "65409", None, 0), (least, "163840", None, fixed), (MERGED_IN_PARTS, "1", None, 0)];
+            probed(&rows).unwrap().of_few(1_000)
+        };
+        let (blocks, least) = (("max_block_size", "1000".to_owned()), (APART[0].0, "1".to_owned()));
+        assert_eq!(few(0), [blocks.clone(), least]);
+        assert_eq!(few(1), [blocks]);
     }
 
     #[test]

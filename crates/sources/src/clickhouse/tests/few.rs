@@ -1,7 +1,10 @@
 //! Pages: rows at an end of a range are those that a read of everything has there.
 
+use model::{End, KeyRange};
+
+use super::candidates::rows_read;
 use super::*;
-use crate::conformance::pages_agree;
+use crate::conformance::{few_rows, pages_agree};
 
 /// Tests of rows that need more than the row, and one of the groups.
 fn filters_of(runner: &mut TestRunner, table: &TableSpec) -> Vec<Expr> {
@@ -100,4 +103,105 @@ async fn pages_have_no_version_that_another_one_outranks() {
         let window = Window::new(Some(instant(8)), Some(instant(31))).unwrap();
         pages_agree(&memory, &source, &ReadRequest { window, ..asked }).await;
     }
+}
+
+#[tokio::test]
+async fn threads_share_the_rows_of_a_page_and_not_those_of_a_slice() {
+    let engine = need_engine!();
+    let (database, source) = langfuse(engine, &ends::rows(-1, 0)).await;
+    let asked = request(tables::find("events").unwrap());
+    let reading = source.prepare(asked.clone()).await.unwrap();
+    assert_eq!(few_rows(&reading, KeyRange::ALL, End::First, 4).await.num_rows(), 4);
+    reading.close().await.unwrap();
+    assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), 10);
+    engine.run("default", "SYSTEM FLUSH LOGS");
+    let [layers, task] = ["split_intersecting_parts_ranges_into_layers_final", "merge_tree_min_read_task_size"];
+    let settings = format!(
+        "SELECT Settings['{layers}'], Settings['{task}'] FROM system.query_log WHERE type = 'QueryFinish' \
+         AND has(databases, '{database}') AND JSONExtractString(log_comment, 'purpose') = 'rows' \
+         ORDER BY query_start_time_microseconds FORMAT TSV"
+    );
+    // What was left alone is not told.
+    assert_eq!(engine.run("default", &settings), "\t1\n0\t\n", "of the page, then of the slice");
+}
+
+/// Traces of so many events that take turns between users, a minute from one event to the next.
+const EVENTS: i64 = 16_000;
+const OF_TRACE: i64 = 8;
+const USERS: i64 = 160;
+
+/// Events of users whose rows lie far apart, and versions of some: in their place, elsewhere, and deletions.
+fn of_users() -> [Vec<serde_json::Value>; 2] {
+    let event = |n: i64, start: i64, version: i64, is_deleted: bool| {
+        let at = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text();
+        let trace = n / OF_TRACE;
+        json!({
+            "project_id": "p1", "trace_id": format!("t{trace}"), "span_id": format!("s{n}"),
+            "user_id": format!("u{}", trace % USERS), "name": format!("version {version}"), "start_time": at(start),
+            "event_ts": at(version), "updated_at": at(version), "created_at": at(0), "is_deleted": is_deleted,
+        })
+    };
+    let hundred_days = 100 * 86_400;
+    let newer = (0..EVENTS).step_by(9).map(|n| match n % 27 {
+        0 => event(n, n * 60 + hundred_days, 2, false),
+        9 => event(n, n * 60, 2, true),
+        _ => event(n, n * 60, 2, false),
+    });
+    [(0..EVENTS).map(|n| event(n, n * 60, 1, false)).collect(), newer.collect()]
+}
+
+/// A deployment whose granules have 64 rows, with these events, an insert per list.
+async fn in_small_granules(
+    engine: &Engine,
+    rows: &[Vec<serde_json::Value>],
+) -> (String, ClickHouseSource, MemorySource) {
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    for statement in [
+        "DROP VIEW events_core_mv",
+        "RENAME TABLE events_full TO events_of_large_granules",
+        "CREATE TABLE events_full AS events_of_large_granules ENGINE = ReplacingMergeTree(event_ts, is_deleted) \
+         PARTITION BY toYYYYMM(start_time) PRIMARY KEY (project_id, toStartOfMinute(start_time), xxHash32(trace_id)) \
+         ORDER BY (project_id, toStartOfMinute(start_time), xxHash32(trace_id), span_id, start_time) \
+         SETTINGS enable_block_number_column = 1, index_granularity = 64",
+    ] {
+        engine.run(&database, statement);
+    }
+    let events = tables::stored_events();
+    let batches: Vec<RecordBatch> = rows.iter().map(|rows| batch_from_json(&events, rows).unwrap()).collect();
+    batches.iter().for_each(|batch| insert(engine, &database, &events, batch));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    (database, source, MemorySource::new(vec![(events, batches)]).unwrap())
+}
+
+fn of_user(user: &str) -> ReadRequest {
+    let filter = Expr::compare(Expr::column("user_id"), CompareOp::Eq, Expr::text(user));
+    ReadRequest { filter: Some(filter), ..request(tables::find("events").unwrap()) }
+}
+
+#[tokio::test]
+async fn pages_of_rows_that_lie_far_apart_are_those_of_memory() {
+    let engine = need_engine!();
+    let (database, source, memory) = in_small_granules(engine, &of_users()).await;
+    for merged in [false, true] {
+        if merged {
+            merge(engine, &database);
+        }
+        for user in ["u0", "u7"] {
+            pages_agree(&memory, &source, &of_user(user)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_few_traces_is_found_by_them() {
+    let engine = need_engine!();
+    let [events, _] = of_users();
+    let (database, source, _) = in_small_granules(engine, &[events]).await;
+    let reading = source.prepare(of_user("u7")).await.unwrap();
+    assert_eq!(few_rows(&reading, KeyRange::ALL, End::First, 100).await.num_rows(), 100);
+    reading.close().await.unwrap();
+    // An index of a hundred ids alone leaves out a third of the granules, and those are neighbours of others.
+    let read = rows_read(engine, &database, "rows");
+    assert!(read > 0 && read < 10_000, "{read} of {EVENTS} rows were read for those of 13 traces");
 }
