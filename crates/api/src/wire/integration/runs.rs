@@ -1,6 +1,6 @@
 //! What became of windows.
 
-use model::{Page, RowCount, RunQuery};
+use model::{Page, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};

@@ -1,7 +1,7 @@
 //! Rows whose newest version is a deletion, where they are asked for.
 
 use futures_util::StreamExt;
-use model::{KeyRange, Reading, Stop};
+use model::{KeyRange, Stop};
 
 use super::*;
 use crate::conformance::pages_agree;
@@ -137,10 +137,9 @@ async fn deletions_of_version_3_are_those_of_their_day() {
             if is_merged {
                 engine.run(&database, "OPTIMIZE TABLE observations FINAL");
             }
-            let asked = with_deletions("observations", Cursor::StartTime, window, false);
-            let alone = with_deletions("observations", Cursor::StartTime, window, true);
-            let [rows, deleted] = [asked, alone].map(|asked| async { read_all(&source, &asked).await.unwrap() });
-            let (rows, deleted) = (keys(&rows.await), keys(&deleted.await));
+            let asked = |alone| with_deletions("observations", Cursor::StartTime, window, alone);
+            let rows = keys(&read_all(&source, &asked(false)).await.unwrap());
+            let deleted = keys(&read_all(&source, &asked(true)).await.unwrap());
             let told: Vec<String> =
                 rows.iter().map(|key| format!("{}{}", key.id, if deleted.contains(key) { "!" } else { "" })).collect();
             assert_eq!(told, expected, "{window:?}");

@@ -11,14 +11,14 @@ fn filters_of(runner: &mut TestRunner, table: &TableSpec) -> Vec<Expr> {
     let above = ScoreValueTest::Number { op: CompareOp::Greater, value: 1.0 };
     let scored = score_test(ScoreLevel::Any, "quality", above);
     match table.relation {
-        model::Relation::Stored(_) => {
+        Relation::Stored(_) => {
             let first = Expr::InTracePosition(model::TracePosition::FromStart(1));
             let mut filters = random_filters(runner, table, soak(2, 20));
             filters.extend([scored.clone(), scored.negate(), first]);
             filters
         }
         // Random ones are over stored columns.
-        model::Relation::Grouped(_) => {
+        Relation::Grouped(_) => {
             let few = Expr::compare(Expr::column("count"), CompareOp::Less, Expr::Literal(Literal::Int(5)));
             vec![scored.clone(), scored.negate(), few]
         }
