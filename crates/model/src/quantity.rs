@@ -5,7 +5,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident) => {
@@ -136,6 +136,13 @@ impl RowCount {
     /// The count with its noun: `1 row`, `48,210 rows`.
     pub fn counted(self) -> String {
         format!("{} {}", self.human(), if self.0 == 1 { "row" } else { "rows" })
+    }
+}
+
+impl RowCount {
+    /// Reads a count that builds before the first release wrote as null where they did not count.
+    pub(crate) fn of_null<'de, D: Deserializer<'de>>(stored: D) -> Result<Self, D::Error> {
+        Option::deserialize(stored).map(Option::unwrap_or_default)
     }
 }
 

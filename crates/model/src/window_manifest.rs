@@ -47,6 +47,7 @@ pub struct WindowManifest {
     /// were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
     /// Deletions of the window; rows of the files where the integration includes them.
+    #[serde(deserialize_with = "RowCount::of_null")]
     pub deleted_rows: RowCount,
     /// 1 for the first export of the window, counted up when it is exported again.
     pub revision: u32,
@@ -382,6 +383,11 @@ mod tests {
         );
         assert_eq!(json["createdAt"], "1970-01-01T01:06:40.000Z");
         assert_eq!(json["tables"], serde_json::json!(["scores", "observations_v2"]));
+        // One of a build that did not count deletions everywhere.
+        let mut uncounted = json.clone();
+        uncounted["deletedRows"] = serde_json::Value::Null;
+        let read: WindowManifest = serde_json::from_value(uncounted).unwrap();
+        assert_eq!(read.deleted_rows, RowCount::ZERO);
         let file = &json["files"][0];
         assert_eq!((file["fileType"].as_str(), file["format"].as_str()), (Some("CSV"), Some("csv-gzip")));
         assert_eq!(

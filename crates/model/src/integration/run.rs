@@ -186,6 +186,7 @@ pub struct WindowResult {
     /// before that were stored since: a revision has those that the comparison finds, no file the others.
     pub late_rows: RowCount,
     /// Deletions of the window.
+    #[serde(deserialize_with = "RowCount::of_null")]
     pub deleted_rows: RowCount,
     /// Rows that the receiver refused; they are dead letters.
     pub rejected_rows: RowCount,

@@ -170,6 +170,10 @@ impl Round {
         for row in 0..keys.len() {
             let Some(hash) = self.hash(keys.trace_id(row), keys.id(row)) else { continue };
             let Some(exported) = self.exported.get_mut(&hash) else { continue };
+            // A version that the exported one outranks, elsewhere and left over, tells nothing.
+            if exported.version.is_some() && keys.version(row) < exported.version {
+                continue;
+            }
             exported.seen = true;
             if ingested.since(row, self.scope.exported_at) {
                 self.found.rows_superseded += RowCount(1);

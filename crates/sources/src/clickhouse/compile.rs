@@ -206,7 +206,12 @@ impl Compiler<'_> {
         let ingested = self.ingested_in_window(place, stored, &mut parameters)?;
         let conditions = [Some(around_slice(place, stored)?), ingested.clone()].into_iter().flatten().collect();
         let candidates = Candidates::of(place, stored, request.filter.as_ref(), ingested, &mut parameters)?;
-        let counted_where = candidates.in_slice(place, stored)?;
+        let alone = request.deleted == DeletedRows::Included && are_all(stored.deleted, request.filter.as_ref());
+        let mut counted_where = candidates.in_slice(place, stored)?;
+        if alone {
+            // Whatever else is told of a version before it is read.
+            counted_where += &format!(" AND {} != 0", place.required(stored.deleted)?);
+        }
         let (columns, dead) = (needed.clone(), DEAD_IN_SLICE.to_owned());
         let live = Live { place, stored, columns, met: None, conditions, dead };
         let deleted = match request.deleted {
@@ -215,7 +220,7 @@ impl Compiler<'_> {
         };
         let mut from = match &deleted {
             None => format!("({}) AS m", live.sql()?),
-            Some(deleted) if are_all(stored.deleted, request.filter.as_ref()) => format!("({}) AS m", deleted.sql),
+            Some(deleted) if alone => format!("({}) AS m", deleted.sql),
             Some(deleted) => format!("({} UNION ALL {}) AS m", live.sql()?, deleted.sql),
         };
         if let Some(attached) = joined_on {

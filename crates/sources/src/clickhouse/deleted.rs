@@ -2,7 +2,8 @@
 //!
 //! `FINAL` leaves them out before anything can look at them. So they are told by what it does not show: of the versions
 //! that replace each other, one is a deletion, and `FINAL` leaves none that is live. Which of a row's versions is the
-//! newest is decided by the table here as everywhere; what it does not replace is [`super::dead`]'s.
+//! newest is decided by the table here as everywhere; what it does not replace is [`super::dead`]'s. Of two deletions
+//! with one `event_ts` the one counts that says it was stored later, whichever was.
 //!
 //! A deletion that the server has forgotten (`OPTIMIZE … FINAL CLEANUP`) is no row.
 
@@ -29,14 +30,12 @@ impl Deleted {
         let (columns, instance, from) = (live.columns()?, place.instance_number(), place.from());
         let conditions: String = live.conditions.iter().map(|condition| format!(" AND {condition}")).collect();
         let read = columns.iter().map(|(expression, _)| expression).chain(&live.conditions);
-        let around = around_slice(place, stored)?;
-        let join = place.join(stored, read.map(String::as_str), Some(&around))?;
-
-        // Few rows are deleted: what may replace these, or be replaced, is found by them.
+        // Few rows are deleted: whatever else is read is found by them.
         let deletions = format!("{deleted} != 0{conditions}");
-        let rows = place.whole_rows(stored, &deletions)?.unwrap_or_else(|| "1".to_owned());
+        let join = place.join(stored, read.map(String::as_str), Some(&deletions))?;
+        let rows = place.instances(stored, &deletions)?;
         let before = if place.reads_before() { format!(" PREWHERE {rows}") } else { String::new() };
-        let of_rows = format!("{project} = {{project:String}} AND {around} AND {rows}");
+        let of_rows = format!("{project} = {{project:String}} AND {} AND {rows}", around_slice(place, stored)?);
         let newest = format!(
             " AND ({instance}, {version}, {ingested}) {} (SELECT kept, tupleElement(newest, 1), \
              tupleElement(newest, 2) FROM (SELECT {instance} AS kept, max(({version}, {ingested})) AS newest \

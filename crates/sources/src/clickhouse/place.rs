@@ -301,6 +301,16 @@ impl Place {
         )))
     }
 
+    /// The condition for the versions that replace one that meets a condition, or are replaced by it, and for no
+    /// others: found by the primary key.
+    pub(super) fn instances(&self, stored: &StoredTable, condition: &str) -> Result<String, Fault> {
+        let (project, join) = (self.required(stored.key[0])?, self.join(stored, [condition].into_iter(), None)?);
+        let (key, within, from) = (&self.sorting_key, self.within(), self.from());
+        Ok(format!(
+            "({key}) {within} (SELECT {key} FROM {from} AS t{join} WHERE {project} = {{project:String}} AND {condition})"
+        ))
+    }
+
     /// Text that is the same for two versions of a row exactly where the table itself keeps one of them.
     pub(super) fn instance(&self, stored: &StoredTable) -> Result<String, Fault> {
         let key = self.key(stored)?.join(", ");

@@ -68,7 +68,7 @@ pub(super) fn earliest(stored: &StoredTable, column: &str, versions: &[(&Place, 
     for (place, condition) in versions {
         let (time, project, from) = (place.required(column)?, place.required(stored.key[0])?, place.from());
         let join = place.join(stored, [time.as_str()].into_iter(), None)?;
-        let micros = format!("toUnixTimestamp64Micro(toDateTime64({time}, 6, 'UTC'))");
+        let micros = micros_of(&time);
         times.push(format!(
             "SELECT {micros} AS micros FROM {from} AS t{join} WHERE {project} = {{project:String}} AND {condition}"
         ));

@@ -2,11 +2,12 @@
 //! rows of the memory source for requests that need more than one row at a time.
 
 use model::{
-    CompareOp, Cursor, Expr, Micros, ReadRequest, ScoreLevel, ScoreTest, ScoreValueTest, Source, TracePosition, Window,
+    CompareOp, Cursor, DeletedRows, Expr, FaultKind, Micros, ReadRequest, ScoreLevel, ScoreTest, ScoreValueTest,
+    Source, TracePosition, Window,
 };
 
 use super::fixture::{self, EPOCH, events_table, linked_table, request, traces_table};
-use super::{agrees, every_promise};
+use super::{agrees, every_promise, pages_agree, read_all};
 use crate::memory::MemorySource;
 
 /// Every promise, of every table of the fixture and on both cursors.
@@ -56,6 +57,24 @@ pub(crate) async fn on_tests_that_need_more_than_the_row(source: &dyn Source) {
     let since = Some(Micros(EPOCH.0 + 20 * Micros::PER_SECOND));
     let late = ReadRequest { filter: Some(filters[0].clone()), scores_since: since, ..request(events_table()) };
     agrees(&memory, source, &late).await;
+}
+
+/// Deletions are rows where they are asked for: those of memory, each row once in its newest version. Groups have none.
+pub(crate) async fn on_deletions(source: &dyn Source) {
+    let memory = MemorySource::new(fixture::batches()).unwrap();
+    let live = request(events_table());
+    let with = ReadRequest { deleted: DeletedRows::Included, ..live.clone() };
+    let filter = Some(Expr::IsTrue(Box::new(Expr::column("is_deleted"))));
+    let alone = ReadRequest { filter, ..with.clone() };
+    let mut counts = Vec::new();
+    for asked in [live, with, alone] {
+        agrees(&memory, source, &asked).await;
+        pages_agree(&memory, source, &asked).await;
+        counts.push(read_all(source, &asked).await.unwrap().num_rows());
+    }
+    assert!(counts[2] > 0 && counts[0] + counts[2] == counts[1], "{counts:?}");
+    let grouped = ReadRequest { deleted: DeletedRows::Included, ..request(traces_table()) };
+    assert_eq!(source.prepare(grouped).await.err().unwrap().kind(), FaultKind::BadRequest);
 }
 
 /// The rows that take columns from groups of other rows.

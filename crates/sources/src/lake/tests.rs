@@ -8,8 +8,8 @@ use arrow_select::concat::concat_batches;
 use futures_util::TryStreamExt;
 use lake::{AppendOptions, Lake};
 use model::{
-    ByteCount, CompareOp, Cursor, DeletedRows, Expr, FaultKind, KeyRange, Micros, ReadRequest, Reading, Source, Stop,
-    StoredTable, Window,
+    ByteCount, CompareOp, Cursor, Expr, FaultKind, KeyRange, Micros, ReadRequest, Reading, Source, Stop, StoredTable,
+    Window,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -44,23 +44,10 @@ fn append(lake: &Lake, table: &str, batch: RecordBatch) {
     appender.commit(EPOCH, "test").unwrap();
 }
 
-/// Deletions are rows where they are asked for: the same ones as in memory, each row once in its newest version.
 #[tokio::test]
 async fn deletions_are_rows_where_they_are_asked_for() {
     let (_directory, source) = stored(&fixture::batches());
-    let memory = MemorySource::new(fixture::batches()).unwrap();
-    let with = ReadRequest { deleted: DeletedRows::Included, ..request(events_table()) };
-    agrees(&memory, &source, &with).await;
-    let (all, live) =
-        (read_all(&source, &with).await.unwrap(), read_all(&source, &request(events_table())).await.unwrap());
-    assert!(
-        all.num_rows() > live.num_rows(),
-        "{} of {} rows are deletions",
-        all.num_rows() - live.num_rows(),
-        all.num_rows()
-    );
-    let grouped = ReadRequest { deleted: DeletedRows::Included, ..request(traces_table()) };
-    assert_eq!(source.prepare(grouped).await.err().unwrap().kind(), FaultKind::BadRequest);
+    agreement::on_deletions(&source).await;
 }
 
 #[tokio::test]

@@ -55,7 +55,8 @@ pub(super) struct Permit {
 pub(super) enum Use {
     /// A stream of rows, as fast as they are used up.
     Rows,
-    /// An answer that is received whole.
+    /// An answer that is received whole, or used up at once by somebody who asks nothing meanwhile. For as long as it
+    /// lasts other look-ups wait for a query to end.
     LookUp,
 }
 

@@ -1,5 +1,7 @@
 //! Slices and pages behind a filter: planned and read from versions that may pass, whatever replaced them.
 
+use std::time::Duration;
+
 use model::Plan;
 
 use super::*;
@@ -91,9 +93,25 @@ async fn a_row_passes_by_its_newest_version_alone() {
     }
 }
 
+/// Waits until the server has logged what was asked of a database: it logs a query after its last byte was sent.
+pub(super) fn all_logged(engine: &Engine, database: &str) {
+    let text = format!(
+        "SELECT countIf(type = 'QueryStart') AS begun, begun > 0 AND begun = countIf(type != 'QueryStart') \
+         FROM system.query_log WHERE has(databases, '{database}')"
+    );
+    for _ in 0..500 {
+        engine.run("default", "SYSTEM FLUSH LOGS");
+        if engine.run("default", &text).trim().ends_with("\t1") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("queries of {database} are not logged after ten seconds");
+}
+
 /// Rows that the server read for queries of a purpose.
 pub(super) fn rows_read(engine: &Engine, database: &str, purpose: &str) -> u64 {
-    engine.run("default", "SYSTEM FLUSH LOGS");
+    all_logged(engine, database);
     let text = format!(
         "SELECT sum(read_rows) FROM system.query_log WHERE type = 'QueryFinish' AND has(databases, '{database}') \
          AND JSONExtractString(log_comment, 'purpose') = '{purpose}'"

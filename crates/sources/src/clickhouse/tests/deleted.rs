@@ -1,8 +1,9 @@
 //! Rows whose newest version is a deletion, where they are asked for.
 
 use futures_util::StreamExt;
-use model::{KeyRange, Stop};
+use model::{KeyRange, Stop, VersionScope};
 
+use super::candidates::rows_read;
 use super::*;
 use crate::conformance::pages_agree;
 
@@ -17,7 +18,8 @@ fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<
     let window = Window::new(from.map(instant), to.map(instant)).unwrap();
     let filter = alone.then(|| Expr::IsTrue(Box::new(Expr::column("is_deleted"))));
     let asked = request(tables::find(table).unwrap());
-    ReadRequest { deleted: DeletedRows::Included, window, cursor, filter, ..asked }
+    let versions = VersionScope::All;
+    ReadRequest { deleted: DeletedRows::Included, versions, window, cursor, filter, ..asked }
 }
 
 /// Versions that move by a minute, a day or a month, some of them deletions, some as old as the ones before, some
@@ -100,6 +102,36 @@ async fn the_newest_version_decides_whether_and_when_a_row_was_deleted() {
     }
     assert_eq!(ids, ["moved", "never", "only", "back", "again"]);
     assert_eq!(reading.changed().await.unwrap().get(), 2);
+}
+
+#[tokio::test]
+async fn a_few_deletions_are_found_without_reading_what_there_is() {
+    let engine = need_engine!();
+    const ROWS: i64 = 200_000;
+    let columns = "project_id, trace_id, span_id, start_time, event_ts, updated_at, is_deleted";
+    let filled = |version: i64, step: i64, is_deleted: i64| {
+        let stored = instant(version).0;
+        format!(
+            "INSERT INTO events_full ({columns}) SELECT 'p1', concat('t', toString(intDiv(number, 8))), \
+             concat('s', toString(number)), fromUnixTimestamp64Micro(toInt64({} + number * 1000000), 'UTC'), \
+             fromUnixTimestamp64Micro(toInt64({stored}), 'UTC') AS stored, stored, {is_deleted} \
+             FROM numbers(0, {ROWS}, {step})",
+            EPOCH.0
+        )
+    };
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    engine.run(&database, &filled(1, 1, 0));
+    engine.run(&database, &filled(200_000, 50_000, 1));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    for (window, expected) in [((Some(150_000), Some(250_000)), 4), ((Some(300_000), None), 0)] {
+        let asked = with_deletions("events", Cursor::Ingested, window, true);
+        let asked =
+            ReadRequest { columns: Vec::new(), as_of: instant(300_000), versions: VersionScope::SinceWindow, ..asked };
+        assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), expected, "{window:?}");
+    }
+    let read = rows_read(engine, &database, "rows");
+    assert!(read > 0 && read < ROWS as u64, "{read} of {ROWS} rows were read for 4 deletions");
 }
 
 /// Tables that are sorted by the day keep versions of any time of it in one place.

@@ -2,7 +2,7 @@
 
 use model::{End, KeyRange};
 
-use super::candidates::rows_read;
+use super::candidates::{all_logged, rows_read};
 use super::*;
 use crate::conformance::{few_rows, pages_agree};
 
@@ -114,7 +114,7 @@ async fn threads_share_the_rows_of_a_page_and_not_those_of_a_slice() {
     assert_eq!(few_rows(&reading, KeyRange::ALL, End::First, 4).await.num_rows(), 4);
     reading.close().await.unwrap();
     assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), 10);
-    engine.run("default", "SYSTEM FLUSH LOGS");
+    all_logged(engine, &database);
     let [layers, task] = ["split_intersecting_parts_ranges_into_layers_final", "merge_tree_min_read_task_size"];
     let settings = format!(
         "SELECT Settings['{layers}'], Settings['{task}'] FROM system.query_log WHERE type = 'QueryFinish' \

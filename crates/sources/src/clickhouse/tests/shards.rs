@@ -60,6 +60,7 @@ async fn keeps_every_promise_of_a_source_over_the_shards_of_a_cluster() {
     agreement::every_promise_of_the_fixture(&source).await;
     agreement::on_tests_that_need_more_than_the_row(&source).await;
     agreement::on_attached_columns(&source).await;
+    agreement::on_deletions(&source).await;
 }
 
 #[tokio::test]

@@ -42,4 +42,5 @@ async fn keeps_every_promise_of_a_source_over_two_shards() {
     agreement::every_promise_of_the_fixture(&source).await;
     agreement::on_tests_that_need_more_than_the_row(&source).await;
     agreement::on_attached_columns(&source).await;
+    agreement::on_deletions(&source).await;
 }
