@@ -161,6 +161,25 @@ async fn no_row_and_no_answer_are_asked_again_after_a_while() {
     assert_eq!(store.integrations_due(NOON.minus_seconds(-61), 10).await.unwrap().len(), 1);
 }
 
+/// With windows as short as the clock is ahead there is always one that is not ready.
+#[tokio::test]
+async fn a_clock_that_is_ahead_gets_the_windows_that_are_ready() {
+    let (store, _folder) = store().await;
+    let began = store.clock().await.unwrap();
+    let start = Start::Date { at: began.minus_seconds(600) };
+    let made = make(&store, 1, start, Cadence::Minutes { minutes: 1 }, 0).await;
+    let ahead = began.minus_seconds(-300);
+
+    let ticked = scheduler(&store, |_| None).tick(ahead, &mut LookUps::default()).await.unwrap();
+
+    let ended = store.clock().await.unwrap();
+    let seen = store.integration(&made.project, &made.id).await.unwrap();
+    let upto = seen.planned_upto.unwrap();
+    let boundary = |at| seen.settings.schedule.boundary_upto(at).unwrap();
+    assert!(upto >= boundary(began) && upto <= ended, "{upto} of {began} to {ended}");
+    assert!(ticked.windows >= 1 && seen.next_at.unwrap() <= ended.minus_seconds(-60), "{ticked:?}");
+}
+
 /// A lag above the period is allowed: windows come later, and none is left out or comes twice.
 #[tokio::test]
 async fn a_lag_that_is_longer_than_the_period_loses_no_window() {

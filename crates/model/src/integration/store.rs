@@ -360,6 +360,9 @@ impl DuePlan {
 /// What the scheduler asks the store.
 #[async_trait]
 pub trait SchedulerStore: Send + Sync {
+    /// The time by the store's own clock, which all processes share.
+    async fn clock(&self) -> Result<Micros, Fault>;
+
     /// Integrations that may have windows due at `now`: not paused, and no window that has just ended is
     /// under way. Those that have waited longest come first.
     async fn integrations_due(&self, now: Micros, most: usize) -> Result<Vec<DuePlan>, Fault>;
