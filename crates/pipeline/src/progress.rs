@@ -83,7 +83,8 @@ impl Watch {
             (shown.rows, shown.bytes_written, shown.files_done) = (rows, bytes, files_done);
             shown.file = file.cloned();
             if let Some(limit) = self.limit {
-                shown.share = shown.share.max(rows.get() as f64 / limit.get().max(1) as f64);
+                let share = rows.get() as f64 / limit.get().max(1) as f64;
+                shown.share = shown.share.max(share.min(SHARE_UNFINISHED_MAX));
             }
         });
     }
