@@ -64,8 +64,8 @@ impl Watch {
         });
     }
 
-    /// So many planned bytes lie behind the rows that are written, or sent. Never all of the run: what was planned is
-    /// about what there is, and its last rows may still be on their way.
+    /// So many planned bytes lie behind the rows that are written, or that a receiver has answered for. Never all of the
+    /// run: what was planned is about what there is, and its last rows may still be on their way.
     pub(crate) fn passed(&self, bytes: ByteCount) {
         self.change(|state| {
             if state.bytes_planned > ByteCount::ZERO {
