@@ -17,6 +17,8 @@ use model::{Fault, FaultKind};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::certificate;
+
 /// Connecting takes this long at most, name lookup and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -202,6 +204,10 @@ fn fault(doing: &str, host: &str, error: reqwest::Error) -> Fault {
     let error = error.without_url();
     if Refused::caused(&error) {
         return unreachable_network(doing);
+    }
+    if let Some(complaint) = certificate::complaint(&error) {
+        let message = format!("{doing}: the certificate of the host {complaint}");
+        return Fault::new(FaultKind::Unavailable, message).hint(certificate::hint(host)).because(error);
     }
     let (kind, what) = match () {
         () if error.is_timeout() => (FaultKind::Timeout, "no answer in time"),

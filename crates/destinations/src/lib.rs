@@ -23,6 +23,7 @@ mod mixpanel;
 mod posthog;
 
 mod address;
+mod certificate;
 mod check;
 pub mod conformance;
 mod decorate;

@@ -27,7 +27,7 @@ mod worker;
 
 pub use retry::RetryRule;
 pub use runner::{Context, Done, Runner};
-pub use scheduler::{FirstRows, LookUps, Scheduler, Ticked};
+pub use scheduler::{BetweenTicks, FirstRows, Scheduler, Ticked};
 pub use worker::{Worker, WorkerSettings};
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use model::{BackfillId, DuePlan, Fault, IntegrationId, Micros, SchedulerStore, Stop, WindowName, WindowPlan};
+use model::{
+    Backfill, BackfillId, DuePlan, Fault, IntegrationId, Micros, SchedulerStore, Stop, WindowName, WindowPlan,
+};
 use pipeline::Waits;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -87,12 +89,12 @@ impl Scheduler {
     /// Plans until `stop` is raised.
     pub async fn schedule(self, stop: Stop) {
         let ticking = async {
-            let mut look_ups = LookUps::default();
+            let mut between = BetweenTicks::default();
             let mut changes = self.store.changes();
             while changes.next().await.is_some() {
                 let now = (self.now)();
-                look_ups.collect();
-                match self.tick(now, &mut look_ups).await {
+                between.collect();
+                match self.tick(now, &mut between).await {
                     Ok(ticked) if ticked == Ticked::default() => {}
                     Ok(ticked) => tracing::info!(
                         windows = ticked.windows,
@@ -112,22 +114,24 @@ impl Scheduler {
     }
 
     /// One tick. Everything that fails is found again by the next one.
-    pub async fn tick(&self, now: Micros, look_ups: &mut LookUps) -> Result<Ticked, Fault> {
+    pub async fn tick(&self, now: Micros, between: &mut BetweenTicks) -> Result<Ticked, Fault> {
+        // The store takes no window that is not ready by its own clock: a process whose clock is ahead would plan such
+        // windows alone, again and again.
+        let now = now.min(self.store.clock().await?);
         let due = self.store.integrations_due(now, INTEGRATIONS_PER_TICK).await?;
         let mut plans = Vec::with_capacity(due.len());
         for due in due {
             match due.planned_upto {
                 Some(_) => plans.push(plan(&due, now)),
-                None => look_ups.begin(due, Arc::clone(&self.store), Arc::clone(&self.rows), now),
+                None => between.begin(due, Arc::clone(&self.store), Arc::clone(&self.rows), now),
             }
         }
         let windows = self.store.plan_windows(plans, now).await?;
         let mut ticked = Ticked { windows, ..Ticked::default() };
         let mut backfills = self.store.backfills_due(BACKFILLS_PER_TICK).await?;
-        // Those that the last tick had no time for come first.
-        if let Some(last) = look_ups.last_backfill.take() {
-            let behind = backfills.iter().position(|(backfill, _)| backfill.id == last).map_or(0, |place| place + 1);
-            backfills.rotate_left(behind);
+        if let Some(last) = between.last_backfill.take() {
+            let waited = first_behind(backfills.iter().map(|(backfill, _)| place(backfill)), &last);
+            backfills.rotate_left(waited);
         }
         let until = Instant::now() + BACKFILLS_TIME;
         for (backfill, due) in backfills {
@@ -137,7 +141,7 @@ impl Scheduler {
             let names = spans.into_iter().map(|span| WindowName::new(&due.grid, span, 1)).collect();
             ticked.backfill_windows += self.store.plan_backfill(&backfill, names, left, now).await?;
             if Instant::now() >= until {
-                look_ups.last_backfill = Some(backfill.id);
+                between.last_backfill = Some(place(&backfill));
                 break;
             }
         }
@@ -155,6 +159,19 @@ fn plan(due: &DuePlan, now: Micros) -> WindowPlan {
     planned.unwrap_or_else(|| stay(due, due.next_at(due.planned_upto.unwrap_or(now))))
 }
 
+/// Where a backfill is in the order in which the store names those that are due.
+type Place = (Micros, BackfillId);
+
+fn place(backfill: &Backfill) -> Place {
+    (backfill.created_at, backfill.id.clone())
+}
+
+/// The first backfill that the last tick had no time for, by the last one that it planned, which need not be due any
+/// more.
+fn first_behind(due: impl IntoIterator<Item = Place>, last: &Place) -> usize {
+    due.into_iter().position(|place| place > *last).unwrap_or(0)
+}
+
 /// Nothing but another time to look.
 fn stay(due: &DuePlan, next_at: Micros) -> WindowPlan {
     WindowPlan {
@@ -169,14 +186,14 @@ fn stay(due: &DuePlan, next_at: Micros) -> WindowPlan {
 
 /// What is kept between ticks: the first rows that are being looked up, and how far backfills were planned.
 #[derive(Default)]
-pub struct LookUps {
+pub struct BetweenTicks {
     running: JoinSet<IntegrationId>,
     of: HashSet<IntegrationId>,
     /// The last backfill that a tick planned, where it had no time for the others.
-    last_backfill: Option<BackfillId>,
+    last_backfill: Option<Place>,
 }
 
-impl LookUps {
+impl BetweenTicks {
     /// Begins to look a first row up, unless that is going on already or there is no room.
     fn begin(&mut self, due: DuePlan, store: Arc<dyn SchedulerStore>, rows: Arc<dyn FirstRows>, now: Micros) {
         if self.of.len() >= LOOK_UPS_MAX || !self.of.insert(due.integration.clone()) {

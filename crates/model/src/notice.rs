@@ -20,7 +20,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// A mail to the person who asked for it, or to those who answer for the project where no person did.
+    /// A mail to the person who asked for it. Of an integration that no person made, or one who has left, those who
+    /// answer for the project get it.
     Mail,
     /// A request to the address that the server is configured with.
     Webhook,
@@ -124,7 +125,7 @@ pub struct StoppedIntegration {
     pub at: Micros,
     /// What has to be changed.
     pub failure: Failure,
-    /// Who is told of it by mail, where no person made it.
+    /// Who is told of it, where it is told by mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressee: Option<UserId>,
 }

@@ -64,8 +64,8 @@ impl Watch {
         });
     }
 
-    /// So many planned bytes lie behind the rows that are written, or sent. Never all of the run: what was planned is
-    /// about what there is, and its last rows may still be on their way.
+    /// So many planned bytes lie behind the rows that are written, or that a receiver has answered for. Never all of the
+    /// run: what was planned is about what there is, and its last rows may still be on their way.
     pub(crate) fn passed(&self, bytes: ByteCount) {
         self.change(|state| {
             if state.bytes_planned > ByteCount::ZERO {
@@ -83,7 +83,8 @@ impl Watch {
             (shown.rows, shown.bytes_written, shown.files_done) = (rows, bytes, files_done);
             shown.file = file.cloned();
             if let Some(limit) = self.limit {
-                shown.share = shown.share.max(rows.get() as f64 / limit.get().max(1) as f64);
+                let share = rows.get() as f64 / limit.get().max(1) as f64;
+                shown.share = shown.share.max(share.min(SHARE_UNFINISHED_MAX));
             }
         });
     }

@@ -20,7 +20,7 @@ use object_store::signer::Signer;
 use schemars::JsonSchema;
 use url::Url;
 
-use super::vendor::{Client, Place, Vendor, url_of, without_retries};
+use super::vendor::{Client, Place, Vendor, host_of, url_of, without_retries};
 use super::{ObjectDestination, options};
 use crate::address::Address;
 use crate::egress::Egress;
@@ -192,6 +192,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root_noun: "container",
         directory: options::directory(address),
         asks_machine: identity.asks_machine(),
+        host: host_of(&base),
         address: "account and endpoint",
         credentials_hint: HINT,
         secrets: [&identity.account_key, &identity.sas_token, &identity.client_secret]

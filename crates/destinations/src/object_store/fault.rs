@@ -8,6 +8,7 @@ use model::{Fault, FaultKind};
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::vendor::Place;
+use crate::certificate;
 use crate::egress::{Refusal, Unreached};
 use crate::guard::{self, Refused};
 
@@ -23,7 +24,7 @@ impl Place {
                 Fault::new(FaultKind::Configuration, message).hint(guard::HINT)
             }
             (Some(refusal), _) => self.refused(doing, refusal),
-            (None, Some(kind)) => self.unreachable(doing, kind, Unreached::of(&error)),
+            (None, Some(kind)) => self.unreachable(doing, kind, &error),
             (None, None) => match &error {
                 object_store::Error::NotFound { .. } => {
                     Fault::new(FaultKind::NotFound, format!("cannot {doing} in {self}: it does not exist"))
@@ -93,21 +94,26 @@ impl Place {
         }
     }
 
-    fn unreachable(&self, doing: &str, kind: HttpErrorKind, host: Option<&Unreached>) -> Fault {
-        let (kind, why) = match kind {
-            HttpErrorKind::Connect => (FaultKind::Unavailable, "the server cannot be reached"),
-            HttpErrorKind::Timeout => (FaultKind::Timeout, "the server does not answer in time"),
-            _ => (FaultKind::Unavailable, "the connection broke"),
+    fn unreachable(&self, doing: &str, kind: HttpErrorKind, error: &object_store::Error) -> Fault {
+        let complaint = certificate::complaint(error);
+        let (kind, why) = match (kind, &complaint) {
+            (_, Some(complaint)) => (FaultKind::Unavailable, format!("the certificate of the server {complaint}")),
+            (HttpErrorKind::Connect, None) => (FaultKind::Unavailable, "the server cannot be reached".to_owned()),
+            (HttpErrorKind::Timeout, None) => (FaultKind::Timeout, "the server does not answer in time".to_owned()),
+            (_, None) => (FaultKind::Unavailable, "the connection broke".to_owned()),
         };
         let fault = Fault::new(kind, format!("cannot {doing} in {self}: {why}"));
-        // A host that is away comes back, one that was misspelt does not: only who wrote it can tell them apart.
-        match host {
-            Some(Unreached { host, .. }) => fault.hint(format!(
-                "check {} and this machine's network, if this lasts: no connection to {host:?} can be made",
-                self.address
-            )),
-            None => fault,
+        let Some(Unreached { host, .. }) = Unreached::of(error) else { return fault };
+        if complaint.is_some() {
+            return fault.hint(certificate::hint(host));
         }
+        // A host that is away comes back, one that was misspelt does not: only who wrote it can tell them apart. The
+        // options say nothing of hosts that give credentials.
+        let is_own = host.eq_ignore_ascii_case(&self.host);
+        let options = if is_own { format!("{} and ", self.address) } else { String::new() };
+        fault.hint(format!(
+            "check {options}this machine's network, if this lasts: no connection to {host:?} can be made"
+        ))
     }
 }
 

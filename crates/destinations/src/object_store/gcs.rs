@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use url::Url;
 
 use super::uploads::Query;
-use super::vendor::{Client, Place, Vendor, expect_last_part, list_parts, url_of, without_retries};
+use super::vendor::{Client, Place, Vendor, expect_last_part, host_of, list_parts, url_of, without_retries};
 use super::{ObjectDestination, options, uploads};
 use crate::address::Address;
 use crate::egress::Egress;
@@ -99,6 +99,7 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         root_noun: "bucket",
         directory: options::directory(address),
         asks_machine: key.is_none() && key_file.is_none() && application.is_none(),
+        host: host_of(&base),
         address: "endpoint",
         credentials_hint: HINT,
         secrets: key.iter().cloned().collect(),

@@ -119,12 +119,14 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
     let (builder, credentials) = with_credentials(builder, fields);
     fields.check()?;
 
+    let url = url.expect("its problem was reported");
     let place = Place {
         scheme: SCHEME,
         root: bucket,
         root_noun: "bucket",
         directory: options::directory(address),
         asks_machine: matches!(credentials, Credentials::Machine),
+        host: url.host_str().unwrap_or_default().to_owned(),
         address: "region and endpoint",
         credentials_hint: HINT,
         secrets: match credentials {
@@ -136,7 +138,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
             }
         },
     };
-    let url = url.expect("its problem was reported");
     let built = builder.build().and_then(|store| Ok((store, egress.connect(&Egress::options(true))?)));
     let (store, http) =
         built.map_err(|error| Fault::new(FaultKind::Configuration, format!("cannot set up {place}")).because(error))?;

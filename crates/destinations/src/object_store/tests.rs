@@ -3,6 +3,7 @@
 //! The common promises run against real servers in the integration tests.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -150,28 +151,32 @@ async fn refusals_become_the_faults_that_decide_what_happens_next() {
     }
 }
 
+/// A network in which nobody is reached, and why.
+#[derive(Clone, Debug)]
+struct Nowhere(HttpErrorKind, fn() -> io::Error);
+
+#[async_trait]
+impl HttpService for Nowhere {
+    async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::new(self.0, (self.1)()))
+    }
+}
+
+impl HttpConnector for Nowhere {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+fn nowhere(kind: &Kind, connect_through: ConnectThrough, text: &str, why: Nowhere) -> Arc<dyn Destination> {
+    let address = Address::parse(text).unwrap();
+    let descriptor: KindDescriptor = (kind.describe)();
+    let mut fields = Fields::new(&descriptor, &address.query, &RawOptions::default(), &|_| None);
+    connect_through(&Egress::through(why), &address, &mut fields).unwrap().to
+}
+
 #[tokio::test]
 async fn a_host_that_cannot_be_reached_is_named_with_the_options_that_say_where_it_is() {
-    /// A network in which nobody is reached.
-    #[derive(Clone, Debug)]
-    struct Nowhere(HttpErrorKind);
-    #[async_trait]
-    impl HttpService for Nowhere {
-        async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
-            Err(HttpError::new(self.0, std::io::Error::other("hunter2")))
-        }
-    }
-    impl HttpConnector for Nowhere {
-        fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-            Ok(HttpClient::new(self.clone()))
-        }
-    }
-    let connected = |kind: &Kind, connect_through: ConnectThrough, text: &str, why: HttpErrorKind| {
-        let address = Address::parse(text).unwrap();
-        let descriptor: KindDescriptor = (kind.describe)();
-        let mut fields = Fields::new(&descriptor, &address.query, &RawOptions::default(), &|_| None);
-        connect_through(&Egress::through(Nowhere(why)), &address, &mut fields).unwrap().to
-    };
     let cases: [(&Kind, ConnectThrough, &str, &str, &str); 3] = [
         (
             &S3,
@@ -197,7 +202,7 @@ async fn a_host_that_cannot_be_reached_is_named_with_the_options_that_say_where_
     ];
     for (kind, connect_through, text, options, host) in cases {
         let head = |why| {
-            let destination = connected(kind, connect_through, text, why);
+            let destination = nowhere(kind, connect_through, text, Nowhere(why, || io::Error::other("hunter2")));
             async move { destination.head(&name()).await.unwrap_err() }
         };
         let fault = head(HttpErrorKind::Connect).await;
@@ -208,6 +213,29 @@ async fn a_host_that_cannot_be_reached_is_named_with_the_options_that_say_where_
         // Where somebody was reached, the address is right.
         assert_eq!(head(HttpErrorKind::Interrupted).await.public_hint(), None);
     }
+}
+
+#[tokio::test]
+async fn the_options_of_a_place_are_not_blamed_for_a_host_that_gives_credentials() {
+    let text = "az://c/x?account=nobodys&tenant_id=t&client_id=i&client_secret=hunter2";
+    let why = Nowhere(HttpErrorKind::Connect, || io::Error::other("refused"));
+    let fault = nowhere(&AZURE, azure::connect_through, text, why).head(&name()).await.unwrap_err();
+    let hint =
+        "check this machine's network, if this lasts: no connection to \"login.microsoftonline.com\" can be made";
+    assert_eq!((fault.kind(), fault.public_hint()), (FaultKind::Unavailable, Some(hint)), "{fault}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_accepted_is_named() {
+    let why = Nowhere(HttpErrorKind::Connect, || {
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        io::Error::other(io::Error::new(io::ErrorKind::InvalidData, expired))
+    });
+    let text = "gs://b/x?endpoint=https://old.example&anonymous=true";
+    let fault = nowhere(&GCS, gcs::connect_through, text, why).head(&name()).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff), "{fault}");
+    assert!(fault.public_message().ends_with("the certificate of the server has expired"), "{fault}");
+    assert!(fault.public_hint().is_some_and(|hint| hint.contains("\"old.example\"")), "{fault:?}");
 }
 
 #[tokio::test]

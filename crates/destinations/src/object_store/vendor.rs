@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) directory: String,
     /// Whether credentials come from the machine the process runs on.
     pub(super) asks_machine: bool,
+    /// The host that has it. Credentials may come from others.
+    pub(super) host: String,
     /// The options that say where it is: `region and endpoint`.
     pub(super) address: &'static str,
     /// What to do about missing or wrong credentials.
@@ -119,6 +121,12 @@ pub(super) fn url_of(base: &str, path: &Path) -> String {
         }
     }
     url
+}
+
+/// The host of a URL; empty where it is none.
+pub(super) fn host_of(base: &str) -> String {
+    let url = Url::parse(base).ok();
+    url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
 }
 
 /// The query that lists the last of the parts `tags`, in the protocol that S3 and Google share.

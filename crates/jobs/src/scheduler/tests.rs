@@ -86,12 +86,12 @@ async fn a_tick_over_5000_integrations_takes_less_than_a_second() {
     }
     let scheduler = scheduler(&store, |_| None);
     let began = Instant::now();
-    let ticked = scheduler.tick(NOON, &mut LookUps::default()).await.unwrap();
+    let ticked = scheduler.tick(NOON, &mut BetweenTicks::default()).await.unwrap();
     let took = began.elapsed();
     assert_eq!(ticked.windows, 5_000);
     // The second tick finds nothing to do.
     let again = Instant::now();
-    assert_eq!(scheduler.tick(NOON, &mut LookUps::default()).await.unwrap(), Ticked::default());
+    assert_eq!(scheduler.tick(NOON, &mut BetweenTicks::default()).await.unwrap(), Ticked::default());
     println!("5,000 integrations due: {took:?}; none due: {:?}", again.elapsed());
     // A second is promised of the optimised build.
     let allowed = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
@@ -103,7 +103,7 @@ async fn a_tick_over_5000_integrations_takes_less_than_a_second() {
     }
     for live in [500, 0] {
         let began = Instant::now();
-        let ticked = scheduler.tick(NOON, &mut LookUps::default()).await.unwrap();
+        let ticked = scheduler.tick(NOON, &mut BetweenTicks::default()).await.unwrap();
         let took = began.elapsed();
         println!("500 catch-ups: {took:?} for {} of their windows", ticked.backfill_windows);
         assert_eq!(ticked.windows, live);
@@ -120,9 +120,9 @@ async fn an_integration_whose_source_does_not_answer_keeps_nobody_waiting() {
     }
     let other = make(&store, 100, Start::Date { at: NOON.minus_seconds(3_600) }, Cadence::Hour, 0).await;
     let scheduler = scheduler(&store, |_| None);
-    let mut look_ups = LookUps::default();
-    let ticked = scheduler.tick(NOON, &mut look_ups).await.unwrap();
-    assert_eq!((ticked.windows, look_ups.of.len()), (1, LOOK_UPS_MAX));
+    let mut between = BetweenTicks::default();
+    let ticked = scheduler.tick(NOON, &mut between).await.unwrap();
+    assert_eq!((ticked.windows, between.of.len()), (1, LOOK_UPS_MAX));
     assert_eq!(runs(&store, &other).await.len(), 1);
 }
 
@@ -132,10 +132,10 @@ async fn the_whole_history_begins_with_the_window_of_the_first_row() {
     let made = make(&store, 1, Start::History, Cadence::Hour, 300).await;
     // Half past five in the morning.
     let scheduler = scheduler(&store, |_| Some(Ok(Some(NOON.minus_seconds(6 * 3_600 + 1_800)))));
-    let mut look_ups = LookUps::default();
-    scheduler.tick(NOON, &mut look_ups).await.unwrap();
-    look_ups.finished().await;
-    let ticked = scheduler.tick(NOON, &mut look_ups).await.unwrap();
+    let mut between = BetweenTicks::default();
+    scheduler.tick(NOON, &mut between).await.unwrap();
+    between.finished().await;
+    let ticked = scheduler.tick(NOON, &mut between).await.unwrap();
     // [10:00, 11:00) at once; the five before it are caught up with, four at a time.
     assert_eq!((ticked.windows, ticked.backfill_windows), (1, 4));
     let windows = runs(&store, &made).await;
@@ -151,14 +151,49 @@ async fn no_row_and_no_answer_are_asked_again_after_a_while() {
         Some(Err(Fault::new(FaultKind::Unavailable, "the source is away")))
     }] {
         let scheduler = scheduler(&store, rows);
-        let mut look_ups = LookUps::default();
-        scheduler.tick(NOON, &mut look_ups).await.unwrap();
-        look_ups.finished().await;
+        let mut between = BetweenTicks::default();
+        scheduler.tick(NOON, &mut between).await.unwrap();
+        between.finished().await;
         let seen = store.integration(&made.project, &made.id).await.unwrap();
         assert!(seen.planned_upto.is_none());
         assert!(store.integrations_due(NOON, 10).await.unwrap().len() <= 1);
     }
     assert_eq!(store.integrations_due(NOON.minus_seconds(-61), 10).await.unwrap().len(), 1);
+}
+
+/// With windows as short as the clock is ahead there is always one that is not ready.
+#[tokio::test]
+async fn a_clock_that_is_ahead_gets_the_windows_that_are_ready() {
+    let (store, _folder) = store().await;
+    let began = store.clock().await.unwrap();
+    let start = Start::Date { at: began.minus_seconds(600) };
+    let made = make(&store, 1, start, Cadence::Minutes { minutes: 1 }, 0).await;
+    let ahead = began.minus_seconds(-300);
+
+    let ticked = scheduler(&store, |_| None).tick(ahead, &mut BetweenTicks::default()).await.unwrap();
+
+    let ended = store.clock().await.unwrap();
+    let seen = store.integration(&made.project, &made.id).await.unwrap();
+    let upto = seen.planned_upto.unwrap();
+    let boundary = |at| seen.settings.schedule.boundary_upto(at).unwrap();
+    assert!(upto >= boundary(began) && upto <= ended, "{upto} of {began} to {ended}");
+    assert!(ticked.windows >= 1 && seen.next_at.unwrap() <= ended.minus_seconds(-60), "{ticked:?}");
+}
+
+#[test]
+fn backfills_that_a_tick_had_no_time_for_come_first_even_if_the_last_one_is_done() {
+    let place = |second: i64, id: &str| (NOON.minus_seconds(-second), BackfillId::new(id));
+    let due = [place(1, "a"), place(2, "b"), place(2, "c"), place(4, "d")];
+    for (last, first) in [
+        (place(0, "z"), 0),
+        (place(1, "a"), 1),
+        (place(2, "bb"), 2),
+        (place(3, "a"), 3),
+        (place(4, "d"), 0),
+        (place(5, "a"), 0),
+    ] {
+        assert_eq!(first_behind(due.clone(), &last), first, "{last:?}");
+    }
 }
 
 /// A lag above the period is allowed: windows come later, and none is left out or comes twice.
@@ -168,8 +203,8 @@ async fn a_lag_that_is_longer_than_the_period_loses_no_window() {
     let start = Start::Date { at: NOON.minus_seconds(1_800) };
     let made = make(&store, 1, start, Cadence::Minutes { minutes: 1 }, 300).await;
     let scheduler = scheduler(&store, |_| None);
-    let mut look_ups = LookUps::default();
-    scheduler.tick(NOON, &mut look_ups).await.unwrap();
+    let mut between = BetweenTicks::default();
+    scheduler.tick(NOON, &mut between).await.unwrap();
     let windows = runs(&store, &made).await;
     assert_eq!(windows[0].name.span.to, NOON.minus_seconds(300));
     let seen = store.integration(&made.project, &made.id).await.unwrap();

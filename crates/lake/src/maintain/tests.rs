@@ -223,6 +223,27 @@ fn a_reader_that_died_holds_nothing() {
 }
 
 #[test]
+fn what_a_crash_leaves_at_the_root_of_a_store_goes_when_it_is_an_hour_old() {
+    let directory = tempdir().unwrap();
+    let lake = new_lake(directory.path());
+    append(&lake, &[row("t", "a", 1, 1, 1)]);
+    let left = directory.path().join(".writing-format");
+    let written = std::fs::File::create_new(&left).unwrap();
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_micros(u64::try_from(NOW.0).unwrap());
+    written.set_modified(at).unwrap();
+    let backup = directory.path().join(".writing-backup");
+    std::fs::create_dir(&backup).unwrap();
+
+    lake.compact("events", NOW).unwrap();
+    assert!(left.exists());
+    lake.compact("events", LATER).unwrap();
+    assert!(!left.exists());
+    lake.compact("events", Micros(LATER.0 * 2)).unwrap();
+    assert!(backup.exists() && directory.path().join("outgest-lake.json").exists());
+    assert_eq!(live(&lake), [row("t", "a", 1, 1, 1)]);
+}
+
+#[test]
 fn replaced_files_are_kept_as_long_as_is_set_and_what_is_gone_is_not_called_damage() {
     let directory = tempdir().unwrap();
     let lake = new_lake(directory.path()).keeping_replaced_files(std::time::Duration::from_secs(60));

@@ -29,10 +29,11 @@ impl Lake {
             remove_keys(log, before)?;
             remove_old(&log.table_directory.join(PENDING), before, is_unlocked)?;
             for directory in [log.directory(), log.table_directory.to_path_buf()] {
-                remove_old(&directory, before, |path| name_of(path).starts_with(disk::TEMPORARY))?;
+                remove_old(&directory, before, is_temporary)?;
             }
         }
-        Ok(())
+        // A backup that is made in here is a directory, and not ours to remove.
+        remove_old(self.directory(), before, |path| is_temporary(path) && path.is_file())
     }
 }
 
@@ -112,6 +113,10 @@ fn is_older(path: &Path, before: Micros) -> Result<bool, Fault> {
     };
     let age = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(i64::try_from(age.as_micros()).is_ok_and(|micros| micros <= before.0))
+}
+
+fn is_temporary(path: &Path) -> bool {
+    name_of(path).starts_with(disk::TEMPORARY)
 }
 
 fn name_of(path: &Path) -> &str {

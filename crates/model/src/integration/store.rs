@@ -360,6 +360,9 @@ impl DuePlan {
 /// What the scheduler asks the store.
 #[async_trait]
 pub trait SchedulerStore: Send + Sync {
+    /// The time by the store's own clock, which all processes share.
+    async fn clock(&self) -> Result<Micros, Fault>;
+
     /// Integrations that may have windows due at `now`: not paused, and no window that has just ended is
     /// under way. Those that have waited longest come first.
     async fn integrations_due(&self, now: Micros, most: usize) -> Result<Vec<DuePlan>, Fault>;
@@ -369,7 +372,8 @@ pub trait SchedulerStore: Send + Sync {
     /// the store's own clock, it is left out. Returns how many windows were stored.
     async fn plan_windows(&self, plans: Vec<WindowPlan>, now: Micros) -> Result<u64, Fault>;
 
-    /// Backfills with room for more windows, and their integrations; those that are done are ended.
+    /// Backfills with room for more windows, and their integrations, by when they were made and by id; those that are
+    /// done are ended.
     async fn backfills_due(&self, most: usize) -> Result<Vec<(Backfill, DuePlan)>, Fault>;
 
     /// Stores windows of a backfill. Where its rest is not `expected` any more nothing is stored.

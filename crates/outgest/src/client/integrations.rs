@@ -224,7 +224,7 @@ fn text(value: &Value, field: &str) -> String {
     }
 }
 
-/// A count for people; null where the source cannot tell it.
+/// A count for people; a dash where the server, an older one, does not tell it.
 fn rows(result: &Value, field: &str) -> String {
     result[field].as_u64().map_or_else(|| "-".to_owned(), |count| RowCount(count).human())
 }

@@ -114,6 +114,27 @@ mod tests {
     }
 
     #[test]
+    fn the_name_that_events_have_stays_unless_a_change_says_another() {
+        let options = |names: &[(&str, &str)]| -> BTreeMap<String, String> {
+            names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let known = options(&[("host", "a"), ("project_name", "Shop")]);
+        for (asked, kept) in [
+            (options(&[("host", "b")]), Some("Shop")),
+            (options(&[("project_name", "Store")]), Some("Store")),
+            (options(&[("project_name", "")]), Some("")),
+        ] {
+            let mut changed = asked;
+            Looks::keep_name(&mut changed, &known);
+            assert_eq!(changed.get("project_name").map(String::as_str), kept);
+        }
+        // One that was made before events had a name gets none.
+        let mut changed = options(&[("host", "b")]);
+        Looks::keep_name(&mut changed, &options(&[("host", "a")]));
+        assert_eq!(changed, options(&[("host", "b")]));
+    }
+
+    #[test]
     fn every_problem_with_looks_is_told() {
         let (looks, _) = take(&[("dialect", "events"), ("base_url", "tracing.example.com")]);
         assert_eq!(looks, Err(vec!["options.dialect".to_owned(), "options.base_url".to_owned()]));

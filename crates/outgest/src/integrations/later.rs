@@ -24,6 +24,9 @@ use crate::export::{Request, read_request};
 /// Largest manifest that is read.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
+/// The step whose failure says that it was the manifest that is not there.
+const READING_MANIFEST: &str = "reading the manifest";
+
 /// Compares windows with their source.
 #[derive(Clone)]
 pub struct Reconciler {
@@ -55,16 +58,20 @@ fn done(comparison: Comparison) -> Result<Done, Fault> {
     Ok(Done::Completed(result.map_err(|error| Fault::bug("cannot write a comparison").because(error))?))
 }
 
-/// Whether the manifest was not there a day before either: one answer of that kind may be a proxy's.
-fn was_gone(run: &WindowRun) -> bool {
-    let failure = run.found_later.as_ref().and_then(|found| found.failure.as_ref());
-    failure.is_some_and(|failure| failure.kind == FaultKind::NotFound.as_str())
+/// Whether the manifest was not there a day before either: one answer of that kind may be a proxy's. Other things that
+/// a comparison needs may be missing and come back.
+fn was_gone(known: &FoundLater) -> bool {
+    let failure = known.failure.as_ref();
+    failure.is_some_and(|failure| {
+        failure.kind == FaultKind::NotFound.as_str() && failure.step.as_deref() == Some(READING_MANIFEST)
+    })
 }
 
-/// What is noted of a window whose manifest is not there: it will not be there tomorrow either.
-fn gone(at: Micros, fault: Fault) -> Comparison {
+/// What is noted of a window whose manifest is not there: it will not be there tomorrow either. What an earlier
+/// comparison found stays true.
+fn gone(at: Micros, fault: Fault, known: FoundLater) -> Comparison {
     let fault = fault.hint("files that were removed, or lie where the integration wrote before, are not compared");
-    let found = FoundLater { at, failure: Some(Failure::from(&fault)), ..FoundLater::default() };
+    let found = FoundLater { at, failure: Some(Failure::from(&fault)), ..known };
     Comparison { found, missing: Vec::new() }
 }
 
@@ -83,9 +90,11 @@ impl Reconciler {
         let mut tables = Vec::new();
         if let Some(name) = &result.manifest {
             let destination = self.places.connect_files(&integration).await?;
-            let manifest = match read_manifest(&*destination, name).await {
-                Err(fault) if fault.kind() == FaultKind::NotFound && was_gone(&run) => {
-                    return done(gone((self.now)(), fault));
+            let known = run.found_later.clone().unwrap_or_default();
+            let manifest = read_manifest(&*destination, name).await.map_err(|fault| fault.during(READING_MANIFEST));
+            let manifest = match manifest {
+                Err(fault) if fault.kind() == FaultKind::NotFound && was_gone(&known) => {
+                    return done(gone((self.now)(), fault, known));
                 }
                 manifest => manifest?,
             };
@@ -263,6 +272,19 @@ mod tests {
             let named = if missing > 0 { vec![] } else { vec![("t".to_owned(), "a".to_owned())] };
             assert_eq!(found.named, named, "{stored} of {exported}");
         }
+    }
+
+    #[test]
+    fn what_was_found_before_the_manifest_was_gone_stays() {
+        let revision = Some(model::JobId::new("r2"));
+        let known =
+            FoundLater { missing_rows: RowCount(3), superseded_rows: RowCount(2), revision, ..FoundLater::default() };
+        let fault = Fault::new(FaultKind::NotFound, "it does not exist").during(READING_MANIFEST);
+
+        let found = gone(Micros(7), fault, known.clone()).found;
+
+        assert!(was_gone(&found) && !was_gone(&known));
+        assert_eq!(FoundLater { at: known.at, failure: None, ..found }, known);
     }
 
     #[test]

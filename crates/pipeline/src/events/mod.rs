@@ -163,6 +163,7 @@ impl Run {
         let mut cutter = Cutter::new(Arc::clone(&sending.limits), self.delivered.after().cloned());
         let mut requests = VecDeque::new();
         let mut in_flight = FuturesOrdered::new();
+        let rows_before = self.delivered.counts().read;
         let mut rows_read = RowCount::ZERO;
         let mut ended = false;
         loop {
@@ -178,7 +179,7 @@ impl Run {
             tokio::select! {
                 next = encoded.next(), if !ended && requests.is_empty() => {
                     match next?.ok_or_else(|| Fault::bug("encoding ended without saying so"))?? {
-                        Encoded::Passed(bytes) => self.delivered.passed(bytes),
+                        Encoded::Passed(bytes) => self.delivered.passed(rows_before + rows_read, bytes),
                         Encoded::Chunks(chunks) => for chunk in chunks.join().await.flatten()? {
                             rows_read += chunk.rows();
                             requests.extend(cutter.push(chunk)?);

@@ -1,5 +1,6 @@
 //! What is accounted for: dead letters and keys first, then the checkpoint that counts them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use model::{
@@ -22,6 +23,8 @@ pub(super) struct Delivered {
     retrying: Retrying,
     watch: Watch,
     row_log: RowLog,
+    /// Rows that are under way, and the planned bytes behind them: one for each batch at most.
+    passed: VecDeque<(RowCount, ByteCount)>,
     /// Whether an earlier attempt may have kept letters and keys that its checkpoint does not count.
     resumed: bool,
 }
@@ -46,7 +49,7 @@ impl Delivered {
         let read = checkpoint.delivery.get_or_insert_default().counts.read;
         let row_log = RowLog::new(request.run.clone(), request.project.clone(), request.table.name.clone(), read);
         let (letters, sent, log) = (Arc::clone(&ports.letters), ports.sent.clone(), Arc::clone(&ports.log));
-        Ok(Self { checkpoint, letters, sent, log, retrying, watch, row_log, resumed })
+        Ok(Self { checkpoint, letters, sent, log, retrying, watch, row_log, passed: VecDeque::new(), resumed })
     }
 
     /// The request as the first attempt made it.
@@ -86,9 +89,25 @@ impl Delivered {
         self.watch.planned(self.counts().read, plan);
     }
 
-    /// So many planned bytes lie behind the rows that are being encoded.
-    pub(super) fn passed(&self, bytes: ByteCount) {
-        self.watch.passed(bytes);
+    /// So many planned bytes lie behind the rows up to this one, earlier attempts included. They are shown once these
+    /// rows are accounted for.
+    pub(super) fn passed(&mut self, rows: RowCount, bytes: ByteCount) {
+        // Where no row lies between two of them the later one tells of both.
+        if self.passed.back().is_some_and(|(before, _)| *before == rows) {
+            self.passed.pop_back();
+        }
+        self.passed.push_back((rows, bytes));
+        self.show_passed();
+    }
+
+    fn show_passed(&mut self) {
+        let read = self.counts().read;
+        while let Some((rows, bytes)) = self.passed.front()
+            && *rows <= read
+        {
+            self.watch.passed(*bytes);
+            self.passed.pop_front();
+        }
     }
 
     /// Accounts for a request; every one before it is accounted for.
@@ -105,6 +124,7 @@ impl Delivered {
         self.record().await?;
         let counts = self.counts();
         self.watch.written(counts.read, counts.bytes, 0, None);
+        self.show_passed();
         self.row_log.passed(counts.read);
         Ok(())
     }

@@ -164,17 +164,21 @@ async fn a_lost_lease_stops_every_write_and_touches_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_only_grows_and_ends_at_one() {
-    let bench = Bench::new(300).rolled(500);
-    bench.run().await.unwrap();
-    let states = bench.watched.0.lock().unwrap();
-    assert!(states.len() > 20);
-    for pair in states.windows(2) {
-        assert!(pair[0].share <= pair[1].share && pair[0].rows <= pair[1].rows, "{pair:?}");
-        assert!(pair[0].bytes_written <= pair[1].bytes_written && pair[0].files_done <= pair[1].files_done, "{pair:?}");
+    for (limit, rows) in [(None, 300), (Some(RowCount(300)), 300), (Some(RowCount(200)), 200)] {
+        let mut bench = Bench::new(300).rolled(500);
+        bench.spec.limit = limit;
+        bench.run().await.unwrap();
+        let states = bench.watched.0.lock().unwrap();
+        assert!(states.len() > 20);
+        for pair in states.windows(2) {
+            assert!(pair[0].share <= pair[1].share && pair[0].rows <= pair[1].rows, "{pair:?}");
+            let grows = pair[0].bytes_written <= pair[1].bytes_written && pair[0].files_done <= pair[1].files_done;
+            assert!(grows, "{pair:?}");
+            assert!(pair[0].share < 1.0, "done before the manifest is written: {pair:?}");
+        }
+        let last = states.last().unwrap();
+        assert_eq!((last.share, last.rows), (1.0, RowCount(rows)));
     }
-    assert!(states.iter().all(|state| state.share < 1.0 || state.rows == RowCount(300)), "done before all is written");
-    let last = states.last().unwrap();
-    assert_eq!((last.share, last.rows), (1.0, RowCount(300)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

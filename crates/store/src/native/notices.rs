@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use model::{
-    Channel, EndedExport, Failure, Fault, IntegrationId, IntegrationSettings, Micros, Notice, NoticeId, NoticeStore,
-    ProjectId, StoppedIntegration, Told,
+    Actor, Channel, EndedExport, Failure, Fault, IntegrationId, IntegrationSettings, Micros, Notice, NoticeId,
+    NoticeStore, ProjectId, StoppedIntegration, Told, UserId,
 };
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
@@ -17,7 +17,7 @@ use sea_orm::{
 use super::audit::actor_of_columns;
 use super::entities::{integration, notice};
 use super::json;
-use super::people::owners_of;
+use super::people::{is_of, owners_of};
 use super::token::new_id;
 use super::{NativeStore, statement_failed};
 
@@ -28,11 +28,18 @@ impl NativeStore {
             return Ok(());
         }
         let Some(export) = self.ended_export(tx, job, now).await? else { return Ok(()) };
-        self.note(tx, Told::Export(Box::new(EndedExport::of(export, now))), now).await
+        let about = Told::Export(Box::new(EndedExport::of(export, now)));
+        for channel in &self.options.notices {
+            // Only people have an address.
+            if *channel != Channel::Mail || about.addressee().is_some() {
+                write(tx, *channel, &about, now).await?;
+            }
+        }
+        Ok(())
     }
 
-    /// Writes the notices about an integration that a fault has just paused. One that a program made has no person who
-    /// would hear of it: those who answer for its project get a mail each.
+    /// Writes the notices about an integration that a fault has just paused. Where the person who made it has left, or a
+    /// program made it, those who answer for its project get a mail each.
     pub(super) async fn note_pause(
         &self,
         tx: &impl ConnectionTrait,
@@ -51,25 +58,28 @@ impl NativeStore {
             failure: failure.clone(),
             addressee: None,
         };
-        let about = Told::Integration(Box::new(stopped.clone()));
-        if about.addressee().is_none() && self.options.notices.contains(&Channel::Mail) {
-            for owner in owners_of(tx, &stopped.project).await? {
-                let addressed = StoppedIntegration { addressee: Some(owner), ..stopped.clone() };
-                write(tx, Channel::Mail, &Told::Integration(Box::new(addressed)), now).await?;
-            }
-        }
-        self.note(tx, about, now).await
-    }
-
-    async fn note(&self, tx: &impl ConnectionTrait, about: Told, now: Micros) -> Result<(), Fault> {
         for channel in &self.options.notices {
-            // Only people have an address.
-            if *channel != Channel::Mail || about.addressee().is_some() {
-                write(tx, *channel, &about, now).await?;
+            let addressees: Vec<Option<UserId>> = match channel {
+                Channel::Mail => addressees(tx, &stopped).await?.into_iter().map(Some).collect(),
+                Channel::Webhook => vec![None],
+            };
+            for addressee in addressees {
+                let about = StoppedIntegration { addressee, ..stopped.clone() };
+                write(tx, *channel, &Told::Integration(Box::new(about)), now).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Who gets a mail about an integration.
+async fn addressees(tx: &impl ConnectionTrait, stopped: &StoppedIntegration) -> Result<Vec<UserId>, Fault> {
+    if let Actor::User(maker) = &stopped.created_by
+        && is_of(tx, &stopped.project, maker).await?
+    {
+        return Ok(vec![maker.clone()]);
+    }
+    owners_of(tx, &stopped.project).await
 }
 
 async fn write(tx: &impl ConnectionTrait, channel: Channel, about: &Told, now: Micros) -> Result<(), Fault> {

@@ -4,8 +4,8 @@ use destinations::{Call, Trouble};
 use futures_util::StreamExt;
 use model::{
     ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationSettings,
-    IntegrationStatus, IntegrationStore, JobStore, Micros, RawSchedule, RowCount, RunCause, RunState, Schedule,
-    SchedulerStore, SchemaRule, Start, WindowManifest,
+    IntegrationStatus, IntegrationStore, JobStore, Micros, Outcome, RawSchedule, RowCount, RunCause, RunState,
+    Schedule, SchedulerStore, SchemaRule, Start, WindowManifest,
 };
 use serde_json::{Value, json};
 
@@ -315,6 +315,11 @@ async fn a_window_whose_manifest_is_gone_says_so_and_is_not_compared_again() {
     shown.settings.options.insert("bucket".to_owned(), "other".to_owned());
     world.change(&shown).await;
 
+    // Something else was missing the first time, such as a table of the source.
+    world.queue_reconciliations().await;
+    let (step, hint) = (Some("preparing the read".to_owned()), None);
+    let failure = model::Failure { step, kind: "not_found".to_owned(), message: "no such table".to_owned(), hint };
+    world.store.settle(world.claim().await.unwrap().lease, Outcome::Failed(failure)).await.unwrap();
     // Once may be the word of a proxy, so it is looked for a second time.
     for _ in 0..2 {
         assert_eq!(world.reconcile(minute(70)).await, 1);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use destinations::memory::MemoryDestination;
 use destinations::{Trouble, flaky};
-use jobs::{Context, Done, LookUps, Scheduler};
+use jobs::{BetweenTicks, Context, Done, Scheduler};
 use lake::Lake;
 use model::{
     Actor, ApiKeyId, Cadence, ChangedIntegration, CheckedIntegration, Checkpoint, Claim, ClaimLimits, CommentLookup,
@@ -254,10 +254,10 @@ impl World {
 
     /// Plans what is due, first rows included.
     pub async fn tick(&self, now: Micros) {
-        let mut look_ups = LookUps::default();
-        self.scheduler.tick(now, &mut look_ups).await.unwrap();
-        look_ups.finished().await;
-        self.scheduler.tick(now, &mut look_ups).await.unwrap();
+        let mut between = BetweenTicks::default();
+        self.scheduler.tick(now, &mut between).await.unwrap();
+        between.finished().await;
+        self.scheduler.tick(now, &mut between).await.unwrap();
     }
 
     pub async fn claim(&self) -> Option<Claim> {

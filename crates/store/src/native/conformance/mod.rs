@@ -146,6 +146,7 @@ promises! {
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
+    notices::the_owners_are_told_of_a_pause_where_who_made_the_integration_has_left,
     notices::administrators_are_told_where_a_project_has_no_owner,
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,

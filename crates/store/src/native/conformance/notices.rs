@@ -57,6 +57,24 @@ pub(super) async fn a_pause_is_told_to_who_made_the_integration_or_to_the_owners
     assert_eq!(to_maker, [maker.id]);
 }
 
+pub(super) async fn the_owners_are_told_of_a_pause_where_who_made_the_integration_has_left(store: NativeStore) {
+    let store = telling(store);
+    store.create_project(&project(), "P").await.unwrap();
+    let [owner, maker] = [user(&store, "a@b").await, user(&store, "b@b").await];
+    for (member, role) in [(&owner, Role::Owner), (&maker, Role::Member)] {
+        store.set_member(&project(), &member.id, role).await.unwrap();
+    }
+    let by = Actor::User(maker.id.clone());
+
+    store.remove_member(&project(), &maker.id).await.unwrap();
+    let (without_member, requests) = told(&store, "of somebody outside", by.clone()).await;
+    store.delete_user(&maker.id).await.unwrap();
+    let (without_account, _) = told(&store, "of nobody", by.clone()).await;
+
+    assert_eq!([without_member, without_account], [[owner.id.clone()], [owner.id]]);
+    assert_eq!((&requests[0].created_by, &requests[0].addressee), (&by, &None));
+}
+
 pub(super) async fn administrators_are_told_where_a_project_has_no_owner(store: NativeStore) {
     let store = telling(store);
     user(&store, "a@b").await;

@@ -171,6 +171,7 @@ impl NativeStore {
         let rows: Vec<(backfill::Model, Option<integration::Model>)> = backfill::Entity::find()
             .filter(backfill::Column::State.eq(BackfillState::Running.as_str()))
             .order_by_asc(backfill::Column::CreatedAt)
+            .order_by_asc(backfill::Column::Id)
             .find_also_linked(OfIntegration)
             .all(&self.database)
             .await

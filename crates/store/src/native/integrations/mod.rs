@@ -32,7 +32,7 @@ use model::{
     RunQuery, SchedulerStore, ScoreNames, Span, WindowName, WindowPlan, WindowRun,
 };
 
-use super::NativeStore;
+use super::{NativeStore, statement_failed};
 
 pub(super) use change::abandon;
 pub(super) use ends::{cancelled, completed, reconciliation_failed, sends_events};
@@ -153,6 +153,10 @@ impl IntegrationStore for NativeStore {
 
 #[async_trait]
 impl SchedulerStore for NativeStore {
+    async fn clock(&self) -> Result<Micros, Fault> {
+        self.clock.now(&self.database).await.map_err(statement_failed("read the store's clock"))
+    }
+
     async fn integrations_due(&self, now: Micros, most: usize) -> Result<Vec<DuePlan>, Fault> {
         self.due_integrations(now, most).await
     }

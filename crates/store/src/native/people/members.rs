@@ -73,6 +73,17 @@ async fn lock_project(tx: &impl ConnectionTrait, id: &ProjectId) -> Result<(), F
     Ok(())
 }
 
+/// Whether somebody is still of a project: a member of it or an administrator, who is an owner everywhere.
+pub(in crate::native) async fn is_of(tx: &impl ConnectionTrait, id: &ProjectId, user: &UserId) -> Result<bool, Fault> {
+    let failed = || statement_failed("look for the member");
+    let key = (id.as_str().to_owned(), user.as_str().to_owned());
+    if membership::Entity::find_by_id(key).one(tx).await.map_err(failed())?.is_some() {
+        return Ok(true);
+    }
+    let account = account::Entity::find_by_id(user.as_str()).one(tx).await.map_err(failed())?;
+    Ok(account.is_some_and(|account| account.admin))
+}
+
 /// Who answers for a project: its owners or, where it has none, the administrators, who are owners everywhere.
 pub(in crate::native) async fn owners_of(tx: &impl ConnectionTrait, id: &ProjectId) -> Result<Vec<UserId>, Fault> {
     let failed = || statement_failed("look for the owners of the project");

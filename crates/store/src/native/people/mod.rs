@@ -16,7 +16,7 @@ use model::{
 
 use super::NativeStore;
 
-pub(super) use members::owners_of;
+pub(super) use members::{is_of, owners_of};
 pub use password::PasswordCost;
 pub(super) use projects::quotas_of;
 
