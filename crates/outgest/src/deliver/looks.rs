@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_was_taken_away_is_not_given_back() {
+        let shop = BTreeMap::from([(PROJECT_NAME.to_owned(), "Shop".to_owned())]);
+        let mut options = BTreeMap::from([(PROJECT_NAME.to_owned(), String::new())]);
+        Looks::keep_name(&mut options, &shop);
+        Looks::name_project(&mut options, "Shop".to_owned());
+        assert_eq!(options.get(PROJECT_NAME).map(String::as_str), Some(""));
+        assert_eq!(Looks::take(&mut options), Ok(Looks::default()));
+        // One that nothing was said of is kept.
+        Looks::keep_name(&mut options, &shop);
+        assert_eq!(options, shop);
+    }
+
+    #[test]
     fn every_problem_with_looks_is_told() {
         let (looks, _) = take(&[("dialect", "events"), ("base_url", "tracing.example.com")]);
         assert_eq!(looks, Err(vec!["options.dialect".to_owned(), "options.base_url".to_owned()]));
