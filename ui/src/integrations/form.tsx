@@ -71,7 +71,11 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
     },
   });
   const renew = useMutation({ mutationFn: async () => again?.() });
-  const testing = useTest(known ? { id: known.id, change } : { request });
+  // What a test says takes the place of why saving was refused, which is not to come back when the test is forgotten.
+  const forgetRefusal = () => {
+    if (save.isError) save.reset();
+  };
+  const testing = useTest(known ? { id: known.id, change } : { request }, forgetRefusal);
   const failure = lastFailure(save, testing.test);
   const problem = failure ? problemOf(failure) : null;
   const text = words.integrations.form;
