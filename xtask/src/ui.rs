@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::command::{binary, cargo, output, root, run as run_command};
 use crate::servers;
 
-/// The oldest Node that builds the app, major and minor; several systems still install an older one.
-const NODE_MIN: (u32, u32) = (20, 19);
+/// What builds the app, as `engines` of its package.json has it for npm; several systems still install an older Node.
+const NODE: &str = "Node 20.19, 22.12 or newer";
 
 const USAGE: &str = "\
 cargo xtask ui <what>
@@ -80,10 +80,9 @@ fn folder() -> PathBuf {
 
 /// Installs exactly what the lock file says, unless that is there already.
 fn install() -> Result<()> {
-    let (major, minor) = NODE_MIN;
-    let hint = format!("the web app needs Node {major}.{minor} or newer and npm: https://nodejs.org");
+    let hint = format!("the web app needs {NODE} and npm: https://nodejs.org");
     let version = output(Command::new("node").arg("--version")).with_context(|| hint.clone())?;
-    if node_version(&version).is_some_and(|found| found < NODE_MIN) {
+    if node_version(&version).is_some_and(|found| !is_new_enough(found)) {
         bail!("{hint}; this is {}", version.trim());
     }
     let lock = fs::read(folder().join("package-lock.json")).context("cannot read ui/package-lock.json")?;
@@ -104,17 +103,24 @@ fn node_version(printed: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
+/// Whether a version is one of [`NODE`]: what 22.12 brought came to 20 with 20.19, and not to 21.
+fn is_new_enough((major, minor): (u32, u32)) -> bool {
+    match major {
+        20 => minor >= 19,
+        22 => minor >= 12,
+        _ => major > 22,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_old_node_is_told_from_a_new_one() {
-        let is_new = |printed| node_version(printed).unwrap() >= NODE_MIN;
-        assert!(is_new("v20.19.0\n"));
-        assert!(is_new("v22.1.0\n"));
-        assert!(!is_new("v20.9.1\n"));
-        assert!(!is_new("v18.19.0\n"));
+        let is_new = |printed: &&str| is_new_enough(node_version(printed).unwrap());
+        assert!(["v20.19.0\n", "v20.20.1\n", "v22.12.0\n", "v23.0.0\n", "v24.1.0\n"].iter().all(is_new));
+        assert!(!["v18.19.0\n", "v20.9.1\n", "v21.19.0\n", "v22.1.0\n", "v22.11.0\n"].iter().any(is_new));
         assert_eq!(node_version("20"), None);
     }
 }

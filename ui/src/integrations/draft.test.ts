@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Integration, Kind } from "./calls";
 import { draftOf, newDraft, settingsOf } from "./draft";
 
-const kind = { name: "s3", takes: "files", tables: ["events", "traces", "scores"] } as Kind;
+const kind = { name: "s3", takes: "files", tables: ["events", "traces", "scores"], options: { properties: { bucket: {}, region: {} } } } as unknown as Kind;
+
+const events = { ...kind, name: "posthog", takes: "events", options: { properties: { host: {}, base_url: {}, project_name: {} } } } as unknown as Kind;
 
 const files = { format: "csv", compression: "gzip", unicode: null, neutraliseFormulas: true, csvHeaderAlways: false, rollBytes: 5_000_000, prefix: "", template: "hive", eventTs: true, schema: "follow" };
 
@@ -38,9 +40,22 @@ describe("a draft", () => {
   });
 
   it("for a kind that takes events says nothing of files", () => {
-    const events = { ...kind, name: "posthog", takes: "events" } as Kind;
-    const told = Object.keys(settingsOf(newDraft(events, "UTC"), true, events));
+    const told = Object.keys(settingsOf(newDraft(events, "UTC", "Shop"), true, events));
     expect(told).not.toEqual(expect.arrayContaining(["format"]));
     expect(told).not.toEqual(expect.arrayContaining(["rollBytes"]));
+  });
+
+  it("begins with the name of the project where events have it, and says so where it was taken away", () => {
+    expect(newDraft(kind, "UTC", "Shop").options).toEqual({});
+    const draft = newDraft(events, "UTC", "Shop");
+    expect(settingsOf(draft, true, events).options).toEqual({ project_name: "Shop" });
+    const cleared = { host: "https://a", base_url: "", project_name: "" };
+    expect(settingsOf({ ...draft, options: cleared }, true, events).options).toEqual({ host: "https://a", project_name: "" });
+    const stored = { ...known, kind: "posthog", files: null, options: { host: "https://a", project_name: "Shop" } } as Integration;
+    const change = draftOf(stored);
+    expect(settingsOf(change, true, events).options).toEqual(stored.options);
+    expect(settingsOf({ ...change, options: { ...change.options, project_name: "" } }, true, events).options).toEqual({ host: "https://a", project_name: "" });
+    // One that was made without is not given one by being changed.
+    expect(settingsOf(draftOf({ ...stored, options: { host: "https://a" } }), true, events).options).toEqual({ host: "https://a" });
   });
 });

@@ -51,12 +51,24 @@ const USUAL_TABLES = ["events", "traces", "scores"];
 
 const emptyTable = (isExported: boolean): TableDraft => ({ isExported, groups: "", filter: [], where: [], masks: "", columns: [] });
 
+/**
+ * The option that is the name of the project where nothing is said of it, when an integration is made, and what it was
+ * when it is changed: that there is to be none is said with an empty one.
+ */
+const PROJECT_NAME = "project_name";
+
+/** Options that a new integration of this kind begins with: the defaults that are the project's. */
+export function newOptions(kind: Kind, projectName: string): Record<string, string> {
+  const { properties = {} } = kind.options as { properties?: Record<string, unknown> };
+  return PROJECT_NAME in properties ? { [PROJECT_NAME]: projectName } : {};
+}
+
 /** What a new integration begins with. */
-export function newDraft(kind: Kind, zone: string): Draft {
+export function newDraft(kind: Kind, zone: string, projectName: string): Draft {
   return {
     name: "",
     kind: kind.name,
-    options: {},
+    options: newOptions(kind, projectName),
     secrets: {},
     tables: Object.fromEntries(TABLES.map((name) => [name, emptyTable(USUAL_TABLES.includes(name))])),
     every: "hour",
@@ -130,7 +142,7 @@ export function draftOf(known: Integration): Draft {
 /** The settings that both requests carry. Kinds that take events are told nothing of files. */
 export function settingsOf(draft: Draft, isText: boolean, kind: Kind) {
   const given = (values: Record<string, string>) =>
-    Object.fromEntries(Object.entries(values).filter(([, value]) => value.trim() !== ""));
+    Object.fromEntries(Object.entries(values).filter(([name, value]) => name === PROJECT_NAME || value.trim() !== ""));
   const lines = (text: string, by: string | RegExp) => text.split(by).map((part) => part.trim()).filter(Boolean);
   return {
     options: given(draft.options),

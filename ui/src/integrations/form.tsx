@@ -13,7 +13,7 @@ import { useSettled } from "../parts/settled";
 import { Time, useNow } from "../parts/time";
 import { words } from "../words";
 import { usePreview, useWindows, type Integration, type Kind } from "./calls";
-import { settingsOf, type Draft } from "./draft";
+import { newOptions, settingsOf, type Draft } from "./draft";
 import { windowWords } from "./looks";
 import { isComplete, OptionFields } from "./options";
 import { TableFields } from "./tables";
@@ -48,7 +48,8 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
     if (change.secrets) setRevision((now) => now + 1);
     if (TESTED.some((part) => part in change)) testing.forget();
   };
-  const kind = kinds.find((one) => one.name === draft.kind) ?? kinds[0]!;
+  const kindOf = (name: string) => kinds.find((one) => one.name === name) ?? kinds[0]!;
+  const kind = kindOf(draft.kind);
   const hasFiles = kind.takes === "files";
   const isText = formats.find((format) => format.name === draft.format)?.compressible ?? true;
   const settings = useMemo(() => settingsOf(draft, isText, kind), [draft, isText, kind]);
@@ -70,7 +71,11 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
     },
   });
   const renew = useMutation({ mutationFn: async () => again?.() });
-  const testing = useTest(known ? { id: known.id, change } : { request });
+  // What a test says takes the place of why saving was refused, which is not to come back when the test is forgotten.
+  const forgetRefusal = () => {
+    if (save.isError) save.reset();
+  };
+  const testing = useTest(known ? { id: known.id, change } : { request }, forgetRefusal);
   const failure = lastFailure(save, testing.test);
   const problem = failure ? problemOf(failure) : null;
   const text = words.integrations.form;
@@ -97,7 +102,7 @@ export function IntegrationForm({ kinds, known, begin, again }: IntegrationFormP
               disabled={known !== null}
               options={kinds.map((one) => ({ value: one.name, label: one.title }))}
               help={kind.doc}
-              onChange={(next) => set({ kind: next, options: {}, secrets: {} })}
+              onChange={(next) => set({ kind: next, options: newOptions(kindOf(next), project.name), secrets: {} })}
             />
             <OptionFields
               key={kind.name}

@@ -33,8 +33,9 @@ export function OptionFields({ kind, options, secrets, stored, problem, onOption
   const [more, setMore] = useState(false);
   const properties = propertiesOf(kind);
   const required = requiredOf(kind);
+  // One that has a value, or had one until just now: a field stays while it is cleared.
   const isFirst = ([name, property]: [string, Property], index: number) =>
-    (index < FIRST && !isTuning(property)) || required.includes(name) || kind.secrets.includes(name) || (options[name] ?? "") !== "";
+    (index < FIRST && !isTuning(property)) || required.includes(name) || kind.secrets.includes(name) || Object.hasOwn(options, name);
   const shown = properties.filter((property, index) => more || isFirst(property, index));
   const hidden = properties.length - shown.length;
   const at = (name: string) => problem?.of(`options.${name}`) ?? problem?.of(`secrets.${name}`) ?? problem?.of(name);

@@ -140,13 +140,14 @@ function List({ items }: { items: Integration[] }) {
 }
 
 function NewPage() {
+  const project = useProject();
   const kinds = useKinds();
   if (kinds.isPending) return <FormSkeleton />;
   if (kinds.isLoadingError) return <Failed page error={kinds.error} retry={() => void kinds.refetch()} />;
   const first = kinds.data.find((kind) => kind.name === "s3") ?? kinds.data[0];
   if (!first) return <Face page icon="integrations" title={words.integrations.missing} />;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return <IntegrationForm kinds={kinds.data} known={null} begin={newDraft(first, zone)} />;
+  return <IntegrationForm kinds={kinds.data} known={null} begin={newDraft(first, zone, project.name)} />;
 }
 
 function EditPage({ id }: { id: string }) {

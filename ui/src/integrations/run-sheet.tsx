@@ -8,6 +8,7 @@ import { Progress } from "../parts/state";
 import { useNow } from "../parts/time";
 import { words } from "../words";
 import type { WindowRun } from "./calls";
+import { comparisonsOf } from "./compared";
 import { RunStateOf, windowWords } from "./looks";
 
 interface RunSheetProps {
@@ -144,15 +145,18 @@ function stepsOf(run: WindowRun): Step[] {
     run.retryAt ? { tone: "attention", icon: "clock", what: text.retryAt, at: run.retryAt } : null,
     result ? { tone: "ok", icon: "check", what: text.completed(result.rows, result.bytes), at: run.finishedAt } : null,
     run.state === "cancelled" ? { tone: "idle", icon: "cross", what: text.cancelled, at: run.finishedAt } : null,
-    foundLater ? comparedOf(foundLater) : null,
+    ...(foundLater ? comparedOf(foundLater) : []),
   ];
   return steps.filter((step) => step !== null);
 }
 
-/** What the comparison with the source came to. */
-function comparedOf({ at, failure, missingRows, supersededRows }: NonNullable<WindowRun["foundLater"]>): Step {
-  const text = words.integrations.runs;
-  if (failure) return { tone: "attention", icon: "warning", what: text.notCompared, at, more: <Why failure={failure} /> };
-  const what = text.foundLater(missingRows, supersededRows);
-  return missingRows === 0 ? { tone: "ok", icon: "check", what, at } : { tone: "attention", icon: "warning", what, at };
+/** What comparisons with the source came to. */
+function comparedOf(found: NonNullable<WindowRun["foundLater"]>): Step[] {
+  return comparisonsOf(found).map(({ tone, what, at, failure }) => ({
+    tone,
+    icon: tone === "ok" ? "check" : "warning",
+    what,
+    at,
+    more: failure && <Why failure={failure} />,
+  }));
 }

@@ -46,7 +46,7 @@ const mono = (value: string) => <span className="mono">{value}</span>;
 function connectionOf(known: Integration, kind: string): Fact[] {
   return [
     [text.kind, kind],
-    ...Object.entries(known.options).map(([name, value]): Fact => [labelOf(name), mono(value)]),
+    ...Object.entries(known.options).map(([name, value]): Fact => [labelOf(name), value === "" ? words.none : mono(value)]),
     ...known.secrets.map((name): Fact => [labelOf(name), text.secretKept]),
     ...(known.files?.prefix ? [[text.prefix, mono(known.files.prefix)] as Fact] : []),
   ];

@@ -21,14 +21,15 @@ interface Step {
 /** A test of what the form says: of a new integration, or of a change of one that is there. */
 export type Tested = { request: Schemas["IntegrationRequest"] } | { id: string; change: Schemas["IntegrationChange"] };
 
-/** Tests a destination, and tells each step as it is taken. */
-export function useTest(tested: Tested) {
+/** Tests a destination, and tells each step as it is taken; `begun` is called when a test begins. */
+export function useTest(tested: Tested, begun: () => void) {
   const project = useProject();
   const [steps, setSteps] = useState<Step[]>([]);
   const running = useRef<AbortController>(null);
   // Whoever leaves the page ends the test.
   useEffect(() => () => running.current?.abort(), []);
   const test = useMutation({
+    onMutate: begun,
     mutationFn: async () => {
       const { signal } = (running.current = new AbortController());
       setSteps([]);

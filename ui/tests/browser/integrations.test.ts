@@ -247,6 +247,11 @@ describe("an integration", () => {
     expect(await page.getByLabel("Prefix", { exact: true }).count()).toBe(0);
     expect(await page.getByLabel("Format", { exact: true }).count()).toBe(0);
     await page.getByLabel("Host", { exact: true }).fill(receiver.host);
+    // Events have the name of the project unless it is taken away; the field stays where it is.
+    const projectName = page.locator(".integration-form").getByLabel("Project name", { exact: true });
+    expect(await projectName.inputValue()).toBe("Shop");
+    await projectName.fill("");
+    await projectName.waitFor();
     const key = page.getByLabel("API key", { exact: true });
     await key.fill("another-secret");
     await page.getByRole("button", { name: "Test destination" }).click();
@@ -262,6 +267,7 @@ describe("an integration", () => {
     await page.getByRole("button", { name: "Run now" }).click();
     await page.locator(".line").filter({ hasText: "Exported" }).first().waitFor({ timeout: 60_000 });
     await expect.poll(() => receiver.events.some((event) => event.event === "langfuse observation"), { timeout: 60_000 }).toBe(true);
+    expect(receiver.events.filter(({ properties }) => "langfuse_project_name" in properties)).toEqual([]);
     expect(await page.content()).not.toContain("nobodys-secret");
     // A run tells what became of the events of each table, and of rows that were late or deleted.
     const [, id] = /integrations\/([^/?]+)/.exec(page.url())!;
@@ -285,6 +291,16 @@ describe("an integration", () => {
     expect(await lines.count()).toBe(result!.deliveries.length + 1);
     for (const [name, figure] of [["Late rows", "1,234"], ["Deleted rows", "56"]] as const) {
       expect(await sheet.locator(`dt:text-is("${name}") + dd`).textContent()).toBe(figure);
+    }
+    // The name can be given, and taken away again.
+    const named = async () => (await server.ask<{ options: Record<string, string> }>(`integrations/${id}`)).options["project_name"];
+    expect(await named()).toBe("");
+    for (const name of ["Store", ""]) {
+      await page.goto(server.url + at("integrations", id!, "edit"));
+      await projectName.fill(name);
+      await page.getByRole("button", { name: "Save changes" }).click();
+      await page.getByRole("heading", { level: 1, name: "Product", exact: true }).waitFor();
+      expect(await named()).toBe(name);
     }
   });
 
@@ -604,8 +620,16 @@ describe("an integration", () => {
     await page.locator(".steps [data-tone=failed]").getByText("address policy").waitFor();
     await page.locator(".steps").getByText("may not be reached").waitFor();
     await page.getByRole("button", { name: "Create integration" }).click();
-    await page.getByRole("alert").first().waitFor();
+    const alerts = page.getByRole("alert");
+    await alerts.first().waitFor();
     expect(page.url()).toContain("/integrations/new");
+    // A test takes the place of that refusal, which does not come back when something is entered that was not tested.
+    await page.getByRole("button", { name: "Test destination" }).click();
+    await expect.poll(() => alerts.count()).toBe(0);
+    await page.getByText("A step failed; what was written is removed.").waitFor();
+    await page.getByLabel("Bucket", { exact: true }).fill("others");
+    await page.locator(".steps").waitFor({ state: "detached" });
+    expect(await alerts.count()).toBe(0);
     // What keeps the form from being sent is in view, wherever it is.
     const summary = page.getByText("Advanced", { exact: true });
     const lag = page.getByLabel("Seconds between the end of a window and its export");

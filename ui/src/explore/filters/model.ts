@@ -192,7 +192,7 @@ export function shownValue(condition: Condition): string {
 }
 
 function shownPosition(key: string, value: Condition["value"]): string {
-  const { position, counted } = words.explore.filter;
+  const { position, counted } = text;
   // Addresses hold what anybody writes: only keys that are known are looked up.
   if (Object.hasOwn(counted, key)) return counted[key]!(Number(value));
   return Object.hasOwn(position, key) ? position[key]! : key;

@@ -5,6 +5,7 @@ import { gunzipSync } from "node:zlib";
 interface Event {
   event: string;
   uuid: string;
+  properties: object;
 }
 
 /** As much of PostHog as deliveries need. What it takes and refuses is tested elsewhere, against whole contracts. */
