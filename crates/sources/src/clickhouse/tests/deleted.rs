@@ -22,12 +22,11 @@ fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<
     ReadRequest { deleted: DeletedRows::Included, versions, window, cursor, filter, ..asked }
 }
 
-/// Versions that move by a minute, a day or a month, some of them deletions, some as old as the ones before, some
-/// stored late: before and after merges, by both cursors, in stretches and in pages.
+/// Versions that move by a minute, a day or a month, some of them deletions, some stored late: before and after merges, by both cursors, in stretches and in pages.
 #[tokio::test]
 async fn deletions_are_the_rows_that_they_are_in_memory() {
     let engine = need_engine!();
-    let loaded = replicas::versions();
+    let loaded = replicas::versions_of(|insert, is_late| 5 * insert - if is_late { 13 } else { 0 });
     let memory = MemorySource::new(loaded.clone()).unwrap();
     let (database, source) = langfuse(engine, &loaded).await;
     for is_merged in [false, true] {

@@ -36,9 +36,14 @@ fn event(id: &str, start: i64, version: i64, stored: i64) -> Value {
     })
 }
 
-/// Versions of 50 events and scores, in ten inserts: their starts move by a minute, a day or a month, every other
-/// version is as old as the one before, some come late, and some are deletions.
-pub(super) fn versions() -> Loaded {
+/// Versions of which every other one is as old as the one before.
+fn versions() -> Loaded {
+    versions_of(|insert, is_late| insert / 2 * 10 - if is_late { 15 } else { 0 })
+}
+
+/// Versions of 50 events and scores, in ten inserts: their starts move by a minute, a day or a month, some come late,
+/// and some are deletions. How old one is tell the number of its insert and whether it is late.
+pub(super) fn versions_of(age: impl Fn(i64, bool) -> i64) -> Loaded {
     let mut state = 7_u64;
     let mut below = move |bound: i64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -49,7 +54,7 @@ pub(super) fn versions() -> Loaded {
         let (mut events, mut scores) = (Vec::new(), Vec::new());
         for number in (0..50).filter(|number| insert == 0 || (number + insert) % 3 != 0) {
             let moved = [0, 0, 60, DAY, 40 * DAY][below(5) as usize];
-            let version = insert / 2 * 10 - if below(6) == 0 { 15 } else { 0 };
+            let version = age(insert, below(6) == 0);
             let (id, start) = (format!("s{number}"), number * 600 + moved);
             let mut event = event(&id, start, version, insert);
             event["trace_id"] = json!(format!("t{}", number % 7));
