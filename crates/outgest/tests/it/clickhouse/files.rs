@@ -39,6 +39,14 @@ fn an_export_is_verified_against_the_server_it_came_from_and_against_another_sto
         let told = bench.ok(["verify", manifest].iter().chain(options));
         assert!(told.contains("no differences from manifest and source"), "{told}");
     }
+    // A deletion is a version that belongs to a later window; a row that is gone is a difference.
+    server.run(
+        &database,
+        "INSERT INTO events_full SELECT * REPLACE (1 AS is_deleted, now64(6) AS event_ts, now64(6) AS updated_at) \
+         FROM events_full WHERE span_id = 'ev-008' LIMIT 1",
+    );
+    let told = bench.ok(["verify", manifest, "--source", &source]);
+    assert!(told.contains("1 of the rows have a newer version by now, or were deleted"), "{told}");
     server.run(&database, "DELETE FROM events_full WHERE span_id = 'ev-007'");
     let ended = bench.run(["verify", manifest, "--source", &source]);
     assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
