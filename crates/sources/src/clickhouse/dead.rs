@@ -77,6 +77,12 @@ impl Dead {
         self.versions.is_empty()
     }
 
+    /// Whether one of them starts then, in microseconds.
+    pub(super) fn starts_at(&self, start: i64) -> bool {
+        let first = self.versions.partition_point(|(time, _)| *time < start);
+        self.versions.get(first).is_some_and(|(time, _)| *time == start)
+    }
+
     /// The condition that leaves them out where the rows start in `from <= t <= to`, and the values it
     /// needs; nothing where there are none.
     pub(super) fn left_out(
@@ -151,13 +157,16 @@ impl Look<'_> {
     }
 
     async fn dead_of(&self, part: Part, is_few: bool, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
-        let moved = self.moved(part)?;
-        // Most tables have none, which is quicker to find out; a few rows are looked at by one query in any case.
-        let count_first = format!("SELECT count() AS n FROM ({moved})");
-        if is_few || self.count(&count_first, Some(part), stop).await? > 0 {
-            return self.outranked(&moved, part, stop).await;
+        if is_few {
+            return self.outranked(&part.condition(&self.key_number()?), part, stop).await;
         }
-        Ok(Vec::new())
+        // Most tables have none, which is quicker to find out.
+        let moved = self.moved(part)?;
+        if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(part), stop).await? == 0 {
+            return Ok(Vec::new());
+        }
+        let among = format!(" AND {} {} ({moved})", self.key_number()?, self.place.within());
+        self.outranked(&among, part, stop).await
     }
 
     /// The rows that are looked at.
@@ -181,7 +190,8 @@ impl Look<'_> {
         ))
     }
 
-    async fn outranked(&self, moved: &str, part: Part, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
+    /// The outranked versions of the rows that meet one more condition.
+    async fn outranked(&self, among: &str, part: Part, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
         let (stored, place) = (self.stored, self.place);
         let mut rank = place.rank(stored, self.client).await?;
         if let Some(first) = self.scope.as_ref().and_then(|scope| scope.first.as_ref()) {
@@ -192,12 +202,10 @@ impl Look<'_> {
         let time = place.required(stored.time)?;
         let text = format!(
             "SELECT time, version FROM (SELECT tuple({key}) AS k, {instance} AS version, max({rank}) AS newest, \
-             {} AS time, max(newest) OVER (PARTITION BY k) AS best FROM {} AND {} {} ({moved}) GROUP BY k, version) \
+             {} AS time, max(newest) OVER (PARTITION BY k) AS best FROM {}{among} GROUP BY k, version) \
              WHERE newest < best",
             micros_of(&format!("argMax({time}, {rank})")),
             self.rows(),
-            self.key_number()?,
-            place.within(),
         );
         let rows = self.client.rows(self.query(text, Some(part)), stop).await?;
         read(&rows).ok_or_else(|| Fault::corrupt("the server's list of outranked versions cannot be read"))
@@ -266,6 +274,7 @@ mod tests {
         assert_eq!(condition, " AND NOT (m IN {d0_starts:Array(Int64)} AND hash IN {d0:Array(String)})");
         assert_eq!(values[0], ("d0_starts".to_owned(), "[20,20]".to_owned()));
         assert_eq!(dead.left_out(known(None), "d", (31, 40)), (String::new(), Vec::new()));
+        assert_eq!([9, 10, 15, 20, 30, 31].map(|start| dead.starts_at(start)), [false, true, false, true, true, false]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ const VERSIONS_OF_ROW: u64 = 4;
 const WHERE_FILTERED: u64 = 10;
 /// So many times as many where rows are groups.
 const WHERE_GROUPED: u64 = 10;
+/// So many rows more are asked for than are wanted, for those that may be outranked.
+const MORE_ROWS: u64 = 16;
 /// How much longer each part is than the one before.
 const LONGER: u64 = 16;
 
@@ -138,18 +140,20 @@ impl ClickHouseReading {
         stop: &Stop,
     ) -> Result<Option<(KeyRange, SomeRows)>, Fault> {
         let positions = self.of_positions()?;
-        // Most rows have no outranked version, so positions are asked for while these are looked for, and once more
-        // where there are some.
+        // Few rows have an outranked version, so positions are asked for while these are looked for: of some rows more
+        // than are wanted. Those that may be outranked are asked for with the others and do not come if they are.
         let known = positions.without_a_look();
         let looked = positions.near(range, None, Near::default(), stop);
-        let asked = positions.positions(range, end, rows, &known, stop);
-        let (near, mut found) = futures_util::try_join!(looked, asked)?;
-        if near != known {
-            found = positions.positions(range, end, rows, &near, stop).await?;
+        let more = RowCount(rows.get().saturating_add(MORE_ROWS));
+        let (near, found) = futures_util::try_join!(looked, positions.positions(range, end, more, &known, stop))?;
+        let are_all = (found.len() as u64) < more.get();
+        let mut keys = match near.first_of(found, are_all, &known, rows) {
+            Some(first) => first,
+            None => positions.positions(range, end, rows, &near, stop).await?,
+        };
+        if keys.is_empty() {
+            return Ok(None);
         }
-        let Some(found) = found else { return Ok(None) };
-        let found = Rows::read(&found)?;
-        let mut keys: Vec<OrderKey> = (0..found.len()).map(|row| found.key(row)).collect();
         if end == End::Last {
             keys.reverse();
         }
@@ -160,7 +164,7 @@ impl ClickHouseReading {
         Ok(Some((range, SomeRows { only, near })))
     }
 
-    /// The positions at an end of a range, without what is outranked near it; `None` where there are none.
+    /// The positions at an end of a range, from that end on, without what is outranked near it.
     async fn positions(
         &self,
         range: &KeyRange,
@@ -168,12 +172,18 @@ impl ClickHouseReading {
         rows: RowCount,
         near: &Near,
         stop: &Stop,
-    ) -> Result<Option<RecordBatch>, Fault> {
+    ) -> Result<Vec<OrderKey>, Fault> {
         let text = self.compiled.positions_at(end);
-        let Some(mut query) = self.query_near(text, range, near, "the positions of rows")? else { return Ok(None) };
+        let Some(mut query) = self.query_near(text, range, near, "the positions of rows")? else {
+            return Ok(Vec::new());
+        };
         query.parameters.push(("few".to_owned(), rows.to_string()));
         let found = self.shared.client.rows(query, stop).await?;
-        Ok((found.num_rows() > 0).then_some(found))
+        if found.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let found = Rows::read(&found)?;
+        Ok((0..found.len()).map(|row| found.key(row)).collect())
     }
 
     /// The rows of these positions. Those with the same id in between are of other traces, where these are not told.

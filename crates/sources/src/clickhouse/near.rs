@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Fault, KeyRange, Relation, Stop};
+use model::{Fault, KeyRange, OrderKey, Relation, RowCount, Stop};
 
 use super::dead::{Dead, Scope};
 use super::few::OnlyRows;
@@ -24,6 +24,35 @@ pub(super) struct Near {
     own: Option<Dead>,
     /// Of what is looked through beside them, by place.
     places: BTreeMap<usize, Dead>,
+}
+
+impl Near {
+    /// The first of some positions, which were asked for when less was known, among which so many are certain not to
+    /// be outranked; all of them where there are no others. `None` where that takes asking again: something beside
+    /// them is outranked, or they are not enough.
+    pub(super) fn first_of(
+        &self,
+        mut found: Vec<OrderKey>,
+        are_all: bool,
+        known: &Self,
+        rows: RowCount,
+    ) -> Option<Vec<OrderKey>> {
+        if self.places != known.places || self.own.is_some() != known.own.is_some() {
+            return None;
+        }
+        let is_certain = |row: &OrderKey| self.own.as_ref().is_none_or(|own| !own.starts_at(row.time.0));
+        let mut certain = 0;
+        let enough = found.iter().position(|row| {
+            certain += u64::from(is_certain(row));
+            certain >= rows.get()
+        });
+        match enough {
+            Some(last) => found.truncate(last + 1),
+            None if are_all => {}
+            None => return None,
+        }
+        Some(found)
+    }
 }
 
 impl ClickHouseReading {

@@ -18,7 +18,7 @@ use crate::support::soak;
 
 /// How long a server lives at most once it has taken a window up: most get further than their predecessors, or the
 /// window would be given up as one that ends every server.
-const LIFE_MAX: Duration = Duration::from_secs(2);
+const LIFE_MAX: Duration = Duration::from_secs(3);
 
 /// How often everything is exported at most. Windows that all end before enough servers were killed are followed by
 /// those of another integration of the same rows.
