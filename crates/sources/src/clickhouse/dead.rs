@@ -20,7 +20,7 @@ use super::sql::{Parameters, escaped, micros_of};
 
 /// Rows whose keys are looked at together: about 50 bytes each on the server.
 const ROWS_TOGETHER: u64 = 4_000_000;
-/// Fewer than are looked through in no time.
+/// Fewer than are looked through in no time, by one query, whether or not any is outranked.
 const FEW_ROWS: u64 = 100_000;
 /// How often a share of the keys is divided where it meets a limit. Each share reads the keys of all rows.
 const DIVISIONS_MAX: u32 = 8;
@@ -160,7 +160,7 @@ impl Look<'_> {
         if is_few {
             return self.outranked(&part.condition(&self.key_number()?), part, stop).await;
         }
-        // Most tables have none, which is quicker to find out.
+        // Most tables have none, which takes less to find out.
         let moved = self.moved(part)?;
         if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(part), stop).await? == 0 {
             return Ok(Vec::new());

@@ -94,7 +94,7 @@ async fn what_is_planned_and_looked_at_is_divided_where_memory_is_short() {
 }
 
 /// What a query for slices holds and no other, and one for versions.
-const MARKS: [(&str, &str); 2] = [("AS bucket", "the number of rows"), ("HAVING min(", "the versions of rows")];
+const MARKS: [(&str, &str); 2] = [("AS bucket", "the number of rows"), ("AS best", "the versions of rows")];
 
 #[tokio::test]
 async fn what_is_planned_and_looked_at_is_divided_where_time_is_short_and_told_where_that_does_not_help() {
