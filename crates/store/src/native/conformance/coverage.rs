@@ -137,6 +137,29 @@ pub(super) async fn a_backfill_that_is_cancelled_beside_a_catch_up_leaves_no_win
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
 }
 
+pub(super) async fn a_window_that_has_a_run_is_left_out_and_planning_goes_on(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    // The one that would be the live window.
+    let known = format!(
+        "INSERT INTO window_run (id, integration_id, project_id, from_at, to_at, on_grid, revision, cause,
+                                 holds_cursor, state, planned_at, attempts)
+         VALUES ('known', '{}', 'p', {}, {}, true, 1, 'backfill', false, 'completed', 0, 1)",
+        made.id,
+        at("2026-08-01 10:00").0,
+        at("2026-08-01 11:00").0,
+    );
+    store.database.execute_unprepared(&known).await.unwrap();
+
+    assert_eq!(tick(&store, NOW).await, 1);
+
+    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 09:00"));
+    assert!(nothing_to_claim(&store).await);
+    assert_eq!(runs(&store, &made.id).await.len(), 2);
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+    // No run that is not there keeps the next window waiting.
+    assert_eq!(tick(&store, at("2026-08-01 12:06")).await, 1);
+}
+
 pub(super) async fn a_backfill_waits_for_a_window_of_which_some_rows_are_exported(store: NativeStore) {
     for order in [BackfillOrder::OldestFirst, BackfillOrder::NewestFirst] {
         let made = make(&store, order.as_str(), "2026-08-01 11:00").await;

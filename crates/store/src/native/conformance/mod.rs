@@ -133,6 +133,7 @@ promises! {
     coverage::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
     coverage::what_the_schedule_missed_cannot_be_left_out,
     coverage::a_backfill_that_is_cancelled_beside_a_catch_up_leaves_no_window_out,
+    coverage::a_window_that_has_a_run_is_left_out_and_planning_goes_on,
     coverage::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
     integrations::where_an_integration_begins_changes_before_its_first_window_alone,
     integrations::running_now_ends_a_window_early_and_the_next_one_follows,
