@@ -94,6 +94,7 @@ promises! {
     fairness::a_project_runs_at_most_its_number_of_jobs,
     fairness::lanes_without_room_are_left_alone,
     fairness::an_integration_leaves_places_to_others,
+    fairness::an_integration_leaves_jobs_of_its_project_to_others,
     parts::a_split_job_ends_when_its_parts_are_done,
     parts::a_part_that_fails_fails_the_whole_and_another_try_keeps_what_is_done,
     parts::cancelling_a_split_job_stops_its_parts_and_cleans_up_once,
