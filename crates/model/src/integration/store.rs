@@ -264,7 +264,8 @@ pub trait IntegrationStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<KeptLetter>, Fault>;
 
-    /// Plans the windows of all dead letters once more, forgets the letters, and returns the runs. Paused is a conflict.
+    /// Plans the windows of all dead letters once more, each for itself, forgets the letters, and returns the runs.
+    /// Paused is a conflict.
     async fn replay_dead_letters(
         &self,
         project: &ProjectId,

@@ -148,6 +148,48 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err().kind(), FaultKind::Conflict);
 }
 
+pub(super) async fn more_dead_letters_than_are_named_have_their_table_sent_once_more(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    tick(&store, NOW).await;
+    let keep = async |letters: &[(&str, u64)]| {
+        let claimed = claim(&store, "w").await;
+        for (table, letters) in letters {
+            let (run, token) = (claimed.job.id.clone(), claimed.lease.token);
+            let from = KeptFrom { run, table: (*table).to_owned(), number: 0, token };
+            let letter = |number| KeptLetter {
+                id: from.id(number),
+                run: from.run.clone(),
+                table: from.table.clone(),
+                trace_id: "t".to_owned(),
+                row: format!("row {number}"),
+                reason: "no distinct id".to_owned(),
+                at: NOW,
+                event: json!({}),
+            };
+            store.keep_dead_letters(&made.id, &from, (0..*letters).map(letter).collect()).await.unwrap();
+        }
+        store.settle(claimed.lease, Outcome::Completed(result(7))).await.unwrap();
+    };
+    let too_many = RowsOfTable::NAMED_MAX as u64 + 1;
+    keep(&[("events", too_many), ("scores", 3)]).await;
+    keep(&[("events", 2)]).await;
+
+    assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap().len(), 2);
+
+    let mut windows = [carry_out(&store).await, carry_out(&store).await].map(|window| {
+        let rows: Vec<_> = window.rows.iter().map(|rows| (rows.table.clone(), rows.ids.len())).collect();
+        (window.span.from, rows)
+    });
+    windows.sort();
+    let of = |tables: &[(&str, usize)]| -> Vec<(String, usize)> {
+        tables.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect()
+    };
+    // The newest window was carried out first. No id is every row.
+    let [older, newer] = [of(&[("events", 2)]), of(&[("events", 0), ("scores", 3)])];
+    assert_eq!(windows, [(at("2026-08-01 09:00"), older), (at("2026-08-01 10:00"), newer)]);
+    assert!(store.dead_letters(&project(), &made.id, &PageRequest::first(1)).await.unwrap().items.is_empty());
+}
+
 pub(super) async fn a_worker_that_lost_a_run_touches_no_dead_letter(store: NativeStore) {
     let made = make(&store, "a", "2026-08-01 10:00").await;
     tick(&store, NOW).await;

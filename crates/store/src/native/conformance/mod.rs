@@ -146,6 +146,7 @@ promises! {
     kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
+    kept_of_events::more_dead_letters_than_are_named_have_their_table_sent_once_more,
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
