@@ -147,6 +147,7 @@ promises! {
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
     kept_of_events::more_dead_letters_than_are_named_have_their_table_sent_once_more,
+    kept_of_events::dead_letters_go_with_their_integration_and_with_its_project,
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
@@ -155,6 +156,7 @@ promises! {
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
     schema::work_that_an_older_release_queued_is_carried_out,
+    schema::letters_that_an_older_release_left_of_deleted_integrations_are_forgotten,
 }
 
 /// What the workers of the tests may claim.

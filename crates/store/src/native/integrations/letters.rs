@@ -190,6 +190,13 @@ async fn rows_of(tx: &impl ConnectionTrait, run: &str, table: &str) -> Result<Ro
     Ok(RowsOfTable::new(table, rows))
 }
 
+/// Forgets the letters of an integration.
+pub(super) async fn forget(tx: &impl ConnectionTrait, integration: &str) -> Result<(), Fault> {
+    let of_it = dead_letter::Column::IntegrationId.eq(integration);
+    let forgotten = dead_letter::Entity::delete_many().filter(of_it).exec(tx).await;
+    forgotten.map(drop).map_err(statement_failed("forget dead letters"))
+}
+
 fn to_letter(row: dead_letter::Model) -> Result<KeptLetter, Fault> {
     Ok(KeptLetter {
         id: row.id,
