@@ -62,7 +62,11 @@ async fn a_window_has_langfuses_files_and_a_manifest_that_proves_them() {
     assert_eq!((manifest.window.from, manifest.window.to), (EPOCH, minute(60)));
     assert_eq!(manifest.files[0].cursor_min, Some(minute(20)));
     let run = world.runs(&made).await.remove(0);
-    assert_eq!((run.state, run.result.unwrap().manifest), (RunState::Completed, Some(name(files[0]))));
+    let result = run.result.unwrap();
+    assert_eq!((run.state, result.manifest), (RunState::Completed, Some(name(files[0]))));
+    // What proves the rows of a file is in the manifest, and not in the run beside it.
+    assert_eq!((result.files[0].rows, result.files[0].sha256.len()), (RowCount(1), 64));
+    assert_eq!((manifest.files[0].key_digest.rows(), result.files[0].key_digest.rows()), (1, 0));
     // The second hour has the row that was stored in it, an hour after it began.
     world.work(minute(130)).await;
     let second = self::manifest(&world, "out/p/manifests/2026-08-01T02-00-00.json");
