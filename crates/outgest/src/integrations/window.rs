@@ -8,8 +8,8 @@ use jobs::{Context, Done};
 use model::{
     ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileReceipt, FileSettings, Integration,
     IntegrationTable, Job, KeyDigest, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount, RunId,
-    SchedulerStore, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest,
-    WindowName, WindowResult,
+    SchedulerStore, SchemaRule, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest, WindowName,
+    WindowResult,
 };
 use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
 
@@ -18,6 +18,7 @@ use super::counts;
 use super::places::Places;
 use super::revision;
 use super::schema::{self, Schema};
+use super::source::PatientSource;
 use super::tables_log::TablesLog;
 use crate::export::{Request, run_spec, table_of};
 use crate::serve::read_spec;
@@ -28,7 +29,7 @@ pub struct WindowRunner {
     /// Where integrations and their runs are kept.
     pub store: Arc<dyn SchedulerStore>,
     /// Where rows come from.
-    pub source: Arc<dyn Source>,
+    pub source: Arc<PatientSource>,
     /// Where comments come from.
     pub comments: Arc<dyn CommentLookup>,
     /// Where prices come from.
@@ -163,7 +164,7 @@ impl WindowRunner {
         }
         let read = spec.request.clone();
         let ports = Ports {
-            source: Arc::clone(&self.source),
+            source: Arc::<PatientSource>::clone(&self.source),
             comments: Arc::clone(&self.comments),
             prices: Arc::clone(&self.prices),
             destination: Arc::clone(destination),

@@ -24,7 +24,7 @@ use sources::memory::batch_from_json;
 use store::NativeStore;
 use tempfile::TempDir;
 
-use super::super::{Places, Reconciler, SourceRows, WindowRunner};
+use super::super::{PatientSource, Places, Reconciler, SourceRows, WindowRunner};
 use super::ledger::Ledger;
 
 /// The first midnight of every simulation.
@@ -168,7 +168,7 @@ impl World {
         let budget = Budget::for_cores(1);
         let windows = WindowRunner {
             store: Arc::new(store.clone()),
-            source: Arc::clone(&source),
+            source: Arc::new(PatientSource::new(Arc::clone(&source))),
             comments: nothing(&store),
             prices: Arc::new(store.clone()),
             places: Arc::new(shelf.clone()),
