@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use model::{Fault, FaultKind, JobKind, Retry};
 
+/// Longest wait that a receiver can ask for. It may ask for years, or name a time that is wrong; whoever comes back after
+/// half an hour and is told the same waits again.
+const ASKED_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
+
 /// How patient the queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryRule {
@@ -55,7 +59,7 @@ impl RetryRule {
         let jittered = doubled.min(self.wait_max).mul_f64(chance);
         match fault.retry() {
             // A little later than asked, so that everybody who was told the same does not come back together.
-            Retry::After(asked) => Some(asked + self.wait_min.mul_f64(chance)),
+            Retry::After(asked) => Some(asked.min(ASKED_WAIT_MAX).saturating_add(self.wait_min.mul_f64(chance))),
             Retry::Backoff | Retry::Never => Some(jittered),
         }
     }
@@ -124,8 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn the_receivers_own_wait_is_kept() {
-        let fault = Fault::new(FaultKind::Throttled, "slow down").retry_after(Duration::from_secs(3_600));
-        assert_eq!(RetryRule::default().wait(&fault, 1, 0.5), Some(Duration::from_secs(3_605)));
+    fn the_receivers_own_wait_is_kept_up_to_half_an_hour() {
+        let wait = |asked| {
+            let fault = Fault::new(FaultKind::Throttled, "slow down").retry_after(asked);
+            RetryRule::default().wait(&fault, 1, 0.5)
+        };
+        assert_eq!(wait(Duration::from_secs(1_200)), Some(Duration::from_secs(1_205)));
+        for much in [Duration::from_secs(3_600), Duration::from_secs(365 * 24 * 3_600), Duration::MAX] {
+            assert_eq!(wait(much), Some(Duration::from_secs(1_805)), "{much:?}");
+        }
     }
 }

@@ -134,6 +134,12 @@ impl Fault {
         self
     }
 
+    /// The same of another kind, for those who read on behalf of somebody who cannot change what was wrong.
+    pub fn with_kind(mut self, kind: FaultKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Adds what the user can change.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into().into());

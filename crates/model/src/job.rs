@@ -238,7 +238,8 @@ pub struct ClaimLimits {
     /// that one was split into count as that one.
     pub running_per_project_max: u32,
     /// Windows of one integration that the worker may have at once, so that a destination that is slow
-    /// leaves places to others. What it lost does not count.
+    /// leaves places to others. All workers together have one fewer than the project may have running, where
+    /// that is more than one, so that it leaves room in its project as well. What was lost does not count.
     pub windows_per_integration_max: u32,
     /// A job that lost so many workers in a row without getting further is failed.
     pub lost_max: u32,

@@ -486,7 +486,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an integration
-         * @description With its secrets; what it has under way is cancelled. Its files and the history of its runs stay.
+         * @description With its secrets and dead letters; what it has under way is cancelled. Its files and the history of its runs stay.
          */
         delete: operations["delete_integration"];
         options?: never;

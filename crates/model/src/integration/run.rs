@@ -125,6 +125,9 @@ pub struct RowsOfTable {
 }
 
 impl RowsOfTable {
+    /// Rows that are named, about 10 MB. Where more are meant all rows of the table are.
+    pub const NAMED_MAX: usize = 50_000;
+
     /// Most groups of [`by_trace`](Self::by_trace): each is a part of a statement.
     const GROUPS_MAX: usize = 100;
 

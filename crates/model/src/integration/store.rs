@@ -191,7 +191,8 @@ pub trait IntegrationStore: Send + Sync {
         change: ChangedIntegration,
     ) -> Result<Integration, Fault>;
 
-    /// Forgets an integration and its secrets and cancels what it has under way. Its runs stay to be read.
+    /// Forgets an integration, its secrets and its dead letters, and cancels what it has under way. Its runs stay to be
+    /// read.
     async fn delete_integration(&self, project: &ProjectId, id: &IntegrationId) -> Result<(), Fault>;
 
     /// Plans no more windows. Those under way are carried out.
@@ -264,7 +265,8 @@ pub trait IntegrationStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<KeptLetter>, Fault>;
 
-    /// Plans the windows of all dead letters once more, forgets the letters, and returns the runs. Paused is a conflict.
+    /// Plans the windows of all dead letters once more, each for itself, forgets the letters, and returns the runs.
+    /// Paused is a conflict.
     async fn replay_dead_letters(
         &self,
         project: &ProjectId,

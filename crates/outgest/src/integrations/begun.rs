@@ -6,7 +6,7 @@
 //! waited for long: then files begin again, while events go on behind the last one with the rows that there are.
 
 use model::{
-    Begun, Checkpoint, Destination, Fault, FaultKind, FileSettings, Integration, KeyTemplate, RunLog, Snapshot,
+    Begun, Checkpoint, Destination, Fault, FaultKind, FileSettings, Integration, KeyTemplate, RunLog, Snapshot, Source,
     WindowJob,
 };
 use serde_json::json;

@@ -14,6 +14,7 @@ use super::events_log::{EventsLog, Left};
 use super::letters::RunLetters;
 use super::revision;
 use super::sent::RunSentKeys;
+use super::source::PatientSource;
 use super::window::{WindowRunner, completed};
 use crate::deliver::Scheduled;
 
@@ -128,7 +129,7 @@ impl WindowRunner {
         let table = spec.request.table.name.clone();
         let sent = RunSentKeys { store: Arc::clone(&self.store), run: job.id.clone(), table: table.clone(), token };
         DeliveryPorts {
-            source: Arc::clone(&self.source),
+            source: Arc::<PatientSource>::clone(&self.source),
             comments: Arc::clone(&self.comments),
             prices: Arc::clone(&self.prices),
             destination: Arc::clone(destination),

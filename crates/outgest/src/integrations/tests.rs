@@ -5,6 +5,7 @@ mod hidden;
 pub(super) mod kept;
 mod ledger;
 mod loss;
+mod operator;
 mod secrets;
 mod settings;
 mod windows;

@@ -19,7 +19,9 @@ use crate::config::connect::guard;
 use crate::config::{self, Settings};
 use crate::data::{self, RowLookups, SourceChoice};
 use crate::export::CommentsHere;
-use crate::integrations::{GuardedPlaces, IntegrationsDesk, Places, Reconciler, SourceRows, WindowRunner};
+use crate::integrations::{
+    GuardedPlaces, IntegrationsDesk, PatientSource, Places, Reconciler, SourceRows, WindowRunner,
+};
 use crate::notify;
 
 /// Everything that the roles share.
@@ -127,7 +129,7 @@ impl Wired {
             },
             windows: WindowRunner {
                 store: Arc::new(self.store.clone()),
-                source: Arc::clone(&self.source),
+                source: Arc::new(PatientSource::new(Arc::clone(&self.source))),
                 comments: Arc::clone(&self.lookups.comments),
                 prices: Arc::clone(&self.lookups.prices),
                 places: self.places(),

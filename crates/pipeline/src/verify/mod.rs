@@ -17,7 +17,7 @@ mod source;
 
 use std::sync::Arc;
 
-use model::{Destination, Fault, Format, FormatOptions, Manifest, ReadRequest, RowCount, Source, Stop};
+use model::{Destination, Fault, Format, FormatOptions, Manifest, ReadRequest, RowCount, RowsOfTable, Source, Stop};
 
 pub use difference::{Difference, RowName};
 pub use sent::{SentHashes, SentVerification, verify_sent};
@@ -97,8 +97,9 @@ pub struct VerifyReport {
     pub lacking_more: RowCount,
 }
 
-/// Differences that are named, about 10 MB. Of a manifest that has little to do with its source every row differs.
-const DIFFERENCES_MAX: usize = 50_000;
+/// Differences that are named, as many as a revision can name rows. Of a manifest that has little to do with its source
+/// every row differs.
+const DIFFERENCES_MAX: usize = RowsOfTable::NAMED_MAX;
 
 impl VerifyReport {
     /// Adds a difference, by name as long as there are not too many.

@@ -138,7 +138,7 @@ pub(crate) async fn change(
 
 /// Delete an integration
 ///
-/// With its secrets; what it has under way is cancelled. Its files and the history of its runs stay.
+/// With its secrets and dead letters; what it has under way is cancelled. Its files and the history of its runs stay.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/integrations/{integration}",

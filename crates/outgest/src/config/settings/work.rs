@@ -43,7 +43,7 @@ impl Default for WorkerSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuotaSettings {
-    /// Exports that run at the same time; further ones wait.
+    /// Exports that run at the same time, windows of integrations among them; further ones wait.
     pub active_exports: u32,
     /// Exports that wait.
     pub queued_exports: u32,

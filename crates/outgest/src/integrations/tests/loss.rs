@@ -16,7 +16,7 @@ use model::{
     RunState,
 };
 
-use self::ingestion::{Arrivals, Dice, Ingestion, Row, STEP_MINUTES, STUCK_ONE_IN, Truth};
+use self::ingestion::{Arrivals, Dice, Ingestion, Row, STEP_MINUTES, STUCK_ONE_IN, Truth, Version};
 use super::ledger::{Arrived, Ledger, SendTrouble};
 use super::world::{EPOCH, World, minute, project, to_events};
 
@@ -37,6 +37,8 @@ struct Delivered {
     rows: u64,
     late: u64,
     deleted: u64,
+    /// The versions among them that are deletions.
+    deletions: BTreeSet<Version>,
     revisions: u64,
 }
 
@@ -51,6 +53,7 @@ async fn delivered(world: &World, integration: &Integration) -> Delivered {
         all.revisions += u64::from(run.name.revision > 1);
         let seen = in_window.entry(run.name.span).or_default();
         let mut in_run: BTreeSet<(&str, String)> = BTreeSet::new();
+        let mut deletions = BTreeSet::new();
         for file in &result.files {
             let table = if file.table.as_str() == "scores" { "scores" } else { "events" };
             let lines = world.shelf.lines(&file.key);
@@ -64,6 +67,9 @@ async fn delivered(world: &World, integration: &Integration) -> Delivered {
                 let key = (table.to_owned(), id.clone(), version.to_owned());
                 assert!(seen.insert(key), "{id} twice in {}", run.name.stem());
                 let version = Micros::parse_text(version).unwrap();
+                if deleted {
+                    deletions.insert(((table, id.clone()), version));
+                }
                 let newest = all.newest.entry((table, id)).or_insert((version, deleted));
                 if version >= newest.0 {
                     *newest = (version, deleted);
@@ -71,6 +77,10 @@ async fn delivered(world: &World, integration: &Integration) -> Delivered {
                 all.rows += 1;
             }
         }
+        if integration.settings.deletions == Deletions::Include {
+            assert_eq!(result.deleted_rows.get(), deletions.len() as u64, "{}", run.name.stem());
+        }
+        all.deletions.extend(deletions);
     }
     all
 }
@@ -280,6 +290,13 @@ async fn every_rows_last_version_is_delivered_whatever_happens() {
     );
     assert_eq!(lost_after, BTreeSet::new());
     assert_eq!(lost_events_after, BTreeSet::new());
+    // Each deletion is counted once, by the files that have it. None of those that are a row's last version is missing,
+    // and any other one that is had been overtaken by the time that its window was exported.
+    let last = ingestion.rows.iter().filter(|(_, truth)| truth.deleted);
+    let last: BTreeSet<Version> = last.map(|(row, truth)| (row.clone(), truth.version)).collect();
+    assert_eq!(after.deleted, after.deletions.len() as u64);
+    assert!(!last.is_empty() && last.is_subset(&after.deletions), "a deletion is missing");
+    assert!(after.deletions.is_subset(&ingestion.deletions), "something was told to be deleted and is not");
     assert!(found >= lost_events.len() as u64, "{found} rows were found");
     // What was missing were rows that became visible after the lag, and nothing else.
     assert!(lost_before <= ingestion.versions / STUCK_ONE_IN * 2, "{lost_before} rows were missing");

@@ -222,12 +222,12 @@ async fn events_that_were_sent_before_a_long_pause_are_not_sent_again() {
     world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
     let sent: u64 = times(&ledger).iter().map(|(_, times)| times).sum();
     assert!(sent > 0 && sent < 400, "{sent}");
-    world.shelf.refuse(Some(denied));
+    world.shelf.refuse(&made, Some(denied));
     world.work(minute(70)).await;
     assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Failed);
     world.store.set_clock_ahead(Duration::from_secs(3 * 24 * 3_600));
     world.work(minute(70)).await;
-    world.shelf.refuse(None);
+    world.shelf.refuse(&made, None);
     world.store.resume_integration(&project(), &made.id).await.unwrap();
     world.work(minute(70)).await;
     let times = times(&ledger);
@@ -254,7 +254,7 @@ async fn a_window_that_waits_until_its_stored_rows_are_replaced_is_carried_out_w
         };
         world.tick(minute(70)).await;
         world.carry_out(world.claim().await.unwrap(), Some(3)).await.unwrap();
-        world.shelf.refuse(Some(denied));
+        world.shelf.refuse(&made, Some(denied));
         world.work(minute(70)).await;
         assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Failed);
         // Files are merged, and what they replaced is gone when somebody resumes it.
@@ -263,7 +263,7 @@ async fn a_window_that_waits_until_its_stored_rows_are_replaced_is_carried_out_w
         for now in [80, 90] {
             lake.compact("events", minute(now)).unwrap();
         }
-        world.shelf.refuse(None);
+        world.shelf.refuse(&made, None);
         world.store.resume_integration(&project(), &made.id).await.unwrap();
         world.work(minute(70)).await;
         let run = world.runs(&made).await.remove(0);

@@ -1,16 +1,21 @@
 //! Single windows: what lies at the destination, and what becomes of faults.
 
+use std::sync::Arc;
+
+use destinations::memory::MemoryDestination;
 use destinations::{Call, Trouble};
 use futures_util::StreamExt;
 use model::{
     ByteCount, Cadence, Compression, Cursor, Deletions, Fault, FaultKind, FileName, IntegrationSettings,
     IntegrationStatus, IntegrationStore, JobStore, Micros, Outcome, RawSchedule, RowCount, RunCause, RunState,
-    Schedule, SchedulerStore, SchemaRule, Start, WindowManifest,
+    Schedule, SchedulerStore, SchemaRule, Start, Stop, WindowManifest,
 };
+use pipeline::{Budget, FilesRead, Verification};
 use serde_json::{Value, json};
 
 use super::ledger::Ledger;
-use super::world::{EPOCH, World, minute, project};
+use super::world::{EPOCH, NoWaits, World, minute, project};
+use crate::export::Request;
 
 pub(super) fn event(id: &str, started: i64, stored: i64, change: Value) -> Value {
     let mut row = json!({
@@ -62,7 +67,11 @@ async fn a_window_has_langfuses_files_and_a_manifest_that_proves_them() {
     assert_eq!((manifest.window.from, manifest.window.to), (EPOCH, minute(60)));
     assert_eq!(manifest.files[0].cursor_min, Some(minute(20)));
     let run = world.runs(&made).await.remove(0);
-    assert_eq!((run.state, run.result.unwrap().manifest), (RunState::Completed, Some(name(files[0]))));
+    let result = run.result.unwrap();
+    assert_eq!((run.state, result.manifest), (RunState::Completed, Some(name(files[0]))));
+    // What proves the rows of a file is in the manifest, and not in the run beside it.
+    assert_eq!((result.files[0].rows, result.files[0].sha256.len()), (RowCount(1), 64));
+    assert_eq!((manifest.files[0].key_digest.rows(), result.files[0].key_digest.rows()), (1, 0));
     // The second hour has the row that was stored in it, an hour after it began.
     world.work(minute(130)).await;
     let second = self::manifest(&world, "out/p/manifests/2026-08-01T02-00-00.json");
@@ -194,16 +203,20 @@ async fn a_fault_that_only_a_person_can_remove_pauses_at_once_and_others_go_on()
     }
     let world = World::new().await;
     let made = world.integration("out", |_| {}).await;
-    world.shelf.refuse(Some(denied));
+    let other = world.integration("other", |_| {}).await;
+    world.shelf.refuse(&made, Some(denied));
     world.work(minute(70)).await;
+    assert_eq!(world.shown(&other).await.cursor, Some(minute(60)));
     let paused = world.shown(&made).await;
     assert_eq!(paused.status(), IntegrationStatus::Failed);
     let failure = paused.pause.unwrap().failure.unwrap();
     assert_eq!((failure.kind.as_str(), failure.hint.as_deref()), ("credentials", Some("enter the secret again")));
     assert_eq!(world.runs(&made).await[0].attempts, 1);
-    // Nothing more is tried until somebody resumes it; then nothing is missing.
-    assert_eq!(world.work(minute(200)).await, 0);
-    world.shelf.refuse(None);
+    // Nothing more of it is tried until somebody resumes it, while the other one has its next two windows.
+    assert_eq!(world.work(minute(200)).await, 2);
+    assert_eq!((world.runs(&made).await.len(), world.shown(&other).await.cursor), (1, Some(minute(180))));
+    // Then nothing is missing.
+    world.shelf.refuse(&made, None);
     world.store.resume_integration(&project(), &made.id).await.unwrap();
     world.work(minute(200)).await;
     assert_eq!(world.shown(&made).await.cursor, Some(minute(180)));
@@ -218,14 +231,20 @@ async fn an_outage_is_waited_out_and_holds_up_nobody() {
     let world = World::new().await;
     let made = world.integration("out", |_| {}).await;
     world.tick(minute(70)).await;
-    world.shelf.refuse(Some(away));
-    for _ in 0..30 {
+    world.shelf.refuse(&made, Some(away));
+    let other = world.integration("other", |_| {}).await;
+    for hour in 1..=30 {
+        let waits = world.claim().await.unwrap();
+        // While one worker waits for the destination that is away, another one goes on with the other integration.
+        world.tick(minute(hour * 60 + 10)).await;
         let claim = world.claim().await.unwrap();
-        assert!(world.carry_out(claim, None).await.is_err());
+        world.carry_out(claim, None).await.unwrap();
+        assert_eq!(world.shown(&other).await.cursor, Some(minute(hour * 60)));
+        assert!(world.carry_out(waits, None).await.is_err());
     }
     assert_eq!(world.shown(&made).await.status(), IntegrationStatus::Running);
     assert_eq!(world.runs(&made).await[0].attempts, 30);
-    world.shelf.refuse(None);
+    world.shelf.refuse(&made, None);
     world.work(minute(70)).await;
     assert_eq!(world.shown(&made).await.cursor, Some(minute(60)));
 }
@@ -613,4 +632,22 @@ async fn a_retried_window_leaves_one_manifest_that_tells_the_truth() {
     assert_eq!(rows.len() as u64, manifest.files[0].row_count.get());
     let schedule = Schedule::new(RawSchedule::utc(Cadence::Hour)).unwrap();
     assert!(schedule.is_on_grid(model::Span { from: manifest.window.from, to: manifest.window.to }));
+    for table in manifest.into_tables() {
+        let request = Request::of_query(&table.query).unwrap();
+        let files: Arc<MemoryDestination> = Arc::clone(&world.shelf.files);
+        let verification = Verification {
+            manifest: table,
+            destination: files,
+            format: request.format,
+            options: request.format_options.clone(),
+            files: FilesRead::All,
+            altered: request.masked_columns(),
+            against: None,
+            stop: Stop::new(),
+            waits: Arc::new(NoWaits),
+            budget: Budget::for_cores(1),
+        };
+        let report = pipeline::verify(verification).await.unwrap();
+        assert!(report.files_read == 1 && report.differences.is_empty(), "{report:?}");
+    }
 }

@@ -24,7 +24,7 @@ use sources::memory::batch_from_json;
 use store::NativeStore;
 use tempfile::TempDir;
 
-use super::super::{Places, Reconciler, SourceRows, WindowRunner};
+use super::super::{PatientSource, Places, Reconciler, SourceRows, WindowRunner};
 use super::ledger::Ledger;
 
 /// The first midnight of every simulation.
@@ -57,7 +57,7 @@ impl Waits for NoWaits {
     }
 }
 
-/// What every run is refused with.
+/// What the runs of an integration are refused with.
 type Refusal = fn() -> Fault;
 
 /// One shelf for every integration, with what goes wrong next.
@@ -69,7 +69,7 @@ pub struct Shelf {
     buckets: Arc<Mutex<BTreeMap<String, Arc<MemoryDestination>>>>,
     /// Receivers of events, by host.
     ledgers: Arc<Mutex<BTreeMap<String, Arc<Ledger>>>>,
-    refused: Arc<Mutex<Option<Refusal>>>,
+    refused: Arc<Mutex<BTreeMap<IntegrationId, Refusal>>>,
 }
 
 impl Shelf {
@@ -78,9 +78,13 @@ impl Shelf {
         self.trouble.lock().unwrap().push(trouble);
     }
 
-    /// Every run is refused from now on, or none any more.
-    pub fn refuse(&self, fault: Option<Refusal>) {
-        *self.refused.lock().unwrap() = fault;
+    /// Every run of an integration is refused from now on, or none any more.
+    pub fn refuse(&self, of: &Integration, fault: Option<Refusal>) {
+        let mut refused = self.refused.lock().unwrap();
+        match fault {
+            Some(fault) => refused.insert(of.id.clone(), fault),
+            None => refused.remove(&of.id),
+        };
     }
 
     /// The shelf that integrations with this bucket write to.
@@ -111,9 +115,10 @@ impl Places for Shelf {
         &self,
         settings: &IntegrationSettings,
         _: &BTreeMap<String, Secret>,
-        _: Option<&IntegrationId>,
+        id: Option<&IntegrationId>,
     ) -> Result<Delivery, Fault> {
-        if let Some(fault) = *self.refused.lock().unwrap() {
+        let refused = id.and_then(|id| self.refused.lock().unwrap().get(id).copied());
+        if let Some(fault) = refused {
             return Err(fault());
         }
         if settings.files.is_none() {
@@ -168,7 +173,7 @@ impl World {
         let budget = Budget::for_cores(1);
         let windows = WindowRunner {
             store: Arc::new(store.clone()),
-            source: Arc::clone(&source),
+            source: Arc::new(PatientSource::new(Arc::clone(&source))),
             comments: nothing(&store),
             prices: Arc::new(store.clone()),
             places: Arc::new(shelf.clone()),

@@ -1,8 +1,9 @@
 //! What of the past is exported: the time that windows cover, backfills, and rows that a comparison finds missing.
 
 use model::{
-    BackfillOrder, BackfillState, Comparison, FaultKind, FoundLater, IntegrationStore, JobKind, Micros, NewBackfill,
-    Outcome, PageRequest, RowCount, RowsOfTable, RunCause, RunQuery, RunState, SchedulerStore, Span, WindowName,
+    Backfill, BackfillCause, BackfillOrder, BackfillState, Comparison, DuePlan, FaultKind, FoundLater,
+    IntegrationStore, JobKind, Micros, NewBackfill, Outcome, PageRequest, RowCount, RowsOfTable, RunCause, RunQuery,
+    RunState, SchedulerStore, Span, WindowName,
 };
 use sea_orm::ConnectionTrait;
 
@@ -11,7 +12,18 @@ use super::*;
 
 /// The first `most` windows of the only backfill that is due, planned.
 pub(super) async fn plan_backfill(store: &NativeStore, most: usize) -> u64 {
-    let (backfill, due) = store.backfills_due(10).await.unwrap().remove(0);
+    let due = store.backfills_due(10).await.unwrap().remove(0);
+    plan_windows_of(store, due, most).await
+}
+
+/// The first `most` windows of the only backfill of this cause that is due, planned.
+async fn plan_backfill_by(store: &NativeStore, cause: BackfillCause, most: usize) -> u64 {
+    let due = store.backfills_due(10).await.unwrap();
+    let due = due.into_iter().find(|(backfill, _)| backfill.cause == cause).expect("one is due");
+    plan_windows_of(store, due, most).await
+}
+
+async fn plan_windows_of(store: &NativeStore, (backfill, due): (Backfill, DuePlan), most: usize) -> u64 {
     let (windows, left) = backfill.next_windows(&due.settings.schedule, most);
     let named = windows.iter().map(|span| WindowName::new(&due.grid, *span, 1)).collect();
     store.plan_backfill(&backfill, named, left, NOW).await.unwrap()
@@ -94,6 +106,58 @@ pub(super) async fn what_the_schedule_missed_cannot_be_left_out(store: NativeSto
         }
     }
     assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn a_backfill_that_is_cancelled_beside_a_catch_up_leaves_no_window_out(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 07:00").await;
+    assert_eq!(tick(&store, NOW).await, 1);
+    assert_eq!(carry_out(&store).await.span.to, at("2026-08-01 11:00"));
+    // Somebody does not want to wait for the three windows that are caught up with two at a time.
+    let span = Span { from: at("2026-08-01 07:00"), to: at("2026-08-01 10:00") };
+    let new = NewBackfill { span, order: BackfillOrder::OldestFirst, parallel_max: 64, by: Actor::System };
+    let asked = store.create_backfill(&project(), &made.id, new).await.unwrap();
+    assert_eq!(plan_backfill_by(&store, BackfillCause::Request, 64).await, 3);
+    // What is under way may be cancelled: it is waited for, and the cursor passes none of it.
+    assert_eq!(plan_backfill_by(&store, BackfillCause::CatchUp, 2).await, 0);
+    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 07:00"));
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 07:00")));
+
+    store.cancel_backfill(&project(), &made.id, &asked.id).await.unwrap();
+
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 07:00")));
+    let mut exported = Vec::new();
+    for windows in [2, 1] {
+        assert_eq!(plan_backfill_by(&store, BackfillCause::CatchUp, 2).await, windows);
+        for _ in 0..windows {
+            exported.push(carry_out(&store).await.span.from);
+        }
+    }
+    assert_eq!(exported, ["2026-08-01 07:00", "2026-08-01 08:00", "2026-08-01 09:00"].map(at));
+    assert!(store.backfills_due(10).await.unwrap().is_empty());
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+}
+
+pub(super) async fn a_window_that_has_a_run_is_left_out_and_planning_goes_on(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    // The one that would be the live window.
+    let known = format!(
+        "INSERT INTO window_run (id, integration_id, project_id, from_at, to_at, on_grid, revision, cause,
+                                 holds_cursor, state, planned_at, attempts)
+         VALUES ('known', '{}', 'p', {}, {}, true, 1, 'backfill', false, 'completed', 0, 1)",
+        made.id,
+        at("2026-08-01 10:00").0,
+        at("2026-08-01 11:00").0,
+    );
+    store.database.execute_unprepared(&known).await.unwrap();
+
+    assert_eq!(tick(&store, NOW).await, 1);
+
+    assert_eq!(carry_out(&store).await.span.from, at("2026-08-01 09:00"));
+    assert!(nothing_to_claim(&store).await);
+    assert_eq!(runs(&store, &made.id).await.len(), 2);
+    assert_eq!(shown(&store, &made.id).await.cursor, Some(at("2026-08-01 11:00")));
+    // No run that is not there keeps the next window waiting.
+    assert_eq!(tick(&store, at("2026-08-01 12:06")).await, 1);
 }
 
 pub(super) async fn a_backfill_waits_for_a_window_of_which_some_rows_are_exported(store: NativeStore) {

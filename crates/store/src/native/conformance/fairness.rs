@@ -6,7 +6,7 @@ use model::{JobKind, NewJob, Outcome, PeopleStore, ProjectChange};
 use serde_json::json;
 
 use super::coverage::plan_backfill;
-use super::integrations::{NOW, make, tick};
+use super::integrations::{NOW, at, make, result, tick};
 use super::*;
 
 async fn add(store: &NativeStore, project: &str, lane: Lane) {
@@ -87,7 +87,8 @@ pub(super) async fn an_integration_leaves_places_to_others(store: NativeStore) {
     // Its destination is slow; beside the live window there are some of the past.
     make(&store, "slow", "2026-08-01 07:00").await;
     assert_eq!((tick(&store, NOW).await, plan_backfill(&store, 2).await), (1, 2));
-    let few = |worker: &str| ClaimLimits { windows_per_integration_max: 1, ..limits(worker) };
+    let many = |worker: &str| ClaimLimits { running_per_project_max: 10, ..limits(worker) };
+    let few = |worker: &str| ClaimLimits { windows_per_integration_max: 1, ..many(worker) };
     let live = store.claim(&few("w")).await.unwrap().expect("the live window");
     assert_eq!(live.job.lane, Lane::Live);
 
@@ -97,10 +98,40 @@ pub(super) async fn an_integration_leaves_places_to_others(store: NativeStore) {
     assert_eq!(store.claim(&few("w")).await.unwrap().unwrap().job.project.as_str(), "other");
     // Another worker has places of its own, and one with many places takes several windows.
     assert_eq!(store.claim(&few("w2")).await.unwrap().unwrap().job.lane, Lane::Backfill);
-    assert_eq!(claim(&store, "w").await.job.lane, Lane::Backfill);
+    assert_eq!(store.claim(&many("w")).await.unwrap().unwrap().job.lane, Lane::Backfill);
     // What a worker lost keeps it from nothing.
     store.set_clock_ahead(LEASE + Duration::from_secs(1));
     let found = [store.claim(&few("w")).await.unwrap().unwrap(), store.claim(&few("w")).await.unwrap().unwrap()];
     assert_eq!(found.map(|claim| claim.job.project.to_string()), ["other", "p"]);
     assert!(store.claim(&few("w")).await.unwrap().is_none());
+}
+
+pub(super) async fn an_integration_leaves_jobs_of_its_project_to_others(store: NativeStore) {
+    // Its destination is slow, and workers that have nothing else to do carry its windows out.
+    make(&store, "slow", "2026-08-01 07:00").await;
+    assert_eq!((tick(&store, NOW).await, plan_backfill(&store, 2).await), (1, 2));
+    let [first, second] = [claim(&store, "w1").await, claim(&store, "w2").await];
+    assert!(nothing_to_claim(&store).await);
+
+    // The project may have three jobs running.
+    add(&store, "p", Lane::Live).await;
+    let other = claim(&store, "w1").await;
+    assert_eq!(other.job.kind, JobKind::File);
+    assert!(nothing_to_claim(&store).await);
+    store.settle(other.lease, Outcome::Completed(json!(null))).await.unwrap();
+    store.settle(first.lease, Outcome::Completed(result(1))).await.unwrap();
+    let third = claim(&store, "w3").await;
+    assert_eq!(third.job.kind, JobKind::Window);
+    for lease in [second.lease, third.lease] {
+        store.settle(lease, Outcome::Completed(result(1))).await.unwrap();
+    }
+
+    // Where it may have a single one there is nothing to leave.
+    store.create_project(&project(), "P").await.unwrap();
+    let quotas = Quotas { exports_active_max: Some(1), ..Quotas::default() };
+    let change = ProjectChange { quotas: Some(quotas), ..ProjectChange::default() };
+    store.change_project(&project(), change).await.unwrap();
+    assert_eq!(tick(&store, at("2026-08-01 13:10")).await, 2);
+    assert_eq!(claim(&store, "w1").await.job.kind, JobKind::Window);
+    assert!(nothing_to_claim(&store).await);
 }

@@ -1,14 +1,19 @@
 //! What windows of events keep: which rows they sent, until these are compared, and events that were refused.
 
+use std::collections::BTreeSet;
+
 use futures_util::TryStreamExt;
 use model::{
-    Actor, AskedRows, BackfillOrder, Cursor, FaultKind, FoundLater, IntegrationStore, JobKind, KeptFrom, KeptLetter,
-    Micros, NewBackfill, Outcome, PageRequest, RowCount, RowsOfTable, SchedulerStore, WindowName, WindowResult,
+    Actor, AskedRows, BackfillOrder, Cursor, FaultKind, FoundLater, Integration, IntegrationStore, JobKind, KeptFrom,
+    KeptLetter, Micros, NewBackfill, Outcome, PageRequest, PeopleStore, RowCount, RowsOfTable, SchedulerStore,
+    WindowName, WindowResult,
 };
+use sea_orm::EntityTrait;
 
 use super::coverage::compared;
 use super::integrations::{NOW, at, carry_out, make, result, runs, tick};
 use super::*;
+use crate::native::entities::dead_letter;
 
 /// The hashes that are kept of the events of a run.
 async fn sent(store: &NativeStore, run: &JobId) -> Vec<u64> {
@@ -146,6 +151,89 @@ pub(super) async fn dead_letters_are_kept_once_and_sent_again_as_one_run_a_windo
     let left = store.dead_letters(&project(), &made.id, &PageRequest::first(10)).await.unwrap();
     assert!(left.items.is_empty());
     assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap_err().kind(), FaultKind::Conflict);
+}
+
+pub(super) async fn more_dead_letters_than_are_named_have_their_table_sent_once_more(store: NativeStore) {
+    let made = make(&store, "a", "2026-08-01 09:00").await;
+    tick(&store, NOW).await;
+    let keep = async |letters: &[(&str, u64)]| {
+        let claimed = claim(&store, "w").await;
+        for (table, letters) in letters {
+            let (run, token) = (claimed.job.id.clone(), claimed.lease.token);
+            let from = KeptFrom { run, table: (*table).to_owned(), number: 0, token };
+            let letter = |number| KeptLetter {
+                id: from.id(number),
+                run: from.run.clone(),
+                table: from.table.clone(),
+                trace_id: "t".to_owned(),
+                row: format!("row {number}"),
+                reason: "no distinct id".to_owned(),
+                at: NOW,
+                event: json!({}),
+            };
+            store.keep_dead_letters(&made.id, &from, (0..*letters).map(letter).collect()).await.unwrap();
+        }
+        store.settle(claimed.lease, Outcome::Completed(result(7))).await.unwrap();
+    };
+    let too_many = RowsOfTable::NAMED_MAX as u64 + 1;
+    keep(&[("events", too_many), ("scores", 3)]).await;
+    keep(&[("events", 2)]).await;
+
+    assert_eq!(store.replay_dead_letters(&project(), &made.id, NOW).await.unwrap().len(), 2);
+
+    let mut windows = [carry_out(&store).await, carry_out(&store).await].map(|window| {
+        let rows: Vec<_> = window.rows.iter().map(|rows| (rows.table.clone(), rows.ids.len())).collect();
+        (window.span.from, rows)
+    });
+    windows.sort();
+    let of = |tables: &[(&str, usize)]| -> Vec<(String, usize)> {
+        tables.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect()
+    };
+    // The newest window was carried out first. No id is every row.
+    let [older, newer] = [of(&[("events", 2)]), of(&[("events", 0), ("scores", 3)])];
+    assert_eq!(windows, [(at("2026-08-01 09:00"), older), (at("2026-08-01 10:00"), newer)]);
+    assert!(store.dead_letters(&project(), &made.id, &PageRequest::first(1)).await.unwrap().items.is_empty());
+}
+
+/// An integration with a dead letter.
+async fn with_a_letter(store: &NativeStore, name: &str) -> Integration {
+    let made = make(store, name, "2026-08-01 10:00").await;
+    tick(store, NOW).await;
+    let claimed = claim(store, "w").await;
+    let (run, token) = (claimed.job.id.clone(), claimed.lease.token);
+    let from = KeptFrom { run, table: "events".to_owned(), number: 0, token };
+    let letter = KeptLetter {
+        id: from.id(0),
+        run: from.run.clone(),
+        table: from.table.clone(),
+        trace_id: "t".to_owned(),
+        row: "s".to_owned(),
+        reason: "no distinct id".to_owned(),
+        at: NOW,
+        event: json!({"distinct_id": "somebody"}),
+    };
+    store.keep_dead_letters(&made.id, &from, vec![letter]).await.unwrap();
+    store.settle(claimed.lease, Outcome::Completed(result(7))).await.unwrap();
+    made
+}
+
+pub(super) async fn dead_letters_go_with_their_integration_and_with_its_project(store: NativeStore) {
+    store.create_project(&project(), "P").await.unwrap();
+    let [a, b, c] =
+        [with_a_letter(&store, "a").await, with_a_letter(&store, "b").await, with_a_letter(&store, "c").await];
+    let of_whom = async || -> BTreeSet<String> {
+        let letters = dead_letter::Entity::find().all(&store.database).await.unwrap();
+        letters.into_iter().map(|letter| letter.integration_id).collect()
+    };
+    let ids = |of: &[&Integration]| of.iter().map(|of| of.id.as_str().to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(of_whom().await, ids(&[&a, &b, &c]));
+
+    store.delete_integration(&project(), &b.id).await.unwrap();
+
+    assert_eq!(of_whom().await, ids(&[&a, &c]));
+    assert_eq!(runs(&store, &b.id).await.len(), 1);
+    store.delete_project(&project()).await.unwrap();
+    assert_eq!(of_whom().await, ids(&[]));
 }
 
 pub(super) async fn a_worker_that_lost_a_run_touches_no_dead_letter(store: NativeStore) {

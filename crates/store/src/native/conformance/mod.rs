@@ -94,6 +94,7 @@ promises! {
     fairness::a_project_runs_at_most_its_number_of_jobs,
     fairness::lanes_without_room_are_left_alone,
     fairness::an_integration_leaves_places_to_others,
+    fairness::an_integration_leaves_jobs_of_its_project_to_others,
     parts::a_split_job_ends_when_its_parts_are_done,
     parts::a_part_that_fails_fails_the_whole_and_another_try_keeps_what_is_done,
     parts::cancelling_a_split_job_stops_its_parts_and_cleans_up_once,
@@ -132,6 +133,8 @@ promises! {
     integrations::a_fault_pauses_an_integration_once_and_resuming_tries_again,
     coverage::a_backfill_gives_new_revisions_and_leaves_the_cursor_alone,
     coverage::what_the_schedule_missed_cannot_be_left_out,
+    coverage::a_backfill_that_is_cancelled_beside_a_catch_up_leaves_no_window_out,
+    coverage::a_window_that_has_a_run_is_left_out_and_planning_goes_on,
     coverage::a_backfill_waits_for_a_window_of_which_some_rows_are_exported,
     integrations::where_an_integration_begins_changes_before_its_first_window_alone,
     integrations::running_now_ends_a_window_early_and_the_next_one_follows,
@@ -143,6 +146,8 @@ promises! {
     kept_of_events::sent_keys_are_kept_once_by_who_holds_the_run_until_it_is_compared,
     kept_of_events::what_is_cancelled_or_deleted_leaves_no_sent_keys_and_what_is_paused_waits,
     kept_of_events::dead_letters_are_kept_once_and_sent_again_as_one_run_a_window,
+    kept_of_events::more_dead_letters_than_are_named_have_their_table_sent_once_more,
+    kept_of_events::dead_letters_go_with_their_integration_and_with_its_project,
     kept_of_events::a_worker_that_lost_a_run_touches_no_dead_letter,
     integrations::another_project_sees_nothing_of_integrations,
     notices::a_pause_is_told_to_who_made_the_integration_or_to_the_owners,
@@ -151,6 +156,7 @@ promises! {
     schema::opening_at_the_same_time_migrates_once,
     schema::a_store_of_the_first_release_opens_and_works,
     schema::work_that_an_older_release_queued_is_carried_out,
+    schema::letters_that_an_older_release_left_of_deleted_integrations_are_forgotten,
 }
 
 /// What the workers of the tests may claim.

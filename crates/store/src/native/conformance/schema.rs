@@ -1,10 +1,11 @@
 //! The schema: made once, and grown from older ones.
 
 use model::{CommentLookup, ExportState, ExportStore, JobStore, Micros, ObjectKind, Outcome, RunId};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait};
 use sea_orm_migration::MigratorTrait;
 
 use super::*;
+use crate::native::entities::dead_letter;
 use crate::native::migrations::Migrator;
 
 /// Another connection to where a store lies.
@@ -102,4 +103,31 @@ pub(super) async fn work_that_an_older_release_queued_is_carried_out(store: Nati
         assert_eq!((export.state, export.progress.rows.get()), (ExportState::Completed, 3), "step {released}");
         forget(&place);
     }
+}
+
+pub(super) async fn letters_that_an_older_release_left_of_deleted_integrations_are_forgotten(store: NativeStore) {
+    let place = place_of(&store).await;
+    let old = bare(&place).await;
+    Migrator::up(&old, Some(11)).await.unwrap();
+    for (id, deleted) in [("gone", "TRUE"), ("there", "FALSE")] {
+        let integration = format!(
+            "INSERT INTO integration (id, project_id, name, settings, version, grid, next_at, actor_kind, created_at,
+                                      updated_at, deleted)
+             VALUES ('{id}', 'p', '{id}', '{{}}', 1, '{{}}', 0, 'system', 1, 1, {deleted})"
+        );
+        let letter = format!(
+            "INSERT INTO dead_letter (id, integration_id, run_id, table_name, trace_id, row_id, reason, at, event)
+             VALUES ('{id}', '{id}', 'r', 'events', 't', 's', 'no', 1, '{{}}')"
+        );
+        for insert in [integration, letter] {
+            old.execute_unprepared(&insert).await.unwrap();
+        }
+    }
+    old.close().await.unwrap();
+
+    let upgraded = NativeStore::open_at(&place, options()).await.unwrap();
+
+    let letters = dead_letter::Entity::find().all(&upgraded.database).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.id.as_str()).collect::<Vec<_>>(), ["there"]);
+    forget(&place);
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use model::{
     Backfill, BackfillCause, BackfillId, BackfillState, BackfillWindows, DuePlan, Fault, FaultKind, IntegrationId,
-    JobId, Lane, Micros, NewBackfill, Page, PageRequest, ProjectId, RunCause, RunState, Span, WindowJob, WindowName,
+    JobId, Lane, Micros, NewBackfill, Page, PageRequest, ProjectId, RunCause, RunState, Span, WindowName,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
 };
 
 use super::ends::{advance_cursor, cancel_runs};
@@ -18,8 +18,8 @@ use super::read::locked;
 use super::rows::{ACTIVE, small_to_column, to_backfill, to_due};
 use super::{no_such_backfill, no_such_integration};
 use crate::native::audit::actor_to_columns;
-use crate::native::entities::{backfill, integration, job, window_run};
-use crate::native::json::{self, count_of_column};
+use crate::native::entities::{backfill, integration, window_run};
+use crate::native::json::count_of_column;
 use crate::native::paging::{Position, page_of, rows_wanted};
 use crate::native::token::new_id;
 use crate::native::{NativeStore, statement_failed};
@@ -253,9 +253,9 @@ impl NativeStore {
         let mut left = left;
         for mut name in windows {
             let Some(revision) = next_revision(&change.tx, &backfill.integration, name.span).await? else {
-                // One that is under way already need not be exported once more beside it; but some of its rows are
-                // not all of them: then this window and those behind it wait.
-                if exports_whole(&change.tx, &backfill.integration, name.span).await? {
+                // One that the schedule has under way need not be exported once more beside it. Any other export of it
+                // may be cancelled, or has some of its rows alone: then this window and those behind it wait.
+                if holds_cursor(&change.tx, &backfill.integration, name.span).await? {
                     continue;
                 }
                 left = backfill.left_at(name.span);
@@ -276,6 +276,10 @@ impl NativeStore {
             };
             runs.push((JobId::new(new_id(clock)), run));
         }
+        // Nobody has to look at a backfill that goes on waiting.
+        if runs.is_empty() && left == backfill.left {
+            return Ok(0);
+        }
         let stored = insert_runs(&change.tx, runs, clock).await?;
         let mut next: backfill::ActiveModel = row.into();
         next.left_from = Set(left.map(|left| left.from.0));
@@ -287,30 +291,19 @@ impl NativeStore {
     }
 }
 
-/// Whether an export of all rows of a window is under way.
-async fn exports_whole(tx: &impl ConnectionTrait, integration: &IntegrationId, span: Span) -> Result<bool, Fault> {
-    let active = window_run::Entity::find()
-        .select_only()
-        .column(window_run::Column::Id)
-        .filter(window_run::Column::IntegrationId.eq(integration.as_str()))
-        .filter(window_run::Column::FromAt.eq(span.from.0))
-        .filter(window_run::Column::ToAt.eq(span.to.0))
-        .filter(window_run::Column::State.eq(ACTIVE));
-    let specs: Vec<String> = job::Entity::find()
-        .select_only()
-        .column(job::Column::Spec)
-        .filter(job::Column::Id.in_subquery(active.into_query()))
-        .into_tuple()
-        .all(tx)
+/// Whether an export of a window is under way that the cursor waits for. It has all rows, and nobody can cancel it.
+async fn holds_cursor(tx: &impl ConnectionTrait, integration: &IntegrationId, span: Span) -> Result<bool, Fault> {
+    use window_run::Column;
+    let holding = window_run::Entity::find()
+        .filter(Column::IntegrationId.eq(integration.as_str()))
+        .filter(Column::FromAt.eq(span.from.0))
+        .filter(Column::ToAt.eq(span.to.0))
+        .filter(Column::State.eq(ACTIVE))
+        .filter(Column::HoldsCursor.eq(true))
+        .count(tx)
         .await
         .map_err(statement_failed("look at exports of the window"))?;
-    for spec in specs {
-        let window: WindowJob = json::of_text("the spec of a job", &spec)?;
-        if window.rows.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(holding > 0)
 }
 
 /// From a backfill to its integration.

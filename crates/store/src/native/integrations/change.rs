@@ -9,7 +9,7 @@ use sea_orm::{
 use super::ends::cancel_runs;
 use super::read::locked;
 use super::rows::ACTIVE;
-use super::{score_names, sent};
+use super::{letters, score_names, sent};
 use crate::native::entities::{backfill, integration, secret, window_run};
 use crate::native::{NativeStore, jobs, json, statement_failed};
 
@@ -75,7 +75,8 @@ impl NativeStore {
     }
 }
 
-/// Cancels what these integrations have under way and puts them out of sight. Their runs stay.
+/// Cancels what these integrations have under way and puts them out of sight. Their runs stay, but nothing that was
+/// kept of rows.
 pub(in crate::native) async fn abandon(tx: &impl ConnectionTrait, which: Condition, now: Micros) -> Result<(), Fault> {
     let failed = || statement_failed("delete an integration");
     let rows = integration::Entity::find()
@@ -106,6 +107,7 @@ pub(in crate::native) async fn abandon(tx: &impl ConnectionTrait, which: Conditi
             .column(window_run::Column::Id)
             .filter(window_run::Column::IntegrationId.eq(id.as_str()));
         sent::forget_all(tx, runs.into_query()).await?;
+        letters::forget(tx, &id).await?;
         score_names::forget(tx, &id).await?;
         let mut gone: integration::ActiveModel = row.into();
         gone.deleted = Set(true);

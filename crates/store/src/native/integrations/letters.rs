@@ -1,12 +1,12 @@
 //! Rows that receivers refused, and sending them once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     Fault, FaultKind, IntegrationId, JobId, KeptFrom, KeptLetter, Lane, Micros, Page, PageRequest, ProjectId,
     RowsOfTable, RunCause, WindowName, WindowRun,
 };
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::paused;
 use super::plan::{NewRun, insert_runs, next_revision};
@@ -86,60 +86,115 @@ impl NativeStore {
         id: &IntegrationId,
         now: Micros,
     ) -> Result<Vec<WindowRun>, Fault> {
+        if self.find_integration(project, id).await?.pause.is_some() {
+            return Err(paused());
+        }
+        let mut runs = Vec::new();
+        // Each with a transaction of its own: others want to write too, and letters may be many.
+        for (run, tables) in self.runs_with_letters(id).await? {
+            runs.extend(self.replay_letters_of((project, id), &run, &tables, now).await?);
+        }
+        if runs.is_empty() {
+            return Err(Fault::new(FaultKind::Conflict, "there is no dead letter to replay"));
+        }
+        self.runs_by_id(&runs).await
+    }
+
+    /// The runs that met letters, and in which tables.
+    async fn runs_with_letters(&self, id: &IntegrationId) -> Result<BTreeMap<String, BTreeSet<String>>, Fault> {
+        use dead_letter::Column;
+        let found: Vec<(String, String)> = dead_letter::Entity::find()
+            .select_only()
+            .columns([Column::RunId, Column::TableName])
+            .distinct()
+            .filter(Column::IntegrationId.eq(id.as_str()))
+            .into_tuple()
+            .all(&self.database)
+            .await
+            .map_err(statement_failed("look for dead letters"))?;
+        let mut runs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (run, table) in found {
+            runs.entry(run).or_default().insert(table);
+        }
+        Ok(runs)
+    }
+
+    /// Plans the window of a run once more, with the rows of its letters, and forgets these.
+    async fn replay_letters_of(
+        &self,
+        (project, id): (&ProjectId, &IntegrationId),
+        run: &str,
+        tables: &BTreeSet<String>,
+        now: Micros,
+    ) -> Result<Option<JobId>, Fault> {
         let failed = || statement_failed("replay dead letters");
         let mut change = self.change().await.map_err(failed())?;
         let clock = self.clock.now(&change.tx).await.map_err(failed())?;
         if locked(&change.tx, project, id).await?.pause.is_some() {
             return Err(paused());
         }
-        let letters = dead_letter::Entity::find()
-            .filter(dead_letter::Column::IntegrationId.eq(id.as_str()))
-            .all(&change.tx)
-            .await
-            .map_err(failed())?;
-        let mut by_run: BTreeMap<String, BTreeMap<String, Vec<(String, String)>>> = BTreeMap::new();
-        for letter in &letters {
-            let tables = by_run.entry(letter.run_id.clone()).or_default();
-            let row = (letter.trace_id.clone(), letter.row_id.clone());
-            tables.entry(letter.table_name.clone()).or_default().push(row);
+        let row = window_run::Entity::find_by_id(run).one(&change.tx).await.map_err(failed())?;
+        let Some(row) = row else { return Ok(None) };
+        // While an export of the window is under way its letters wait for the next time: those of two revisions of one
+        // window follow each other.
+        let Some(revision) = next_revision(&change.tx, id, span_of(&row)).await? else { return Ok(None) };
+        let mut rows = Vec::with_capacity(tables.len());
+        for table in tables {
+            rows.push(rows_of(&change.tx, run, table).await?);
         }
-        let mut runs = Vec::new();
-        let mut sent = Vec::new();
-        for (run, tables) in by_run {
-            let row = window_run::Entity::find_by_id(run.as_str()).one(&change.tx).await.map_err(failed())?;
-            let Some(row) = row else { continue };
-            // While an export of the window is under way its letters wait for the next time.
-            let Some(revision) = next_revision(&change.tx, id, span_of(&row)).await? else { continue };
-            let new = NewRun {
-                integration: id.clone(),
-                project: project.clone(),
-                name: WindowName { span: span_of(&row), on_grid: row.on_grid, revision },
-                cause: RunCause::Request,
-                lane: Lane::Live,
-                backfill: None,
-                holds_cursor: false,
-                planned_at: now,
-                rows: tables.into_iter().map(|(table, rows)| RowsOfTable::new(table, rows)).collect(),
-                supersedes: None,
-            };
-            let id = JobId::new(new_id(clock));
-            // Letters of two revisions of one window follow each other.
-            runs.extend(insert_runs(&change.tx, vec![(id, new)], clock).await?);
-            sent.push(run);
+        let new = NewRun {
+            integration: id.clone(),
+            project: project.clone(),
+            name: WindowName { span: span_of(&row), on_grid: row.on_grid, revision },
+            cause: RunCause::Request,
+            lane: Lane::Live,
+            backfill: None,
+            holds_cursor: false,
+            planned_at: now,
+            rows,
+            supersedes: None,
+        };
+        let planned = insert_runs(&change.tx, vec![(JobId::new(new_id(clock)), new)], clock).await?.pop();
+        let Some(planned) = planned else { return Ok(None) };
+        for table in tables {
+            let forgotten = dead_letter::Entity::delete_many().filter(of_table(run, table)).exec(&change.tx).await;
+            forgotten.map_err(failed())?;
         }
-        if runs.is_empty() {
-            return Err(Fault::new(FaultKind::Conflict, "there is no dead letter to replay"));
-        }
-        dead_letter::Entity::delete_many()
-            .filter(dead_letter::Column::IntegrationId.eq(id.as_str()))
-            .filter(dead_letter::Column::RunId.is_in(sent))
-            .exec(&change.tx)
-            .await
-            .map_err(failed())?;
         change.tell().await.map_err(failed())?;
         change.commit().await.map_err(failed())?;
-        self.runs_by_id(&runs).await
+        Ok(Some(planned))
     }
+}
+
+/// Holds for the letters of one table of a run: the primary key finds them, since their ids begin with both.
+fn of_table(run: &str, table: &str) -> Condition {
+    let first = KeptFrom { run: JobId::new(run), table: table.to_owned(), number: 0, token: 0 };
+    Condition::all().add(dead_letter::Column::Id.between(first.id(0), first.end()))
+}
+
+/// The rows of these letters. More than a revision names are not read: then it has the whole table.
+async fn rows_of(tx: &impl ConnectionTrait, run: &str, table: &str) -> Result<RowsOfTable, Fault> {
+    use dead_letter::Column;
+    let mut rows: Vec<(String, String)> = dead_letter::Entity::find()
+        .select_only()
+        .columns([Column::TraceId, Column::RowId])
+        .filter(of_table(run, table))
+        .limit(RowsOfTable::NAMED_MAX as u64 + 1)
+        .into_tuple()
+        .all(tx)
+        .await
+        .map_err(statement_failed("read the rows of dead letters"))?;
+    if rows.len() > RowsOfTable::NAMED_MAX {
+        rows.clear();
+    }
+    Ok(RowsOfTable::new(table, rows))
+}
+
+/// Forgets the letters of an integration.
+pub(super) async fn forget(tx: &impl ConnectionTrait, integration: &str) -> Result<(), Fault> {
+    let of_it = dead_letter::Column::IntegrationId.eq(integration);
+    let forgotten = dead_letter::Entity::delete_many().filter(of_it).exec(tx).await;
+    forgotten.map(drop).map_err(statement_failed("forget dead letters"))
 }
 
 fn to_letter(row: dead_letter::Model) -> Result<KeptLetter, Fault> {

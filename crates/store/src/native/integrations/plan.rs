@@ -6,7 +6,10 @@ use model::{
     Actor, BackfillCause, BackfillId, BackfillOrder, DuePlan, Fault, FileName, IntegrationId, IntegrationSettings,
     JobId, JobKind, Lane, Micros, NewJob, ProjectId, RowsOfTable, RunCause, Span, WindowJob, WindowName, WindowPlan,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, Statement, Value,
+};
 
 use super::backfills::new_backfill;
 use super::rows::{ACTIVE, small_to_column, to_due};
@@ -189,44 +192,28 @@ pub(super) async fn insert_runs(
     runs: Vec<(JobId, NewRun)>,
     clock: Micros,
 ) -> Result<Vec<JobId>, Fault> {
+    use window_run::Column;
     let failed = || statement_failed("store the runs of windows");
-    let known = known_windows(tx, &runs).await?;
-    let key = |run: &NewRun| (run.integration.as_str().to_owned(), run.name.span, run.name.revision);
-    let new: Vec<_> = runs.into_iter().filter(|(_, run)| !known.contains(&key(run))).collect();
-    for some in new.chunks(ROWS_PER_INSERT) {
-        let mut rows = Vec::with_capacity(some.len());
-        let mut jobs = Vec::with_capacity(some.len());
-        for (id, run) in some {
-            rows.push(run_row(id, run));
-            jobs.push(job_row(id, run, clock)?);
+    let mut stored = Vec::with_capacity(runs.len());
+    for some in runs.chunks(ROWS_PER_INSERT) {
+        // The index tells which windows have one, whatever lies between the windows of one statement.
+        let window = [Column::IntegrationId, Column::ToAt, Column::FromAt, Column::Revision];
+        let stays = OnConflict::columns(window).do_nothing().to_owned();
+        let rows = some.iter().map(|(id, run)| run_row(id, run));
+        let mut insert = window_run::Entity::insert_many(rows).on_conflict(stays).into_query();
+        insert.returning_col(Column::Id);
+        let mut new: HashSet<String> = HashSet::with_capacity(some.len());
+        for row in tx.query_all(&insert).await.map_err(failed())? {
+            new.insert(row.try_get("", "id").map_err(failed())?);
         }
-        window_run::Entity::insert_many(rows).exec_without_returning(tx).await.map_err(failed())?;
+        let mut jobs = Vec::with_capacity(new.len());
+        for (id, run) in some.iter().filter(|(id, _)| new.contains(id.as_str())) {
+            jobs.push(job_row(id, run, clock)?);
+            stored.push(id.clone());
+        }
         job::Entity::insert_many(jobs).exec_without_returning(tx).await.map_err(failed())?;
     }
-    Ok(new.into_iter().map(|(id, _)| id).collect())
-}
-
-/// Which of these windows have a run of their revision already.
-async fn known_windows(
-    tx: &impl ConnectionTrait,
-    runs: &[(JobId, NewRun)],
-) -> Result<HashSet<(String, Span, u32)>, Fault> {
-    use window_run::Column;
-    let Some(earliest) = runs.iter().map(|(_, run)| run.name.span.to.0).min() else { return Ok(HashSet::new()) };
-    let integrations: HashSet<&str> = runs.iter().map(|(_, run)| run.integration.as_str()).collect();
-    let found: Vec<(String, i64, i64, i32)> = window_run::Entity::find()
-        .select_only()
-        .columns([Column::IntegrationId, Column::FromAt, Column::ToAt, Column::Revision])
-        .filter(Column::IntegrationId.is_in(integrations))
-        .filter(Column::ToAt.gte(earliest))
-        .into_tuple()
-        .all(tx)
-        .await
-        .map_err(statement_failed("look for runs of the same windows"))?;
-    let key = |(id, from, to, revision): (String, i64, i64, i32)| {
-        (id, Span { from: Micros(from), to: Micros(to) }, u32::try_from(revision).unwrap_or_default())
-    };
-    Ok(found.into_iter().map(key).collect())
+    Ok(stored)
 }
 
 /// The revision that a window's next export has; `None` while one of it is under way.

@@ -3,10 +3,11 @@
 //! Of the projects with work, the one with the fewest running jobs is served, and of equals the one that
 //! was served longest ago; so projects take turns however many jobs each has queued. Within a project live
 //! work goes before what catches up with the past. Of one integration a worker takes so many windows at
-//! once that its places do not all wait for the same destination. One claim follows the other: on SQLite
-//! because there is one writer, on Postgres behind a lock of a few milliseconds, or two workers would both
-//! find the same project next. Rows that are locked, because their job is being cancelled, are skipped
-//! rather than waited for.
+//! once that its places do not all wait for the same destination, and all workers together take one fewer
+//! than the project may have running, so that its other work does not wait for that destination either.
+//! One claim follows the other: on SQLite because there is one writer, on Postgres behind a lock of a few
+//! milliseconds, or two workers would both find the same project next. Rows that are locked, because their
+//! job is being cancelled, are skipped rather than waited for.
 
 use model::{Claim, ClaimLimits, Failure, Fault, FaultKind, JobId, JobState, Lane, Lease, Micros, Task};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -88,8 +89,11 @@ async fn next(tx: &impl ConnectionTrait, limits: &ClaimLimits, now: Micros) -> R
            AND (j.state NOT IN ('queued', 'running') OR j.id NOT IN (
                 SELECT id FROM window_run WHERE state = 'active' AND integration_id IN (
                     SELECT o.integration_id FROM job h JOIN window_run o ON o.id = h.id
-                    WHERE h.state = 'running' AND h.worker = $3 AND h.due_at > $1
-                    GROUP BY o.integration_id HAVING COUNT(*) >= $4)))
+                    LEFT JOIN project q ON q.id = h.project_id
+                    WHERE h.state = 'running' AND h.worker IS NOT NULL AND h.due_at > $1
+                    GROUP BY o.integration_id, q.exports_active_max
+                    HAVING SUM(CASE WHEN h.worker = $3 THEN 1 ELSE 0 END) >= $4
+                        OR COUNT(*) >= COALESCE(q.exports_active_max, $2) - 1)))
          ORDER BY COALESCE(r.busy, 0),
                   CASE WHEN j.lane <> '{live}' AND w.project_id IS NOT NULL THEN 1 ELSE 0 END,
                   COALESCE(t.turn, 0), j.created_at, j.part, j.id

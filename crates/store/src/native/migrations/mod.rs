@@ -11,6 +11,7 @@ mod m0008_integration_keys;
 mod m0009_downloads;
 mod m0010_rows;
 mod m0011_score_names;
+mod m0012_letters_of_the_deleted;
 
 use sea_orm_migration::prelude::*;
 
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_downloads::Step),
             Box::new(m0010_rows::Step),
             Box::new(m0011_score_names::Step),
+            Box::new(m0012_letters_of_the_deleted::Step),
         ]
     }
 }

@@ -41,6 +41,9 @@ pub struct Truth {
 /// A table and the id of a row.
 pub type Row = (&'static str, String);
 
+/// A version of a row.
+pub type Version = (Row, Micros);
+
 /// What is stored, and what will be visible later.
 pub struct Ingestion {
     pub rows: BTreeMap<Row, Truth>,
@@ -48,6 +51,8 @@ pub struct Ingestion {
     pub versions: u64,
     /// Rows that arrived more than an hour after they began.
     pub late: u64,
+    /// Every version that is a deletion.
+    pub deletions: BTreeSet<Version>,
     /// Rows of which some version became visible hours late.
     pub once_stuck: BTreeSet<Row>,
     dice: Dice,
@@ -63,6 +68,7 @@ impl Ingestion {
             rows: BTreeMap::new(),
             versions: 0,
             late: 0,
+            deletions: BTreeSet::new(),
             once_stuck: BTreeSet::new(),
             dice: Dice(seed),
             stuck: Vec::new(),
@@ -139,6 +145,9 @@ impl Ingestion {
             }),
         };
         values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        if deleted {
+            self.deletions.insert((row.clone(), version));
+        }
         self.rows.insert(row.clone(), Truth { start, version, deleted });
         match self.dice.one_in(STUCK_ONE_IN) {
             // It says that it was stored now, and nobody sees it for one to three hours.
