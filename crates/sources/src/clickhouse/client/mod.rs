@@ -25,6 +25,7 @@ use std::time::Duration;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use model::{Fault, ProjectId, RunId, Stop};
@@ -33,8 +34,8 @@ use super::options::ClickHouseOptions;
 use super::query::Query;
 use answer::{Answer, Break, Failure};
 use limiter::{Permit, Use};
-use running::{Running, RunningQuery, array_of};
-use server::{Agreed, Manner, Server};
+use running::{Running, RunningQuery};
+use server::{Agreed, Manner, Refused, Server};
 use settings::Settings;
 
 pub use settings::Limit;
@@ -177,14 +178,19 @@ impl Client {
         Ok(self.server.put(statement, data, &manner).await?)
     }
 
-    /// Ends what still runs on the server and waits for it.
+    /// Ends what still runs on the server and waits for it. That a user may not is no fault of what was read: it is
+    /// told once, and the queries are left to the end of their connections.
     pub(crate) async fn close(&self) -> Result<(), Fault> {
-        let ids = self.running.ids();
-        if ids.is_empty() {
-            return Ok(());
+        let ends = self.running.ids().into_iter().map(|id| self.end(id));
+        join_all(ends).await.into_iter().collect()
+    }
+
+    async fn end(&self, id: String) -> Result<(), Fault> {
+        match self.kill(&id, "SYNC", CLOSE_WAIT).await {
+            Ok(()) => self.running.ended(&id),
+            Err(refused) if refused.lacks_right() => self.server.tell_unended(&refused.fault),
+            Err(refused) => return Err(refused.fault),
         }
-        self.kill(&ids, "SYNC", CLOSE_WAIT).await?;
-        self.running.ended(&ids);
         Ok(())
     }
 
@@ -201,10 +207,15 @@ impl Client {
         Ok(head.map_err(Fault::from)?.exception_tag.is_some())
     }
 
-    /// Whether the user may see how far queries have come.
-    pub(crate) async fn sees_progress(&self) -> bool {
+    /// Whether the user may see which queries run: how far they have come, and which are to be ended.
+    pub(crate) async fn sees_queries(&self) -> bool {
         let text = "SELECT count() AS queries FROM system.processes".to_owned();
         self.rows(Query { text, parameters: Vec::new(), purpose: "running queries" }, &Stop::new()).await.is_ok()
+    }
+
+    /// Whether the server ends a query whose connection has ended, also while it has nothing to send.
+    pub(crate) async fn ends_with_connection(&self) -> Result<bool, Fault> {
+        Ok(self.agreed().await?.settings.ends_with_connection)
     }
 
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
@@ -261,10 +272,11 @@ impl Client {
         let server = &self.server;
         server
             .agreed(|| async {
-                let names = settings::names(&server.options).into_iter().map(str::to_owned).collect::<Vec<_>>();
+                // Names of settings hold nothing to escape.
+                let names = format!("['{}']", settings::names(&server.options).join("','"));
                 let query = Query {
                     text: settings::PROBE.to_owned(),
-                    parameters: vec![("names".to_owned(), array_of(&names))],
+                    parameters: vec![("names".to_owned(), names)],
                     purpose: "settings",
                 };
                 let manner = Manner { query_id: self.new_id(), ..Manner::default() };
@@ -324,29 +336,31 @@ impl Client {
         Err(server.place.silent_fault(purpose, server.options.silence_max))
     }
 
-    /// Ends queries; with `SYNC` they have ended when this returns.
-    async fn kill(&self, ids: &[String], how: &str, wait: Duration) -> Result<(), Fault> {
+    /// Ends a query; with `SYNC` it has ended when this returns. One comparison with its id is the statement that needs
+    /// the least: a server can tell from it that no other query is meant.
+    async fn kill(&self, id: &str, how: &str, wait: Duration) -> Result<(), Refused> {
         let server = &self.server;
         let query = Query {
-            text: format!("KILL QUERY WHERE query_id IN {{ids:Array(String)}} {how}"),
-            parameters: vec![("ids".to_owned(), array_of(ids))],
-            purpose: "the end of queries",
+            text: format!("KILL QUERY WHERE query_id = {{id:String}} {how}"),
+            parameters: vec![("id".to_owned(), id.to_owned())],
+            purpose: "the end of a query",
         };
         let manner = Manner { query_id: self.new_id(), ..Manner::default() };
-        // Where no query of these ids runs any more the answer is empty, not even a stream without rows.
+        // Where no query of this id runs any more the answer is empty, not even a stream without rows.
         let killing = async {
-            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
-            head.response.bytes().await.map_err(|error| server.place.transport_fault(query.purpose, error))
+            let head = server.ask(&query, &manner).await?;
+            let answer = head.response.bytes().await;
+            answer.map(drop).map_err(|error| Refused::from(server.place.transport_fault(query.purpose, error)))
         };
         let killed = tokio::time::timeout(wait, killing).await;
-        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait))).map(drop)
+        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait).into()))
     }
 
     /// Tells the server to end a query whose answer failed. A query that waits for the broken connection
     /// ends with it, so this does not wait: [`Client::close`] does.
     async fn give_up(&self, id: &str) {
-        if let Err(fault) = self.kill(&[id.to_owned()], "ASYNC", GIVE_UP_WAIT).await {
-            tracing::debug!(fault = %fault, "a query whose answer failed could not be ended");
+        if let Err(refused) = self.kill(id, "ASYNC", GIVE_UP_WAIT).await {
+            tracing::debug!(fault = %refused.fault, "a query whose answer failed could not be ended");
         }
     }
 
@@ -416,7 +430,7 @@ impl Received {
                 }
                 Err(Break::Failed(failure)) => {
                     match failure.ended {
-                        true => self.client.running.ended(std::slice::from_ref(&self.running.id)),
+                        true => self.client.running.ended(&self.running.id),
                         false => self.client.give_up(&self.running.id).await,
                     }
                     return Err(failure.fault);

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(super) struct Server {
     http: reqwest::Client,
     /// Whoever asks holds it: queries that come together ask once.
     agreed: Mutex<Option<(Instant, Arc<Agreed>)>>,
+    /// Whether it was told that queries cannot be ended.
+    told_unended: AtomicBool,
 }
 
 /// What one exchange with the server settles for all that follow.
@@ -106,7 +109,8 @@ impl Server {
             Fault::new(FaultKind::Configuration, "cannot set up the connection to ClickHouse").because(error)
         })?;
         let limiter = Limiter::of(&options.identity(), options.queries_max, options.bytes_per_second_max);
-        Ok(Self { place: Place::new(&options), options, limiter, http, agreed: Mutex::new(None) })
+        let place = Place::new(&options);
+        Ok(Self { place, options, limiter, http, agreed: Mutex::new(None), told_unended: AtomicBool::new(false) })
     }
 
     /// What was agreed with the server within the last minute, or is now with `agree`.
@@ -210,6 +214,20 @@ impl Server {
             tracing::debug!(code = error.code, "fewer queries will run for a minute");
             self.limiter.lower();
         }
+    }
+
+    /// Tells, once, that this user may not end the queries that are left over.
+    pub(super) fn tell_unended(&self, fault: &Fault) {
+        if !self.told_unended.swap(true, Ordering::Relaxed) {
+            tracing::warn!(fault = %fault, "queries are left to the end of their connections: see outgest doctor");
+        }
+    }
+}
+
+impl Refused {
+    /// Whether the user lacks a right.
+    pub(super) fn lacks_right(&self) -> bool {
+        self.code == Some(497)
     }
 }
 

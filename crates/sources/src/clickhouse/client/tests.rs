@@ -107,36 +107,76 @@ async fn users_who_may_only_read_are_enough() {
     assert_eq!(told, ["the user may not change the setting", "the user's profile bounds the setting"]);
 }
 
+/// Whether the server runs this query.
+fn runs(engine: &Engine, id: &str) -> bool {
+    let text = format!("SELECT count() FROM system.processes WHERE query_id = '{id}'");
+    engine.run("default", &text).trim() == "1"
+}
+
+/// Stops a query that would be silent for minutes, as soon as the server runs it, and returns its id.
+async fn stopped(engine: &Engine, client: &Client) -> String {
+    let stop = Stop::new();
+    let text = "SELECT count() AS n FROM numbers(100000000000) WHERE cityHash64(number) = 1";
+    let running = client.rows(query(text), &stop);
+    let observed = async {
+        let id = loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(id) = client.running.ids().pop()
+                && runs(engine, &id)
+            {
+                break id;
+            }
+        };
+        stop.raise(StopReason::Cancelled);
+        id
+    };
+    let (fault, id) = futures_util::join!(running, observed);
+    assert_eq!(fault.unwrap_err().kind(), FaultKind::Cancelled);
+    id
+}
+
+/// Waits until the server has ended a query by itself.
+async fn until_gone(engine: &Engine, id: &str) {
+    for _ in 0..300 {
+        if !runs(engine, id) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{id} runs on");
+}
+
 #[tokio::test]
 async fn a_stopped_query_is_gone_from_the_server_when_close_returns() {
     let engine = need_engine!();
-    for user in ["default", "reader:reader-secret"] {
+    for user in ["default", "reader:reader-secret", "granted:reader-secret"] {
         let client = client(engine, user, "");
-        let stop = Stop::new();
-        let text = "SELECT count() AS n FROM numbers(100000000000) WHERE cityHash64(number) = 1";
-        let running = client.rows(query(text), &stop);
-        let observed = async {
-            let id = loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                if let Some(id) = client.running.ids().pop()
-                    && engine
-                        .run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"))
-                        .trim()
-                        == "1"
-                {
-                    break id;
-                }
-            };
-            stop.raise(StopReason::Cancelled);
-            id
-        };
-        let (fault, id) = futures_util::join!(running, observed);
-        assert_eq!(fault.unwrap_err().kind(), FaultKind::Cancelled);
+        let id = stopped(engine, &client).await;
         client.close().await.unwrap();
-        let left = engine.run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"));
-        assert_eq!(left.trim(), "0", "{user}");
+        assert!(!runs(engine, &id), "{user}");
         assert!(client.running.ids().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_query_that_the_user_may_not_end_ends_with_its_connection_and_is_no_fault() {
+    let engine = need_engine!();
+    let silent = client(engine, "unseeing:reader-secret", "");
+    assert!(!silent.sees_queries().await && silent.ends_with_connection().await.unwrap());
+    let id = stopped(engine, &silent).await;
+    silent.close().await.unwrap();
+    until_gone(engine, &id).await;
+
+    // Who cannot set that either has the server notice when it sends rows.
+    let flowing = client(engine, "unseeing_reader:reader-secret", "");
+    assert!(!flowing.sees_queries().await && !flowing.ends_with_connection().await.unwrap());
+    let mut stream = flowing.stream(query("SELECT number, repeat('x', 1000) FROM numbers(100000000)"), Stop::new());
+    stream.try_next().await.unwrap().unwrap();
+    drop(stream);
+    let ids = flowing.running.ids();
+    assert_eq!(ids.len(), 1);
+    flowing.close().await.unwrap();
+    until_gone(engine, &ids[0]).await;
 }
 
 #[tokio::test]
