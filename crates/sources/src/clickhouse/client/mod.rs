@@ -6,7 +6,7 @@
 //! it tries nothing again; and it never returns a short result: see `answer`.
 //!
 //! Reading order: `server` sends, `answer` receives, `messages` → `decode` is the way of the bytes;
-//! `limiter`, `running` and `settings` are what makes it a polite guest.
+//! `limiter`, `running` and `settings` are what makes it a polite guest, and `silence` how long it waits.
 
 mod answer;
 mod decode;
@@ -17,12 +17,13 @@ mod messages;
 mod running;
 mod server;
 mod settings;
+mod silence;
 mod unpack;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -37,6 +38,7 @@ use limiter::{Permit, Use};
 use running::{Running, RunningQuery};
 use server::{Agreed, Manner, Refused, Server};
 use settings::Settings;
+use silence::Silence;
 
 pub use settings::Limit;
 
@@ -46,8 +48,6 @@ const AGREE_WAIT: Duration = Duration::from_secs(30);
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// Giving up a query that failed is politeness; the fault is not kept waiting for it.
 const GIVE_UP_WAIT: Duration = Duration::from_secs(2);
-/// Whether a query makes progress is one look at a table in memory.
-const ACTIVITY_WAIT: Duration = Duration::from_secs(5);
 
 /// A connection to a server. Clones share everything; [`Client::of_run`] shares the server alone.
 #[derive(Clone, Debug)]
@@ -249,7 +249,7 @@ impl Client {
             compress: agreed.compress,
         };
         let mut asked = std::pin::pin!(server.ask(&query, &manner));
-        let mut activity = None;
+        let (mut silence, mut lasting) = (Silence::default(), Duration::ZERO);
         let head = loop {
             match tokio::time::timeout(server.options.silence_max, &mut asked).await {
                 Ok(Ok(head)) => break head,
@@ -259,11 +259,15 @@ impl Client {
                     }
                     return Err(refused.fault);
                 }
-                Err(_) => activity = self.still_active(&running.id, query.purpose, activity).await?,
+                Err(_) => {
+                    lasting += server.options.silence_max;
+                    self.endure(&running.id, query.purpose, lasting, &mut silence).await?;
+                }
             }
         };
+        silence.answered(head.display_name.clone());
         let answer = Answer::new(server, query.purpose, head)?;
-        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, _permit: permit })
+        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, silence, _permit: permit })
     }
 
     /// What was agreed with the server, which is asked once a minute, without a setting and without compression,
@@ -294,46 +298,6 @@ impl Client {
                 Ok(Agreed { settings, compress: server.compresses(address) })
             })
             .await
-    }
-
-    /// Where nothing was heard for a while: asks the server on another connection whether the query works.
-    /// The answer is what to compare with next time; no progress since the last time is a fault.
-    async fn still_active(
-        &self,
-        id: &str,
-        purpose: &'static str,
-        before: Option<Activity>,
-    ) -> Result<Option<Activity>, Fault> {
-        let server = &self.server;
-        let query = Query {
-            text: "SELECT toString((read_rows, read_bytes, ProfileEvents['OSCPUVirtualTimeMicroseconds'], \
-                   ProfileEvents['UserTimeMicroseconds'])) AS activity FROM system.processes \
-                   WHERE query_id = {id:String}"
-                .to_owned(),
-            parameters: vec![("id".to_owned(), id.to_owned())],
-            purpose: "the state of a query",
-        };
-        let asking = async {
-            let manner = Manner { query_id: self.new_id(), ..Manner::default() };
-            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
-            let mut answer = Answer::new(server, query.purpose, head)?;
-            let batch = answer.next(server, ACTIVITY_WAIT).await.map_err(|b| b.fault(server, query.purpose))?;
-            Ok::<_, Fault>(batch.and_then(|batch| Activity::read(&batch)))
-        };
-        let now = match tokio::time::timeout(ACTIVITY_WAIT, asking).await {
-            Ok(Ok(now)) => now,
-            // Who may not look knows nothing of progress; then silence alone decides.
-            Ok(Err(fault)) => {
-                tracing::debug!(fault = %fault, "the progress of a query is unknown");
-                None
-            }
-            Err(_) => None,
-        };
-        if now.is_some() && now != before {
-            return Ok(now);
-        }
-        self.give_up(id).await;
-        Err(server.place.silent_fault(purpose, server.options.silence_max))
     }
 
     /// Ends a query; with `SYNC` it has ended when this returns. One comparison with its id is the statement that needs
@@ -384,22 +348,10 @@ impl Client {
     }
 }
 
-/// How far a query has come, as its server tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Activity(String);
-
-impl Activity {
-    fn read(batch: &RecordBatch) -> Option<Self> {
-        use arrow_array::cast::AsArray;
-        let column = batch.column(0).as_string_opt::<i32>()?;
-        (column.len() == 1).then(|| Self(column.value(0).to_owned()))
-    }
-}
-
 impl Break {
     fn fault(self, server: &Server, purpose: &'static str) -> Fault {
         match self {
-            Self::Silent => server.place.silent_fault(purpose, server.options.silence_max),
+            Self::Silent(lasting) => server.place.silent_fault(purpose, lasting),
             Self::Failed(Failure { fault, .. }) => fault,
         }
     }
@@ -411,7 +363,7 @@ struct Received {
     answer: Answer,
     running: RunningQuery,
     purpose: &'static str,
-    activity: Option<Activity>,
+    silence: Silence,
     _permit: Permit,
 }
 
@@ -421,12 +373,11 @@ impl Received {
         loop {
             match self.answer.next(server, server.options.silence_max).await {
                 Ok(batch) => {
-                    self.activity = None;
+                    self.silence.broken();
                     return Ok(batch);
                 }
-                Err(Break::Silent) => {
-                    let before = self.activity.take();
-                    self.activity = self.client.still_active(&self.running.id, self.purpose, before).await?;
+                Err(Break::Silent(lasting)) => {
+                    self.client.endure(&self.running.id, self.purpose, lasting, &mut self.silence).await?;
                 }
                 Err(Break::Failed(failure)) => {
                     match failure.ended {

@@ -71,6 +71,8 @@ pub(super) struct Head {
     pub(super) response: reqwest::Response,
     pub(super) exception_tag: Option<String>,
     pub(super) encoding: Option<String>,
+    /// What the server calls itself: its machine's name unless its settings have another.
+    pub(super) display_name: Option<String>,
     /// Rows of the whole answer, where the server waited for its end.
     pub(super) rows_promised: Option<u64>,
 }
@@ -191,6 +193,7 @@ impl Server {
             return Ok(Head {
                 exception_tag: header_text(response.headers(), "x-clickhouse-exception-tag"),
                 encoding: header_text(response.headers(), CONTENT_ENCODING.as_str()),
+                display_name: header_text(response.headers(), "x-clickhouse-server-display-name"),
                 rows_promised: rows_promised(response.headers()),
                 response,
             });

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt8Type, UInt64Type};
 use futures_util::{FutureExt, TryStreamExt};

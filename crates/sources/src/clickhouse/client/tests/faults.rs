@@ -377,4 +377,5 @@ async fn text_that_is_not_utf8_is_told_and_not_replaced() {
 }
 
 mod crafted;
+mod silence;
 mod tls;
