@@ -49,6 +49,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// Giving up a query that failed is politeness; the fault is not kept waiting for it.
 const GIVE_UP_WAIT: Duration = Duration::from_secs(2);
 
+/// Has the server hold an answer back until it has all of it: only then does its head say how many rows that are.
+const COUNTED: (&str, &str) = ("wait_end_of_query", "1");
+
 /// A connection to a server. Clones share everything; [`Client::of_run`] shares the server alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -220,7 +223,8 @@ impl Client {
 
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
         let agreed = self.agreed().await?;
-        let mut received = self.open(query, &agreed, Use::LookUp, &[("wait_end_of_query", "1".to_owned())]).await?;
+        let counted = [(COUNTED.0, COUNTED.1.to_owned())];
+        let mut received = self.open(query, &agreed, Use::LookUp, &counted).await?;
         let mut batches = Vec::new();
         while let Some(batch) = received.next().await? {
             batches.push(batch);
@@ -242,12 +246,7 @@ impl Client {
         let server = &self.server;
         let permit = server.limiter.permit(use_of).await;
         let running = self.running.begin(self.new_id());
-        let manner = Manner {
-            query_id: running.id.clone(),
-            log_comment: agreed.settings.log_comment.then(|| self.log_comment(query.purpose)),
-            settings: agreed.settings.with(more),
-            compress: agreed.compress,
-        };
+        let manner = self.manner(agreed, running.id.clone(), query.purpose, more);
         let mut asked = std::pin::pin!(server.ask(&query, &manner));
         let (mut silence, mut lasting) = (Silence::default(), Duration::ZERO);
         let head = loop {
@@ -268,6 +267,16 @@ impl Client {
         silence.answered(head.display_name.clone());
         let answer = Answer::new(server, query.purpose, head)?;
         Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, silence, _permit: permit })
+    }
+
+    /// How a query is run: as was agreed, and with `more`.
+    fn manner(&self, agreed: &Agreed, query_id: String, purpose: &str, more: &[(&'static str, String)]) -> Manner {
+        Manner {
+            query_id,
+            log_comment: agreed.settings.log_comment.then(|| self.log_comment(purpose)),
+            settings: agreed.settings.with(more),
+            compress: agreed.compress,
+        }
     }
 
     /// What was agreed with the server, which is asked once a minute, without a setting and without compression,

@@ -74,6 +74,39 @@ async fn a_result_without_rows_has_its_columns() {
     assert!(rows.is_empty());
 }
 
+/// How many rows the head of an answer promises.
+async fn promised(client: &Client, text: &str, more: &[(&'static str, String)]) -> Option<u64> {
+    let agreed = client.agreed().await.unwrap();
+    let manner = client.manner(&agreed, client.new_id(), "rows", more);
+    client.server.ask(&query(text), &manner).await.map_err(Fault::from).unwrap().rows_promised
+}
+
+#[tokio::test]
+async fn the_server_counts_the_rows_of_every_answer_that_it_holds_back() {
+    let engine = need_engine!();
+    for (user, options) in [
+        ("default", "compression=none"),
+        ("default", "compression=zstd"),
+        ("granted:reader-secret", ""),
+        ("reader:reader-secret", "compression=zstd"),
+        ("small:reader-secret", ""),
+    ] {
+        let client = client(engine, user, options);
+        let counted = [(COUNTED.0, COUNTED.1.to_owned())];
+        // Of one row, of several blocks, of what is left of many.
+        for (text, rows) in [
+            ("SELECT count() AS n FROM numbers(1000)", 1),
+            ("SELECT number AS n, repeat('x', 100) AS t FROM numbers(100003)", 100_003),
+            ("SELECT number AS n FROM numbers(1000) ORDER BY n DESC LIMIT 7", 7),
+        ] {
+            assert_eq!(promised(&client, text, &counted).await, Some(rows), "{user} {options}: {text}");
+        }
+        // None cannot be told from not counted, and an answer that is sent as it comes is not.
+        assert_eq!(promised(&client, "SELECT 1 AS n WHERE 0", &counted).await, None, "{user} {options}");
+        assert_eq!(promised(&client, "SELECT number AS n FROM numbers(1000)", &[]).await, None, "{user} {options}");
+    }
+}
+
 #[tokio::test]
 async fn queries_are_limited_and_named_for_their_run() {
     let client = client(need_engine!(), "default", "threads_max=1&memory_bytes_max=77MB&seconds_max=33&priority=5");
