@@ -39,6 +39,7 @@ mod verify;
 pub use budget::Budget;
 pub use events::{DeliveryPorts, DeliverySpec, deliver, replay};
 pub use progress::{Progress, ProgressState, Silent};
+pub use reads::end_reading;
 pub use replace::Earlier;
 pub use retry::{RealWaits, Waits};
 pub use run::{Ports, RunOutcome, run};

@@ -19,10 +19,16 @@ impl Reads {
     pub(crate) async fn close(self, patience: Duration) {
         self.stop.raise(StopReason::HandOver);
         let Some(reading) = self.reading else { return };
-        match at_most(patience, reading.close()).await {
-            Some(Ok(())) => {}
-            Some(Err(fault)) => tracing::warn!(fault = %fault, "cannot end the read"),
-            None => tracing::warn!("ending the read took too long"),
+        if at_most(patience, end_reading(&*reading)).await.is_none() {
+            tracing::warn!("ending the read took too long");
         }
+    }
+}
+
+/// Ends a read on the source's side, behind work with it, whose result stands: what a source goes on with costs the
+/// source, and says nothing of the rows that came or of why they did not.
+pub async fn end_reading(reading: &dyn Reading) {
+    if let Err(fault) = reading.close().await {
+        tracing::warn!(fault = %fault, "cannot end the read");
     }
 }

@@ -119,11 +119,7 @@ impl Drop for Open {
         // Only the source's own end of a read can stop its work there, and a drop cannot wait for that.
         let reading = Arc::clone(&self.reading);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(fault) = reading.close().await {
-                    tracing::warn!(cause = %fault, "a read could not be ended at its source");
-                }
-            });
+            runtime.spawn(async move { pipeline::end_reading(&*reading).await });
         }
     }
 }

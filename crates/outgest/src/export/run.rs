@@ -125,8 +125,9 @@ fn no_such_project(project: &ProjectId, source: &dyn Source) -> Fault {
 
 async fn dry_run(args: &ExportArgs, spec: &RunSpec, source: &dyn Source, output: &Output) -> Result<(), Fault> {
     let reading = source.prepare(spec.request.clone()).await?;
-    let plan = reading.plan(None).await?;
-    reading.close().await?;
+    let plan = reading.plan(None).await;
+    pipeline::end_reading(&*reading).await;
+    let plan = plan?;
     if args.json {
         let answer = json!({
             "rows_max": plan.rows(),

@@ -27,7 +27,7 @@ pub async fn rows(source: &dyn Source, request: ReadRequest, stop: &Stop) -> Res
         Ok(RowCount(rows))
     };
     let counted: Result<RowCount, Fault> = counted.await;
-    reading.close().await?;
+    pipeline::end_reading(&*reading).await;
     counted.map_err(|fault| fault.during("counting rows"))
 }
 
@@ -66,7 +66,7 @@ pub async fn texts(
         Ok(texts)
     };
     let looked: Result<_, Fault> = looked.await;
-    reading.close().await?;
+    pipeline::end_reading(&*reading).await;
     looked.map_err(during)
 }
 

@@ -140,7 +140,7 @@ impl IntegrationDesk for IntegrationsDesk {
             let read = read_of(of, span.window(), &run, now, self.comments.as_ref()).await?;
             let reading = self.source.prepare(read).await?;
             let plan = reading.plan(None).await;
-            reading.close().await?;
+            pipeline::end_reading(&*reading).await;
             let plan = plan?;
             estimate.rows_max += plan.rows();
             estimate.bytes_max += plan.bytes();

@@ -48,7 +48,7 @@ impl SourceRows {
             let window = Window { from, to: Some(now) };
             let reading = self.source.prepare(ReadRequest { window, ..request.clone() }).await?;
             let earliest = reading.earliest().await;
-            reading.close().await?;
+            pipeline::end_reading(&*reading).await;
             let Some(earliest) = earliest? else { return Ok(None) };
             let behind = Micros(earliest.0.saturating_add(DAY).min(now.0));
             let day = Window { from: Some(earliest), to: Some(behind) };
@@ -75,7 +75,7 @@ impl SourceRows {
             Ok(first)
         };
         let first: Result<Option<Micros>, Fault> = read.await;
-        reading.close().await?;
+        pipeline::end_reading(&*reading).await;
         first
     }
 }

@@ -53,7 +53,7 @@ impl ExportDesk for Desk {
         let read = read_request(&request, &RunId::new("estimate"), config::now(), self.comments.as_ref()).await?;
         let reading = self.source.prepare(read).await?;
         let plan = reading.plan(None).await;
-        reading.close().await?;
+        pipeline::end_reading(&*reading).await;
         let plan = plan?;
         let rows_max = request.limit.map_or(plan.rows(), |limit| limit.min(plan.rows()));
         Ok(ExportEstimate { rows_max, bytes_max: plan.bytes() })

@@ -109,7 +109,7 @@ impl ExportRunner {
         let reading = self.source.prepare(spec.request).await.map_err(|fault| fault.during("preparing the read"))?;
         let plan = reading.plan(None).await.map_err(|fault| fault.during("planning the read"));
         let snapshot = reading.snapshot().cloned();
-        reading.close().await?;
+        pipeline::end_reading(&*reading).await;
         let ranges = parts::ranges(&plan?, parts::cell_bytes(&piece.request, roll_bytes));
         if ranges.len() < 2 {
             return Ok(None);

@@ -7,7 +7,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use model::{
     Aggregate, AggregateColumn, ByteCount, ColumnSpec, ColumnType, Expr, Fault, FieldRole, KeyDigest, Manifest, Micros,
-    OrderKey, ReadRequest, Relation, RowCount, Stop, TableSpec, TimestampStyle, VersionScope,
+    OrderKey, ReadRequest, Reading, Relation, RowCount, Stop, TableSpec, TimestampStyle, VersionScope,
 };
 
 use super::file::Files;
@@ -15,6 +15,7 @@ use super::keys::{self, KeyColumns};
 use super::{Against, Difference, RowName, VerifyReport};
 use crate::Budget;
 use crate::key::Keys;
+use crate::reads::end_reading;
 use crate::retry::Retrying;
 use crate::slice::{Read, Slices};
 use crate::task::Task;
@@ -179,14 +180,25 @@ impl Stored {
     pub(super) async fn fold<S: Send + 'static>(
         &self,
         request: ReadRequest,
-        mut state: S,
+        state: S,
         step: fn(S, &RecordBatch) -> Result<S, Fault>,
     ) -> Result<S, Fault> {
         let source = &self.against.source;
         let reading = self.retrying.until_ok("preparing the read", || source.prepare(request.clone())).await?;
+        let folded = self.fold_rows(&reading, state, step).await;
+        end_reading(&*reading).await;
+        folded
+    }
+
+    async fn fold_rows<S: Send + 'static>(
+        &self,
+        reading: &Arc<dyn Reading>,
+        mut state: S,
+        step: fn(S, &RecordBatch) -> Result<S, Fault>,
+    ) -> Result<S, Fault> {
         let plan = self.retrying.until_ok("planning the read", || reading.plan(None)).await?;
         let mut slices =
-            Slices::start(Arc::clone(&reading), plan, &self.budget, self.stop.clone(), self.retrying.clone());
+            Slices::start(Arc::clone(reading), plan, &self.budget, self.stop.clone(), self.retrying.clone());
         while let Some(read) = slices.next().await? {
             if let Read::Rows(batch, permit) = read {
                 state = Task::blocking("comparing keys", move || {
@@ -198,8 +210,6 @@ impl Stored {
                 .await??;
             }
         }
-        drop(slices);
-        reading.close().await?;
         Ok(state)
     }
 }

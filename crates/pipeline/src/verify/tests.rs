@@ -1,6 +1,7 @@
 //! Every planted defect is found and named (promise 8).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -13,7 +14,7 @@ use super::{
     Against, DIFFERENCES_MAX, Difference, FilesRead, RowName, SentVerification, Verification, VerifyReport, verify,
 };
 use crate::Budget;
-use crate::tests::doubles::{Bench, NoWaits, Row, row};
+use crate::tests::doubles::{Bench, NoWaits, Row, Trouble, row};
 
 /// An export of 60 rows in several files whose window ends behind all of them.
 async fn exported(columns: &[&str]) -> (Bench, Manifest) {
@@ -34,8 +35,12 @@ async fn report(bench: &Bench, manifest: &Manifest) -> VerifyReport {
 }
 
 async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyReport {
+    verify(verification(bench, manifest, full)).await.unwrap()
+}
+
+fn verification(bench: &Bench, manifest: &Manifest, full: bool) -> Verification {
     let request = bench.spec.request.clone();
-    let verification = Verification {
+    Verification {
         files: FilesRead::All,
         altered: vec![],
         manifest: manifest.clone(),
@@ -46,8 +51,7 @@ async fn report_of(bench: &Bench, manifest: &Manifest, full: bool) -> VerifyRepo
         stop: Stop::new(),
         waits: Arc::new(NoWaits),
         budget: Budget::for_cores(2),
-    };
-    verify(verification).await.unwrap()
+    }
 }
 
 async fn differences(bench: &Bench, manifest: &Manifest) -> Vec<String> {
@@ -76,6 +80,21 @@ async fn an_untouched_export_has_no_difference() {
         assert_eq!((report.files_read, report.rows_in_files), (manifest.files.len(), RowCount(60)));
         assert_eq!(report.rows_in_source, Some(RowCount(60)));
     }
+}
+
+#[tokio::test]
+async fn a_read_that_cannot_be_ended_changes_no_result() {
+    let (bench, manifest) = exported(WITH_VERSION).await;
+    bench.source.unclosable.store(true, Ordering::SeqCst);
+    assert_eq!(report(&bench, &manifest).await.differences, []);
+
+    let closed = || bench.source.closed.load(Ordering::SeqCst);
+    let before = closed();
+    bench.calls.only("read");
+    bench.calls.arm(Some((0, Trouble::FailBefore(FaultKind::Corrupt))));
+    let fault = verify(verification(&bench, &manifest, false)).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Corrupt, "{fault}");
+    assert_eq!(closed(), before + 1, "what failed is ended too");
 }
 
 #[tokio::test]

@@ -148,19 +148,64 @@ fn a_query_that_somebody_kills_is_asked_again() {
     assert_undisturbed(&bench, &ended, &expected);
 }
 
-#[test]
-fn a_cancelled_export_leaves_no_query_on_the_server() {
-    let server = need_clickhouse!();
-    let (bench, database) = deployment(server, MANY_EVENTS);
-    let source = server.url("default", &database, SLOWLY);
-    let mut child = start(&bench, &source);
-    assert!(until(&mut child, || reading(server, &database)), "no query for rows ran");
+/// Cancels an export while it reads, and returns how it ended: as if it had never begun.
+fn cancelled(server: &ClickHouse, user: &str, database: &str) -> Ended {
+    let bench = Bench::new();
+    let mut child = start(&bench, &server.url(user, database, SLOWLY));
+    assert!(until(&mut child, || reading(server, database)), "no query for rows ran");
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success());
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert_eq!(ended.code, 130, "{}", ended.stderr);
-    assert_eq!(running(server, &database), 0);
     assert_eq!(bench.listing(), Vec::<String>::new());
+    ended
+}
+
+#[test]
+fn a_cancelled_export_leaves_no_query_on_the_server() {
+    let server = need_clickhouse!();
+    let (_, database) = deployment(server, MANY_EVENTS);
+    cancelled(server, "default", &database);
+    assert_eq!(running(server, &database), 0);
+}
+
+#[test]
+fn the_documented_grants_are_enough_to_export_and_to_cancel() {
+    let server = need_clickhouse!();
+    let bench = Bench::new();
+    server.deploy("granted");
+    let all = server.url("default", "granted", "");
+    bench.ok(["generate", "--project", "p", "--seed", "3", "--events", MANY_EVENTS, "--source", &all]);
+    let expected = undisturbed(&bench, &all);
+    for user in ["granted:reader-secret", "unseeing:reader-secret"] {
+        let ended = bench.run(export(&server.url(user, "granted", ""), &["--overwrite", "-o", "disturbed.jsonl"]));
+        assert_undisturbed(&bench, &ended, &expected);
+    }
+    const LEFT: &str = "queries are left to the end of their connections";
+    let ended = cancelled(server, "granted:reader-secret", "granted");
+    assert_eq!(running(server, "granted"), 0);
+    assert!(!ended.stderr.contains(LEFT), "{}", ended.stderr);
+
+    // Without the right to see queries that run, the one that is left over is told of, and ends with its connection.
+    let ended = cancelled(server, "unseeing:reader-secret", "granted");
+    assert_eq!(ended.stderr.matches(LEFT).count(), 1, "{}", ended.stderr);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while running(server, "granted") > 0 {
+        assert!(Instant::now() < deadline, "a query runs on without anybody who waits for it");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn the_test_user_has_exactly_the_documented_grants() {
+    let document = include_str!("../../../../../docs/clickhouse.md");
+    let granted = document.lines().filter_map(|line| line.trim().strip_prefix("GRANT ")?.split_once(" TO outgest;"));
+    let granted: Vec<String> =
+        granted.map(|(grant, _)| format!("GRANT {}", grant.replace("langfuse.", "granted."))).collect();
+    let users = include_str!("../../../../sources/engine/server.xml");
+    let (user, _) = users.split_once("<granted>").unwrap().1.split_once("</granted>").unwrap();
+    let has = user.lines().filter_map(|line| line.trim().strip_prefix("<query>")?.strip_suffix("</query>"));
+    assert_eq!(granted, has.collect::<Vec<&str>>());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rows in a list, read in slices and batches of any size.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
@@ -45,6 +45,10 @@ pub(crate) struct ListSource {
     pub(crate) reads_peak: Arc<AtomicUsize>,
     /// No row is delivered before so many slices are being read at once.
     pub(crate) reads_awaited: usize,
+    /// Readings that somebody tried to end.
+    pub(crate) closed: Arc<AtomicUsize>,
+    /// Whether none can be ended.
+    pub(crate) unclosable: Arc<AtomicBool>,
 }
 
 struct ListReading {
@@ -58,6 +62,8 @@ struct ListReading {
     reads_now: Arc<AtomicUsize>,
     reads_peak: Arc<AtomicUsize>,
     reads_awaited: usize,
+    closed: Arc<AtomicUsize>,
+    unclosable: Arc<AtomicBool>,
 }
 
 impl ListSource {
@@ -73,6 +79,8 @@ impl ListSource {
             reads_now: Arc::default(),
             reads_peak: Arc::default(),
             reads_awaited: 0,
+            closed: Arc::default(),
+            unclosable: Arc::default(),
         }
     }
 }
@@ -118,6 +126,8 @@ impl Source for ListSource {
             reads_now: Arc::clone(&self.reads_now),
             reads_peak: Arc::clone(&self.reads_peak),
             reads_awaited: self.reads_awaited,
+            closed: Arc::clone(&self.closed),
+            unclosable: Arc::clone(&self.unclosable),
         }))
     }
 
@@ -205,7 +215,11 @@ impl Reading for ListReading {
     }
 
     async fn close(&self) -> Result<(), Fault> {
-        Ok(())
+        self.closed.fetch_add(1, Ordering::SeqCst);
+        match self.unclosable.load(Ordering::SeqCst) {
+            true => Err(Fault::new(FaultKind::Credentials, "nobody may end a read")),
+            false => Ok(()),
+        }
     }
 }
 

@@ -28,8 +28,8 @@ const INLINE_BYTES_MAX: usize = 1 << 20;
 /// What goes wrong while an answer is received.
 #[derive(Debug)]
 pub(super) enum Break {
-    /// No byte came for so long.
-    Silent,
+    /// No byte came for so long, this call and those before it that ended so.
+    Silent(Duration),
     /// The answer is broken, and this is known about it.
     Failed(Failure),
 }
@@ -53,6 +53,8 @@ pub(super) struct Answer {
     decoder: Option<Decoder>,
     tail: Tail,
     rows: u64,
+    /// How long the next byte was waited for.
+    silent_for: Duration,
     body_ended: bool,
 }
 
@@ -70,6 +72,7 @@ impl Answer {
             decoder: Some(Decoder::new()),
             tail: Tail::default(),
             rows: 0,
+            silent_for: Duration::ZERO,
             body_ended: false,
         })
     }
@@ -102,9 +105,13 @@ impl Answer {
     /// Receives the next chunk.
     async fn receive(&mut self, server: &Server, silence_max: Duration) -> Result<(), Break> {
         let received = match tokio::time::timeout(silence_max, self.head.response.chunk()).await {
-            Err(_) => return Err(Break::Silent),
+            Err(_) => {
+                self.silent_for += silence_max;
+                return Err(Break::Silent(self.silent_for));
+            }
             Ok(received) => received,
         };
+        self.silent_for = Duration::ZERO;
         match received {
             Ok(Some(packed)) => {
                 if let Some(until) = server.limiter.pay(packed.len()) {

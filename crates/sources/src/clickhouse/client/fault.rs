@@ -155,6 +155,19 @@ impl Place {
         .hint("the connection or the server hangs; silence_seconds_max of the source sets how long that is watched")
     }
 
+    /// The fault for a query of which nothing came, and of which whoever was asked knew nothing.
+    pub(super) fn lost_fault(&self, purpose: &str, silence: Duration) -> Fault {
+        Fault::new(
+            FaultKind::Timeout,
+            format!(
+                "cannot read {purpose} from {self}: no byte for {} s, and the server that was asked does not run the \
+                 query",
+                silence.as_secs_f64()
+            ),
+        )
+        .hint("name one server where several have the address; seconds_max of the source sets how long is waited")
+    }
+
     fn tls_expected(&self, cannot: &str) -> Fault {
         Fault::new(FaultKind::Configuration, format!("{cannot}: port {} does not speak plain HTTP", self.port))
             .hint("write clickhouses:// if this is the TLS port, else name the HTTP port, usually 8123")

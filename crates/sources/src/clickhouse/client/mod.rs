@@ -6,7 +6,7 @@
 //! it tries nothing again; and it never returns a short result: see `answer`.
 //!
 //! Reading order: `server` sends, `answer` receives, `messages` → `decode` is the way of the bytes;
-//! `limiter`, `running` and `settings` are what makes it a polite guest.
+//! `limiter`, `running` and `settings` are what makes it a polite guest, and `silence` how long it waits.
 
 mod answer;
 mod decode;
@@ -17,14 +17,16 @@ mod messages;
 mod running;
 mod server;
 mod settings;
+mod silence;
 mod unpack;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use model::{Fault, ProjectId, RunId, Stop};
@@ -33,9 +35,10 @@ use super::options::ClickHouseOptions;
 use super::query::Query;
 use answer::{Answer, Break, Failure};
 use limiter::{Permit, Use};
-use running::{Running, RunningQuery, array_of};
-use server::{Agreed, Manner, Server};
+use running::{Running, RunningQuery};
+use server::{Agreed, Manner, Refused, Server};
 use settings::Settings;
+use silence::Silence;
 
 pub use settings::Limit;
 
@@ -45,8 +48,9 @@ const AGREE_WAIT: Duration = Duration::from_secs(30);
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// Giving up a query that failed is politeness; the fault is not kept waiting for it.
 const GIVE_UP_WAIT: Duration = Duration::from_secs(2);
-/// Whether a query makes progress is one look at a table in memory.
-const ACTIVITY_WAIT: Duration = Duration::from_secs(5);
+
+/// Has the server hold an answer back until it has all of it: only then does its head say how many rows that are.
+const COUNTED: (&str, &str) = ("wait_end_of_query", "1");
 
 /// A connection to a server. Clones share everything; [`Client::of_run`] shares the server alone.
 #[derive(Clone, Debug)]
@@ -177,14 +181,19 @@ impl Client {
         Ok(self.server.put(statement, data, &manner).await?)
     }
 
-    /// Ends what still runs on the server and waits for it.
+    /// Ends what still runs on the server and waits for it. That a user may not is no fault of what was read: it is
+    /// told once, and the queries are left to the end of their connections.
     pub(crate) async fn close(&self) -> Result<(), Fault> {
-        let ids = self.running.ids();
-        if ids.is_empty() {
-            return Ok(());
+        let ends = self.running.ids().into_iter().map(|id| self.end(id));
+        join_all(ends).await.into_iter().collect()
+    }
+
+    async fn end(&self, id: String) -> Result<(), Fault> {
+        match self.kill(&id, "SYNC", CLOSE_WAIT).await {
+            Ok(()) => self.running.ended(&id),
+            Err(refused) if refused.lacks_right() => self.server.tell_unended(&refused.fault),
+            Err(refused) => return Err(refused.fault),
         }
-        self.kill(&ids, "SYNC", CLOSE_WAIT).await?;
-        self.running.ended(&ids);
         Ok(())
     }
 
@@ -201,15 +210,21 @@ impl Client {
         Ok(head.map_err(Fault::from)?.exception_tag.is_some())
     }
 
-    /// Whether the user may see how far queries have come.
-    pub(crate) async fn sees_progress(&self) -> bool {
+    /// Whether the user may see which queries run: how far they have come, and which are to be ended.
+    pub(crate) async fn sees_queries(&self) -> bool {
         let text = "SELECT count() AS queries FROM system.processes".to_owned();
         self.rows(Query { text, parameters: Vec::new(), purpose: "running queries" }, &Stop::new()).await.is_ok()
     }
 
+    /// Whether the server ends a query whose connection has ended, also while it has nothing to send.
+    pub(crate) async fn ends_with_connection(&self) -> Result<bool, Fault> {
+        Ok(self.agreed().await?.settings.ends_with_connection)
+    }
+
     async fn collect(&self, query: Query) -> Result<RecordBatch, Fault> {
         let agreed = self.agreed().await?;
-        let mut received = self.open(query, &agreed, Use::LookUp, &[("wait_end_of_query", "1".to_owned())]).await?;
+        let counted = [(COUNTED.0, COUNTED.1.to_owned())];
+        let mut received = self.open(query, &agreed, Use::LookUp, &counted).await?;
         let mut batches = Vec::new();
         while let Some(batch) = received.next().await? {
             batches.push(batch);
@@ -231,14 +246,9 @@ impl Client {
         let server = &self.server;
         let permit = server.limiter.permit(use_of).await;
         let running = self.running.begin(self.new_id());
-        let manner = Manner {
-            query_id: running.id.clone(),
-            log_comment: agreed.settings.log_comment.then(|| self.log_comment(query.purpose)),
-            settings: agreed.settings.with(more),
-            compress: agreed.compress,
-        };
+        let manner = self.manner(agreed, running.id.clone(), query.purpose, more);
         let mut asked = std::pin::pin!(server.ask(&query, &manner));
-        let mut activity = None;
+        let (mut silence, mut lasting) = (Silence::default(), Duration::ZERO);
         let head = loop {
             match tokio::time::timeout(server.options.silence_max, &mut asked).await {
                 Ok(Ok(head)) => break head,
@@ -248,11 +258,25 @@ impl Client {
                     }
                     return Err(refused.fault);
                 }
-                Err(_) => activity = self.still_active(&running.id, query.purpose, activity).await?,
+                Err(_) => {
+                    lasting += server.options.silence_max;
+                    self.endure(&running.id, query.purpose, lasting, &mut silence).await?;
+                }
             }
         };
+        silence.answered(head.display_name.clone());
         let answer = Answer::new(server, query.purpose, head)?;
-        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, _permit: permit })
+        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, silence, _permit: permit })
+    }
+
+    /// How a query is run: as was agreed, and with `more`.
+    fn manner(&self, agreed: &Agreed, query_id: String, purpose: &str, more: &[(&'static str, String)]) -> Manner {
+        Manner {
+            query_id,
+            log_comment: agreed.settings.log_comment.then(|| self.log_comment(purpose)),
+            settings: agreed.settings.with(more),
+            compress: agreed.compress,
+        }
     }
 
     /// What was agreed with the server, which is asked once a minute, without a setting and without compression,
@@ -261,10 +285,11 @@ impl Client {
         let server = &self.server;
         server
             .agreed(|| async {
-                let names = settings::names(&server.options).into_iter().map(str::to_owned).collect::<Vec<_>>();
+                // Names of settings hold nothing to escape.
+                let names = format!("['{}']", settings::names(&server.options).join("','"));
                 let query = Query {
                     text: settings::PROBE.to_owned(),
-                    parameters: vec![("names".to_owned(), array_of(&names))],
+                    parameters: vec![("names".to_owned(), names)],
                     purpose: "settings",
                 };
                 let manner = Manner { query_id: self.new_id(), ..Manner::default() };
@@ -284,69 +309,31 @@ impl Client {
             .await
     }
 
-    /// Where nothing was heard for a while: asks the server on another connection whether the query works.
-    /// The answer is what to compare with next time; no progress since the last time is a fault.
-    async fn still_active(
-        &self,
-        id: &str,
-        purpose: &'static str,
-        before: Option<Activity>,
-    ) -> Result<Option<Activity>, Fault> {
+    /// Ends a query; with `SYNC` it has ended when this returns. One comparison with its id is the statement that needs
+    /// the least: a server can tell from it that no other query is meant.
+    async fn kill(&self, id: &str, how: &str, wait: Duration) -> Result<(), Refused> {
         let server = &self.server;
         let query = Query {
-            text: "SELECT toString((read_rows, read_bytes, ProfileEvents['OSCPUVirtualTimeMicroseconds'], \
-                   ProfileEvents['UserTimeMicroseconds'])) AS activity FROM system.processes \
-                   WHERE query_id = {id:String}"
-                .to_owned(),
+            text: format!("KILL QUERY WHERE query_id = {{id:String}} {how}"),
             parameters: vec![("id".to_owned(), id.to_owned())],
-            purpose: "the state of a query",
-        };
-        let asking = async {
-            let manner = Manner { query_id: self.new_id(), ..Manner::default() };
-            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
-            let mut answer = Answer::new(server, query.purpose, head)?;
-            let batch = answer.next(server, ACTIVITY_WAIT).await.map_err(|b| b.fault(server, query.purpose))?;
-            Ok::<_, Fault>(batch.and_then(|batch| Activity::read(&batch)))
-        };
-        let now = match tokio::time::timeout(ACTIVITY_WAIT, asking).await {
-            Ok(Ok(now)) => now,
-            // Who may not look knows nothing of progress; then silence alone decides.
-            Ok(Err(fault)) => {
-                tracing::debug!(fault = %fault, "the progress of a query is unknown");
-                None
-            }
-            Err(_) => None,
-        };
-        if now.is_some() && now != before {
-            return Ok(now);
-        }
-        self.give_up(id).await;
-        Err(server.place.silent_fault(purpose, server.options.silence_max))
-    }
-
-    /// Ends queries; with `SYNC` they have ended when this returns.
-    async fn kill(&self, ids: &[String], how: &str, wait: Duration) -> Result<(), Fault> {
-        let server = &self.server;
-        let query = Query {
-            text: format!("KILL QUERY WHERE query_id IN {{ids:Array(String)}} {how}"),
-            parameters: vec![("ids".to_owned(), array_of(ids))],
-            purpose: "the end of queries",
+            purpose: "the end of a query",
         };
         let manner = Manner { query_id: self.new_id(), ..Manner::default() };
-        // Where no query of these ids runs any more the answer is empty, not even a stream without rows.
+        // Where no query of this id runs any more the answer is empty, not even a stream without rows.
         let killing = async {
-            let head = server.ask(&query, &manner).await.map_err(Fault::from)?;
-            head.response.bytes().await.map_err(|error| server.place.transport_fault(query.purpose, error))
+            let head = server.ask(&query, &manner).await?;
+            let answer = head.response.bytes().await;
+            answer.map(drop).map_err(|error| Refused::from(server.place.transport_fault(query.purpose, error)))
         };
         let killed = tokio::time::timeout(wait, killing).await;
-        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait))).map(drop)
+        killed.unwrap_or_else(|_| Err(server.place.silent_fault(query.purpose, wait).into()))
     }
 
     /// Tells the server to end a query whose answer failed. A query that waits for the broken connection
     /// ends with it, so this does not wait: [`Client::close`] does.
     async fn give_up(&self, id: &str) {
-        if let Err(fault) = self.kill(&[id.to_owned()], "ASYNC", GIVE_UP_WAIT).await {
-            tracing::debug!(fault = %fault, "a query whose answer failed could not be ended");
+        if let Err(refused) = self.kill(id, "ASYNC", GIVE_UP_WAIT).await {
+            tracing::debug!(fault = %refused.fault, "a query whose answer failed could not be ended");
         }
     }
 
@@ -370,22 +357,10 @@ impl Client {
     }
 }
 
-/// How far a query has come, as its server tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Activity(String);
-
-impl Activity {
-    fn read(batch: &RecordBatch) -> Option<Self> {
-        use arrow_array::cast::AsArray;
-        let column = batch.column(0).as_string_opt::<i32>()?;
-        (column.len() == 1).then(|| Self(column.value(0).to_owned()))
-    }
-}
-
 impl Break {
     fn fault(self, server: &Server, purpose: &'static str) -> Fault {
         match self {
-            Self::Silent => server.place.silent_fault(purpose, server.options.silence_max),
+            Self::Silent(lasting) => server.place.silent_fault(purpose, lasting),
             Self::Failed(Failure { fault, .. }) => fault,
         }
     }
@@ -397,7 +372,7 @@ struct Received {
     answer: Answer,
     running: RunningQuery,
     purpose: &'static str,
-    activity: Option<Activity>,
+    silence: Silence,
     _permit: Permit,
 }
 
@@ -407,16 +382,15 @@ impl Received {
         loop {
             match self.answer.next(server, server.options.silence_max).await {
                 Ok(batch) => {
-                    self.activity = None;
+                    self.silence.broken();
                     return Ok(batch);
                 }
-                Err(Break::Silent) => {
-                    let before = self.activity.take();
-                    self.activity = self.client.still_active(&self.running.id, self.purpose, before).await?;
+                Err(Break::Silent(lasting)) => {
+                    self.client.endure(&self.running.id, self.purpose, lasting, &mut self.silence).await?;
                 }
                 Err(Break::Failed(failure)) => {
                     match failure.ended {
-                        true => self.client.running.ended(std::slice::from_ref(&self.running.id)),
+                        true => self.client.running.ended(&self.running.id),
                         false => self.client.give_up(&self.running.id).await,
                     }
                     return Err(failure.fault);

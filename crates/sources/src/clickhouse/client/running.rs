@@ -1,9 +1,11 @@
 //! The queries of one reading that may still run on the server, and how they are ended.
 //!
 //! A query is noted before it is sent and struck out when its answer is complete or the server has ended
-//! it. What is left — stopped, broken off, dropped — is ended with `KILL QUERY`, which any user may do
-//! with queries of his own, and which returns when they have ended. Behind a balancer the statement may
-//! reach another server; there the closed connection ends the query.
+//! it. What is left — stopped, broken off, dropped — is ended with `KILL QUERY`, which returns when it has
+//! ended. Any user may end queries of its own, but the server looks for them in `system.processes` with its
+//! rights. Where these do not suffice, and behind a balancer where the statement may reach another server,
+//! the closed connection ends the query: at once where the server may be told to watch it, else when it
+//! has rows to send.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,12 +35,9 @@ impl Running {
         self.lock().iter().cloned().collect()
     }
 
-    /// Strikes out queries that have ended.
-    pub(super) fn ended(&self, ids: &[String]) {
-        let mut running = self.lock();
-        for id in ids {
-            running.remove(id);
-        }
+    /// Strikes out a query that has ended.
+    pub(super) fn ended(&self, id: &str) {
+        self.lock().remove(id);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
@@ -49,11 +48,6 @@ impl Running {
 impl RunningQuery {
     /// The query has ended on the server.
     pub(super) fn ended(self) {
-        self.running.ended(std::slice::from_ref(&self.id));
+        self.running.ended(&self.id);
     }
-}
-
-/// A list of ids in the text form of an array; ids are ours and hold nothing to escape.
-pub(super) fn array_of(ids: &[String]) -> String {
-    format!("['{}']", ids.join("','"))
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(super) struct Server {
     http: reqwest::Client,
     /// Whoever asks holds it: queries that come together ask once.
     agreed: Mutex<Option<(Instant, Arc<Agreed>)>>,
+    /// Whether it was told that queries cannot be ended.
+    told_unended: AtomicBool,
 }
 
 /// What one exchange with the server settles for all that follow.
@@ -68,6 +71,8 @@ pub(super) struct Head {
     pub(super) response: reqwest::Response,
     pub(super) exception_tag: Option<String>,
     pub(super) encoding: Option<String>,
+    /// What the server calls itself: its machine's name unless its settings have another.
+    pub(super) display_name: Option<String>,
     /// Rows of the whole answer, where the server waited for its end.
     pub(super) rows_promised: Option<u64>,
 }
@@ -106,7 +111,8 @@ impl Server {
             Fault::new(FaultKind::Configuration, "cannot set up the connection to ClickHouse").because(error)
         })?;
         let limiter = Limiter::of(&options.identity(), options.queries_max, options.bytes_per_second_max);
-        Ok(Self { place: Place::new(&options), options, limiter, http, agreed: Mutex::new(None) })
+        let place = Place::new(&options);
+        Ok(Self { place, options, limiter, http, agreed: Mutex::new(None), told_unended: AtomicBool::new(false) })
     }
 
     /// What was agreed with the server within the last minute, or is now with `agree`.
@@ -187,6 +193,7 @@ impl Server {
             return Ok(Head {
                 exception_tag: header_text(response.headers(), "x-clickhouse-exception-tag"),
                 encoding: header_text(response.headers(), CONTENT_ENCODING.as_str()),
+                display_name: header_text(response.headers(), "x-clickhouse-server-display-name"),
                 rows_promised: rows_promised(response.headers()),
                 response,
             });
@@ -210,6 +217,20 @@ impl Server {
             tracing::debug!(code = error.code, "fewer queries will run for a minute");
             self.limiter.lower();
         }
+    }
+
+    /// Tells, once, that this user may not end the queries that are left over.
+    pub(super) fn tell_unended(&self, fault: &Fault) {
+        if !self.told_unended.swap(true, Ordering::Relaxed) {
+            tracing::warn!(fault = %fault, "queries are left to the end of their connections: see outgest doctor");
+        }
+    }
+}
+
+impl Refused {
+    /// Whether the user lacks a right.
+    pub(super) fn lacks_right(&self) -> bool {
+        self.code == Some(497)
     }
 }
 
@@ -238,7 +259,8 @@ fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Rows of the answer by the server's summary. It is final only where the server waited for the end of the
-/// query; otherwise, and on older servers, it says 0.
+/// query; otherwise, and on older servers, it says 0. A head of another form counts nothing, which is no fault:
+/// a test asks the real engine for its heads.
 fn rows_promised(headers: &HeaderMap) -> Option<u64> {
     let summary: serde_json::Value = serde_json::from_str(&header_text(headers, "x-clickhouse-summary")?).ok()?;
     summary["result_rows"].as_str()?.parse().ok().filter(|rows| *rows > 0)

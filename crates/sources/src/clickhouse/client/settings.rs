@@ -30,12 +30,15 @@ const FORM: &[(&str, &str)] = &[
     ("output_format_arrow_low_cardinality_as_dictionary", "0"),
 ];
 
+/// Whether a query whose client is gone ends, also while it has nothing to send.
+const ENDS_WITH_CONNECTION: &str = "cancel_http_readonly_queries_on_client_close";
+
 /// How answers travel: a slow destination must not make the server give up, and a query whose client is
 /// gone must end. The second works only for queries that cannot write, so ours say that they cannot.
 const TRAVEL: &[(&str, &str)] = &[
     ("http_send_timeout", "300"),
     ("http_receive_timeout", "300"),
-    ("cancel_http_readonly_queries_on_client_close", "1"),
+    (ENDS_WITH_CONNECTION, "1"),
     ("readonly", "2"),
     ("enable_http_compression", "1"),
 ];
@@ -125,6 +128,8 @@ pub(super) struct Settings {
     pub(super) limits: Vec<Limit>,
     /// Whether a log comment can be sent.
     pub(super) log_comment: bool,
+    /// Whether queries end with their connections.
+    pub(super) ends_with_connection: bool,
     /// The number of rows of a block, where it can be set.
     block_rows: Option<Known>,
     /// Whether slices can be told to be merged by one thread.
@@ -217,6 +222,8 @@ impl Settings {
             let those = list.iter().filter(|(name, value)| can_be_sent(name, value));
             those.map(|(name, value)| (*name, (*value).to_owned())).collect()
         };
+        let ends = known.get(ENDS_WITH_CONNECTION).is_some_and(|known| known.value == "1");
+        settings.ends_with_connection = ends || can_be_sent(ENDS_WITH_CONNECTION, "1");
         settings.sparing = those_of(SPARING);
         settings.apart = those_of(APART);
         Ok(settings)
@@ -398,6 +405,13 @@ mod tests {
         let sent = |value, fixed| probed(&[("enable_http_compression", value, None, fixed)]).unwrap().sent;
         assert_eq!(sent("0", 0), [("enable_http_compression", "1".to_owned())]);
         assert_eq!([sent("1", 0), sent("0", 1)], [[], []]);
+    }
+
+    #[test]
+    fn queries_end_with_their_connections_where_the_server_watches_these() {
+        let ends = |value, fixed| probed(&[(ENDS_WITH_CONNECTION, value, None, fixed)]).unwrap().ends_with_connection;
+        assert_eq!([ends("0", 0), ends("1", 1), ends("0", 1)], [true, true, false]);
+        assert!(!probed(&[("readonly", "1", None, 1)]).unwrap().ends_with_connection, "no server of this age watches");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt8Type, UInt64Type};
 use futures_util::{FutureExt, TryStreamExt};
@@ -73,6 +74,39 @@ async fn a_result_without_rows_has_its_columns() {
     assert!(rows.is_empty());
 }
 
+/// How many rows the head of an answer promises.
+async fn promised(client: &Client, text: &str, more: &[(&'static str, String)]) -> Option<u64> {
+    let agreed = client.agreed().await.unwrap();
+    let manner = client.manner(&agreed, client.new_id(), "rows", more);
+    client.server.ask(&query(text), &manner).await.map_err(Fault::from).unwrap().rows_promised
+}
+
+#[tokio::test]
+async fn the_server_counts_the_rows_of_every_answer_that_it_holds_back() {
+    let engine = need_engine!();
+    for (user, options) in [
+        ("default", "compression=none"),
+        ("default", "compression=zstd"),
+        ("granted:reader-secret", ""),
+        ("reader:reader-secret", "compression=zstd"),
+        ("small:reader-secret", ""),
+    ] {
+        let client = client(engine, user, options);
+        let counted = [(COUNTED.0, COUNTED.1.to_owned())];
+        // Of one row, of several blocks, of what is left of many.
+        for (text, rows) in [
+            ("SELECT count() AS n FROM numbers(1000)", 1),
+            ("SELECT number AS n, repeat('x', 100) AS t FROM numbers(100003)", 100_003),
+            ("SELECT number AS n FROM numbers(1000) ORDER BY n DESC LIMIT 7", 7),
+        ] {
+            assert_eq!(promised(&client, text, &counted).await, Some(rows), "{user} {options}: {text}");
+        }
+        // None cannot be told from not counted, and an answer that is sent as it comes is not.
+        assert_eq!(promised(&client, "SELECT 1 AS n WHERE 0", &counted).await, None, "{user} {options}");
+        assert_eq!(promised(&client, "SELECT number AS n FROM numbers(1000)", &[]).await, None, "{user} {options}");
+    }
+}
+
 #[tokio::test]
 async fn queries_are_limited_and_named_for_their_run() {
     let client = client(need_engine!(), "default", "threads_max=1&memory_bytes_max=77MB&seconds_max=33&priority=5");
@@ -107,36 +141,76 @@ async fn users_who_may_only_read_are_enough() {
     assert_eq!(told, ["the user may not change the setting", "the user's profile bounds the setting"]);
 }
 
+/// Whether the server runs this query.
+fn runs(engine: &Engine, id: &str) -> bool {
+    let text = format!("SELECT count() FROM system.processes WHERE query_id = '{id}'");
+    engine.run("default", &text).trim() == "1"
+}
+
+/// Stops a query that would be silent for minutes, as soon as the server runs it, and returns its id.
+async fn stopped(engine: &Engine, client: &Client) -> String {
+    let stop = Stop::new();
+    let text = "SELECT count() AS n FROM numbers(100000000000) WHERE cityHash64(number) = 1";
+    let running = client.rows(query(text), &stop);
+    let observed = async {
+        let id = loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(id) = client.running.ids().pop()
+                && runs(engine, &id)
+            {
+                break id;
+            }
+        };
+        stop.raise(StopReason::Cancelled);
+        id
+    };
+    let (fault, id) = futures_util::join!(running, observed);
+    assert_eq!(fault.unwrap_err().kind(), FaultKind::Cancelled);
+    id
+}
+
+/// Waits until the server has ended a query by itself.
+async fn until_gone(engine: &Engine, id: &str) {
+    for _ in 0..300 {
+        if !runs(engine, id) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{id} runs on");
+}
+
 #[tokio::test]
 async fn a_stopped_query_is_gone_from_the_server_when_close_returns() {
     let engine = need_engine!();
-    for user in ["default", "reader:reader-secret"] {
+    for user in ["default", "reader:reader-secret", "granted:reader-secret"] {
         let client = client(engine, user, "");
-        let stop = Stop::new();
-        let text = "SELECT count() AS n FROM numbers(100000000000) WHERE cityHash64(number) = 1";
-        let running = client.rows(query(text), &stop);
-        let observed = async {
-            let id = loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                if let Some(id) = client.running.ids().pop()
-                    && engine
-                        .run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"))
-                        .trim()
-                        == "1"
-                {
-                    break id;
-                }
-            };
-            stop.raise(StopReason::Cancelled);
-            id
-        };
-        let (fault, id) = futures_util::join!(running, observed);
-        assert_eq!(fault.unwrap_err().kind(), FaultKind::Cancelled);
+        let id = stopped(engine, &client).await;
         client.close().await.unwrap();
-        let left = engine.run("default", &format!("SELECT count() FROM system.processes WHERE query_id = '{id}'"));
-        assert_eq!(left.trim(), "0", "{user}");
+        assert!(!runs(engine, &id), "{user}");
         assert!(client.running.ids().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_query_that_the_user_may_not_end_ends_with_its_connection_and_is_no_fault() {
+    let engine = need_engine!();
+    let silent = client(engine, "unseeing:reader-secret", "");
+    assert!(!silent.sees_queries().await && silent.ends_with_connection().await.unwrap());
+    let id = stopped(engine, &silent).await;
+    silent.close().await.unwrap();
+    until_gone(engine, &id).await;
+
+    // Who cannot set that either has the server notice when it sends rows.
+    let flowing = client(engine, "unseeing_reader:reader-secret", "");
+    assert!(!flowing.sees_queries().await && !flowing.ends_with_connection().await.unwrap());
+    let mut stream = flowing.stream(query("SELECT number, repeat('x', 1000) FROM numbers(100000000)"), Stop::new());
+    stream.try_next().await.unwrap().unwrap();
+    drop(stream);
+    let ids = flowing.running.ids();
+    assert_eq!(ids.len(), 1);
+    flowing.close().await.unwrap();
+    until_gone(engine, &ids[0]).await;
 }
 
 #[tokio::test]

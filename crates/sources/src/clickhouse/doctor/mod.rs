@@ -173,15 +173,28 @@ async fn errors(client: &Client) -> Vec<Finding> {
         ),
         Err(fault) => Finding::of_fault("errors", &fault),
     };
-    let seen = match client.sees_progress().await {
-        true => Finding::ok("progress", "a query that is silent while it works is known by its progress"),
-        false => Finding::note(
-            "progress",
-            "the user may not see system.processes, so a query that is silent is given up although it works",
-            format!("GRANT SELECT ON system.processes TO {}, or raise silence_seconds_max", client.options().user),
+    vec![marked, progress(client).await]
+}
+
+/// Whether queries that run can be seen, and what comes of it where they cannot.
+async fn progress(client: &Client) -> Finding {
+    if client.sees_queries().await {
+        return Finding::ok("progress", "a query that is silent while it works is known by its progress");
+    }
+    let (left, instead) = match client.ends_with_connection().await {
+        Ok(true) => ("ends with its connection and not before", "raise silence_seconds_max"),
+        Ok(false) => (
+            "runs on while it is silent",
+            "raise silence_seconds_max and set cancel_http_readonly_queries_on_client_close in the user's profile",
         ),
+        Err(fault) => return Finding::of_fault("progress", &fault),
     };
-    vec![marked, seen]
+    let text = format!(
+        "the user may not see system.processes, so a query that is silent is given up although it works, and one that \
+         is given up or cancelled {left}"
+    );
+    let hint = format!("GRANT SELECT ON system.processes TO {}, or {instead}", client.options().user);
+    Finding::note("progress", text, hint)
 }
 
 fn limit(limit: &Limit) -> Finding {

@@ -194,6 +194,28 @@ async fn rights_that_are_missing_are_told_with_the_grant() {
 }
 
 #[tokio::test]
+async fn queries_that_cannot_be_seen_are_told_with_what_becomes_of_them() {
+    let engine = need_engine!();
+    engine.deployment("granted");
+    let findings = examined(engine, "granted:reader-secret", "granted", "").await;
+    assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok), "the documented rights: {findings:?}");
+
+    let unseen = "note    progress: the user may not see system.processes, so a query that is silent is given up although \
+                  it works, and one that is given up or cancelled ";
+    for (user, left, instead) in [
+        ("unseeing", "ends with its connection and not before", "raise silence_seconds_max"),
+        ("unseeing_reader", "runs on while it is silent", "set cancel_http_readonly_queries_on_client_close in"),
+    ] {
+        let findings = examined(engine, &format!("{user}:reader-secret"), "granted", "").await;
+        assert_eq!(about(&findings, "progress"), [format!("{unseen}{left}")]);
+        let found = findings.iter().find(|finding| finding.about == "progress").unwrap();
+        let hint = found.hint.as_deref().unwrap();
+        assert!(hint.starts_with(&format!("GRANT SELECT ON system.processes TO {user}, or ")), "{hint}");
+        assert!(hint.contains(instead), "{hint}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_answer_is_the_only_finding() {
     let engine = need_engine!();
     let findings = examined(engine, "default:hunter2", "default", "").await;

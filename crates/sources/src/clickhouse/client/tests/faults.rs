@@ -149,6 +149,19 @@ async fn a_connection_that_breaks_in_the_middle_of_a_block_is_a_fault() {
 }
 
 #[tokio::test]
+async fn a_broken_connection_stays_that_where_the_user_may_not_end_the_query() {
+    let engine = need_engine!();
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://unseeing:reader-secret@{}/default", proxy.address());
+    let options = ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap();
+    let client = Client::new(options).unwrap();
+    proxy.make(Trouble::Reset { after: 5_000_000 }, "repeat", 1);
+    let (fault, _) = stream_fault(&client, "SELECT number, repeat('v', 1000) FROM numbers(100000)").await;
+    assert_eq!((fault.kind(), fault.retry()), (FaultKind::Unavailable, Retry::Backoff), "{}", shown(&fault));
+    client.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_exception_inside_a_block_is_told_by_the_tag_of_its_answer() {
     let engine = need_engine!();
     let proxy = Proxy::start(engine.address());
@@ -364,4 +377,5 @@ async fn text_that_is_not_utf8_is_told_and_not_replaced() {
 }
 
 mod crafted;
+mod silence;
 mod tls;
