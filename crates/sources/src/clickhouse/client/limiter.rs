@@ -2,7 +2,7 @@
 //!
 //! Limits belong to a server as one user sees it, so two sources with the same address share them. Of several
 //! processes each takes its share, and one query at least. A server that complains is left alone a little: for a
-//! minute half as many queries run.
+//! minute half as many queries run, and where one is left, a pause follows each that is as long as the query was.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 /// How long a complaint of the server lowers the number of queries.
 const LOWERED_FOR: Duration = Duration::from_secs(60);
+
+/// The longest pause: an export goes on while a server complains, and whoever waits for a page still gets it.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Limits by server; an entry is a few words and stays.
 static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
@@ -33,11 +36,21 @@ struct State {
     in_flight: usize,
     /// Look-ups among them.
     look_ups: usize,
-    /// Until when fewer queries may run, and how many.
-    lowered: Option<(Instant, usize)>,
+    /// What the server's complaints leave.
+    lowered: Option<Lowered>,
+    /// When the pauses behind the queries that have ended are over, where there are to be pauses.
+    rested: Option<Instant>,
     bytes_per_second_max: Option<ByteCount>,
     /// When the bytes received so far are paid for.
     paid_until: Option<Instant>,
+}
+
+/// How much less a server that complains is used.
+#[derive(Clone, Copy, Debug)]
+struct Lowered {
+    until: Instant,
+    /// How often the number of queries is halved.
+    halvings: u32,
 }
 
 /// The right to run one query; given back when dropped.
@@ -45,6 +58,7 @@ struct State {
 pub(super) struct Permit {
     limiter: Arc<Limiter>,
     use_of: Use,
+    began: Instant,
 }
 
 /// What a query is for.
@@ -79,6 +93,7 @@ impl Limiter {
             in_flight: 0,
             look_ups: 0,
             lowered: None,
+            rested: None,
             bytes_per_second_max: None,
             paid_until: None,
         };
@@ -100,37 +115,27 @@ impl Limiter {
         loop {
             // Registered before looking, so that a permit that is freed in between is not missed.
             let freed = self.freed.notified();
-            let lowered_until = match self.try_permit(use_of) {
+            let again = match self.try_permit(use_of) {
                 Ok(permit) => return permit,
-                Err(lowered_until) => lowered_until,
+                Err(again) => again,
             };
-            match lowered_until {
+            match again {
                 None => freed.await,
-                Some(until) => {
+                Some(again) => {
                     tokio::select! {
                         () = freed => {}
-                        () = tokio::time::sleep_until(until) => {}
+                        () = tokio::time::sleep_until(again) => {}
                     }
                 }
             }
         }
     }
 
-    /// A permit, or until when the number of queries is lowered.
+    /// A permit, or when one may be had although no query has ended.
     fn try_permit(self: &Arc<Self>, use_of: Use) -> Result<Permit, Option<Instant>> {
-        let mut state = self.lock();
-        if state.lowered.is_some_and(|(until, _)| until <= Instant::now()) {
-            state.lowered = None;
-        }
-        let share = state.share();
-        let most = state.lowered.map_or(share, |(_, most)| most.min(share));
-        let beside = use_of == Use::LookUp && state.look_ups == 0;
-        if state.in_flight >= most && !beside {
-            return Err(state.lowered.map(|(until, _)| until));
-        }
-        state.in_flight += 1;
-        state.look_ups += usize::from(use_of == Use::LookUp);
-        Ok(Permit { limiter: Arc::clone(self), use_of })
+        let began = Instant::now();
+        self.lock().take(use_of, began)?;
+        Ok(Permit { limiter: Arc::clone(self), use_of, began })
     }
 
     /// Halves the number of queries for a minute; again, if it was halved already.
@@ -141,11 +146,8 @@ impl Limiter {
     fn lower_for(&self, wait: Duration) {
         let mut state = self.lock();
         let now = Instant::now();
-        let most = match state.lowered {
-            Some((until, most)) if until > now => most,
-            _ => state.share(),
-        };
-        state.lowered = Some((now + wait, (most / 2).max(1)));
+        let before = state.lowered.filter(|lowered| lowered.until > now).map_or(0, |lowered| lowered.halvings);
+        state.lowered = Some(Lowered { until: now + wait, halvings: before + 1 });
     }
 
     /// Books received bytes; the time at which the next may be received.
@@ -165,13 +167,41 @@ impl State {
     fn share(&self) -> usize {
         (self.queries_max / self.processes).max(1)
     }
+
+    /// What complaints leave of the share; 0 stands for one query and pauses.
+    fn left(&self) -> usize {
+        let halvings = self.lowered.map_or(0, |lowered| lowered.halvings);
+        // Halved more often than a number has digits, nothing is left of it.
+        self.share().checked_shr(halvings).unwrap_or(0)
+    }
+
+    /// Counts one more query, or says when it may run although none has ended.
+    fn take(&mut self, use_of: Use, now: Instant) -> Result<(), Option<Instant>> {
+        self.lowered = self.lowered.filter(|lowered| lowered.until > now);
+        let lowered_until = self.lowered.map(|lowered| lowered.until);
+        let left = self.left();
+        let beside = use_of == Use::LookUp && self.look_ups == 0;
+        if self.in_flight >= left.max(1) && !beside {
+            return Err(lowered_until);
+        }
+        // Look-ups have to wait for a pause as well: it ends by itself, as rows that nobody takes do not.
+        if let Some(rested) = self.rested.filter(|rested| left == 0 && *rested > now) {
+            return Err(Some(lowered_until.map_or(rested, |until| until.min(rested))));
+        }
+        self.in_flight += 1;
+        self.look_ups += usize::from(use_of == Use::LookUp);
+        Ok(())
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        let now = Instant::now();
+        let rested = now + now.duration_since(self.began).min(PAUSE_MAX);
         let mut state = self.limiter.lock();
         state.in_flight -= 1;
         state.look_ups -= usize::from(self.use_of == Use::LookUp);
+        state.rested = state.rested.max(Some(rested));
         drop(state);
         self.limiter.freed.notify_waiters();
     }
@@ -214,6 +244,37 @@ mod tests {
         let began = Instant::now();
         let _two = limiter.permit(Use::Rows).await;
         assert!(began.elapsed() >= Duration::from_millis(50));
+        assert!(limiter.permit(Use::Rows).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn where_one_query_is_left_a_complaint_makes_pauses_as_long_as_queries() {
+        let long = Duration::from_millis(100);
+        // The only one of a server, and the only one of a process.
+        for (queries_max, processes) in [(1, 1), (4, 4)] {
+            let limiter = Arc::new(Limiter::new(queries_max));
+            limiter.share(processes);
+            drop(limiter.permit(Use::Rows).await);
+            assert!(limiter.permit(Use::Rows).now_or_never().is_some(), "nobody has complained");
+            limiter.lower();
+            for use_of in [Use::Rows, Use::LookUp] {
+                let query = limiter.permit(Use::Rows).await;
+                tokio::time::sleep(long).await;
+                drop(query);
+                let began = Instant::now();
+                drop(limiter.permit(use_of).await);
+                assert!(began.elapsed() >= long.mul_f64(0.9), "{use_of:?} after {:?}", began.elapsed());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_pause_follows_a_query_that_ends_when_the_complaint_is_over() {
+        let limiter = Arc::new(Limiter::new(1));
+        limiter.lower_for(Duration::from_millis(50));
+        let query = limiter.permit(Use::Rows).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(query);
         assert!(limiter.permit(Use::Rows).now_or_never().is_some());
     }
 
