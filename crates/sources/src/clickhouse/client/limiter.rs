@@ -3,8 +3,11 @@
 //! Limits belong to a server as one user sees it, so two sources with the same address share them. Of several
 //! processes each takes its share, and one query at least. A server that complains is left alone a little: for a
 //! minute half as many queries run, and where one is left, a pause follows each that is as long as the query was.
+//!
+//! Whoever takes rows may need those of another query first, which has no place yet: a slice that failed is asked for
+//! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ const LOWERED_FOR: Duration = Duration::from_secs(60);
 /// The longest pause: an export goes on while a server complains, and whoever waits for a page still gets it.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long rows that nobody takes keep the place of their query from another one.
+const UNTAKEN_MAX: Duration = Duration::from_secs(3);
+
 /// Limits by server; an entry is a few words and stays.
 static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
 
@@ -26,6 +32,7 @@ static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(
 pub(super) struct Limiter {
     state: Mutex<State>,
     freed: Notify,
+    untaken_max: Duration,
 }
 
 #[derive(Debug)]
@@ -36,6 +43,12 @@ struct State {
     in_flight: usize,
     /// Look-ups among them.
     look_ups: usize,
+    /// How many permits there have been.
+    permits: u64,
+    /// Since when nobody takes the rows of these permits.
+    untaken: BTreeMap<u64, Instant>,
+    /// Permits whose places are other queries' now: they are not in flight, but their answers are not at their end.
+    lent: BTreeSet<u64>,
     /// What the server's complaints leave.
     lowered: Option<Lowered>,
     /// When the pauses behind the queries that have ended are over, where there are to be pauses.
@@ -57,6 +70,7 @@ struct Lowered {
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<Limiter>,
+    number: u64,
     use_of: Use,
     began: Instant,
 }
@@ -92,12 +106,15 @@ impl Limiter {
             processes: 1,
             in_flight: 0,
             look_ups: 0,
+            permits: 0,
+            untaken: BTreeMap::new(),
+            lent: BTreeSet::new(),
             lowered: None,
             rested: None,
             bytes_per_second_max: None,
             paid_until: None,
         };
-        Self { state: Mutex::new(state), freed: Notify::new() }
+        Self { state: Mutex::new(state), freed: Notify::new(), untaken_max: UNTAKEN_MAX }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -112,30 +129,32 @@ impl Limiter {
 
     /// Waits until one more query may run.
     pub(super) async fn permit(self: &Arc<Self>, use_of: Use) -> Permit {
+        self.place(use_of).await;
+        Permit { limiter: Arc::clone(self), number: self.next_number(), use_of, began: Instant::now() }
+    }
+
+    fn next_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.permits += 1;
+        state.permits
+    }
+
+    /// Waits for a place among the queries in flight.
+    async fn place(&self, use_of: Use) {
         loop {
-            // Registered before looking, so that a permit that is freed in between is not missed.
+            // Registered before looking, so that a place that is freed in between is not missed.
             let freed = self.freed.notified();
-            let again = match self.try_permit(use_of) {
-                Ok(permit) => return permit,
-                Err(again) => again,
-            };
-            match again {
-                None => freed.await,
-                Some(again) => {
-                    tokio::select! {
-                        () = freed => {}
-                        () = tokio::time::sleep_until(again) => {}
-                    }
-                }
+            let Err(again) = self.try_place(use_of) else { return };
+            tokio::select! {
+                () = freed => {}
+                () = tokio::time::sleep_until(again) => {}
             }
         }
     }
 
-    /// A permit, or when one may be had although no query has ended.
-    fn try_permit(self: &Arc<Self>, use_of: Use) -> Result<Permit, Option<Instant>> {
-        let began = Instant::now();
-        self.lock().take(use_of, began)?;
-        Ok(Permit { limiter: Arc::clone(self), use_of, began })
+    /// Takes a place, or says when to look again although no query has ended.
+    fn try_place(&self, use_of: Use) -> Result<(), Instant> {
+        self.lock().take(use_of, Instant::now(), self.untaken_max)
     }
 
     /// Halves the number of queries for a minute; again, if it was halved already.
@@ -175,22 +194,62 @@ impl State {
         self.share().checked_shr(halvings).unwrap_or(0)
     }
 
-    /// Counts one more query, or says when it may run although none has ended.
-    fn take(&mut self, use_of: Use, now: Instant) -> Result<(), Option<Instant>> {
+    /// Counts one more query, or says when to look again although none has ended.
+    fn take(&mut self, use_of: Use, now: Instant, untaken_max: Duration) -> Result<(), Instant> {
         self.lowered = self.lowered.filter(|lowered| lowered.until > now);
         let lowered_until = self.lowered.map(|lowered| lowered.until);
+        let again = |wait: Instant| lowered_until.map_or(wait, |until| until.min(wait));
         let left = self.left();
-        let beside = use_of == Use::LookUp && self.look_ups == 0;
-        if self.in_flight >= left.max(1) && !beside {
-            return Err(lowered_until);
-        }
-        // Look-ups have to wait for a pause as well: it ends by itself, as rows that nobody takes do not.
+        // Look-ups have to wait for a pause as well: it ends by itself.
         if let Some(rested) = self.rested.filter(|rested| left == 0 && *rested > now) {
-            return Err(Some(lowered_until.map_or(rested, |until| until.min(rested))));
+            return Err(again(rested));
+        }
+        let most = left.max(1);
+        if use_of != Use::LookUp || self.look_ups > 0 {
+            self.lend(most, now, untaken_max);
+            if self.in_flight >= most {
+                let since = self.untaken.values().min().copied().unwrap_or(now);
+                return Err(again(since + untaken_max));
+            }
         }
         self.in_flight += 1;
         self.look_ups += usize::from(use_of == Use::LookUp);
         Ok(())
+    }
+
+    /// Gives places of rows that nobody takes away, until one is left for another query.
+    fn lend(&mut self, most: usize, now: Instant, untaken_max: Duration) {
+        while self.in_flight >= most {
+            let overdue = self.untaken.iter().find(|(_, since)| **since + untaken_max <= now);
+            let Some(number) = overdue.map(|(number, _)| *number) else { return };
+            self.untaken.remove(&number);
+            self.lent.insert(number);
+            self.in_flight -= 1;
+        }
+    }
+
+    /// Notes that the rows of a permit are asked for; whether its place was given away.
+    fn asked_for(&mut self, number: u64) -> bool {
+        self.untaken.remove(&number);
+        self.lent.contains(&number)
+    }
+}
+
+impl Permit {
+    /// Rows have come that somebody is to take before more of them are asked for.
+    pub(super) fn came(&self) {
+        if self.use_of == Use::Rows {
+            self.limiter.lock().untaken.insert(self.number, Instant::now());
+        }
+    }
+
+    /// More rows are asked for: waits for another place where this one's was given away.
+    pub(super) async fn asked_for(&self) {
+        let is_lent = self.limiter.lock().asked_for(self.number);
+        if is_lent {
+            self.limiter.place(self.use_of).await;
+            self.limiter.lock().lent.remove(&self.number);
+        }
     }
 }
 
@@ -199,7 +258,10 @@ impl Drop for Permit {
         let now = Instant::now();
         let rested = now + now.duration_since(self.began).min(PAUSE_MAX);
         let mut state = self.limiter.lock();
-        state.in_flight -= 1;
+        state.untaken.remove(&self.number);
+        if !state.lent.remove(&self.number) {
+            state.in_flight -= 1;
+        }
         state.look_ups -= usize::from(self.use_of == Use::LookUp);
         state.rested = state.rested.max(Some(rested));
         drop(state);
@@ -292,6 +354,40 @@ mod tests {
         paid.share(2);
         let began = Instant::now();
         assert!((0.19..0.3).contains(&(paid.pay(100_000).unwrap() - began).as_secs_f64()));
+    }
+
+    #[tokio::test]
+    async fn rows_that_nobody_takes_leave_their_place_to_others_until_they_are_taken() {
+        let long = Duration::from_millis(100);
+        let limiter = Arc::new(Limiter { untaken_max: long, ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        tokio::time::sleep(long).await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "they are on their way");
+        let began = Instant::now();
+        first.came();
+        let second = limiter.permit(Use::Rows).await;
+        assert!(began.elapsed() >= long, "{:?}", began.elapsed());
+        assert!(first.asked_for().now_or_never().is_none(), "the place is the other one's");
+        drop(second);
+        first.asked_for().await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "the place is its own again");
+        // Whoever ends without a place frees none.
+        first.came();
+        let _third = limiter.permit(Use::Rows).await;
+        drop(first);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_taken_in_time_keep_their_place() {
+        let limiter = Arc::new(Limiter { untaken_max: Duration::from_secs(60), ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        first.came();
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+        assert!(first.asked_for().now_or_never().is_some());
+        let look_up = limiter.permit(Use::LookUp).await;
+        look_up.came();
+        assert!(limiter.lock().untaken.is_empty(), "whoever looks something up takes it");
     }
 
     #[tokio::test]

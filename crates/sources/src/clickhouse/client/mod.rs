@@ -252,7 +252,7 @@ impl Client {
             }
         };
         let answer = Answer::new(server, query.purpose, head)?;
-        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, _permit: permit })
+        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, activity: None, permit })
     }
 
     /// What was agreed with the server, which is asked once a minute, without a setting and without compression,
@@ -398,16 +398,18 @@ struct Received {
     running: RunningQuery,
     purpose: &'static str,
     activity: Option<Activity>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Received {
     async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        self.permit.asked_for().await;
         let server = &self.client.server;
         loop {
             match self.answer.next(server, server.options.silence_max).await {
                 Ok(batch) => {
                     self.activity = None;
+                    self.permit.came();
                     return Ok(batch);
                 }
                 Err(Break::Silent) => {
