@@ -1,8 +1,9 @@
 //! How much of a server we use: queries in flight and bytes per second, over all exports.
 //!
 //! Limits belong to a server as one user sees it, so two sources with the same address share them. Of several
-//! processes each takes its share, and one query at least. A server that complains is left alone a little: for a
-//! minute half as many queries run, and where one is left, a pause follows each that is as long as the query was.
+//! processes each takes its share, one query at least, and each may run one look-up beside it: see [`Use`]. A server
+//! that complains is left alone a little: for a minute half as many queries run, and where one is left, a pause follows
+//! each that is as long as the query was.
 //!
 //! Whoever takes rows may need those of another query first, which has no place yet: a slice that failed is asked for
 //! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever.
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 /// How long a complaint of the server lowers the number of queries.
 const LOWERED_FOR: Duration = Duration::from_secs(60);
 
-/// The longest pause: an export goes on while a server complains, and whoever waits for a page still gets it.
+/// The longest pause: an export goes on while a server complains.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long rows that nobody takes keep the place of their query from another one.
@@ -78,7 +79,7 @@ pub(super) struct Permit {
 /// What a query is for.
 ///
 /// Rows end when they are used up, and whoever uses them up looks things up: so a look-up never waits for
-/// rows. One may run beside as many queries as may run.
+/// rows. One may run beside the share of a process, in each process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// A stream of rows, as fast as they are used up.
