@@ -57,7 +57,8 @@ pub async fn serve(settings: &Settings) -> Result<(), Fault> {
     if let Some(metrics) = metrics.clone() {
         roles.spawn(follow(metrics, wired.store.clone(), drain.clone()));
     }
-    let sharing = sharing::share(Arc::clone(&wired.source), wired.store.clone(), drain.clone());
+    let (source, queue) = (Arc::clone(&wired.source), wired.store.clone());
+    let sharing = sharing::share(source, queue, wired.beginnings.clone(), drain.clone());
     roles.spawn(async move {
         sharing.await;
         Ok(())

@@ -5,6 +5,7 @@ use jobs::{Context, Done, Runner};
 use model::{Fault, Job, JobKind};
 
 use super::runner::ExportRunner;
+use super::sharing::Beginnings;
 use crate::integrations::{Reconciler, WindowRunner};
 
 /// Carries out every kind of job.
@@ -15,11 +16,14 @@ pub struct Runners {
     pub windows: WindowRunner,
     /// Comparisons of windows with their source.
     pub reconciler: Reconciler,
+    /// Who is told that a job begins to read.
+    pub beginnings: Beginnings,
 }
 
 #[async_trait]
 impl Runner for Runners {
     async fn run(&self, job: &Job, context: Context) -> Result<Done, Fault> {
+        self.beginnings.tell();
         let done = match job.kind {
             JobKind::Export | JobKind::File => self.exports.run(job, context).await,
             JobKind::Window => self.windows.run(job, context).await,

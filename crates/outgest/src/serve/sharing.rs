@@ -1,29 +1,56 @@
 //! Limits of a source's load hold for all workers together: each process takes the share that the queue tells.
+//!
+//! The queue knows workers by the jobs that they carry out: those that wait are not counted. When jobs come all of them
+//! may begin at once, so a process counts when a job of its own begins, and not seconds later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{JobStore, Source, Stop};
+use tokio::sync::Notify;
 
 /// How long a process may go on with the share it had after others have come or gone.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Tells the source how many processes read from it, until `drain` is raised.
-pub async fn share(source: Arc<dyn Source>, queue: impl JobStore, drain: Stop) {
-    share_every(EVERY, source, queue, drain).await;
+/// How long after a job has begun workers are counted once more: others that waited have their jobs by then, and most
+/// runs are still being planned.
+const TOGETHER: Duration = Duration::from_millis(250);
+
+/// Tells whoever counts workers that a job of this process begins. Clones tell the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Beginnings(Arc<Notify>);
+
+impl Beginnings {
+    /// A job begins, which the queue knows by now.
+    pub fn tell(&self) {
+        self.0.notify_one();
+    }
 }
 
-async fn share_every(wait: Duration, source: Arc<dyn Source>, queue: impl JobStore, drain: Stop) {
+/// Tells the source how many processes read from it, until `drain` is raised.
+pub async fn share(source: Arc<dyn Source>, queue: impl JobStore, beginnings: Beginnings, drain: Stop) {
+    share_every(EVERY, source, queue, beginnings, drain).await;
+}
+
+async fn share_every(
+    every: Duration,
+    source: Arc<dyn Source>,
+    queue: impl JobStore,
+    beginnings: Beginnings,
+    drain: Stop,
+) {
+    let mut wait = every;
     while drain.reason().is_none() {
         match queue.workers().await {
             Ok(workers) => source.shared_by(workers.max(1)),
             // Whoever works with the store tells why; the share stays as it was.
             Err(fault) => tracing::debug!(fault = %fault, "the workers cannot be counted"),
         }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = drain.raised() => {}
-        }
+        wait = tokio::select! {
+            () = tokio::time::sleep(wait) => every,
+            () = beginnings.0.notified() => TOGETHER,
+            _ = drain.raised() => return,
+        };
     }
 }
 
@@ -77,7 +104,8 @@ mod tests {
         let store = NativeStore::open(folder.path()).await.unwrap();
         let (source, drain) = (ToldSource::default(), Stop::new());
         let shared = Arc::new(source.clone()) as Arc<dyn Source>;
-        let sharing = tokio::spawn(share_every(Duration::from_millis(20), shared, store.clone(), drain.clone()));
+        let every = Duration::from_millis(20);
+        let sharing = tokio::spawn(share_every(every, shared, store.clone(), Beginnings::default(), drain.clone()));
         // Where nobody works this process is the only one.
         until(&source, 1).await;
         let first = claimed(&store, "w1").await;
@@ -87,5 +115,28 @@ mod tests {
         until(&source, 2).await;
         drain.raise(StopReason::HandOver);
         sharing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn workers_are_counted_when_a_job_begins_and_once_more_when_others_have_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = NativeStore::open(folder.path()).await.unwrap();
+        let (source, beginnings, drain) = (ToldSource::default(), Beginnings::default(), Stop::new());
+        let shared = Arc::new(source.clone()) as Arc<dyn Source>;
+        // Nobody waits for the next time.
+        let every = Duration::from_secs(3_600);
+        let sharing = tokio::spawn(share_every(every, shared, store.clone(), beginnings.clone(), drain.clone()));
+        until(&source, 1).await;
+        let _jobs = [claimed(&store, "w1").await, claimed(&store, "w2").await];
+        beginnings.tell();
+        until(&source, 2).await;
+        let begun = Instant::now();
+        while source.told().len() < 3 {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", source.told());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drain.raise(StopReason::HandOver);
+        sharing.await.unwrap();
+        assert_eq!(source.told(), [1, 2, 2]);
     }
 }

@@ -15,6 +15,7 @@ use super::place::Place;
 use super::runner::ExportRunner;
 use super::runners::Runners;
 use super::seal;
+use super::sharing::Beginnings;
 use crate::config::connect::guard;
 use crate::config::{self, Settings};
 use crate::data::{self, RowLookups, SourceChoice};
@@ -42,6 +43,8 @@ pub struct Wired {
     pub place: Place,
     /// The key that secrets are sealed with.
     pub sealing: SealingKey,
+    /// Tells when a job begins.
+    pub beginnings: Beginnings,
 }
 
 /// The embedded store that the jobs of this metadata store read. One is made where none was noted yet: where the disk
@@ -83,7 +86,17 @@ impl Wired {
         };
         let lookups = RowLookups::of(store.clone(), choice.comments());
         let comments_here = choice.comments();
-        Ok(Self { settings: settings.clone(), store, source, comments_here, lookups, lake, place, sealing })
+        Ok(Self {
+            settings: settings.clone(),
+            store,
+            source,
+            comments_here,
+            lookups,
+            lake,
+            place,
+            sealing,
+            beginnings: Beginnings::default(),
+        })
     }
 
     /// Answers what the API asks about requests before they are queued.
@@ -147,6 +160,7 @@ impl Wired {
                 waits: Arc::new(RealWaits),
                 budget,
             },
+            beginnings: self.beginnings.clone(),
         };
         let lease = settings.lease.0;
         let host = config::environment("HOSTNAME").unwrap_or_else(|| "worker".to_owned());

@@ -43,7 +43,8 @@ struct Documented {
     compression: Option<String>,
     /// File with certificates (PEM) that are trusted besides the system's, for `clickhouses://`.
     ca: Option<String>,
-    /// Queries that run at the same time, over all workers, each of which has one at least. Default 4.
+    /// Queries that run at the same time, over all workers. Each has one at least, and may run one look-up beside its
+    /// share. Default 4.
     queries_max: Option<u32>,
     /// Threads the server may use for one query. Default 2.
     threads_max: Option<u32>,

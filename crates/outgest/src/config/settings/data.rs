@@ -37,7 +37,9 @@ pub struct SourceSettings {
     #[schemars(with = "Option<String>", example = "https://tracing.example.com")]
     #[schemars(extend("form" = "address", "flag" = "--base-url", "unset" = "events have no links"))]
     pub base_url: Option<Url>,
-    /// Queries that run on ClickHouse at the same time, over all workers, each of which has one at least.
+    /// Queries that run on ClickHouse at the same time, over all workers.
+    ///
+    /// Each worker has one at least, and may run one look-up beside its share.
     #[schemars(example = 4, extend("unset" = "4"))]
     pub queries_max: Option<NonZeroU32>,
     /// Threads that ClickHouse may use per query.

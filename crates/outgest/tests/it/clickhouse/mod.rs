@@ -4,6 +4,7 @@
 mod differential;
 mod digits;
 mod doctor;
+mod drift;
 mod faults;
 pub mod files;
 mod layouts;

@@ -12,14 +12,14 @@ use crate::servers::clickhouse::ClickHouse;
 use crate::support::{Bench, Ended};
 
 /// A running `outgest serve`, and a key of its project.
-struct Serving {
+pub struct Serving {
     child: Child,
     address: String,
     key: String,
 }
 
 impl Serving {
-    fn start(bench: &Bench, project: &str, source: &str) -> Self {
+    pub fn start(bench: &Bench, project: &str, source: &str) -> Self {
         bench.ok(["project", "add", project]);
         let key: Value = serde_json::from_str(&bench.ok(["key", "add", "--project", project])).unwrap();
         sealed::keep(key["secretKey"].as_str().unwrap());
@@ -33,7 +33,7 @@ impl Serving {
     }
 
     /// `outgest exports`.
-    fn exports(&self, bench: &Bench, words: &[&str]) -> Ended {
+    pub fn exports(&self, bench: &Bench, words: &[&str]) -> Ended {
         let mut command: Command = bench.bare_command(["exports"]);
         command.args(words).env("OUTGEST_CLIENT_SERVER", format!("http://{}", self.address));
         command.env("OUTGEST_CLIENT_KEY", &self.key).env("OUTGEST_CLIENT_PROJECT", "proj-e2e");

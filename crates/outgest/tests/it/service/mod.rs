@@ -17,6 +17,7 @@ mod parts;
 mod project;
 mod removal;
 mod retention;
+mod shares;
 mod source;
 mod split_brain;
 mod terminal;

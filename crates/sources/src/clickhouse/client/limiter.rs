@@ -1,10 +1,14 @@
 //! How much of a server we use: queries in flight and bytes per second, over all exports.
 //!
 //! Limits belong to a server as one user sees it, so two sources with the same address share them. Of several
-//! processes each takes its share, and one query at least. A server that complains is left alone a little: for a
-//! minute half as many queries run.
+//! processes each takes its share, one query at least, and each may run one look-up beside it: see [`Use`]. A server
+//! that complains is left alone a little: for a minute half as many queries run, and where one is left, a pause follows
+//! each that is as long as the query was.
+//!
+//! Whoever takes rows may need those of another query first, which has no place yet: a slice that failed is asked for
+//! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +19,12 @@ use tokio::time::Instant;
 /// How long a complaint of the server lowers the number of queries.
 const LOWERED_FOR: Duration = Duration::from_secs(60);
 
+/// The longest pause: an export goes on while a server complains.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How long rows that nobody takes keep the place of their query from another one.
+const UNTAKEN_MAX: Duration = Duration::from_secs(3);
+
 /// Limits by server; an entry is a few words and stays.
 static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
 
@@ -23,6 +33,7 @@ static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(
 pub(super) struct Limiter {
     state: Mutex<State>,
     freed: Notify,
+    untaken_max: Duration,
 }
 
 #[derive(Debug)]
@@ -33,24 +44,42 @@ struct State {
     in_flight: usize,
     /// Look-ups among them.
     look_ups: usize,
-    /// Until when fewer queries may run, and how many.
-    lowered: Option<(Instant, usize)>,
+    /// How many permits there have been.
+    permits: u64,
+    /// Since when nobody takes the rows of these permits.
+    untaken: BTreeMap<u64, Instant>,
+    /// Permits whose places are other queries' now: they are not in flight, but their answers are not at their end.
+    lent: BTreeSet<u64>,
+    /// What the server's complaints leave.
+    lowered: Option<Lowered>,
+    /// When the pauses behind the queries that have ended are over, where there are to be pauses.
+    rested: Option<Instant>,
     bytes_per_second_max: Option<ByteCount>,
     /// When the bytes received so far are paid for.
     paid_until: Option<Instant>,
+}
+
+/// How much less a server that complains is used.
+#[derive(Clone, Copy, Debug)]
+struct Lowered {
+    until: Instant,
+    /// How often the number of queries is halved.
+    halvings: u32,
 }
 
 /// The right to run one query; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<Limiter>,
+    number: u64,
     use_of: Use,
+    began: Instant,
 }
 
 /// What a query is for.
 ///
 /// Rows end when they are used up, and whoever uses them up looks things up: so a look-up never waits for
-/// rows. One may run beside as many queries as may run.
+/// rows. One may run beside the share of a process, in each process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// A stream of rows, as fast as they are used up.
@@ -78,11 +107,15 @@ impl Limiter {
             processes: 1,
             in_flight: 0,
             look_ups: 0,
+            permits: 0,
+            untaken: BTreeMap::new(),
+            lent: BTreeSet::new(),
             lowered: None,
+            rested: None,
             bytes_per_second_max: None,
             paid_until: None,
         };
-        Self { state: Mutex::new(state), freed: Notify::new() }
+        Self { state: Mutex::new(state), freed: Notify::new(), untaken_max: UNTAKEN_MAX }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -97,40 +130,32 @@ impl Limiter {
 
     /// Waits until one more query may run.
     pub(super) async fn permit(self: &Arc<Self>, use_of: Use) -> Permit {
+        self.place(use_of).await;
+        Permit { limiter: Arc::clone(self), number: self.next_number(), use_of, began: Instant::now() }
+    }
+
+    fn next_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.permits += 1;
+        state.permits
+    }
+
+    /// Waits for a place among the queries in flight.
+    async fn place(&self, use_of: Use) {
         loop {
-            // Registered before looking, so that a permit that is freed in between is not missed.
+            // Registered before looking, so that a place that is freed in between is not missed.
             let freed = self.freed.notified();
-            let lowered_until = match self.try_permit(use_of) {
-                Ok(permit) => return permit,
-                Err(lowered_until) => lowered_until,
-            };
-            match lowered_until {
-                None => freed.await,
-                Some(until) => {
-                    tokio::select! {
-                        () = freed => {}
-                        () = tokio::time::sleep_until(until) => {}
-                    }
-                }
+            let Err(again) = self.try_place(use_of) else { return };
+            tokio::select! {
+                () = freed => {}
+                () = tokio::time::sleep_until(again) => {}
             }
         }
     }
 
-    /// A permit, or until when the number of queries is lowered.
-    fn try_permit(self: &Arc<Self>, use_of: Use) -> Result<Permit, Option<Instant>> {
-        let mut state = self.lock();
-        if state.lowered.is_some_and(|(until, _)| until <= Instant::now()) {
-            state.lowered = None;
-        }
-        let share = state.share();
-        let most = state.lowered.map_or(share, |(_, most)| most.min(share));
-        let beside = use_of == Use::LookUp && state.look_ups == 0;
-        if state.in_flight >= most && !beside {
-            return Err(state.lowered.map(|(until, _)| until));
-        }
-        state.in_flight += 1;
-        state.look_ups += usize::from(use_of == Use::LookUp);
-        Ok(Permit { limiter: Arc::clone(self), use_of })
+    /// Takes a place, or says when to look again although no query has ended.
+    fn try_place(&self, use_of: Use) -> Result<(), Instant> {
+        self.lock().take(use_of, Instant::now(), self.untaken_max)
     }
 
     /// Halves the number of queries for a minute; again, if it was halved already.
@@ -141,11 +166,8 @@ impl Limiter {
     fn lower_for(&self, wait: Duration) {
         let mut state = self.lock();
         let now = Instant::now();
-        let most = match state.lowered {
-            Some((until, most)) if until > now => most,
-            _ => state.share(),
-        };
-        state.lowered = Some((now + wait, (most / 2).max(1)));
+        let before = state.lowered.filter(|lowered| lowered.until > now).map_or(0, |lowered| lowered.halvings);
+        state.lowered = Some(Lowered { until: now + wait, halvings: before + 1 });
     }
 
     /// Books received bytes; the time at which the next may be received.
@@ -165,13 +187,84 @@ impl State {
     fn share(&self) -> usize {
         (self.queries_max / self.processes).max(1)
     }
+
+    /// What complaints leave of the share; 0 stands for one query and pauses.
+    fn left(&self) -> usize {
+        let halvings = self.lowered.map_or(0, |lowered| lowered.halvings);
+        // Halved more often than a number has digits, nothing is left of it.
+        self.share().checked_shr(halvings).unwrap_or(0)
+    }
+
+    /// Counts one more query, or says when to look again although none has ended.
+    fn take(&mut self, use_of: Use, now: Instant, untaken_max: Duration) -> Result<(), Instant> {
+        self.lowered = self.lowered.filter(|lowered| lowered.until > now);
+        let lowered_until = self.lowered.map(|lowered| lowered.until);
+        let again = |wait: Instant| lowered_until.map_or(wait, |until| until.min(wait));
+        let left = self.left();
+        // Look-ups have to wait for a pause as well: it ends by itself.
+        if let Some(rested) = self.rested.filter(|rested| left == 0 && *rested > now) {
+            return Err(again(rested));
+        }
+        let most = left.max(1);
+        if use_of != Use::LookUp || self.look_ups > 0 {
+            self.lend(most, now, untaken_max);
+            if self.in_flight >= most {
+                let since = self.untaken.values().min().copied().unwrap_or(now);
+                return Err(again(since + untaken_max));
+            }
+        }
+        self.in_flight += 1;
+        self.look_ups += usize::from(use_of == Use::LookUp);
+        Ok(())
+    }
+
+    /// Gives places of rows that nobody takes away, until one is left for another query.
+    fn lend(&mut self, most: usize, now: Instant, untaken_max: Duration) {
+        while self.in_flight >= most {
+            let overdue = self.untaken.iter().find(|(_, since)| **since + untaken_max <= now);
+            let Some(number) = overdue.map(|(number, _)| *number) else { return };
+            self.untaken.remove(&number);
+            self.lent.insert(number);
+            self.in_flight -= 1;
+        }
+    }
+
+    /// Notes that the rows of a permit are asked for; whether its place was given away.
+    fn asked_for(&mut self, number: u64) -> bool {
+        self.untaken.remove(&number);
+        self.lent.contains(&number)
+    }
+}
+
+impl Permit {
+    /// Rows have come that somebody is to take before more of them are asked for.
+    pub(super) fn came(&self) {
+        if self.use_of == Use::Rows {
+            self.limiter.lock().untaken.insert(self.number, Instant::now());
+        }
+    }
+
+    /// More rows are asked for: waits for another place where this one's was given away.
+    pub(super) async fn asked_for(&self) {
+        let is_lent = self.limiter.lock().asked_for(self.number);
+        if is_lent {
+            self.limiter.place(self.use_of).await;
+            self.limiter.lock().lent.remove(&self.number);
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        let now = Instant::now();
+        let rested = now + now.duration_since(self.began).min(PAUSE_MAX);
         let mut state = self.limiter.lock();
-        state.in_flight -= 1;
+        state.untaken.remove(&self.number);
+        if !state.lent.remove(&self.number) {
+            state.in_flight -= 1;
+        }
         state.look_ups -= usize::from(self.use_of == Use::LookUp);
+        state.rested = state.rested.max(Some(rested));
         drop(state);
         self.limiter.freed.notify_waiters();
     }
@@ -218,6 +311,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_one_query_is_left_a_complaint_makes_pauses_as_long_as_queries() {
+        let long = Duration::from_millis(100);
+        // The only one of a server, and the only one of a process.
+        for (queries_max, processes) in [(1, 1), (4, 4)] {
+            let limiter = Arc::new(Limiter::new(queries_max));
+            limiter.share(processes);
+            drop(limiter.permit(Use::Rows).await);
+            assert!(limiter.permit(Use::Rows).now_or_never().is_some(), "nobody has complained");
+            limiter.lower();
+            for use_of in [Use::Rows, Use::LookUp] {
+                let query = limiter.permit(Use::Rows).await;
+                tokio::time::sleep(long).await;
+                drop(query);
+                let began = Instant::now();
+                drop(limiter.permit(use_of).await);
+                assert!(began.elapsed() >= long.mul_f64(0.9), "{use_of:?} after {:?}", began.elapsed());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_pause_follows_a_query_that_ends_when_the_complaint_is_over() {
+        let limiter = Arc::new(Limiter::new(1));
+        limiter.lower_for(Duration::from_millis(50));
+        let query = limiter.permit(Use::Rows).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(query);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_some());
+    }
+
+    #[tokio::test]
     async fn processes_share_the_limits_and_each_has_one_query() {
         let limiter = Arc::new(Limiter::new(4));
         let free = || (0..9).map_while(|_| limiter.permit(Use::Rows).now_or_never()).collect::<Vec<_>>().len();
@@ -231,6 +355,40 @@ mod tests {
         paid.share(2);
         let began = Instant::now();
         assert!((0.19..0.3).contains(&(paid.pay(100_000).unwrap() - began).as_secs_f64()));
+    }
+
+    #[tokio::test]
+    async fn rows_that_nobody_takes_leave_their_place_to_others_until_they_are_taken() {
+        let long = Duration::from_millis(100);
+        let limiter = Arc::new(Limiter { untaken_max: long, ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        tokio::time::sleep(long).await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "they are on their way");
+        let began = Instant::now();
+        first.came();
+        let second = limiter.permit(Use::Rows).await;
+        assert!(began.elapsed() >= long, "{:?}", began.elapsed());
+        assert!(first.asked_for().now_or_never().is_none(), "the place is the other one's");
+        drop(second);
+        first.asked_for().await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "the place is its own again");
+        // Whoever ends without a place frees none.
+        first.came();
+        let _third = limiter.permit(Use::Rows).await;
+        drop(first);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_taken_in_time_keep_their_place() {
+        let limiter = Arc::new(Limiter { untaken_max: Duration::from_secs(60), ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        first.came();
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+        assert!(first.asked_for().now_or_never().is_some());
+        let look_up = limiter.permit(Use::LookUp).await;
+        look_up.came();
+        assert!(limiter.lock().untaken.is_empty(), "whoever looks something up takes it");
     }
 
     #[tokio::test]

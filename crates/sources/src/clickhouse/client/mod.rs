@@ -266,7 +266,7 @@ impl Client {
         };
         silence.answered(head.display_name.clone());
         let answer = Answer::new(server, query.purpose, head)?;
-        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, silence, _permit: permit })
+        Ok(Received { client: self.clone(), answer, running, purpose: query.purpose, silence, permit })
     }
 
     /// How a query is run: as was agreed, and with `more`.
@@ -373,16 +373,18 @@ struct Received {
     running: RunningQuery,
     purpose: &'static str,
     silence: Silence,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Received {
     async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        self.permit.asked_for().await;
         let server = &self.client.server;
         loop {
             match self.answer.next(server, server.options.silence_max).await {
                 Ok(batch) => {
                     self.silence.broken();
+                    self.permit.came();
                     return Ok(batch);
                 }
                 Err(Break::Silent(lasting)) => {

@@ -214,7 +214,7 @@ impl Server {
     pub(super) fn note(&self, error: &ServerError) {
         let is_shared = kind_of(error) == FaultKind::Throttled;
         if matches!(error.code, 202 | 252 | 745) || (error.code == 241 && is_shared) {
-            tracing::debug!(code = error.code, "fewer queries will run for a minute");
+            tracing::debug!(code = error.code, "fewer queries run for a minute, or pauses follow the only one");
             self.limiter.lower();
         }
     }

@@ -261,6 +261,24 @@ async fn a_source_that_is_told_of_other_processes_leaves_them_their_share() {
 }
 
 #[tokio::test]
+async fn rows_that_nobody_takes_never_hold_up_those_that_are_needed_first() {
+    let engine = need_engine!();
+    // A port of its own, so that no other test shares the limit.
+    let proxy = Proxy::start(engine.address());
+    let address = format!("clickhouse://{}/default?queries_max=1", proxy.address());
+    let client = Client::new(ClickHouseOptions::read(&address, &RawOptions::default(), &|_| None).unwrap()).unwrap();
+    let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    let mut behind = client.stream(query("SELECT number FROM numbers(500000)"), Stop::new());
+    let begin = behind.try_next().await.unwrap().unwrap();
+    // As of a slice that failed, while the one behind it was being read.
+    let needed: Vec<RecordBatch> =
+        client.stream(query("SELECT number FROM numbers(10)"), Stop::new()).try_collect().await.unwrap();
+    assert_eq!(rows(&needed), 10);
+    let rest: Vec<RecordBatch> = behind.try_collect().await.unwrap();
+    assert_eq!(rows(&[begin]) + rows(&rest), 500_000);
+}
+
+#[tokio::test]
 async fn bytes_per_second_are_kept() {
     let engine = need_engine!();
     let client = client(engine, "small:reader-secret", "bytes_per_second_max=4MB");

@@ -213,8 +213,9 @@ fn limit(limit: &Limit) -> Finding {
 fn ours(options: &ClickHouseOptions) -> Finding {
     let rate = options.bytes_per_second_max.map(|bytes| format!("{} a second", bytes.human()));
     let rate = rate.unwrap_or_else(|| "any number of bytes a second".to_owned());
-    let queries = options.queries_max;
-    Finding::ok("limit", format!("{queries} queries at the same time and {rate}, kept by outgest itself"))
+    let queries = format!("{} queries at the same time over all workers", options.queries_max);
+    let look_ups = "one look-up beside them in each worker";
+    Finding::ok("limit", format!("{queries}, {look_ups}, and {rate}, kept by outgest itself"))
 }
 
 fn comments(from: CommentsFrom) -> Finding {

@@ -285,6 +285,22 @@ async fn a_server_that_complains_gets_half_as_many_queries_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_server_that_complains_of_the_only_query_gets_a_pause_after_each() {
+    let proxy = Proxy::start(need_engine!().address());
+    let client = through(proxy.address(), "queries_max=1");
+    let words = "Too many simultaneous queries. Maximum: 100. (TOO_MANY_SIMULTANEOUS_QUERIES)";
+    proxy.make(Trouble::refusal(202, words), "complaint", 1);
+    let (fault, _) = stream_fault(&client, "SELECT 'complaint' AS text").await;
+    assert_eq!(fault.kind(), FaultKind::Throttled, "{fault}");
+    let began = Instant::now();
+    for _ in 0..2 {
+        client.rows(query("SELECT sleep(0.5) AS s"), &Stop::new()).await.unwrap();
+    }
+    // Half a second each, and as long between them.
+    assert!(began.elapsed() >= Duration::from_millis(1_450), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_query_that_may_not_have_more_memory_leaves_the_others_running() {
     let engine = need_engine!();
     let proxy = Proxy::start(engine.address());
