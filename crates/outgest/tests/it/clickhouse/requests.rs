@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 
 use super::sample::Sample;
 
+/// Rows beyond which a request is large.
+pub const LARGE_ROWS: u64 = 10_000;
+/// Smaller requests that are tried to tell a failing one in its shortest form.
+const SHRINKS_MAX: usize = 60;
+
 /// A wire type of filters and one of its operators.
 pub type Combination = (&'static str, &'static str);
 
@@ -54,10 +59,11 @@ impl Ask {
         arguments
     }
 
-    /// The command line that repeats it on a source.
-    pub fn command(&self, source: &str) -> String {
-        let words = self.arguments().into_iter().map(|word| format!("'{}'", word.replace('\'', r"'\''")));
-        format!("outgest {source} export {} -o -", words.collect::<Vec<_>>().join(" "))
+    /// The command line that repeats it on a data directory, or on the source that is named beside it.
+    pub fn command(&self, data: &str, source: Option<&str>) -> String {
+        let source = source.into_iter().flat_map(|source| ["--source".to_owned(), source.to_owned()]);
+        let words = source.chain(self.arguments()).map(|word| format!("'{}'", word.replace('\'', r"'\''")));
+        format!("outgest --data {data} export {} -o -", words.collect::<Vec<_>>().join(" "))
     }
 
     /// Every request that asks for one thing less.
@@ -88,6 +94,25 @@ impl Ask {
     }
 }
 
+/// The request in its shortest form that still fails.
+pub fn shrunk(ask: Ask, fails: &dyn Fn(&Ask) -> bool) -> Ask {
+    let mut smallest = ask;
+    let mut left = SHRINKS_MAX;
+    'shrinking: loop {
+        for smaller in smallest.smaller() {
+            if left == 0 {
+                return smallest;
+            }
+            left -= 1;
+            if fails(&smaller) {
+                smallest = smaller;
+                continue 'shrinking;
+            }
+        }
+        return smallest;
+    }
+}
+
 /// What a combination of filters is made of.
 fn parts(filter: &Value) -> Vec<Value> {
     let own = filter["filters"].as_array().cloned().unwrap_or_default();
@@ -101,6 +126,8 @@ pub struct Requests<'a> {
 }
 
 const FORMATS: &[&str] = &["csv", "jsonl", "json", "parquet"];
+/// Columns that make up most of a row.
+const PAYLOADS: &[&str] = &["input", "output", "metadata"];
 /// Tables by how often they are asked for.
 const TABLES: &[&str] = &["events", "events", "observations", "scores", "traces", "sessions"];
 
@@ -122,7 +149,8 @@ impl<'a> Requests<'a> {
         self.below(100) < percent
     }
 
-    /// A request with a filter of this combination; `large` ones ask for many rows of few columns.
+    /// A request with a filter of this combination; `large` ones ask for many rows of few columns, and have no further
+    /// conditions but those that leave most rows.
     pub fn draw(&mut self, combination: Combination, large: bool) -> Ask {
         let table = self.table_with(combination, large);
         let first = self.condition(table, Some(combination));
@@ -140,18 +168,19 @@ impl<'a> Requests<'a> {
                 filters[0] = json!({"type": "not", "filter": filters[0]});
             }
         }
-        let cursor = if self.chance(30) && has_cursor(table) { "ingested" } else { "start_time" };
-        let (since, until) = if large { (None, None) } else { self.window() };
+        let cursor = if self.chance(30) { "ingested" } else { "start_time" };
+        let (since, until) = self.window(large);
+        let (limit_min, limit_spread) = if large { (LARGE_ROWS + 1, 3_000) } else { (1, 300) };
         Ask {
             table,
             filters,
-            search: if !large && self.chance(25) { self.search(table) } else { None },
+            search: if self.chance(25) { self.search(table, large) } else { None },
             columns: self.columns(table, large),
             since,
             until,
             cursor,
             format: self.pick(FORMATS),
-            limit: if !large && self.chance(15) { Some(1 + self.below(300) as u64) } else { None },
+            limit: self.chance(15).then(|| limit_min + self.below(limit_spread) as u64),
         }
     }
 
@@ -168,17 +197,30 @@ impl<'a> Requests<'a> {
         if fitting.is_empty() { "events" } else { self.pick(&fitting) }
     }
 
-    fn window(&mut self) -> (Option<String>, Option<String>) {
-        let mut bound = |percent| self.chance(percent).then(|| self.pick(&self.sample.times));
-        let (a, b) = (bound(40), bound(40));
-        match (a, b) {
+    fn window(&mut self, large: bool) -> (Option<String>, Option<String>) {
+        let bounds = match large {
+            // Of two weeks at most a day and a half at either end.
+            true => (self.bound(|time| time < "2026-06-18T12"), self.bound(|time| time > "2026-06-29T12")),
+            false => (self.bound(|_| true), self.bound(|_| true)),
+        };
+        match bounds {
             (Some(a), Some(b)) if a == b => (Some(a), None),
             (Some(a), Some(b)) => (Some(a.clone().min(b.clone())), Some(a.max(b))),
             other => other,
         }
     }
 
-    fn search(&mut self, table: &str) -> Option<(String, &'static str)> {
+    fn bound(&mut self, fits: impl Fn(&str) -> bool) -> Option<String> {
+        let sample = self.sample;
+        let fitting: Vec<&String> = sample.times.iter().filter(|time| fits(time)).collect();
+        self.chance(40).then(|| self.pick(&fitting).clone())
+    }
+
+    fn search(&mut self, table: &str, large: bool) -> Option<(String, &'static str)> {
+        if large {
+            // Almost every row has one of them in one of its ids.
+            return Some((self.pick(&["e", "A", "-"]).to_owned(), "id"));
+        }
         let table_spec = tables::find(table).unwrap();
         let has_payloads = table_spec.search.input.is_some();
         let kinds: &[&str] = if has_payloads { &["id", "content", "input", "output"] } else { &["id"] };
@@ -194,13 +236,16 @@ impl<'a> Requests<'a> {
         let spec = tables::find(table).unwrap();
         let mut names: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
         if large {
-            names.retain(|name| !["input", "output", "metadata"].contains(&name.as_str()));
+            names.retain(|name| !PAYLOADS.contains(&name.as_str()));
         }
         let count = 1 + self.below(if large { 6 } else { names.len() });
         let mut chosen = Vec::new();
         for _ in 0..count {
             let place = self.below(names.len());
             chosen.push(names.swap_remove(place));
+        }
+        if large && self.chance(25) {
+            chosen.push(self.pick(PAYLOADS).to_owned());
         }
         if spec.scores && self.chance(40) {
             chosen.push("scores".to_owned());
@@ -241,7 +286,8 @@ impl<'a> Requests<'a> {
                 condition["value"] = json!(if operator == "=" { value } else { self.cut(&value, operator) });
             }
             "numberObject" => {
-                condition["key"] = json!(self.pick(&["trace-quality", "relevance", "no-such-score"]));
+                let names = ["trace-quality", "relevance", "relevance-reviewed", "no-such-score"];
+                condition["key"] = json!(self.pick(&names));
                 condition["value"] = json!(self.below(101) as f64 / 100.0);
             }
             "booleanObject" => {
@@ -325,11 +371,6 @@ impl<'a> Requests<'a> {
     }
 }
 
-/// Whether rows of the table are stored one by one, with a time of their own at which they were.
-fn has_cursor(table: &str) -> bool {
-    !["traces", "sessions"].contains(&table)
-}
-
 /// Every wire type of filters with each of its operators, of all tables. Filters on comments are not a
 /// source's; they have the types of others.
 pub fn combinations() -> Vec<Combination> {
@@ -354,4 +395,36 @@ pub fn combinations_of(filter: &Value, found: &mut Vec<Combination>) {
         let is = |(kind, operator): &Combination| filter["type"] == *kind && filter["operator"] == *operator;
         found.extend(combinations().into_iter().find(is));
     }
+}
+
+#[test]
+fn a_request_that_fails_by_one_of_its_filters_shrinks_to_that_filter() {
+    let guilty = json!({"type": "string", "column": "name", "operator": "=", "value": "x"});
+    let innocent = json!({"type": "string", "column": "level", "operator": "=", "value": "ERROR"});
+    let combined = json!({"type": "and", "filters": [innocent, {"type": "not", "filter": guilty}]});
+    let ask = Ask {
+        table: "events",
+        filters: vec![innocent, combined],
+        search: Some(("a".to_owned(), "id")),
+        columns: ["id", "name", "level"].map(str::to_owned).to_vec(),
+        since: Some("2026-06-17T00:00:00Z".to_owned()),
+        until: Some("2026-06-30T00:00:00Z".to_owned()),
+        cursor: "ingested",
+        format: "csv",
+        limit: Some(7),
+    };
+    let text = guilty.to_string();
+    let shortest = shrunk(ask, &|ask| ask.filters.iter().any(|filter| filter.to_string().contains(&text)));
+    let expected = Ask {
+        table: "events",
+        filters: vec![guilty],
+        search: None,
+        columns: vec!["id".to_owned()],
+        since: None,
+        until: None,
+        cursor: "start_time",
+        format: "jsonl",
+        limit: None,
+    };
+    assert_eq!(shortest, expected);
 }
