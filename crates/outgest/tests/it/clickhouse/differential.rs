@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::ask::{Ask, shrunk};
 use super::need_clickhouse;
-use super::requests::{Ask, LARGE_ROWS, Requests, combinations, combinations_of, shrunk};
+use super::requests::{LARGE_ROWS, Requests, combinations, combinations_of};
 use super::sample::Sample;
 use crate::servers::clickhouse::ClickHouse;
 use crate::support::{self, Bench, soak};
