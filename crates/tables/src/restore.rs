@@ -30,8 +30,12 @@ pub fn restored(column: &ColumnSpec, stored: &StoredTable) -> Option<Restored> {
     match &column.expr {
         Expr::Column(name) => Some(Restored::Column(name.clone())),
         Expr::NullIfEmpty(inner) => shown(inner),
-        Expr::Coalesce(parts) => match parts.first() {
-            Some(Expr::NullIfEmpty(inner)) => shown(inner),
+        Expr::Coalesce(parts) => match &parts[..] {
+            [Expr::NullIfEmpty(inner), ..] => shown(inner),
+            // What is never null is shown as it is stored; the constant is for databases that have null there.
+            [Expr::Column(name), Expr::Literal(_)] if stored.column(name).is_some_and(|column| !column.nullable) => {
+                Some(Restored::Column(name.clone()))
+            }
             _ => None,
         },
         Expr::ZipMap { names, values } => match (&**names, &**values) {

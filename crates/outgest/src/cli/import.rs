@@ -85,6 +85,12 @@ pub struct GenerateArgs {
     /// Share of events that are deleted later
     #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
     pub deletions: f64,
+    /// Share of scores that get a newer version later, with another value, name or time
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub score_updates: f64,
+    /// Share of scores that are deleted later
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub score_deletions: f64,
     /// Write the rows into the tables of a Langfuse deployment instead of the embedded store:
     /// clickhouse://user@host:8123/database
     #[arg(long, value_name = "TO", conflicts_with = "output")]

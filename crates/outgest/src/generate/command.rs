@@ -34,6 +34,8 @@ pub async fn generate(settings: &Settings, args: &GenerateArgs) -> Result<(), Fa
     options.late = args.late;
     options.updates = args.updates;
     options.deletions = args.deletions;
+    options.score_updates = args.score_updates;
+    options.score_deletions = args.score_deletions;
     let project = options.project.clone();
     let rows = batches(options)?;
     let choice = args.source.as_deref().map(|source| SourceChoice::read(settings, Some(source))).transpose()?;

@@ -55,12 +55,27 @@ pub struct Options {
     pub updates: f64,
     /// Share of the events that are deleted later, from 0 to 0.5.
     pub deletions: f64,
+    /// Share of the scores that get a further version later, from 0 to 1: another value, name or time.
+    pub score_updates: f64,
+    /// Share of the scores that are deleted later, from 0 to 1.
+    pub score_deletions: f64,
 }
 
 impl Options {
-    /// Two weeks of `events` events up to 2026-07-01, with the usual trouble.
+    /// Two weeks of `events` events up to 2026-07-01, with the usual trouble. Scores have one version each.
     pub fn new(project: ProjectId, events: u64, seed: u64) -> Self {
-        Self { project, events, seed, days: 14, end: DEFAULT_END, late: 0.02, updates: 0.03, deletions: 0.005 }
+        Self {
+            project,
+            events,
+            seed,
+            days: 14,
+            end: DEFAULT_END,
+            late: 0.02,
+            updates: 0.03,
+            deletions: 0.005,
+            score_updates: 0.0,
+            score_deletions: 0.0,
+        }
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -69,6 +84,8 @@ impl Options {
             ("--late", self.late, 1.0),
             ("--updates", self.updates, 1.0),
             ("--deletions", self.deletions, DELETIONS_MAX),
+            ("--score-updates", self.score_updates, 1.0),
+            ("--score-deletions", self.score_deletions, 1.0),
         ] {
             if !(0.0..=most).contains(&share) {
                 problems.push(FieldProblem::new(option, format!("{share} is not a share from 0 to {most}")));

@@ -1,4 +1,4 @@
-//! Traces one after the other, and what happens to their events later: arrivals, corrections,
+//! Traces one after the other, and what happens to their events and scores later: arrivals, corrections,
 //! deletions, each in its place among the rows that are stored meanwhile.
 
 use std::cmp::Reverse;
@@ -9,11 +9,14 @@ use model::{Comment, Micros};
 
 use super::event::{Event, Trace};
 use super::random::Random;
+use super::score::Score;
 use super::{Generated, Options, clock, score, trace};
 use crate::rows::Rows;
 
 /// Stream 0 of a seed makes the vocabulary.
 const FIRST_STREAM: u64 = 1;
+/// Streams from here on decide what happens to the scores of each trace: nothing else depends on it.
+const FIRST_STREAM_OF_SCORES: u64 = 1 << 63;
 const HOUR_SECONDS: u64 = 3_600;
 
 /// The generated rows, batch by batch.
@@ -51,6 +54,7 @@ impl Batches {
         let start = clock::instant(self.live, options.events, options.days, options.end);
         self.store_later_until(start);
         let mut random = Random::new(self.options.seed, FIRST_STREAM + self.traces);
+        let mut of_scores = Random::new(self.options.seed, FIRST_STREAM_OF_SCORES + self.traces);
         let (trace, mut events) = trace::generate(&mut random, self.traces, start);
         self.traces += 1;
         for event in &mut events {
@@ -70,7 +74,9 @@ impl Batches {
                 stored.push(event);
             }
         }
-        score::store(&mut random, self.options.project.as_str(), &trace, &stored, &mut self.scores);
+        for score in score::of(&mut random, &stored) {
+            self.settle_score(&mut of_scores, &trace, score);
+        }
         for event in &stored {
             self.comments.extend(score::comment(&mut random, event));
         }
@@ -78,9 +84,6 @@ impl Batches {
 
     /// Decides an event's fate; the event is returned where it is stored and stays.
     fn settle(&mut self, random: &mut Random, trace: &Arc<Trace>, mut event: Event) -> Option<Event> {
-        let hours = |random: &mut Random, most: u64| {
-            random.between(HOUR_SECONDS, most * HOUR_SECONDS) as i64 * Micros::PER_SECOND
-        };
         let late = random.probably(self.options.late);
         if late {
             event.created = Micros(event.created.0 + hours(random, 7));
@@ -95,25 +98,42 @@ impl Batches {
         if deleted {
             let last = updated.as_ref().unwrap_or(&event);
             let at = Micros(last.updated.0 + hours(random, 48));
-            self.postpone(trace, tombstone(last, at));
+            self.postpone(trace, Version::Event(Box::new(tombstone(last, at))));
         } else {
             self.live += 1;
         }
         if let Some(updated) = updated {
-            self.postpone(trace, updated);
+            self.postpone(trace, Version::Event(Box::new(updated)));
         }
         if late {
-            self.postpone(trace, event.clone());
+            self.postpone(trace, Version::Event(Box::new(event.clone())));
         } else {
             event.store(self.options.project.as_str(), trace, &mut self.events);
         }
         (!deleted).then_some(event)
     }
 
-    fn postpone(&mut self, trace: &Arc<Trace>, event: Event) {
+    /// Stores a score, and decides its fate.
+    fn settle_score(&mut self, random: &mut Random, trace: &Arc<Trace>, score: Score) {
+        let updated = random.probably(self.options.score_updates).then(|| {
+            let after = hours(random, 30);
+            score.changed(random, after)
+        });
+        if random.probably(self.options.score_deletions) {
+            let last = updated.as_ref().unwrap_or(&score);
+            let deleted = last.deleted(hours(random, 48));
+            self.postpone(trace, Version::Score(deleted));
+        }
+        if let Some(updated) = updated {
+            self.postpone(trace, Version::Score(updated));
+        }
+        score.store(self.options.project.as_str(), trace, &mut self.scores);
+    }
+
+    fn postpone(&mut self, trace: &Arc<Trace>, version: Version) {
         self.later_count += 1;
-        let at = (event.updated, self.later_count);
-        self.later.push(Reverse(Later { at, trace: Arc::clone(trace), event }));
+        let at = (version.stored(), self.later_count);
+        self.later.push(Reverse(Later { at, trace: Arc::clone(trace), version }));
     }
 
     fn store_later_until(&mut self, now: Micros) {
@@ -123,8 +143,12 @@ impl Batches {
     }
 
     fn store_next_later(&mut self) {
-        if let Some(Reverse(Later { trace, event, .. })) = self.later.pop() {
-            event.store(self.options.project.as_str(), &trace, &mut self.events);
+        if let Some(Reverse(Later { trace, version, .. })) = self.later.pop() {
+            let project = self.options.project.as_str();
+            match version {
+                Version::Event(event) => event.store(project, &trace, &mut self.events),
+                Version::Score(score) => score.store(project, &trace, &mut self.scores),
+            }
         }
     }
 }
@@ -151,6 +175,11 @@ impl Iterator for Batches {
     }
 }
 
+/// A time from an hour to `most` hours, in whole seconds.
+fn hours(random: &mut Random, most: u64) -> i64 {
+    random.between(HOUR_SECONDS, most * HOUR_SECONDS) as i64 * Micros::PER_SECOND
+}
+
 /// A version with a better answer, a status, and sometimes another start.
 fn corrected(random: &mut Random, event: &Event, after: i64) -> Event {
     let mut corrected = event.clone();
@@ -171,11 +200,27 @@ fn tombstone(event: &Event, at: Micros) -> Event {
     Event { deleted: true, updated: at, event_ts: at, input, output, ..event.clone() }
 }
 
+/// A version of an event or a score.
+enum Version {
+    Event(Box<Event>),
+    Score(Score),
+}
+
+impl Version {
+    /// When it is stored.
+    fn stored(&self) -> Micros {
+        match self {
+            Self::Event(event) => event.updated,
+            Self::Score(score) => score.updated,
+        }
+    }
+}
+
 /// A version that is stored later.
 struct Later {
     at: (Micros, u64),
     trace: Arc<Trace>,
-    event: Event,
+    version: Version,
 }
 
 impl PartialEq for Later {

@@ -149,6 +149,37 @@ fn scores_of_every_type_hang_on_traces_and_observations() {
 }
 
 #[test]
+fn scores_change_and_end_where_that_is_asked_for_and_nothing_else_does() {
+    let asked = || Options { score_updates: 0.3, score_deletions: 0.2, ..options(3_000) };
+    let events = |options: Options| hash(&jsonl(batches(options).unwrap().map(|generated| generated.events)));
+    let scores = |options: Options| -> Vec<serde_json::Value> {
+        let lines = jsonl(batches(options).unwrap().map(|generated| generated.scores));
+        lines.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+    };
+    let id = |score: &serde_json::Value| score["id"].as_str().unwrap().to_owned();
+    assert_eq!(events(asked()), events(options(3_000)));
+    assert_eq!(scores(asked()), scores(asked()));
+
+    let mut versions: HashMap<String, Vec<serde_json::Value>> = HashMap::new();
+    for score in scores(asked()) {
+        versions.entry(id(&score)).or_default().push(score);
+    }
+    let first = scores(options(3_000));
+    assert_eq!(first.len(), versions.len(), "a score has one version unless more are asked for");
+    assert!(first.iter().all(|score| versions[&id(score)][0] == *score));
+    let mut changed = HashSet::new();
+    for versions in versions.values() {
+        for pair in versions.windows(2) {
+            let (older, newer) = (&pair[0], &pair[1]);
+            assert!(newer["event_ts"].as_str() > older["event_ts"].as_str(), "{older} {newer}");
+            let columns = ["value", "string_value", "name", "timestamp", "is_deleted"];
+            changed.extend(columns.into_iter().filter(|column| older[*column] != newer[*column]));
+        }
+    }
+    assert_eq!(changed.len(), 5, "{changed:?}");
+}
+
+#[test]
 fn text_compresses_like_text() {
     let mut text = Vec::new();
     for generated in batches(options(3_000)).unwrap() {
@@ -179,6 +210,10 @@ fn impossible_options_are_named() {
     assert_eq!(fault(Options { late: 1.5, ..options(1) }), "--late: 1.5 is not a share from 0 to 1");
     assert_eq!(fault(Options { updates: f64::NAN, ..options(1) }), "--updates: NaN is not a share from 0 to 1");
     assert_eq!(fault(Options { deletions: 0.6, ..options(1) }), "--deletions: 0.6 is not a share from 0 to 0.5");
+    assert_eq!(
+        fault(Options { score_deletions: -0.1, ..options(1) }),
+        "--score-deletions: -0.1 is not a share from 0 to 1"
+    );
     assert_eq!(fault(Options { days: 0, ..options(1) }), "--days: 0 is not from 1 to 3650");
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::sealed;
 
-/// A temporary folder with a data directory and a place for outputs; gone when dropped.
+/// A temporary folder with a data directory and a place for outputs; gone when dropped, unless it is kept.
 pub struct Bench {
     folder: TempDir,
     /// Files that the test wrote, which may hold secrets.
@@ -63,6 +63,11 @@ impl Bench {
     /// The folder that commands run in.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Leaves the folder where it is, for somebody who looks into a failure.
+    pub fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
     }
 
     /// A file in it.

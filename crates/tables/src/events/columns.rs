@@ -37,7 +37,7 @@ fn default_columns() -> Vec<ColumnSpec> {
         nullable(column("prompt", "promptVersion", ColumnType::Int64, col("prompt_version"))),
         text("model", "modelId", "model_id"),
         text("model", "providedModelName", "provided_model_name"),
-        text("model", "modelParameters", "model_parameters"),
+        column("model", "modelParameters", ColumnType::Text, model_parameters()),
         column("usage", "usageDetails", usage, col("usage_details")),
         column("usage", "costDetails", cost, col("cost_details")),
         column("usage", "totalCost", ColumnType::COST, total_cost_or_zero()),
@@ -51,6 +51,12 @@ fn default_columns() -> Vec<ColumnSpec> {
         text("core", "parentObservationId", "parent_span_id"),
         comments(),
     ]
+}
+
+/// The parameters of the model's call: as stored, and where that is null, as only the tables of version 3 have it, what
+/// Langfuse's migration writes into the event.
+pub(crate) fn model_parameters() -> Expr {
+    Expr::Coalesce(vec![col("model_parameters"), Expr::text("{}")])
 }
 
 /// The trace's name: as stored, else a root's own name, else null.

@@ -7,7 +7,7 @@ use crate::build::{
     col, column, flag, is_root, map_get, millis_between, nullable, optional_text, payload, seconds, text, timestamp,
     total_cost_or_zero, truth, zip_map,
 };
-use crate::events::columns::trace_name;
+use crate::events::columns::{model_parameters, trace_name};
 
 /// Field groups, in the order of files.
 pub(super) const GROUPS: [&str; 11] =
@@ -39,7 +39,7 @@ pub(super) fn events() -> TableSpec {
         metadata(),
         same("model", "provided_model_name"),
         same("model", "model_id"),
-        payload(same("model", "model_parameters")),
+        payload(column("model", "model_parameters", ColumnType::Text, model_parameters())),
         usage_details(),
         cost_details(),
         column("usage", "total_cost", ColumnType::COST, total_cost_or_zero()),

@@ -25,6 +25,8 @@ fn observations() -> PhysicalTable {
             ("span_id", "t.id"),
             ("parent_span_id", "ifNull(t.parent_observation_id, '')"),
             ("model_id", "ifNull(t.internal_model_id, '')"),
+            // Null stays null, and each table says what that is: `{}` in events, null in observations.
+            ("model_parameters", "toNullable(t.model_parameters)"),
             ("metadata_names", "CAST(mapKeys(t.metadata) AS Array(String))"),
             ("metadata_values", "mapValues(t.metadata)"),
             ("trace_name", "ifNull(j.name, '')"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ const DATABASE: &str = "langfuse";
 /// A running server; it ends with this process.
 pub struct Engine {
     address: SocketAddr,
+    data: PathBuf,
     child: Child,
 }
 
@@ -32,15 +33,20 @@ pub struct Usage {
 }
 
 impl Engine {
-    /// A server with so many generated events; they are made where they are not there yet.
+    /// A server with so many generated events, beside a data directory with the comments on them; both are made
+    /// where one of them is not there yet.
     pub fn with_events(python: &Path, outgest: &Path, folder: &Path, events: u64) -> Result<Self> {
-        let path = folder.join(format!("server-{events}"));
-        let ready = path.join("ready");
-        if path.exists() && !ready.exists() {
-            fs::remove_dir_all(&path).context("cannot remove what was not completed")?;
+        let [path, data] = ["server", "data"].map(|name| folder.join(format!("{name}-{events}")));
+        // Written last, so that rows whose comments were not kept are made again with them.
+        let ready = data.join("ready");
+        let is_ready = path.exists() && ready.exists();
+        if !is_ready {
+            for unfinished in [&path, &data].into_iter().filter(|made| made.exists()) {
+                fs::remove_dir_all(unfinished).context("cannot remove what was not completed")?;
+            }
         }
-        let engine = Self::start(python, &path)?;
-        if !ready.exists() {
+        let engine = Self::start(python, &path, data)?;
+        if !is_ready {
             engine.fill(outgest, events)?;
             fs::write(ready, "")?;
         }
@@ -48,16 +54,17 @@ impl Engine {
         Ok(engine)
     }
 
-    fn start(python: &Path, path: &Path) -> Result<Self> {
+    fn start(python: &Path, path: &Path, data: PathBuf) -> Result<Self> {
         let mut command = Command::new(python);
         command.arg(root().join("crates/sources/engine/clickhouse.py")).arg("--attached").arg("--path").arg(path);
         command.args(["--memory", &MEMORY_BYTES.to_string()]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        // It is quiet while it works, so what it complains of can stand among the figures.
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("the output is a pipe")?).read_line(&mut line)?;
         let port = line.trim().strip_prefix("READY ").and_then(|port| port.parse().ok());
-        let port: u16 = port.with_context(|| format!("the server says {line:?}"))?;
-        Ok(Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child })
+        let port: u16 = port.with_context(|| format!("the server does not start: it says {line:?}"))?;
+        Ok(Self { address: SocketAddr::from(([127, 0, 0, 1], port)), data, child })
     }
 
     fn fill(&self, outgest: &Path, events: u64) -> Result<()> {
@@ -71,7 +78,7 @@ impl Engine {
             }
         }
         let began = Instant::now();
-        run_command(Command::new(outgest).args([
+        run_command(Command::new(outgest).arg("--data").arg(&self.data).args([
             "generate",
             "--project",
             "bench",
@@ -80,7 +87,7 @@ impl Engine {
             "--events",
             &events.to_string(),
             "--source",
-            &self.address(),
+            &self.address_with_comments(),
         ]))?;
         println!("{events} events stored in {:.0} s", began.elapsed().as_secs_f64());
         Ok(())
@@ -100,6 +107,16 @@ impl Engine {
     /// Where its tables are, for `--source`.
     pub fn address(&self) -> String {
         format!("clickhouse://default@{}/{DATABASE}", self.address)
+    }
+
+    /// The same for whoever also reads the comments in [`Engine::data`].
+    pub fn address_with_comments(&self) -> String {
+        format!("{}?comments=own", self.address())
+    }
+
+    /// The data directory whose comments are those on the server's rows.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Runs one statement and returns what it prints.

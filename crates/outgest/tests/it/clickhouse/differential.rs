@@ -4,21 +4,36 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::ask::{Ask, shrunk};
 use super::need_clickhouse;
-use super::requests::{Ask, Requests, combinations, combinations_of};
+use super::requests::{LARGE_ROWS, Requests, combinations, combinations_of};
 use super::sample::Sample;
 use crate::servers::clickhouse::ClickHouse;
-use crate::support::{Bench, soak};
+use crate::support::{self, Bench, soak};
 
-/// Live events: more than a large request must return, with some to spare for filters.
-const EVENTS: &str = "14000";
-/// Rows beyond which a request is large.
-const LARGE_ROWS: u64 = 10_000;
+/// Projects with the seeds of their rows and the number of live events. Of the first there are more than a large
+/// request must return, with some to spare for filters; the second must not be seen.
+const PROJECTS: [[&str; 3]; 2] = [["p", "5", "14000"], ["q", "9", "400"]];
+/// Versions, moved starts, deletions and late rows; scores that change, move, get another name or are deleted.
+const TROUBLE: &[&str] = &[
+    "--updates",
+    "0.1",
+    "--deletions",
+    "0.03",
+    "--late",
+    "0.05",
+    "--score-updates",
+    "0.15",
+    "--score-deletions",
+    "0.05",
+];
+/// Tables of the server that hold them.
+const TABLES: [&str; 2] = ["events_full", "scores"];
+/// Where a failing request looks for a server when it is repeated, and in which database.
+const AGAIN: (&str, &str) = ("127.0.0.1:8123", "again");
 /// Requests in a full test run and in a soak run. Every fifth is large.
 const REQUESTS: usize = 60;
 const SOAK_REQUESTS: usize = 400;
-/// Smaller requests that are tried to tell a failing one in its shortest form.
-const SHRINKS_MAX: usize = 60;
 
 /// Both stores with the same rows.
 struct Stores {
@@ -35,31 +50,15 @@ struct Answer {
 }
 
 impl Stores {
-    /// Versions, moved starts, deletions, late rows, scores, comments, unicode; another project that must not
-    /// be seen.
+    /// The same rows in both, unicode among them.
     fn fill(server: &ClickHouse, database: &str) -> Self {
         let bench = Bench::new();
         let (source, plain) = (server.url("default", database, "comments=own"), server.url("default", database, ""));
-        let projects = [("p", "5", EVENTS), ("q", "9", "400")];
-        for (project, seed, events) in projects {
-            let generate = [
-                "generate",
-                "--project",
-                project,
-                "--seed",
-                seed,
-                "--events",
-                events,
-                "--updates",
-                "0.1",
-                "--deletions",
-                "0.03",
-                "--late",
-                "0.05",
-            ];
-            bench.ok(generate);
+        for project in PROJECTS {
+            let generate = generate(project);
+            bench.ok(&generate);
             // The comments of both lie in the bench's metadata store, from the first of the two.
-            bench.ok(generate.iter().copied().chain(["--source", &plain]));
+            bench.ok(generate.iter().chain(&["--source", plain.as_str()]));
         }
         Self { bench, source }
     }
@@ -89,37 +88,58 @@ impl Stores {
         self.lake(ask) != self.clickhouse(ask)
     }
 
-    /// The request in its shortest form that still fails.
-    fn shrink(&self, ask: Ask) -> Ask {
-        let mut smallest = ask;
-        let mut left = SHRINKS_MAX;
-        'shrinking: loop {
-            for smaller in smallest.smaller() {
-                if left == 0 {
-                    return smallest;
-                }
-                left -= 1;
-                if self.differ(&smaller) {
-                    smallest = smaller;
-                    continue 'shrinking;
-                }
-            }
-            return smallest;
-        }
-    }
-
-    /// What differs, as a person can repeat it.
+    /// What differs, and the commands that show it once [`Stores::commands`] made both stores.
     fn told(&self, ask: &Ask) -> String {
         let (lake, clickhouse) = (self.lake(ask), self.clickhouse(ask));
-        let data = format!("--data {}", self.bench.file("data").display());
+        let data = self.data();
+        let (server, database) = AGAIN;
+        let source = format!("clickhouse://default@{server}/{database}?comments=own");
         format!(
             "{}\n{}\n  {}\n  {}\n",
-            ask.command(&data),
-            ask.command(&data).replace(" export ", &format!(" export --source '{}' ", self.source)),
+            ask.command(&data, None),
+            ask.command(&data, Some(&source)),
             lake.told(&clickhouse),
             clickhouse.told(&lake),
         )
     }
+
+    /// The commands by which a person gets both stores: the embedded one is kept, the server ends with the test.
+    fn commands(&self) -> String {
+        let data = self.data();
+        let folder = self.bench.path().display();
+        let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/../sources/engine");
+        let python = support::python().map_or_else(|| "python3".to_owned(), |python| python.display().to_string());
+        let (server, database) = AGAIN;
+        let port = server.rsplit(':').next().unwrap_or_default();
+        let source = format!("clickhouse://default@{server}/{database}");
+        let command = |project, source: &str| format!("outgest --data {data} {}{source}", generate(project).join(" "));
+        let run = |statement: &str| format!("echo '{statement}' | curl --data-binary @- http://{server}");
+        let each = |start: &str, end: &str| TABLES.map(|table| run(&format!("{start} {database}.{table}{end}")));
+        let mut lines = vec!["The embedded store is kept. It was filled by".to_owned()];
+        lines.extend(PROJECTS.map(|project| command(project, "")));
+        lines.push("The same rows get into a ClickHouse, whose engine is left running, by".to_owned());
+        lines.push(format!("{python} {engine}/clickhouse.py --path {folder}/server --port {port}"));
+        lines.push(run(&format!("CREATE DATABASE {database}")));
+        lines.push(format!(
+            "sed '/^--/d' {engine}/langfuse.sql | while IFS= read -r -d ';' statement; do \
+             curl --data-binary \"$statement\" 'http://{server}/?database={database}'; done"
+        ));
+        lines.extend(each("SYSTEM STOP MERGES", ""));
+        lines.extend(PROJECTS.map(|project| command(project, &format!(" --source '{source}'"))));
+        lines.push("and what is merged there by".to_owned());
+        lines.extend(each("SYSTEM START MERGES", ""));
+        lines.extend(each("OPTIMIZE TABLE", " FINAL"));
+        lines.join("\n")
+    }
+
+    fn data(&self) -> String {
+        self.bench.file("data").display().to_string()
+    }
+}
+
+/// The command that makes the rows of a project, without what says where they are stored.
+fn generate([project, seed, events]: [&'static str; 3]) -> Vec<&'static str> {
+    [&["generate", "--project", project, "--seed", seed, "--events", events][..], TROUBLE].concat()
 }
 
 impl Answer {
@@ -137,19 +157,22 @@ impl Answer {
 }
 
 /// The same request with a filter that leaves more than [`LARGE_ROWS`] rows: its own, its complement, or
-/// either of both.
+/// either of both; without its further conditions where they leave too few.
 fn enlarged(stores: &Stores, ask: Ask) -> (Ask, Answer) {
     let own = ask.filters[0].clone();
     let complement = json!({"type": "not", "filter": own});
     let either = json!({"type": "or", "filters": [own, complement]});
-    for filter in [own, complement, either] {
-        let ask = Ask { filters: vec![filter], ..ask.clone() };
-        let answer = stores.lake(&ask);
-        if answer.rows > LARGE_ROWS {
-            return (ask, answer);
+    let easier = Ask { search: None, since: None, until: None, ..ask.clone() };
+    for ask in [&ask, &easier] {
+        for filter in [&own, &complement, &either] {
+            let ask = Ask { filters: vec![filter.clone()], ..ask.clone() };
+            let answer = stores.lake(&ask);
+            if answer.rows > LARGE_ROWS || answer.refusal.is_some() {
+                return (ask, answer);
+            }
         }
     }
-    panic!("all rows are too few: {}", ask.command(""));
+    panic!("all rows are too few: {}", easier.command(&stores.data(), None));
 }
 
 /// The same request, or one without its further conditions where together they leave no row, or its
@@ -171,11 +194,11 @@ fn eased(stores: &Stores, ask: Ask) -> (Ask, Answer) {
 fn compare(seed: u64, requests: usize) {
     let server = need_clickhouse!();
     let database = server.deployment();
-    for table in ["events_full", "scores"] {
+    for table in TABLES {
         // Half of the requests see every version, the other half what merging leaves.
         server.run(&database, &format!("SYSTEM STOP MERGES {database}.{table}"));
     }
-    let stores = Stores::fill(server, &database);
+    let mut stores = Stores::fill(server, &database);
     let sample = Sample::of(&stores.bench);
     let wanted = combinations();
     let mut drawn = Requests::new(seed, &sample);
@@ -183,7 +206,7 @@ fn compare(seed: u64, requests: usize) {
     let (mut failed, mut large, mut empty) = (Vec::new(), 0, 0);
     for number in 0..requests {
         if number == requests / 2 {
-            for table in ["events_full", "scores"] {
+            for table in TABLES {
                 server.run(&database, &format!("SYSTEM START MERGES {database}.{table}"));
                 server.run(&database, &format!("OPTIMIZE TABLE {table} FINAL"));
             }
@@ -199,16 +222,21 @@ fn compare(seed: u64, requests: usize) {
             }
             false => eased(&stores, ask),
         };
-        assert_eq!(lake.refusal, None, "a request is not valid: {}", ask.command(""));
+        assert_eq!(lake.refusal, None, "a request is not valid: {}", ask.command(&stores.data(), None));
         ask.filters.iter().for_each(|filter| combinations_of(filter, &mut seen));
         large += usize::from(lake.rows > LARGE_ROWS);
         empty += usize::from(lake.rows == 0);
         if stores.clickhouse(&ask) != lake {
-            failed.push(stores.told(&stores.shrink(ask)));
+            let merged = if number < requests / 2 { "Before merges" } else { "After merges" };
+            failed.push(format!("{merged}:\n{}", stores.told(&shrunk(ask, &|ask| stores.differ(ask)))));
         }
     }
     println!("{requests} requests of seed {seed}: {large} with more than {LARGE_ROWS} rows, {empty} without a row");
-    assert!(failed.is_empty(), "{} of {requests} requests differ:\n{}", failed.len(), failed.join("\n"));
+    if !failed.is_empty() {
+        stores.bench.keep();
+        let (number, commands) = (failed.len(), stores.commands());
+        panic!("{number} of {requests} requests differ. {commands}\n\n{}", failed.join("\n"));
+    }
     let seen: BTreeSet<_> = seen.into_iter().collect();
     let missing: Vec<_> = wanted.into_iter().filter(|combination| !seen.contains(combination)).collect();
     assert!(missing.is_empty(), "no request had {missing:?}");

@@ -1,6 +1,7 @@
 //! ClickHouse as a source of the whole program: the same bytes as from the embedded store, and what happens
 //! when the server is in trouble.
 
+mod ask;
 mod differential;
 mod digits;
 mod doctor;

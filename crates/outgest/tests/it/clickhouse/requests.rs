@@ -1,98 +1,20 @@
 //! Random requests: any table, filters of every type and operator, search, columns, windows, formats.
 //!
-//! A request is drawn from a seed and can be made smaller, so that one that fails is told in its shortest
-//! form. Values are taken from rows that are stored, often changed a little, so that filters select some.
+//! A request is drawn from a seed. Values are taken from rows that are stored, often changed a little, so that
+//! filters select some.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 
+use super::ask::{Ask, parts};
 use super::sample::Sample;
+
+/// Rows beyond which a request is large.
+pub const LARGE_ROWS: u64 = 10_000;
 
 /// A wire type of filters and one of its operators.
 pub type Combination = (&'static str, &'static str);
-
-/// A request, apart from where its rows come from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
-    pub table: &'static str,
-    pub filters: Vec<Value>,
-    pub search: Option<(String, &'static str)>,
-    pub columns: Vec<String>,
-    pub since: Option<String>,
-    pub until: Option<String>,
-    pub cursor: &'static str,
-    pub format: &'static str,
-    pub limit: Option<u64>,
-}
-
-impl Ask {
-    /// The options of `outgest export`.
-    pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["--project", "p", "--table", self.table, "--format", self.format]
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
-        let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-        for filter in &self.filters {
-            option("--filter", filter.to_string());
-        }
-        if let Some((query, kind)) = &self.search {
-            option("--search", query.clone());
-            option("--search-type", (*kind).to_owned());
-        }
-        if !self.columns.is_empty() {
-            option("--columns", self.columns.join(","));
-        }
-        for (name, bound) in [("--since", &self.since), ("--until", &self.until)] {
-            bound.iter().for_each(|bound| option(name, bound.clone()));
-        }
-        if self.cursor != "start_time" {
-            option("--cursor", self.cursor.to_owned());
-        }
-        self.limit.iter().for_each(|limit| option("--limit", limit.to_string()));
-        arguments
-    }
-
-    /// The command line that repeats it on a source.
-    pub fn command(&self, source: &str) -> String {
-        let words = self.arguments().into_iter().map(|word| format!("'{}'", word.replace('\'', r"'\''")));
-        format!("outgest {source} export {} -o -", words.collect::<Vec<_>>().join(" "))
-    }
-
-    /// Every request that asks for one thing less.
-    pub fn smaller(&self) -> Vec<Self> {
-        let mut smaller = Vec::new();
-        for (place, filter) in self.filters.iter().enumerate() {
-            let mut without = self.clone();
-            without.filters.remove(place);
-            smaller.push(without);
-            for part in parts(filter) {
-                let mut simpler = self.clone();
-                simpler.filters[place] = part;
-                smaller.push(simpler);
-            }
-        }
-        if self.columns.len() > 1 {
-            let (left, right) = self.columns.split_at(self.columns.len() / 2);
-            smaller.extend([left, right].map(|columns| Self { columns: columns.to_vec(), ..self.clone() }));
-        }
-        smaller.push(Self { search: None, ..self.clone() });
-        smaller.push(Self { limit: None, ..self.clone() });
-        smaller.push(Self { since: None, ..self.clone() });
-        smaller.push(Self { until: None, ..self.clone() });
-        smaller.push(Self { cursor: "start_time", ..self.clone() });
-        smaller.push(Self { format: "jsonl", ..self.clone() });
-        smaller.retain(|other| other != self);
-        smaller
-    }
-}
-
-/// What a combination of filters is made of.
-fn parts(filter: &Value) -> Vec<Value> {
-    let own = filter["filters"].as_array().cloned().unwrap_or_default();
-    own.into_iter().chain(filter.get("filter").cloned()).collect()
-}
 
 /// Draws requests.
 pub struct Requests<'a> {
@@ -101,6 +23,8 @@ pub struct Requests<'a> {
 }
 
 const FORMATS: &[&str] = &["csv", "jsonl", "json", "parquet"];
+/// Columns that make up most of a row.
+const PAYLOADS: &[&str] = &["input", "output", "metadata"];
 /// Tables by how often they are asked for.
 const TABLES: &[&str] = &["events", "events", "observations", "scores", "traces", "sessions"];
 
@@ -122,7 +46,8 @@ impl<'a> Requests<'a> {
         self.below(100) < percent
     }
 
-    /// A request with a filter of this combination; `large` ones ask for many rows of few columns.
+    /// A request with a filter of this combination; `large` ones ask for many rows of few columns, and have no further
+    /// conditions but those that leave most rows.
     pub fn draw(&mut self, combination: Combination, large: bool) -> Ask {
         let table = self.table_with(combination, large);
         let first = self.condition(table, Some(combination));
@@ -140,18 +65,19 @@ impl<'a> Requests<'a> {
                 filters[0] = json!({"type": "not", "filter": filters[0]});
             }
         }
-        let cursor = if self.chance(30) && has_cursor(table) { "ingested" } else { "start_time" };
-        let (since, until) = if large { (None, None) } else { self.window() };
+        let cursor = if self.chance(30) { "ingested" } else { "start_time" };
+        let (since, until) = self.window(large);
+        let (limit_min, limit_spread) = if large { (LARGE_ROWS + 1, 3_000) } else { (1, 300) };
         Ask {
             table,
             filters,
-            search: if !large && self.chance(25) { self.search(table) } else { None },
+            search: if self.chance(25) { self.search(table, large) } else { None },
             columns: self.columns(table, large),
             since,
             until,
             cursor,
             format: self.pick(FORMATS),
-            limit: if !large && self.chance(15) { Some(1 + self.below(300) as u64) } else { None },
+            limit: self.chance(15).then(|| limit_min + self.below(limit_spread) as u64),
         }
     }
 
@@ -168,17 +94,30 @@ impl<'a> Requests<'a> {
         if fitting.is_empty() { "events" } else { self.pick(&fitting) }
     }
 
-    fn window(&mut self) -> (Option<String>, Option<String>) {
-        let mut bound = |percent| self.chance(percent).then(|| self.pick(&self.sample.times));
-        let (a, b) = (bound(40), bound(40));
-        match (a, b) {
+    fn window(&mut self, large: bool) -> (Option<String>, Option<String>) {
+        let bounds = match large {
+            // Of two weeks at most a day and a half at either end.
+            true => (self.bound(|time| time < "2026-06-18T12"), self.bound(|time| time > "2026-06-29T12")),
+            false => (self.bound(|_| true), self.bound(|_| true)),
+        };
+        match bounds {
             (Some(a), Some(b)) if a == b => (Some(a), None),
             (Some(a), Some(b)) => (Some(a.clone().min(b.clone())), Some(a.max(b))),
             other => other,
         }
     }
 
-    fn search(&mut self, table: &str) -> Option<(String, &'static str)> {
+    fn bound(&mut self, fits: impl Fn(&str) -> bool) -> Option<String> {
+        let sample = self.sample;
+        let fitting: Vec<&String> = sample.times.iter().filter(|time| fits(time)).collect();
+        self.chance(40).then(|| self.pick(&fitting).clone())
+    }
+
+    fn search(&mut self, table: &str, large: bool) -> Option<(String, &'static str)> {
+        if large {
+            // Almost every row has one of them in one of its ids.
+            return Some((self.pick(&["e", "A", "-"]).to_owned(), "id"));
+        }
         let table_spec = tables::find(table).unwrap();
         let has_payloads = table_spec.search.input.is_some();
         let kinds: &[&str] = if has_payloads { &["id", "content", "input", "output"] } else { &["id"] };
@@ -194,13 +133,16 @@ impl<'a> Requests<'a> {
         let spec = tables::find(table).unwrap();
         let mut names: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
         if large {
-            names.retain(|name| !["input", "output", "metadata"].contains(&name.as_str()));
+            names.retain(|name| !PAYLOADS.contains(&name.as_str()));
         }
         let count = 1 + self.below(if large { 6 } else { names.len() });
         let mut chosen = Vec::new();
         for _ in 0..count {
             let place = self.below(names.len());
             chosen.push(names.swap_remove(place));
+        }
+        if large && self.chance(25) {
+            chosen.push(self.pick(PAYLOADS).to_owned());
         }
         if spec.scores && self.chance(40) {
             chosen.push("scores".to_owned());
@@ -241,7 +183,8 @@ impl<'a> Requests<'a> {
                 condition["value"] = json!(if operator == "=" { value } else { self.cut(&value, operator) });
             }
             "numberObject" => {
-                condition["key"] = json!(self.pick(&["trace-quality", "relevance", "no-such-score"]));
+                let names = ["trace-quality", "relevance", "relevance-reviewed", "no-such-score"];
+                condition["key"] = json!(self.pick(&names));
                 condition["value"] = json!(self.below(101) as f64 / 100.0);
             }
             "booleanObject" => {
@@ -323,11 +266,6 @@ impl<'a> Requests<'a> {
         }
         piece
     }
-}
-
-/// Whether rows of the table are stored one by one, with a time of their own at which they were.
-fn has_cursor(table: &str) -> bool {
-    !["traces", "sessions"].contains(&table)
 }
 
 /// Every wire type of filters with each of its operators, of all tables. Filters on comments are not a

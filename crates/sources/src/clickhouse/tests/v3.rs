@@ -278,6 +278,39 @@ pub(super) async fn is_one_row_wherever_it_moves(engine: &Engine, windows: &[(Cu
     assert_eq!(counted.num_rows(), 4);
 }
 
+/// Langfuse's migration stores `{}` in the event; its exports of observations show null.
+#[tokio::test]
+async fn parameters_that_are_null_are_empty_ones_in_events_and_null_in_observations() {
+    let engine = need_engine!();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let numbered = || (1..).zip([Some(r#"{"temperature":0}"#), None, Some("{}")]);
+    let old = numbered().map(|(n, parameters)| {
+        let (old, _) = observation(n, "t1", None, 1);
+        merged(&old, &json!({"model_parameters": parameters}))
+    });
+    insert_rows(engine, &database, "observations", &old.collect::<Vec<_>>());
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    let scheduled = |name: &str| Arc::clone(&tables::scheduled::find(name).unwrap().table);
+    for (table, where_null) in [
+        (tables::find("events").unwrap(), "{}"),
+        (scheduled("events"), "{}"),
+        (tables::find("observations").unwrap(), ""),
+        (scheduled("observations"), ""),
+    ] {
+        let events = numbered().map(|(n, parameters)| {
+            let (_, event) = observation(n, "t1", None, 1);
+            merged(&event, &json!({"model_parameters": parameters.unwrap_or(where_null)}))
+        });
+        let memory = memory(&events.collect::<Vec<_>>());
+        let is_wanted = |name: &str| ["id", "modelParameters", "model_parameters"].contains(&name);
+        let columns = table.columns.iter().filter(|column| is_wanted(&column.name)).cloned().collect();
+        let asked = ReadRequest { columns, ..whole(table) };
+        agrees(&memory, &source, &asked).await;
+        pages_agree(&memory, &source, &asked).await;
+    }
+}
+
 /// A trace whose start was corrected is there in a version for each day; its observations take their columns from the
 /// newest one, and come once.
 #[tokio::test]
