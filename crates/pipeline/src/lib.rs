@@ -36,7 +36,7 @@ mod task;
 mod upload;
 mod verify;
 
-pub use budget::Budget;
+pub use budget::{Budget, Patience};
 pub use events::{DeliveryPorts, DeliverySpec, deliver, replay};
 pub use progress::{Progress, ProgressState, Silent};
 pub use replace::Earlier;

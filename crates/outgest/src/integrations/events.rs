@@ -37,6 +37,7 @@ impl WindowRunner {
         for Scheduled { delivery, of } in &tables {
             let run = RunId::new(job.id.as_str());
             let mut spec = delivery.spec(of, &run, window.planned_at, self.budget.threads);
+            spec.budget = spec.budget.sharing_places();
             spec.request.snapshot = log.snapshot();
             let table = of.table.name.clone();
             let read = spec.request.clone();

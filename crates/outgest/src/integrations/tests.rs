@@ -5,6 +5,7 @@ mod hidden;
 pub(super) mod kept;
 mod ledger;
 mod loss;
+mod places;
 mod secrets;
 mod settings;
 mod windows;

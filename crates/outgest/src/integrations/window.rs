@@ -154,7 +154,8 @@ impl WindowRunner {
         }
         let run = RunId::new(job.id.as_str());
         let comments = self.comments.as_ref();
-        let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, self.budget).await;
+        let budget = self.budget.sharing_places();
+        let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, budget).await;
         let mut spec = spec.map_err(|fault| fault.during("looking comments up"))?;
         spec.request.snapshot = log.snapshot();
         spec.begun_before = job.attempt > 1;

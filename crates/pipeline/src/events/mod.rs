@@ -138,6 +138,7 @@ impl Run {
         let encoded = encoding.start(slices, &spec.budget);
         let rows_resumed = self.delivered.counts().read;
         let (table, counts) = (&spec.request.table.name, self.delivered.counts());
+        let retrying = retrying.with_destination();
         let sending = Arc::new(Sending::new(&spec.stream, table, ports.destination, retrying, counts));
         let rows_read = self.send_all(encoded, &sending).await?;
         self.delivered.prove(rows_resumed + rows_read)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::*;
 use serde_json::value::RawValue;
@@ -15,7 +16,7 @@ struct Post {
     inbox: Arc<Inbox>,
     letters: Arc<Letters>,
     sent: Arc<Sent>,
-    attempts_max: u32,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -34,7 +35,13 @@ impl Post {
         let bench = Bench::new(rows);
         let mut inbox = Inbox::new(&bench.calls);
         change(&mut inbox);
-        Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), sent: Arc::default(), attempts_max: 12 }
+        Self {
+            bench,
+            inbox: Arc::new(inbox),
+            letters: Arc::default(),
+            sent: Arc::default(),
+            budget: Budget::for_events(2),
+        }
     }
 
     fn stream() -> EventStream {
@@ -48,8 +55,8 @@ impl Post {
 
     async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
         self.bench.calls.arm(trouble);
-        let budget = Budget { attempts_max: self.attempts_max, ..Budget::for_events(2) };
-        let spec = DeliverySpec { request: request(), enrichments: vec![], stream: Self::stream(), budget };
+        let (stream, budget) = (Self::stream(), self.budget);
+        let spec = DeliverySpec { request: request(), enrichments: vec![], stream, budget };
         let ports = DeliveryPorts {
             source: Arc::clone(&self.bench.source) as _,
             comments: Arc::new(Nothing),
@@ -278,6 +285,36 @@ async fn a_failure_that_cannot_heal_ends_the_delivery_and_the_next_attempt_goes_
     assert_eq!((fault.kind(), fault.step()), (FaultKind::Credentials, Some("sending events")));
     let receipt = post.done().await;
     assert!(receipt.rows_resumed > RowCount::ZERO);
+    assert_eq!(unique(post.inbox.rows()), all(60));
+}
+
+/// A worker has few places, and its queue is patient.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_shares_places_gives_its_own_back_soon_and_the_next_attempt_goes_on() {
+    let away: [(fn() -> Fault, usize); 3] = [
+        (|| Fault::new(FaultKind::Unavailable, "503"), 4),
+        (|| Fault::new(FaultKind::Timeout, "no answer in time"), 1),
+        (|| Fault::new(FaultKind::Throttled, "429").retry_after(Duration::from_secs(60)), 1),
+    ];
+    for (fault, sharing) in away {
+        for (budget, tries) in [(Budget::for_events(2), 12), (Budget::for_events(2).sharing_places(), sharing)] {
+            // One request of ten events.
+            let mut post = Post::with(10, |inbox| inbox.away = Some(fault));
+            post.budget = budget;
+            let Delivered::Failed(failed) = post.attempt(None).await else { panic!("it was delivered") };
+            assert_eq!((failed.kind(), failed.step()), (fault().kind(), Some("sending events")));
+            assert_ne!(failed.retry(), Retry::Never, "the queue is to try again");
+            let sent = post.bench.calls.names.lock().unwrap().iter().filter(|name| *name == "send").count();
+            assert_eq!(sent, tries, "{failed}");
+        }
+    }
+    // What was accepted before stays accepted.
+    let mut post = Post::new(60);
+    post.budget = post.budget.sharing_places();
+    post.bench.calls.only("send");
+    let last = Some((5, Trouble::FailBefore(FaultKind::Timeout)));
+    let Delivered::Failed(_) = post.attempt(last).await else { panic!("it was delivered") };
+    assert!(post.done().await.rows_resumed > RowCount::ZERO);
     assert_eq!(unique(post.inbox.rows()), all(60));
 }
 
