@@ -37,7 +37,7 @@ mod upload;
 mod verify;
 
 pub use budget::{Budget, Patience};
-pub use events::{DeliveryPorts, DeliverySpec, deliver, replay};
+pub use events::{DeliveryPorts, DeliverySpec, Pace, Paces, deliver, replay};
 pub use progress::{Progress, ProgressState, Silent};
 pub use replace::Earlier;
 pub use retry::{RealWaits, Waits};

@@ -112,6 +112,11 @@ impl Retrying {
             }
         };
         tracing::warn!(step, attempt = attempts.0, wait.seconds = wait.as_secs_f64(), fault = %fault, "trying again");
+        self.pause(wait).await
+    }
+
+    /// Returns after `wait`, or at once with the fault of the stop.
+    pub(crate) async fn pause(&self, wait: Duration) -> Result<(), Fault> {
         tokio::select! {
             () = self.waits.sleep(wait) => self.stop.check(),
             reason = self.stop.raised() => Err(reason.fault()),

@@ -133,6 +133,7 @@ impl WindowRunner {
             comments: Arc::clone(&self.comments),
             prices: Arc::clone(&self.prices),
             destination: Arc::clone(destination),
+            pace: self.paces.of(integration.id.clone()),
             log: log.table(&table),
             letters: Arc::new(RunLetters {
                 store: Arc::clone(&self.store),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jobs::{Context, Done};
 use model::{
     ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileSettings, Integration,
-    IntegrationTable, Job, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount, RunId, SchedulerStore,
-    SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest, WindowName,
-    WindowResult,
+    IntegrationId, IntegrationTable, Job, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount, RunId,
+    SchedulerStore, SchemaRule, Source, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest,
+    WindowName, WindowResult,
 };
-use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
+use pipeline::{Budget, EmptyRun, FileLayout, Paces, Ports, Waits};
 
 use super::begun;
 use super::counts;
@@ -43,6 +43,8 @@ pub struct WindowRunner {
     pub waits: Arc<dyn Waits>,
     /// Bounds of each run.
     pub budget: Budget,
+    /// How fast events go to each integration's receiver, whichever of its windows they are of.
+    pub paces: Paces<IntegrationId>,
 }
 
 /// One table of a window, ready to be written.

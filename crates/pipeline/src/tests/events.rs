@@ -1,14 +1,16 @@
 //! Deliveries: every row is accounted for, whatever the receiver says and whenever the process dies.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use model::*;
 use serde_json::value::RawValue;
 
 use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Row, Sent, Trouble, request, row};
-use crate::{Budget, DeliveryPorts, DeliverySpec, deliver, replay};
+use crate::{Budget, DeliveryPorts, DeliverySpec, Pace, Waits, deliver, replay};
 
 /// A receiver and the doubles of a [`Bench`].
 struct Post {
@@ -17,6 +19,8 @@ struct Post {
     letters: Arc<Letters>,
     sent: Arc<Sent>,
     budget: Budget,
+    pace: Pace,
+    waits: Arc<dyn Waits>,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,8 @@ impl Post {
             letters: Arc::default(),
             sent: Arc::default(),
             budget: Budget::for_events(2),
+            pace: Pace::default(),
+            waits: Arc::new(NoWaits),
         }
     }
 
@@ -62,11 +68,12 @@ impl Post {
             comments: Arc::new(Nothing),
             prices: Arc::new(Nothing),
             destination: Arc::clone(&self.inbox) as _,
+            pace: self.pace.clone(),
             letters: Arc::clone(&self.letters) as _,
             sent: Some(Arc::clone(&self.sent) as _),
             log: Arc::clone(&self.bench.notebook) as _,
             progress: Arc::clone(&self.bench.watched) as _,
-            waits: Arc::new(NoWaits),
+            waits: Arc::clone(&self.waits),
         };
         tokio::select! {
             ended = deliver(spec, ports, self.bench.notebook.last()) => {
@@ -316,6 +323,46 @@ async fn a_delivery_that_shares_places_gives_its_own_back_soon_and_the_next_atte
     let Delivered::Failed(_) = post.attempt(last).await else { panic!("it was delivered") };
     assert!(post.done().await.rows_resumed > RowCount::ZERO);
     assert_eq!(unique(post.inbox.rows()), all(60));
+}
+
+/// Notes how long is slept in all, and how many ever slept at once.
+#[derive(Default)]
+struct Naps {
+    asleep: AtomicUsize,
+    at_once: AtomicUsize,
+    slept: Mutex<Duration>,
+}
+
+#[async_trait]
+impl Waits for Naps {
+    async fn sleep(&self, wait: Duration) {
+        let asleep = self.asleep.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(asleep, Ordering::SeqCst);
+        *self.slept.lock().unwrap() += wait;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.asleep.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn chance(&self) -> f64 {
+        0.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_to_one_destination_keep_to_its_rate_together() {
+    let (naps, pace) = (Arc::new(Naps::default()), Pace::default());
+    let posts = [40, 40].map(|rows| {
+        let mut post = Post::with(rows, |inbox| inbox.limits.events_per_second_max = Some(10));
+        post.waits = Arc::<Naps>::clone(&naps);
+        post.pace = pace.clone();
+        post
+    });
+    let (first, second) = futures_util::join!(posts[0].done(), posts[1].done());
+    assert_eq!((first.counts.accepted, second.counts.accepted), (RowCount(40), RowCount(40)));
+    assert_eq!(naps.at_once.load(Ordering::SeqCst), 1, "two windows had the whole rate each");
+    assert_eq!(*naps.slept.lock().unwrap(), Duration::from_secs(8));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
