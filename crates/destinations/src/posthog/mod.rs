@@ -1,10 +1,10 @@
 //! PostHog: events to `/batch/`, whose answer covers the whole request, or to the newer endpoint, which answers
 //! for each event.
 //!
-//! An answer of 200 of `/batch/` says that PostHog took the events; it says no more. One event that it does not
-//! like makes it refuse the request, which the pipeline then bisects. `sent_at` is not sent: it would move
-//! timestamps by the difference of the clocks, and a replay would no longer be recognised; the newer endpoint is
-//! told to leave them alone.
+//! `{"status":"Ok"}`, the answer of `/batch/`, says that PostHog took the events; it says no more, and anything else is
+//! none of its answers. One event that it does not like makes it refuse the request, which the pipeline then bisects.
+//! `sent_at` is not sent: it would move timestamps by the difference of the clocks, and a replay would no longer be
+//! recognised; the newer endpoint is told to leave them alone.
 
 mod api;
 mod events;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Kind, deliver, ids};
-use crate::servers::analytics::{Receiver, Trouble};
+use crate::servers::analytics::{Contract, Judged, Receiver, Request, Trouble};
 use crate::support::{Bench, Ended};
 
 /// Enough for fifteen requests of 200.
@@ -145,6 +145,33 @@ fn a_receiver_that_does_not_know_the_key_ends_the_delivery_at_once() {
         ended.assert_refused(&["answered 401"]);
         assert_eq!((ended.code, receiver.state().refusals.len()), (1, 1), "{kind:?}");
         assert!(!ended.stderr.contains("hunter3"), "{}", ended.stderr);
+    }
+}
+
+/// A web app that answers whatever it is asked with its page, as one does whose paths are all its own.
+struct WebApp;
+
+impl Contract for WebApp {
+    fn judge(&self, _: &Request) -> Judged {
+        Judged::Taken(Vec::new(), 200, "<!doctype html><title>Welcome</title>".to_owned())
+    }
+
+    fn identity(&self, event: &Value) -> String {
+        event.to_string()
+    }
+}
+
+#[test]
+fn a_page_is_no_receipt() {
+    let bench = Bench::with_generated(300);
+    for option in ["api=batch", "api=v1"] {
+        let app = Receiver::start(WebApp);
+        for more in [&["--check", "--option", option][..], &["--option", option]] {
+            let ended = deliver(&bench, Kind::PostHog, &app, more);
+            ended.assert_refused(&["PostHog answered 200", "https://us.i.posthog.com"]);
+            assert_eq!(ended.code, 2, "{option}: {}", ended.stderr);
+            assert!(!ended.stdout.contains("accepted"), "{option}: {}", ended.stdout);
+        }
     }
 }
 
