@@ -147,6 +147,8 @@ pub struct CheckStep {
     pub name: &'static str,
     /// How far it has come.
     pub state: CheckState,
+    /// What its success leaves open, where somebody might take it for answered.
+    pub note: Option<&'static str>,
 }
 
 /// How far a step of a check has come.
@@ -163,7 +165,7 @@ pub enum CheckState {
 impl CheckStep {
     /// A step that begins.
     pub fn begun(name: &'static str) -> Self {
-        Self { name, state: CheckState::Begun }
+        Self { name, state: CheckState::Begun, note: None }
     }
 
     /// A step that has ended.
@@ -172,7 +174,13 @@ impl CheckStep {
             Ok(_) => CheckState::Passed,
             Err(fault) => CheckState::Failed(fault.public_message().to_owned()),
         };
-        Self { name, state }
+        Self { name, state, note: None }
+    }
+
+    /// Says what the step leaves open, if it has succeeded.
+    pub fn leaving_open(self, note: &'static str) -> Self {
+        let note = (self.state == CheckState::Passed).then_some(note);
+        Self { note, ..self }
     }
 }
 

@@ -2813,6 +2813,8 @@ export interface components {
             failure: string | null;
             /** @description What was done: `address policy`, `write`, `read back`, … */
             name: string;
+            /** @description What its success leaves open, where somebody might take it for answered. */
+            note: string | null;
         };
         /**
          * @description What becomes of `\uXXXX` in text.

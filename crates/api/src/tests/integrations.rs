@@ -235,7 +235,7 @@ async fn steps_of_a_test_are_told_as_they_are_taken_to_those_who_want_events() {
     assert_eq!(answer.header(header::CONTENT_TYPE), "text/event-stream");
     assert_eq!(answer.header("x-accel-buffering"), "no");
     let told: Vec<&str> = answer.text().split("\n\n").filter(|event| !event.is_empty()).collect();
-    let step = |name: &str| format!("event: step\ndata: {{\"name\":\"{name}\",\"failure\":null}}");
+    let step = |name: &str| format!("event: step\ndata: {{\"name\":\"{name}\",\"failure\":null,\"note\":null}}");
     assert_eq!(told[..2], ["event: begun\ndata: \"address policy\"", &step("address policy")]);
     assert_eq!(told[2..4], ["event: begun\ndata: \"write\"", &step("write")]);
     assert!(told[4].starts_with("event: report\ndata: {\"ok\":true,\"steps\":[{"), "{}", told[4]);

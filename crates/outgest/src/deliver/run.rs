@@ -140,7 +140,7 @@ async fn check(destination: &dyn EventDestination) -> Result<u8, Fault> {
         .check(&mut |step: CheckStep| {
             let end = match step.state {
                 CheckState::Begun => return,
-                CheckState::Passed => "ok".to_owned(),
+                CheckState::Passed => step.note.map_or_else(|| "ok".to_owned(), |note| format!("ok; {note}")),
                 CheckState::Failed(said) => said,
             };
             if printed.is_ok() {

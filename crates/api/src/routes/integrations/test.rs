@@ -157,7 +157,7 @@ fn ended(step: &CheckStep) -> Option<TestStep> {
         CheckState::Passed => None,
         CheckState::Failed(said) => Some(said.clone()),
     };
-    Some(TestStep { name: step.name.to_owned(), failure })
+    Some(TestStep { name: step.name.to_owned(), failure, note: step.note.map(str::to_owned) })
 }
 
 fn event(message: Message) -> Event {
