@@ -17,9 +17,10 @@ pub trait Destination: fmt::Display + Send + Sync {
     /// What it can take.
     fn limits(&self) -> DestinationLimits;
 
-    /// Does what a run will do, in named steps, and removes what it wrote. Each step is reported,
-    /// the first failure ends the check.
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault>;
+    /// Does with `file` what a run will do with its files, in named steps, and removes it. Rights may end at a folder,
+    /// so it lies where those files will; nobody else may be writing it. Each step is reported, the first failure ends
+    /// the check.
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault>;
 
     /// Size and tag of a visible file; `None` where there is none.
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault>;

@@ -83,7 +83,7 @@ export const integrations = {
     begin: "Test destination",
     ok: "Every step succeeded.",
     failed: "A step failed; what was written is removed.",
-    left: "A step failed; a file named outgest-check may be left.",
+    left: "A step failed; a file whose name begins with _outgest-check may be left.",
     states: { running: "running", ok: "ok", failed: "failed" },
     steps: { dns: "DNS", tls: "TLS" } as Record<string, string>,
   },

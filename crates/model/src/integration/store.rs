@@ -117,13 +117,15 @@ pub trait IntegrationDesk: Send + Sync {
         now: Micros,
     ) -> Result<CheckedIntegration, Fault>;
 
-    /// Does at the destination what a run will do, and removes what it wrote. Secrets that were not given
-    /// are those of `existing`. The steps are told in order, the first being whether the destination may be reached;
-    /// after the first that fails only what was written is removed.
+    /// Does at the destination what a run will do, beside the files of the next window, and removes what it wrote.
+    /// Secrets that were not given are those of `existing`. The steps are told in order, the first being whether the
+    /// destination may be reached; after the first that fails only what was written is removed.
     async fn test(
         &self,
+        project: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
+        now: Micros,
         report: &mut (dyn FnMut(CheckStep) + Send),
     );
 

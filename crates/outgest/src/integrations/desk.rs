@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use destinations::Guard;
 use model::{
     ByteCount, CheckStep, CheckedIntegration, CommentLookup, Cursor, Deletions, Delivery, ExportEstimate, Fault,
-    FaultKind, FieldProblem, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
+    FaultKind, FieldProblem, FileName, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
     IntegrationSettings, KeyTemplate, Micros, NextWindow, PeopleStore, ProjectId, RawSchedule, RowCount, RunId,
     Schedule, Source, Span, Start, Takes, Window, WindowName,
 };
@@ -19,6 +19,7 @@ use super::kinds;
 use super::places::Places;
 use super::reads::{self, read_of};
 use super::window::layout;
+use crate::config::connect::check_file;
 use crate::deliver::Looks;
 use crate::export::{Request, problems_in, table_of};
 
@@ -82,8 +83,10 @@ impl IntegrationDesk for IntegrationsDesk {
 
     async fn test(
         &self,
+        project: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
+        now: Micros,
         report: &mut (dyn FnMut(CheckStep) + Send),
     ) {
         // Receivers of events take this step themselves.
@@ -95,13 +98,22 @@ impl IntegrationDesk for IntegrationsDesk {
                 return;
             }
         }
-        let checked = match self.connect(checked, existing).await {
-            Ok(Delivery::Files(destination)) => destination.check(report).await,
-            Ok(Delivery::Events(destination)) => destination.check(report).await,
+        let connected = match self.connect(checked, existing).await {
+            Ok(connected) => connected,
             Err(fault) => {
                 report(CheckStep::ended::<()>("credentials", &Err(fault)));
                 return;
             }
+        };
+        let checked = match connected {
+            Delivery::Files(destination) => match self.test_file(project, &checked.settings, existing, now) {
+                Ok(file) => destination.check(&file, report).await,
+                Err(fault) => {
+                    report(CheckStep::ended::<()>("open", &Err(fault)));
+                    return;
+                }
+            },
+            Delivery::Events(destination) => destination.check(report).await,
         };
         // The step that failed says why; the fault says nothing more.
         drop(checked);
@@ -241,6 +253,20 @@ impl IntegrationsDesk {
     /// Connects the destination: options and credentials are read as a run will read them; nothing is sent.
     async fn connect(&self, checked: &CheckedIntegration, existing: Option<&Integration>) -> Result<Delivery, Fault> {
         self.places.connect(&checked.settings, &checked.secrets, existing.map(|known| &known.id)).await
+    }
+
+    /// The file that a test writes: beside those of the next window.
+    fn test_file(
+        &self,
+        project: &ProjectId,
+        settings: &IntegrationSettings,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<FileName, Fault> {
+        let next = self.next_windows(project, settings, existing, now, 1)?;
+        let first = next.first().and_then(|window| window.files.first());
+        let first = first.ok_or_else(|| Fault::bug("a window without files comes next"))?;
+        check_file(first.rsplit_once('/').map_or("", |(folder, _)| folder))
     }
 
     /// Refuses an endpoint in a network that may not be reached, as early as that can be told.

@@ -182,7 +182,7 @@ async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, Stri
         CheckState::Begun => begun.push(step.name),
         state => ended.push((step.name, state)),
     };
-    desk.test(&checked, None, report).await;
+    desk.test(&project(), &checked, None, EPOCH, report).await;
     let (last, before) = ended.split_last().unwrap();
     assert!(before.iter().all(|(_, state)| *state == CheckState::Passed), "{ended:?}");
     assert_eq!(begun, ended.iter().map(|(name, _)| *name).collect::<Vec<_>>());
