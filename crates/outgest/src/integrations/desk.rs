@@ -23,6 +23,12 @@ use crate::config::connect::check_file;
 use crate::deliver::Looks;
 use crate::export::{Request, problems_in, table_of};
 
+/// The option that names another server than the kind's own.
+const ENDPOINT: &str = "endpoint";
+
+/// Hosts of kinds whose own servers know a bucket by its name alone, in whatever region it is asked for.
+const OWN_HOSTS: [(&str, &str); 2] = [("gcs", "storage.googleapis.com"), ("s3", "amazonaws.com")];
+
 /// Checks what is asked of integrations.
 pub struct IntegrationsDesk {
     /// Where rows come from.
@@ -319,7 +325,7 @@ fn as_asked(fault: Fault) -> Fault {
 
 /// The address that a user named, and its field, where one was named.
 fn endpoint(settings: &IntegrationSettings) -> Result<Option<(String, Url)>, Fault> {
-    let option = if settings.files.is_some() { "endpoint" } else { "host" };
+    let option = if settings.files.is_some() { ENDPOINT } else { "host" };
     let Some(address) = settings.options.get(option).filter(|address| !address.is_empty()) else {
         return Ok(None);
     };
@@ -401,10 +407,25 @@ fn unmade(project: &ProjectId, settings: &IntegrationSettings) -> Integration {
 /// all templates; files may lie elsewhere.
 fn targets(project: &ProjectId, settings: &IntegrationSettings) -> (Option<String>, Option<String>) {
     let Some(files) = &settings.files else { return (None, None) };
-    let place = PLACE.map(|name| settings.options.get(name).cloned().unwrap_or_default()).join("|");
+    let place = PLACE.map(|name| {
+        let text = settings.options.get(name).map_or("", |text| text.trim());
+        if name == ENDPOINT { endpoint_alike(&settings.kind, text) } else { text.to_owned() }
+    });
+    let place = place.join("|");
     let at = |keys: String| [settings.kind.clone(), place.clone(), keys].join("|");
     let manifests = KeyTemplate::manifests(&files.prefix, project);
     (Some(at(manifests)), files.template.of_integration(&files.prefix, project).map(at))
+}
+
+/// An endpoint in the same words however it is written: none where it is the one that its kind has by itself.
+fn endpoint_alike(kind: &str, text: &str) -> String {
+    let Ok(url) = Url::parse(text) else { return text.to_owned() };
+    let host = url.host_str().unwrap_or_default();
+    let is_at = |own: &str| host.strip_suffix(own).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    if OWN_HOSTS.iter().any(|&(of, own)| of == kind && is_at(own)) {
+        return String::new();
+    }
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn warnings(settings: &IntegrationSettings, now: Micros) -> Vec<String> {
