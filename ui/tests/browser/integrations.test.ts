@@ -168,7 +168,16 @@ describe("an integration", () => {
     await page.getByRole("link", { name: "Settings", exact: true }).last().click();
     expect(await page.content()).not.toContain("nobodys-secret");
     await page.getByRole("link", { name: "Change" }).click();
-    expect(await page.getByLabel("Secret access key").getAttribute("placeholder")).toContain("stored");
+    const secret = page.getByLabel("Secret access key", { exact: true });
+    expect(await secret.getAttribute("placeholder")).toContain("stored");
+    // It can be taken away: whether there is anything to connect with then is for the server to say.
+    await page.getByRole("button", { name: "Remove Secret access key" }).press("Enter");
+    expect([await secret.isDisabled(), await secret.getAttribute("placeholder")]).toEqual([true, "removed once it is saved"]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByText("it is missing beside access_key_id").first().waitFor();
+    await page.getByRole("button", { name: "Keep Secret access key" }).press("Enter");
+    expect([await secret.isDisabled(), await secret.getAttribute("placeholder")]).toEqual([false, "stored; leave empty to keep it"]);
     await page.getByLabel("How often windows end").selectOption("day");
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByText(/every day at 00:00/).first().waitFor();

@@ -1,7 +1,9 @@
 //! Integrations over HTTP.
 
+use std::collections::BTreeMap;
+
 use axum::http::{Method, StatusCode, header};
-use model::Role;
+use model::{Role, Secret};
 use serde_json::{Value, json};
 
 use super::{As, Service};
@@ -159,6 +161,26 @@ async fn null_takes_the_size_of_files_away_and_absence_leaves_it() {
     }
     let asked: Vec<_> = service.world.state().asked_integrations.iter().skip(1).map(|asked| asked.roll_bytes).collect();
     assert_eq!(asked, [None, Some(None), Some(Some(model::ByteCount(9)))]);
+}
+
+#[tokio::test]
+async fn null_takes_a_secret_away_and_absence_leaves_it() {
+    let service = Service::new();
+    let owner = service.key(Role::Owner);
+    created(&service, &owner).await;
+    let path = format!("{INTEGRATIONS}/i0");
+    let changes = [
+        json!({"version": 1}),
+        json!({"version": 2, "secrets": {"session_token": null}}),
+        json!({"version": 3, "secrets": {"session_token": ""}}),
+    ];
+    for change in changes {
+        service.call(&owner, Method::PATCH, &path, Some(change)).await.ok();
+    }
+    let asked: Vec<_> =
+        service.world.state().asked_integrations.iter().skip(1).map(|asked| asked.secrets.clone()).collect();
+    let taken = BTreeMap::from([("session_token".to_owned(), Secret::new(""))]);
+    assert_eq!(asked, [BTreeMap::new(), taken.clone(), taken]);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub struct IntegrationAsk {
     pub kind: Option<String>,
     /// Options of the kind, all of them.
     pub options: Option<BTreeMap<String, String>>,
-    /// Secrets to be stored or replaced, by field.
+    /// Secrets to be stored or replaced, by field; an empty one takes away what is stored.
     pub secrets: BTreeMap<String, Secret>,
     /// Langfuse's name for a choice of tables, instead of `tables`.
     pub source: Option<String>,
@@ -71,7 +71,7 @@ pub struct CheckedIntegration {
     pub name: String,
     /// What goes where and when.
     pub settings: IntegrationSettings,
-    /// Secrets to be stored or replaced, by field.
+    /// Secrets to be stored or replaced, by field; an empty one takes away what is stored.
     pub secrets: BTreeMap<String, Secret>,
     /// Names the place that manifests go to: two integrations with the same one would write over each other.
     pub target: Option<String>,
