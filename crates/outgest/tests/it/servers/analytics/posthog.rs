@@ -1,5 +1,5 @@
-//! PostHog's `/batch/`: one event that it does not like and the whole request is refused. Whose key a request has it does
-//! not know: events with a key that no project has are taken as well, and nobody sees them again.
+//! PostHog's `/batch/`: one event that it does not like and the whole request is refused. Whose key a request has it
+//! does not know: events with a key that no project has are taken as well, and nobody sees them again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
