@@ -167,10 +167,10 @@ impl Destination for Troubled {
         self.inner.limits()
     }
 
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
         let planned = self.plan.count(Call::Check);
         planned.before()?;
-        planned.after(self.inner.check(report).await)
+        planned.after(self.inner.check(file, report).await)
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {

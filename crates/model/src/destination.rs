@@ -17,9 +17,10 @@ pub trait Destination: fmt::Display + Send + Sync {
     /// What it can take.
     fn limits(&self) -> DestinationLimits;
 
-    /// Does what a run will do, in named steps, and removes what it wrote. Each step is reported,
-    /// the first failure ends the check.
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault>;
+    /// Does with `file` what a run will do with its files, in named steps, and removes it. Rights may end at a folder,
+    /// so it lies where those files will; nobody else may be writing it. Each step is reported, the first failure ends
+    /// the check.
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault>;
 
     /// Size and tag of a visible file; `None` where there is none.
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault>;
@@ -147,6 +148,8 @@ pub struct CheckStep {
     pub name: &'static str,
     /// How far it has come.
     pub state: CheckState,
+    /// What its success leaves open, where somebody might take it for answered.
+    pub note: Option<&'static str>,
 }
 
 /// How far a step of a check has come.
@@ -163,7 +166,7 @@ pub enum CheckState {
 impl CheckStep {
     /// A step that begins.
     pub fn begun(name: &'static str) -> Self {
-        Self { name, state: CheckState::Begun }
+        Self { name, state: CheckState::Begun, note: None }
     }
 
     /// A step that has ended.
@@ -172,7 +175,13 @@ impl CheckStep {
             Ok(_) => CheckState::Passed,
             Err(fault) => CheckState::Failed(fault.public_message().to_owned()),
         };
-        Self { name, state }
+        Self { name, state, note: None }
+    }
+
+    /// Says what the step leaves open, if it has succeeded.
+    pub fn leaving_open(self, note: &'static str) -> Self {
+        let note = (self.state == CheckState::Passed).then_some(note);
+        Self { note, ..self }
     }
 }
 

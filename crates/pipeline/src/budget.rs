@@ -27,18 +27,38 @@ pub struct Budget {
     /// A checkpoint is recorded when so many more bytes are durable: each costs one commit of the
     /// metadata store, each byte since the last one is encoded again after a crash.
     pub checkpoint_bytes: ByteCount,
-    /// Attempts of one step without progress before the run gives up: about two minutes with the waits
-    /// between, unless the receiver asks for longer ones.
-    pub attempts_max: u32,
+    /// How long steps are tried again that ask the source, or the place where checkpoints are recorded.
+    pub patience: Patience,
+    /// How long steps are tried again that ask the destination.
+    pub destination_patience: Patience,
     /// First wait of a backoff; doubled each time.
     pub backoff_min: Duration,
     /// Longest wait of a backoff.
     pub backoff_max: Duration,
+    /// How long cleaning up after a stop or a fault may take.
+    pub cleanup_max: Duration,
+}
+
+/// How long a step that fails is tried again before the run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Attempts without progress.
+    pub attempts_max: u32,
+    /// Attempts without progress, where the last of them had no answer in time: each may have taken minutes.
+    pub unanswered_max: u32,
     /// Longest wait that a receiver can ask for. Whoever asks for a longer one has the run end, so that it can
     /// be taken up again later.
     pub asked_wait_max: Duration,
-    /// How long cleaning up after a stop or a fault may take.
-    pub cleanup_max: Duration,
+}
+
+impl Patience {
+    /// For whoever is the only one to try again: about two minutes with the waits between, unless the receiver asks
+    /// for longer ones.
+    pub const LONG: Self = Self { attempts_max: 12, unanswered_max: 12, asked_wait_max: Duration::from_secs(15 * 60) };
+
+    /// For a run that others wait behind, and that is taken up again by itself: what heals at once is waited for, a
+    /// few seconds long, and nothing else.
+    pub const SHORT: Self = Self { attempts_max: 4, unanswered_max: 1, asked_wait_max: Duration::from_secs(10) };
 }
 
 impl Budget {
@@ -51,10 +71,10 @@ impl Budget {
             reads_max: 4,
             threads: cores.max(1),
             checkpoint_bytes: ByteCount::mebibytes(16),
-            attempts_max: 12,
+            patience: Patience::LONG,
+            destination_patience: Patience::LONG,
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
-            asked_wait_max: Duration::from_secs(15 * 60),
             cleanup_max: Duration::from_secs(30),
         }
     }
@@ -71,6 +91,12 @@ impl Budget {
             backoff_max: Duration::from_secs(60),
             ..Self::for_cores(cores)
         }
+    }
+
+    /// The same bounds for a run that holds one of a worker's few places: what its destination does not do soon is
+    /// tried again later, and others have the place meanwhile. The source is the same for all of them.
+    pub fn sharing_places(self) -> Self {
+        Self { destination_patience: Patience::SHORT, ..self }
     }
 
     /// Enrichments and measurements under way at once.

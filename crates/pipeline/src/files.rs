@@ -29,6 +29,9 @@ pub(crate) struct Files {
     spec: Arc<RunSpec>,
     destination: Arc<dyn Destination>,
     log: Arc<dyn RunLog>,
+    /// How checkpoints are recorded.
+    recording: Retrying,
+    /// How the destination is asked.
     retrying: Retrying,
     checkpoint: Checkpoint,
     open: Option<FileUnderWay>,
@@ -70,7 +73,8 @@ impl Files {
             spec,
             destination,
             log,
-            retrying,
+            retrying: retrying.with_destination(),
+            recording: retrying,
             checkpoint,
             open: None,
             recorded: None,
@@ -316,7 +320,7 @@ impl Files {
     }
 
     async fn record(&mut self) -> Result<(), Fault> {
-        let recorded = self.retrying.until_ok("recording the checkpoint", || self.log.record(&self.checkpoint)).await;
+        let recorded = self.recording.until_ok("recording the checkpoint", || self.log.record(&self.checkpoint)).await;
         // A stop is no answer of the log: what was recorded last is still true.
         self.log_lost = recorded.is_err() && self.log.stop().reason().is_none();
         recorded

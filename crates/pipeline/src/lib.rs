@@ -36,8 +36,8 @@ mod task;
 mod upload;
 mod verify;
 
-pub use budget::Budget;
-pub use events::{DeliveryPorts, DeliverySpec, deliver, replay};
+pub use budget::{Budget, Patience};
+pub use events::{DeliveryPorts, DeliverySpec, Pace, Paces, deliver, replay};
 pub use progress::{Progress, ProgressState, Silent};
 pub use reads::end_reading;
 pub use replace::Earlier;

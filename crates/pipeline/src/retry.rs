@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Fault, Retry, Stop};
+use model::{Fault, FaultKind, Retry, Stop};
 
-use crate::Budget;
+use crate::{Budget, Patience};
 
 /// Where waits get their time and their chance.
 #[async_trait]
@@ -48,10 +48,8 @@ const WRITER_ATTEMPTS: u32 = 3;
 pub(crate) struct Retrying {
     waits: Arc<dyn Waits>,
     stop: Stop,
-    attempts_max: u32,
-    backoff_min: Duration,
-    backoff_max: Duration,
-    asked_wait_max: Duration,
+    budget: Budget,
+    patience: Patience,
 }
 
 /// Failed attempts of one step since it last made progress.
@@ -67,24 +65,23 @@ impl Attempts {
 
 impl Retrying {
     pub(crate) fn new(waits: Arc<dyn Waits>, stop: Stop, budget: &Budget) -> Self {
-        Self {
-            waits,
-            stop,
-            attempts_max: budget.attempts_max,
-            backoff_min: budget.backoff_min,
-            backoff_max: budget.backoff_max,
-            asked_wait_max: budget.asked_wait_max,
-        }
+        Self { waits, stop, budget: *budget, patience: budget.patience }
     }
 
-    /// The same patience for cleaning up, which goes on after the run was stopped.
+    /// The patience with the destination.
+    pub(crate) fn with_destination(&self) -> Self {
+        Self { patience: self.budget.destination_patience, ..self.clone() }
+    }
+
+    /// Patience for cleaning up, which goes on after the run was stopped and has a bounded time of its own.
     pub(crate) fn for_cleanup(&self) -> Self {
-        Self { stop: Stop::new(), ..self.clone() }
+        Self { stop: Stop::new(), patience: self.budget.patience, ..self.clone() }
     }
 
     /// Patience for a writer whose file can be taken up by another one.
     pub(crate) fn briefly(&self) -> Self {
-        Self { attempts_max: self.attempts_max.min(WRITER_ATTEMPTS), ..self.clone() }
+        let attempts_max = self.patience.attempts_max.min(WRITER_ATTEMPTS);
+        Self { patience: Patience { attempts_max, ..self.patience }, ..self.clone() }
     }
 
     /// Fails once the run is stopped: checked in front of every call that leaves a trace, so that none
@@ -98,18 +95,28 @@ impl Retrying {
     pub(crate) async fn wait(&self, step: &'static str, attempts: &mut Attempts, fault: Fault) -> Result<(), Fault> {
         self.stop.check()?;
         attempts.0 += 1;
+        let Patience { attempts_max, unanswered_max, asked_wait_max } = self.patience;
+        let attempts_max = match fault.kind() {
+            FaultKind::Timeout => attempts_max.min(unanswered_max),
+            _ => attempts_max,
+        };
         let wait = match fault.retry() {
             Retry::Never => return Err(fault.during(step)),
-            _ if attempts.0 >= self.attempts_max => return Err(fault.during(step)),
-            Retry::After(wait) if wait > self.asked_wait_max => return Err(asks_too_much(fault, wait).during(step)),
+            _ if attempts.0 >= attempts_max => return Err(fault.during(step)),
+            Retry::After(wait) if wait > asked_wait_max => return Err(asks_too_much(fault, wait).during(step)),
             // A little later than asked, so that everybody who was told the same does not come back together.
-            Retry::After(wait) => wait + self.backoff_min.mul_f64(self.waits.chance()),
+            Retry::After(wait) => wait + self.budget.backoff_min.mul_f64(self.waits.chance()),
             Retry::Backoff => {
-                let doubled = self.backoff_min.saturating_mul(1 << (attempts.0 - 1).min(20));
-                doubled.min(self.backoff_max).mul_f64(self.waits.chance())
+                let doubled = self.budget.backoff_min.saturating_mul(1 << (attempts.0 - 1).min(20));
+                doubled.min(self.budget.backoff_max).mul_f64(self.waits.chance())
             }
         };
         tracing::warn!(step, attempt = attempts.0, wait.seconds = wait.as_secs_f64(), fault = %fault, "trying again");
+        self.pause(wait).await
+    }
+
+    /// Returns after `wait`, or at once with the fault of the stop.
+    pub(crate) async fn pause(&self, wait: Duration) -> Result<(), Fault> {
         tokio::select! {
             () = self.waits.sleep(wait) => self.stop.check(),
             reason = self.stop.raised() => Err(reason.fault()),
@@ -149,7 +156,8 @@ fn asks_too_much(fault: Fault, wait: Duration) -> Fault {
     if fault.public_hint().is_some() {
         return fault;
     }
-    fault.hint(format!("it asks to be left alone for {} s, longer than a run waits: try again then", wait.as_secs()))
+    let wait = wait.as_secs();
+    fault.hint(format!("it asks to be left alone for {wait} s, longer than a run waits: another try makes sense then"))
 }
 
 /// Gives cleaning up a bounded time; `None` where it was not enough.
@@ -161,7 +169,7 @@ pub(crate) async fn at_most<T>(limit: Duration, work: impl Future<Output = T>) -
 mod tests {
     use std::sync::Mutex;
 
-    use model::{FaultKind, StopReason};
+    use model::StopReason;
 
     use super::*;
 
@@ -180,11 +188,12 @@ mod tests {
 
     fn retrying(stop: &Stop) -> (Arc<Noted>, Retrying) {
         let waits = Arc::new(Noted(Mutex::default()));
+        let asked_wait_max = Duration::from_secs(60);
         let budget = Budget {
-            attempts_max: 5,
+            patience: Patience { attempts_max: 5, asked_wait_max, ..Patience::LONG },
+            destination_patience: Patience { attempts_max: 3, unanswered_max: 1, asked_wait_max },
             backoff_min: Duration::from_secs(2),
             backoff_max: Duration::from_secs(10),
-            asked_wait_max: Duration::from_secs(60),
             ..Budget::for_cores(1)
         };
         (Arc::clone(&waits), Retrying::new(waits, stop.clone(), &budget))
@@ -215,6 +224,33 @@ mod tests {
         assert_eq!(*waits.0.lock().unwrap(), [Duration::from_secs(8), Duration::from_secs(61)]);
         let fault = retrying.wait("writing", &mut attempts, throttled(61)).await.unwrap_err();
         assert!(fault.public_hint().unwrap().contains("61 s"), "{fault}");
+    }
+
+    /// How often a step is asked for that always fails with this kind.
+    async fn calls_of(retrying: &Retrying, kind: FaultKind) -> u32 {
+        let mut calls = 0;
+        let result: Result<(), _> = retrying
+            .until_ok("sending events", || {
+                calls += 1;
+                async move { Err(Fault::new(kind, "no")) }
+            })
+            .await;
+        assert_eq!(result.unwrap_err().step(), Some("sending events"));
+        calls
+    }
+
+    #[tokio::test]
+    async fn a_destination_is_waited_for_as_long_as_its_own_patience_says() {
+        let (_, retrying) = retrying(&Stop::new());
+        let destination = retrying.with_destination();
+        for kind in [FaultKind::Unavailable, FaultKind::Throttled] {
+            assert_eq!((calls_of(&retrying, kind).await, calls_of(&destination, kind).await), (5, 3), "{kind:?}");
+        }
+        // An answer that does not come has been waited for long enough.
+        let kind = FaultKind::Timeout;
+        assert_eq!((calls_of(&retrying, kind).await, calls_of(&destination, kind).await), (5, 1));
+        // What is cleaned up then has a time of its own.
+        assert_eq!(calls_of(&destination.for_cleanup(), kind).await, 5);
     }
 
     #[tokio::test]

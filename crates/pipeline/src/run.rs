@@ -98,7 +98,7 @@ pub(crate) async fn run_cut(
                     attempts.made_progress();
                 }
                 settled_before = settled;
-                run.retrying.wait_to_step_back(&mut attempts, fault).await.err()
+                run.retrying.with_destination().wait_to_step_back(&mut attempts, fault).await.err()
             }
             None => Some(fault),
         };
@@ -179,9 +179,9 @@ impl Run {
 
     async fn publish(&self, manifest: Manifest) -> Result<Receipt, Fault> {
         let Some(name) = &self.spec.files.manifest else { return Ok(Receipt { manifest, manifest_key: None }) };
-        let destination = &self.ports.destination;
+        let (destination, retrying) = (&self.ports.destination, self.retrying.with_destination());
         let published = manifest.to_published();
-        self.retrying.until_ok("writing the manifest", || destination.publish(&published, name)).await?;
+        retrying.until_ok("writing the manifest", || destination.publish(&published, name)).await?;
         Ok(Receipt { manifest, manifest_key: Some(name.clone()) })
     }
 

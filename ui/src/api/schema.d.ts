@@ -2641,9 +2641,9 @@ export interface components {
             rollBytes?: number | null;
             schedule?: components["schemas"]["Schedule"] | null;
             schema?: components["schemas"]["SchemaRule"] | null;
-            /** @description Secrets of the kind, by option. Those that are not given stay. */
+            /** @description Secrets of the kind, by option. Those that are not given stay; null, or an empty text, takes one away. */
             secrets?: {
-                [key: string]: string;
+                [key: string]: string | null;
             } | null;
             source?: components["schemas"]["IntegrationSource"] | null;
             start?: components["schemas"]["Start"] | null;
@@ -2813,6 +2813,8 @@ export interface components {
             failure: string | null;
             /** @description What was done: `address policy`, `write`, `read back`, … */
             name: string;
+            /** @description What its success leaves open, where somebody might take it for answered. */
+            note: string | null;
         };
         /**
          * @description What becomes of `\uXXXX` in text.

@@ -39,6 +39,12 @@ describe("a draft", () => {
     expect(settingsOf({ ...draft, rollMegabytes: "-5" }, true, kind)).toMatchObject({ rollBytes: -5_000_000 });
   });
 
+  it("leaves a secret that is stored unless another one is entered, or it is taken away", () => {
+    const secrets = { secret_access_key: "", session_token: null };
+    expect(settingsOf({ ...draftOf(known), secrets }, true, kind).secrets).toEqual({ session_token: null });
+    expect(settingsOf({ ...draftOf(known), secrets: { ...secrets, secret_access_key: "new" } }, true, kind).secrets).toEqual({ secret_access_key: "new", session_token: null });
+  });
+
   it("for a kind that takes events says nothing of files", () => {
     const told = Object.keys(settingsOf(newDraft(events, "UTC", "Shop"), true, events));
     expect(told).not.toEqual(expect.arrayContaining(["format"]));

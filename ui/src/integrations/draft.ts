@@ -16,12 +16,16 @@ export interface TableDraft {
   columns: string[];
 }
 
+/** Secrets by the option that they are of. */
+export type Secrets = Record<string, string | null>;
+
 /** An integration as the form holds it: everything that was entered, finished or not. */
 export interface Draft {
   name: string;
   kind: string;
   options: Record<string, string>;
-  secrets: Record<string, string>;
+  /** What was entered; null takes the one away that is stored. */
+  secrets: Secrets;
   tables: Record<string, TableDraft>;
   every: Schemas["Schedule"]["every"];
   minutes: string;
@@ -141,8 +145,8 @@ export function draftOf(known: Integration): Draft {
 
 /** The settings that both requests carry. Kinds that take events are told nothing of files. */
 export function settingsOf(draft: Draft, isText: boolean, kind: Kind) {
-  const given = (values: Record<string, string>) =>
-    Object.fromEntries(Object.entries(values).filter(([name, value]) => name === PROJECT_NAME || value.trim() !== ""));
+  const given = <V extends string | null>(values: Record<string, V>) =>
+    Object.fromEntries(Object.entries(values).filter(([name, value]) => name === PROJECT_NAME || value?.trim() !== ""));
   const lines = (text: string, by: string | RegExp) => text.split(by).map((part) => part.trim()).filter(Boolean);
   return {
     options: given(draft.options),

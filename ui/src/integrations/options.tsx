@@ -6,6 +6,7 @@ import { Check, TextField } from "../parts/fields";
 import { Icon } from "../parts/icons";
 import { words } from "../words";
 import type { Kind } from "./calls";
+import type { Secrets } from "./draft";
 
 /** An option as its JSON schema describes it, as far as forms need it. */
 interface Property {
@@ -17,12 +18,12 @@ interface Property {
 interface OptionFieldsProps {
   kind: Kind;
   options: Record<string, string>;
-  secrets: Record<string, string>;
+  secrets: Secrets;
   /** Names of secrets that the server has. */
   stored: string[];
   problem: Problem | null;
   onOptions: (options: Record<string, string>) => void;
-  onSecrets: (secrets: Record<string, string>) => void;
+  onSecrets: (secrets: Secrets) => void;
 }
 
 /** Options that are shown at once; the others are for few. */
@@ -45,14 +46,13 @@ export function OptionFields({ kind, options, secrets, stored, problem, onOption
         const shared = { label: labelOf(name), help: helpOf(property), problem: at(name) };
         if (kind.secrets.includes(name)) {
           return (
-            <TextField
+            <SecretField
               key={name}
               {...shared}
-              type="password"
-              autoComplete="off"
-              placeholder={stored.includes(name) ? words.integrations.form.secretStored : ""}
-              value={secrets[name] ?? ""}
-              onChange={(value) => onSecrets({ ...secrets, [name]: value })}
+              secret={secrets[name]}
+              isStored={stored.includes(name)}
+              isOptional={!required.includes(name)}
+              onChange={(secret) => onSecrets({ ...secrets, [name]: secret })}
             />
           );
         }
@@ -87,6 +87,51 @@ export function OptionFields({ kind, options, secrets, stored, problem, onOption
         </div>
       )}
     </>
+  );
+}
+
+interface SecretFieldProps {
+  label: string;
+  help: string;
+  problem: string | undefined;
+  /** What was entered; null takes the one away that is stored. */
+  secret: string | null | undefined;
+  isStored: boolean;
+  isOptional: boolean;
+  onChange: (secret: string | null) => void;
+}
+
+/** A secret: entered, kept as it is stored, or taken away where there can be none. */
+function SecretField({ secret, isStored, isOptional, onChange, ...shared }: SecretFieldProps) {
+  const text = words.integrations.form;
+  const isRemoved = secret === null;
+  const field = (
+    <TextField
+      {...shared}
+      type="password"
+      autoComplete="off"
+      placeholder={isRemoved ? text.secretRemoved : isStored ? text.secretStored : ""}
+      disabled={isRemoved}
+      value={secret ?? ""}
+      onChange={onChange}
+    />
+  );
+  if (!isStored || !isOptional) return field;
+  return (
+    <div className="secret">
+      {field}
+      <div>
+        <Button
+          size="small"
+          look="plain"
+          icon={isRemoved ? "undo" : "trash"}
+          aria-label={isRemoved ? text.keepSecretOf(shared.label) : text.removeSecretOf(shared.label)}
+          onClick={() => onChange(isRemoved ? "" : null)}
+        >
+          {isRemoved ? text.keepSecret : text.removeSecret}
+        </Button>
+      </div>
+    </div>
   );
 }
 

@@ -107,6 +107,7 @@ function StepLine({ step: { name, end }, isRunning }: { step: Step; isRunning: b
       <div>
         {text.steps[name] ?? name} <span className="muted">{text.states[state]}</span>
         {end?.failure && <div className="mono">{end.failure}</div>}
+        {end?.note && <div className="muted">{end.note}</div>}
       </div>
     </li>
   );

@@ -168,7 +168,16 @@ describe("an integration", () => {
     await page.getByRole("link", { name: "Settings", exact: true }).last().click();
     expect(await page.content()).not.toContain("nobodys-secret");
     await page.getByRole("link", { name: "Change" }).click();
-    expect(await page.getByLabel("Secret access key").getAttribute("placeholder")).toContain("stored");
+    const secret = page.getByLabel("Secret access key", { exact: true });
+    expect(await secret.getAttribute("placeholder")).toContain("stored");
+    // It can be taken away: whether there is anything to connect with then is for the server to say.
+    await page.getByRole("button", { name: "Remove Secret access key" }).press("Enter");
+    expect([await secret.isDisabled(), await secret.getAttribute("placeholder")]).toEqual([true, "removed once it is saved"]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByText("it is missing beside access_key_id").first().waitFor();
+    await page.getByRole("button", { name: "Keep Secret access key" }).press("Enter");
+    expect([await secret.isDisabled(), await secret.getAttribute("placeholder")]).toEqual([false, "stored; leave empty to keep it"]);
     await page.getByLabel("How often windows end").selectOption("day");
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByText(/every day at 00:00/).first().waitFor();
@@ -246,19 +255,22 @@ describe("an integration", () => {
     await page.getByLabel("Destination", { exact: true }).selectOption("posthog");
     expect(await page.getByLabel("Prefix", { exact: true }).count()).toBe(0);
     expect(await page.getByLabel("Format", { exact: true }).count()).toBe(0);
-    await page.getByLabel("Host", { exact: true }).fill(receiver.host);
+    // What answers there, with success, is not PostHog.
+    const host = page.getByLabel("Host", { exact: true });
+    await host.fill(`${receiver.host}/app`);
     // Events have the name of the project unless it is taken away; the field stays where it is.
     const projectName = page.locator(".integration-form").getByLabel("Project name", { exact: true });
     expect(await projectName.inputValue()).toBe("Shop");
     await projectName.fill("");
     await projectName.waitFor();
-    const key = page.getByLabel("API key", { exact: true });
-    await key.fill("another-secret");
+    await page.getByLabel("API key", { exact: true }).fill("nobodys-secret");
     await page.getByRole("button", { name: "Test destination" }).click();
-    await page.locator(".steps [data-tone=failed]").getByText("PostHog answered 401").waitFor();
-    await key.fill("nobodys-secret");
+    await page.locator(".steps [data-tone=failed]").getByText("PostHog answered 200 without saying that it took events").waitFor();
+    await host.fill(receiver.host);
     await page.getByRole("button", { name: "Test destination" }).click();
     await page.getByText("Every step succeeded.").waitFor();
+    // Nobody could find out whose key it is without leaving an event.
+    await page.locator(".steps > li").last().getByText("PostHog does not tell whether a project has this key").waitFor();
     expect(receiver.events).toEqual([]);
     await page.getByLabel("First window").selectOption("history");
     expect(await accessibilityProblems(page)).toEqual([]);

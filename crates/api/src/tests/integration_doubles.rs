@@ -315,8 +315,10 @@ impl IntegrationDesk for World {
 
     async fn test(
         &self,
+        _: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
+        _: Micros,
         report: &mut (dyn FnMut(CheckStep) + Send),
     ) {
         let known = existing.is_some_and(|known| !known.secrets.is_empty()) || !checked.secrets.is_empty();

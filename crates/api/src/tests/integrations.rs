@@ -1,7 +1,9 @@
 //! Integrations over HTTP.
 
+use std::collections::BTreeMap;
+
 use axum::http::{Method, StatusCode, header};
-use model::Role;
+use model::{Role, Secret};
 use serde_json::{Value, json};
 
 use super::{As, Service};
@@ -162,6 +164,26 @@ async fn null_takes_the_size_of_files_away_and_absence_leaves_it() {
 }
 
 #[tokio::test]
+async fn null_takes_a_secret_away_and_absence_leaves_it() {
+    let service = Service::new();
+    let owner = service.key(Role::Owner);
+    created(&service, &owner).await;
+    let path = format!("{INTEGRATIONS}/i0");
+    let changes = [
+        json!({"version": 1}),
+        json!({"version": 2, "secrets": {"session_token": null}}),
+        json!({"version": 3, "secrets": {"session_token": ""}}),
+    ];
+    for change in changes {
+        service.call(&owner, Method::PATCH, &path, Some(change)).await.ok();
+    }
+    let asked: Vec<_> =
+        service.world.state().asked_integrations.iter().skip(1).map(|asked| asked.secrets.clone()).collect();
+    let taken = BTreeMap::from([("session_token".to_owned(), Secret::new(""))]);
+    assert_eq!(asked, [BTreeMap::new(), taken.clone(), taken]);
+}
+
+#[tokio::test]
 async fn an_integration_is_paused_resumed_and_deleted() {
     let service = Service::new();
     let owner = service.key(Role::Owner);
@@ -235,7 +257,7 @@ async fn steps_of_a_test_are_told_as_they_are_taken_to_those_who_want_events() {
     assert_eq!(answer.header(header::CONTENT_TYPE), "text/event-stream");
     assert_eq!(answer.header("x-accel-buffering"), "no");
     let told: Vec<&str> = answer.text().split("\n\n").filter(|event| !event.is_empty()).collect();
-    let step = |name: &str| format!("event: step\ndata: {{\"name\":\"{name}\",\"failure\":null}}");
+    let step = |name: &str| format!("event: step\ndata: {{\"name\":\"{name}\",\"failure\":null,\"note\":null}}");
     assert_eq!(told[..2], ["event: begun\ndata: \"address policy\"", &step("address policy")]);
     assert_eq!(told[2..4], ["event: begun\ndata: \"write\"", &step("write")]);
     assert!(told[4].starts_with("event: report\ndata: {\"ok\":true,\"steps\":[{"), "{}", told[4]);

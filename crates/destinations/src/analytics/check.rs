@@ -28,7 +28,7 @@ impl Probe<'_> {
         step(name, report, self.exchange.ask(Request::new(Method::GET, root))).await.map(drop)
     }
 
-    /// The last step: an answer that shows that the receiver read the request and knows who asks.
+    /// The last step: an answer that shows that the receiver can read such a request.
     pub(crate) async fn finish(
         &self,
         name: &'static str,

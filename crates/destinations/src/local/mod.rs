@@ -95,9 +95,8 @@ impl Destination for LocalDestination {
         DestinationLimits { file_bytes_max: ByteCount(u64::MAX), resumable: true, manifests: true }
     }
 
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
-        let file = FileName::new(".outgest-check")?;
-        check::write_and_remove(self, None, &file, report).await
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
+        check::write_and_remove(self, None, file, report).await
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {

@@ -119,9 +119,8 @@ impl Destination for MemoryDestination {
         DestinationLimits { file_bytes_max: self.file_bytes_max, resumable: true, manifests: true }
     }
 
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
-        let file = FileName::new("outgest-check")?;
-        check::write_and_remove(self, None, &file, report).await
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
+        check::write_and_remove(self, None, file, report).await
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {

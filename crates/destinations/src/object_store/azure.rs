@@ -190,7 +190,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         scheme: SCHEME,
         root: container,
         root_noun: "container",
-        directory: options::directory(address),
         asks_machine: identity.asks_machine(),
         host: host_of(&base),
         address: "account and endpoint",

@@ -97,7 +97,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         scheme: SCHEME,
         root: bucket,
         root_noun: "bucket",
-        directory: options::directory(address),
         asks_machine: key.is_none() && key_file.is_none() && application.is_none(),
         host: host_of(&base),
         address: "endpoint",

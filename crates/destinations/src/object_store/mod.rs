@@ -196,15 +196,10 @@ impl Destination for ObjectDestination {
         DestinationLimits { file_bytes_max, resumable: true, manifests: true }
     }
 
-    async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
-        let directory = &self.session.place.directory;
-        let file = match directory.as_str() {
-            "" => FileName::new("outgest-check")?,
-            directory => FileName::new(format!("{directory}/outgest-check"))?,
-        };
-        probe::probe(&self.session, &file, report).await?;
+    async fn check(&self, file: &FileName, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
+        probe::probe(&self.session, file, report).await?;
         let parts = Parts { to: &self.in_small_pieces(), bytes: PIECE_BYTES_MIN };
-        check::write_and_remove(self, Some(parts), &file, report).await
+        check::write_and_remove(self, Some(parts), file, report).await
     }
 
     async fn head(&self, file: &FileName) -> Result<Option<ObjectHead>, Fault> {

@@ -27,8 +27,3 @@ pub(super) fn root(fields: &mut Fields<'_>, address: &Address, noun: &str) -> St
     }
     address.root.clone()
 }
-
-/// The directory part of an address's path.
-pub(super) fn directory(address: &Address) -> String {
-    address.path.rsplit_once('/').map(|(directory, _)| directory.trim_matches('/').to_owned()).unwrap_or_default()
-}

@@ -124,7 +124,6 @@ pub(super) fn connect_through(egress: &Egress, address: &Address, fields: &mut F
         scheme: SCHEME,
         root: bucket,
         root_noun: "bucket",
-        directory: options::directory(address),
         asks_machine: matches!(credentials, Credentials::Machine),
         host: url.host_str().unwrap_or_default().to_owned(),
         address: "region and endpoint",

@@ -431,9 +431,7 @@ async fn a_machine_without_a_role_has_no_credentials() {
 #[tokio::test]
 async fn a_store_that_takes_small_files_alone_fails_the_step_of_a_check_that_tries_parts() {
     let server = Scripted::new(|method, uri| match method {
-        "POST" if uri.contains("delete") => {
-            ok("<DeleteResult><Deleted><Key>outgest-check</Key></Deleted></DeleteResult>")
-        }
+        "POST" if uri.contains("delete") => ok("<DeleteResult><Deleted><Key>a.csv</Key></Deleted></DeleteResult>"),
         "POST" if uri.contains("uploads") => ok(BEGUN),
         "POST" => ok("<CompleteMultipartUploadResult><ETag>t</ETag></CompleteMultipartUploadResult>"),
         "PUT" if uri.contains("partNumber=2&") => error(403, &[], "PartsDenied"),
@@ -446,7 +444,7 @@ async fn a_store_that_takes_small_files_alone_fails_the_step_of_a_check_that_tri
         _ => ok(""),
     });
     let mut steps = Vec::new();
-    let fault = s3(&server).check(&mut |step| steps.push(step)).await.err().unwrap();
+    let fault = s3(&server).check(&name(), &mut |step| steps.push(step)).await.err().unwrap();
     assert!(fault.public_message().contains("PartsDenied"), "{fault}");
     let failed = |step: &&CheckStep| matches!(&step.state, CheckState::Failed(said) if said.contains("PartsDenied"));
     let failed: Vec<_> = steps.iter().filter(failed).map(|step| step.name).collect();

@@ -21,8 +21,6 @@ pub(super) struct Place {
     pub(super) root: String,
     /// What the vendor calls it: `bucket`.
     pub(super) root_noun: &'static str,
-    /// Directory of the user's path: where the check may write, since rights may end there.
-    pub(super) directory: String,
     /// Whether credentials come from the machine the process runs on.
     pub(super) asks_machine: bool,
     /// The host that has it. Credentials may come from others.

@@ -21,6 +21,10 @@ struct EventSaid {
     details: Option<String>,
 }
 
+/// What to do where somebody else answers.
+const NOT_THE_HOST: &str = "this is not PostHog's host for events, such as https://us.i.posthog.com: check the host, \
+                            and what stands in front of it";
+
 /// Why events are dropped that no other event would fare better than.
 const QUOTA: &str = "billing_limit_exceeded";
 
@@ -30,8 +34,13 @@ pub(super) fn read_each(exchange: &Exchange, reply: &Reply, events: &[EventRun])
         let message = format!("{} answered 404: this server does not answer for each event", exchange.name);
         return Err(Fault::new(FaultKind::Configuration, message).hint("leave the option api out"));
     }
-    read(exchange, reply)?;
+    if !is_success(reply) {
+        return Err(refusal(exchange, reply));
+    }
     let Ok(said) = serde_json::from_str::<Said>(&reply.body) else {
+        if !reply.body.trim_start().starts_with('{') {
+            return Err(somebody_else(exchange, reply));
+        }
         let message = format!("{} answered {} without saying what became of events", exchange.name, reply.status);
         return Err(Fault::new(FaultKind::Unavailable, message));
     };
@@ -56,18 +65,37 @@ pub(super) fn read_each(exchange: &Exchange, reply: &Reply, events: &[EventRun])
     Ok(answer)
 }
 
-/// Reads an answer: all events are accepted, or the request is refused.
+/// Reads an answer: all events are accepted, or the request is refused. That it has taken them PostHog says in words:
+/// other servers answer whatever they are sent with a page, or with nothing.
 pub(super) fn read(exchange: &Exchange, reply: &Reply) -> Result<Answer, Fault> {
-    if (200..300).contains(&reply.status) {
+    if !is_success(reply) {
+        return Err(refusal(exchange, reply));
+    }
+    let said = serde_json::from_str::<Value>(&reply.body).unwrap_or_default();
+    if said["status"] == "Ok" || said["status"] == 1 {
         return Ok(Answer::default());
     }
+    Err(somebody_else(exchange, reply))
+}
+
+fn is_success(reply: &Reply) -> bool {
+    (200..300).contains(&reply.status)
+}
+
+/// The fault of an answer that is none of PostHog's.
+fn somebody_else(exchange: &Exchange, reply: &Reply) -> Fault {
+    let message = format!("{} answered {} without saying that it took events", exchange.name, reply.status);
+    Fault::new(FaultKind::Configuration, message).hint(NOT_THE_HOST)
+}
+
+fn refusal(exchange: &Exchange, reply: &Reply) -> Fault {
     let message = match serde_json::from_str::<Value>(&reply.body) {
         Ok(json) => ["detail", "error_description", "error", "message"].iter().find_map(|field| text(&json[*field])),
         // Pages of proxies say nothing about events.
         Err(_) if reply.body.trim_start().starts_with('<') => None,
         Err(_) => Some(reply.body.clone()),
     };
-    Err(exchange.refusal(reply, message.as_deref().unwrap_or_default(), None))
+    exchange.refusal(reply, message.as_deref().unwrap_or_default(), None)
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -1,10 +1,10 @@
 //! PostHog: events to `/batch/`, whose answer covers the whole request, or to the newer endpoint, which answers
 //! for each event.
 //!
-//! An answer of 200 of `/batch/` says that PostHog took the events; it says no more. One event that it does not
-//! like makes it refuse the request, which the pipeline then bisects. `sent_at` is not sent: it would move
-//! timestamps by the difference of the clocks, and a replay would no longer be recognised; the newer endpoint is
-//! told to leave them alone.
+//! `{"status":"Ok"}`, the answer of `/batch/`, says that PostHog took the events; it says no more, and anything else is
+//! none of its answers. One event that it does not like makes it refuse the request, which the pipeline then bisects.
+//! `sent_at` is not sent: it would move timestamps by the difference of the clocks, and a replay would no longer be
+//! recognised; the newer endpoint is told to leave them alone.
 
 mod api;
 mod events;
@@ -31,6 +31,9 @@ use crate::guard::Guard;
 
 pub(crate) use self::options::KIND;
 
+/// What a check cannot find out without leaving an event.
+const KEY_NOT_TOLD: &str = "PostHog does not tell whether a project has this key: look for the first events there";
+
 /// A PostHog project.
 pub(crate) struct PostHog {
     guard: Guard,
@@ -52,14 +55,16 @@ impl EventDestination for PostHog {
     async fn check(&self, report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
         let probe = Probe { guard: &self.guard, exchange: &self.exchange, url: &self.url };
         probe.run(report).await?;
-        // A request without events is refused as empty by whoever knows the way to read one.
+        // A request without events is refused as empty by whoever knows the way to read one, before its key is looked
+        // at. Of keys only the form is; events with one that no project has are taken, and dropped behind the endpoint.
         let stream = EventStream {
             project: model::ProjectId::new("check"),
             kind: EventKind::Observation,
             dialect: Dialect::Event,
             historical: false,
         };
-        probe.finish("credentials", report, async { self.send(&stream, &[]).await.map(drop) }).await
+        let report = &mut |step: CheckStep| report(step.leaving_open(KEY_NOT_TOLD));
+        probe.finish("request", report, async { self.send(&stream, &[]).await.map(drop) }).await
     }
 
     fn encoder(&self, stream: &EventStream, schema: &SchemaRef) -> Result<Arc<dyn EventEncoder>, Fault> {

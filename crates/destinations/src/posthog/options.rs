@@ -48,7 +48,8 @@ struct PostHogOptions {
     request_bytes: Option<String>,
     /// Requests that may wait for their answers at once, up to 16. Default 3.
     requests_in_flight: Option<u32>,
-    /// Most events a second; unbounded unless given.
+    /// Most events a second, all windows of an integration together that one process carries out; unbounded unless
+    /// given.
     events_per_second: Option<u32>,
 }
 

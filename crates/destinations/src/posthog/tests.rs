@@ -174,17 +174,25 @@ async fn the_newer_endpoint_is_told_beside_the_properties_what_the_older_one_rea
     assert_eq!((&body["batch"], body.get("api_key")), (&json!([event]), None));
 }
 
-#[test]
-fn an_answer_for_each_event_is_read_by_id() {
+/// A PostHog that is spoken to with this key.
+fn exchange(key: &str) -> Exchange {
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = Guard::new(Vec::new()).client().unwrap();
-    let exchange = Exchange { name: "PostHog", client, secrets: Vec::new(), credentials_hint: "key" };
+    Exchange { name: "PostHog", client, secrets: vec![Secret::new(key)], credentials_hint: "key" }
+}
+
+fn reply(status: u16, body: &str) -> Reply {
+    Reply { status, retry_after: None, body: body.to_owned() }
+}
+
+#[test]
+fn an_answer_for_each_event_is_read_by_id() {
+    let exchange = exchange("phc_x");
     let id = |number: u128| uuid::Uuid::from_u128(number);
     let events: Vec<EncodedEvent> = (1..=6).map(|number| EncodedEvent { end: number, id: id(number.into()) }).collect();
     let run = EventRun { encoded: Arc::new(EncodedEvents { events, ..EncodedEvents::default() }), from: 0, to: 6 };
     let read = |status, body: Value| {
-        let reply = Reply { status, retry_after: None, body: body.to_string() };
-        fault::read_each(&exchange, &reply, std::slice::from_ref(&run))
+        fault::read_each(&exchange, &reply(status, &body.to_string()), std::slice::from_ref(&run))
     };
     let said = json!({"results": {
         id(1).to_string(): {"result": "ok"},
@@ -201,6 +209,7 @@ fn an_answer_for_each_event_is_read_by_id() {
     let kind = |status, body| read(status, body).unwrap_err().kind();
     assert_eq!(kind(200, over), FaultKind::Configuration);
     assert_eq!(kind(200, json!({"status": "Ok"})), FaultKind::Unavailable);
+    assert_eq!(kind(200, json!("<html>welcome</html>")), FaultKind::Configuration);
     assert_eq!(kind(400, json!({"error": "bad", "error_description": "empty batch"})), FaultKind::Rejected);
     let missing = read(404, json!({})).unwrap_err();
     assert_eq!((missing.kind(), missing.public_hint()), (FaultKind::Configuration, Some("leave the option api out")));
@@ -218,14 +227,11 @@ fn an_event_above_the_limit_is_refused_by_name() {
 
 #[test]
 fn answers_accept_all_or_refuse_all() {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let client = Guard::new(Vec::new()).client().unwrap();
-    let exchange =
-        Exchange { name: "PostHog", client, secrets: vec![Secret::new("phc_hunter2")], credentials_hint: "key" };
-    let read = |status, body: &str| fault::read(&exchange, &Reply { status, retry_after: None, body: body.to_owned() });
-
-    assert_eq!(read(200, r#"{"status":"Ok"}"#).unwrap(), model::Answer::default());
-    assert_eq!(read(200, "").unwrap(), model::Answer::default());
+    let exchange = exchange("phc_hunter2");
+    let read = |status, body: &str| fault::read(&exchange, &reply(status, body));
+    for accepted in [r#"{"status":"Ok"}"#, r#"{"status": 1}"#, r#"{"status":"Ok","quota_limited":["recordings"]}"#] {
+        assert_eq!(read(200, accepted).unwrap(), model::Answer::default(), "{accepted}");
+    }
     for (status, body, kind, message) in [
         (400, "missing event name", FaultKind::Rejected, "PostHog answered 400: missing event name"),
         (401, r#"{"detail":"bad key phc_hunter2"}"#, FaultKind::Credentials, "PostHog answered 401: bad key ***"),
@@ -233,6 +239,24 @@ fn answers_accept_all_or_refuse_all() {
     ] {
         let fault = read(status, body).unwrap_err();
         assert_eq!((fault.kind(), fault.public_message()), (kind, message));
+    }
+}
+
+/// Events that such an answer would count as accepted are nowhere.
+#[test]
+fn success_in_other_words_than_posthogs_is_somebody_elses() {
+    let exchange = exchange("phc_hunter2");
+    let others =
+        ["", "OK", "1", "[]", "{}", r#"{"status":"ok"}"#, r#"{"status":0}"#, "<!doctype html><title>Welcome</title>"];
+    for (status, body) in others.map(|body| (200, body)).into_iter().chain([(204, ""), (202, r#"{"queued":true}"#)]) {
+        let fault = fault::read(&exchange, &reply(status, body)).unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Configuration, "{status} {body}");
+        assert_eq!(
+            fault.public_message(),
+            format!("PostHog answered {status} without saying that it took events"),
+            "{body}"
+        );
+        assert!(fault.public_hint().is_some_and(|hint| hint.contains("https://us.i.posthog.com")), "{fault}");
     }
 }
 

@@ -24,7 +24,7 @@ pub struct IntegrationAsk {
     pub kind: Option<String>,
     /// Options of the kind, all of them.
     pub options: Option<BTreeMap<String, String>>,
-    /// Secrets to be stored or replaced, by field.
+    /// Secrets to be stored or replaced, by field; an empty one takes away what is stored.
     pub secrets: BTreeMap<String, Secret>,
     /// Langfuse's name for a choice of tables, instead of `tables`.
     pub source: Option<String>,
@@ -71,7 +71,7 @@ pub struct CheckedIntegration {
     pub name: String,
     /// What goes where and when.
     pub settings: IntegrationSettings,
-    /// Secrets to be stored or replaced, by field.
+    /// Secrets to be stored or replaced, by field; an empty one takes away what is stored.
     pub secrets: BTreeMap<String, Secret>,
     /// Names the place that manifests go to: two integrations with the same one would write over each other.
     pub target: Option<String>,
@@ -117,13 +117,15 @@ pub trait IntegrationDesk: Send + Sync {
         now: Micros,
     ) -> Result<CheckedIntegration, Fault>;
 
-    /// Does at the destination what a run will do, and removes what it wrote. Secrets that were not given
-    /// are those of `existing`. The steps are told in order, the first being whether the destination may be reached;
-    /// after the first that fails only what was written is removed.
+    /// Does at the destination what a run will do, beside the files of the next window, and removes what it wrote.
+    /// Secrets that were not given are those of `existing`. The steps are told in order, the first being whether the
+    /// destination may be reached; after the first that fails only what was written is removed.
     async fn test(
         &self,
+        project: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
+        now: Micros,
         report: &mut (dyn FnMut(CheckStep) + Send),
     );
 

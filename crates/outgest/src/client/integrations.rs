@@ -171,9 +171,11 @@ async fn test(asked: &Asked<'_>, id: &str) -> Result<u8, Fault> {
         print(&format!("{report}\n"))?;
     } else {
         for step in report["steps"].as_array().into_iter().flatten() {
-            match step["failure"].as_str() {
-                None => print(&format!("ok      {}\n", text(step, "name")))?,
-                Some(failure) => print(&format!("failed  {}: {failure}\n", text(step, "name")))?,
+            let name = text(step, "name");
+            match (step["failure"].as_str(), step["note"].as_str()) {
+                (Some(failure), _) => print(&format!("failed  {name}: {failure}\n"))?,
+                (None, Some(note)) => print(&format!("ok      {name}: {note}\n"))?,
+                (None, None) => print(&format!("ok      {name}\n"))?,
             }
         }
     }

@@ -6,12 +6,13 @@
 use std::path::Path;
 
 use destinations::Guard;
-use model::{CheckState, CheckStep, Fault, FaultKind, RawOptions};
+use model::{CheckState, CheckStep, Fault, FaultKind, FileName};
 use sources::clickhouse;
 use store::{NativeStore, Place};
+use uuid::Uuid;
 
 use super::Settings;
-use crate::{config, data, notify};
+use crate::{data, notify, serve};
 
 /// Something the settings point at, and whether it answered.
 pub struct Tried {
@@ -86,18 +87,26 @@ async fn try_source(settings: &Settings) -> Result<String, Fault> {
 }
 
 async fn try_destination(settings: &Settings) -> Result<String, Fault> {
-    let Some(place) = &settings.export.destination else {
+    let Some(named) = &settings.export.destination else {
         return Ok(format!("{} is made when it is needed", settings.data.join("exports").display()));
     };
-    let connected = destinations::connect(place.reveal(), &RawOptions::default(), &config::environment)?;
+    let place = serve::Place::connect(named.reveal())?;
+    let file = place.key(&check_file("")?)?;
     let mut steps = Vec::new();
     let report = &mut |step: CheckStep| {
         if step.state == CheckState::Passed {
             steps.push(step.name);
         }
     };
-    connected.to.check(report).await?;
-    Ok(format!("{place} ({})", steps.join(", ")))
+    place.destination.check(&file, report).await?;
+    Ok(format!("{named} ({})", steps.join(", ")))
+}
+
+/// The file that a check of a destination writes into a folder: no other check has it, and readers of tables leave out
+/// files whose names begin like that.
+pub fn check_file(folder: &str) -> Result<FileName, Fault> {
+    let slash = if folder.is_empty() { "" } else { "/" };
+    FileName::new(format!("{folder}{slash}_outgest-check-{}", Uuid::new_v4().simple()))
 }
 
 async fn try_mail(settings: &Settings) -> Result<Option<String>, Fault> {

@@ -7,7 +7,7 @@ use model::{
     CheckState, CheckStep, DeliveryReceipt, EventDestination, Fault, FaultKind, Micros, ProjectId, RowCount, RunLog,
     Source, StopReason,
 };
-use pipeline::{Budget, DeliveryPorts, Progress, RealWaits};
+use pipeline::{Budget, DeliveryPorts, Pace, Progress, RealWaits};
 use store::{NativeStore, RunState, StoreLog};
 use tables::analytics::EventTable;
 
@@ -104,6 +104,7 @@ async fn deliver_table(
         comments: Arc::clone(&parts.lookups.comments),
         prices: Arc::clone(&parts.lookups.prices),
         destination: Arc::clone(&parts.destination),
+        pace: Pace::default(),
         letters: Arc::new(letters.clone()),
         sent: None,
         log: Arc::new(log.clone()),
@@ -139,7 +140,7 @@ async fn check(destination: &dyn EventDestination) -> Result<u8, Fault> {
         .check(&mut |step: CheckStep| {
             let end = match step.state {
                 CheckState::Begun => return,
-                CheckState::Passed => "ok".to_owned(),
+                CheckState::Passed => step.note.map_or_else(|| "ok".to_owned(), |note| format!("ok; {note}")),
                 CheckState::Failed(said) => said,
             };
             if printed.is_ok() {

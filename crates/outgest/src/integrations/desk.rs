@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use destinations::Guard;
 use model::{
     ByteCount, CheckStep, CheckedIntegration, CommentLookup, Cursor, Deletions, Delivery, ExportEstimate, Fault,
-    FaultKind, FieldProblem, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
+    FaultKind, FieldProblem, FileName, Integration, IntegrationAsk, IntegrationDesk, IntegrationId, IntegrationKind,
     IntegrationSettings, KeyTemplate, Micros, NextWindow, PeopleStore, ProjectId, RawSchedule, RowCount, RunId,
     Schedule, Source, Span, Start, Takes, Window, WindowName,
 };
@@ -19,8 +19,15 @@ use super::kinds;
 use super::places::Places;
 use super::reads::{self, read_of};
 use super::window::layout;
+use crate::config::connect::check_file;
 use crate::deliver::Looks;
 use crate::export::{Request, problems_in, table_of};
+
+/// The option that names another server than the kind's own.
+const ENDPOINT: &str = "endpoint";
+
+/// Hosts of kinds whose own servers know a bucket by its name alone, in whatever region it is asked for.
+const OWN_HOSTS: [(&str, &str); 2] = [("gcs", "storage.googleapis.com"), ("s3", "amazonaws.com")];
 
 /// Checks what is asked of integrations.
 pub struct IntegrationsDesk {
@@ -82,8 +89,10 @@ impl IntegrationDesk for IntegrationsDesk {
 
     async fn test(
         &self,
+        project: &ProjectId,
         checked: &CheckedIntegration,
         existing: Option<&Integration>,
+        now: Micros,
         report: &mut (dyn FnMut(CheckStep) + Send),
     ) {
         // Receivers of events take this step themselves.
@@ -95,13 +104,22 @@ impl IntegrationDesk for IntegrationsDesk {
                 return;
             }
         }
-        let checked = match self.connect(checked, existing).await {
-            Ok(Delivery::Files(destination)) => destination.check(report).await,
-            Ok(Delivery::Events(destination)) => destination.check(report).await,
+        let connected = match self.connect(checked, existing).await {
+            Ok(connected) => connected,
             Err(fault) => {
                 report(CheckStep::ended::<()>("credentials", &Err(fault)));
                 return;
             }
+        };
+        let checked = match connected {
+            Delivery::Files(destination) => match self.test_file(project, &checked.settings, existing, now) {
+                Ok(file) => destination.check(&file, report).await,
+                Err(fault) => {
+                    report(CheckStep::ended::<()>("open", &Err(fault)));
+                    return;
+                }
+            },
+            Delivery::Events(destination) => destination.check(report).await,
         };
         // The step that failed says why; the fault says nothing more.
         drop(checked);
@@ -243,6 +261,20 @@ impl IntegrationsDesk {
         self.places.connect(&checked.settings, &checked.secrets, existing.map(|known| &known.id)).await
     }
 
+    /// The file that a test writes: beside those of the next window.
+    fn test_file(
+        &self,
+        project: &ProjectId,
+        settings: &IntegrationSettings,
+        existing: Option<&Integration>,
+        now: Micros,
+    ) -> Result<FileName, Fault> {
+        let next = self.next_windows(project, settings, existing, now, 1)?;
+        let first = next.first().and_then(|window| window.files.first());
+        let first = first.ok_or_else(|| Fault::bug("a window without files comes next"))?;
+        check_file(first.rsplit_once('/').map_or("", |(folder, _)| folder))
+    }
+
     /// Refuses an endpoint in a network that may not be reached, as early as that can be told.
     async fn admit(&self, settings: &IntegrationSettings) -> Result<(), Fault> {
         match endpoint(settings)? {
@@ -293,7 +325,7 @@ fn as_asked(fault: Fault) -> Fault {
 
 /// The address that a user named, and its field, where one was named.
 fn endpoint(settings: &IntegrationSettings) -> Result<Option<(String, Url)>, Fault> {
-    let option = if settings.files.is_some() { "endpoint" } else { "host" };
+    let option = if settings.files.is_some() { ENDPOINT } else { "host" };
     let Some(address) = settings.options.get(option).filter(|address| !address.is_empty()) else {
         return Ok(None);
     };
@@ -375,10 +407,25 @@ fn unmade(project: &ProjectId, settings: &IntegrationSettings) -> Integration {
 /// all templates; files may lie elsewhere.
 fn targets(project: &ProjectId, settings: &IntegrationSettings) -> (Option<String>, Option<String>) {
     let Some(files) = &settings.files else { return (None, None) };
-    let place = PLACE.map(|name| settings.options.get(name).cloned().unwrap_or_default()).join("|");
+    let place = PLACE.map(|name| {
+        let text = settings.options.get(name).map_or("", |text| text.trim());
+        if name == ENDPOINT { endpoint_alike(&settings.kind, text) } else { text.to_owned() }
+    });
+    let place = place.join("|");
     let at = |keys: String| [settings.kind.clone(), place.clone(), keys].join("|");
     let manifests = KeyTemplate::manifests(&files.prefix, project);
     (Some(at(manifests)), files.template.of_integration(&files.prefix, project).map(at))
+}
+
+/// An endpoint in the same words however it is written: none where it is the one that its kind has by itself.
+fn endpoint_alike(kind: &str, text: &str) -> String {
+    let Ok(url) = Url::parse(text) else { return text.to_owned() };
+    let host = url.host_str().unwrap_or_default();
+    let is_at = |own: &str| host.strip_suffix(own).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    if OWN_HOSTS.iter().any(|&(of, own)| of == kind && is_at(own)) {
+        return String::new();
+    }
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn warnings(settings: &IntegrationSettings, now: Micros) -> Vec<String> {

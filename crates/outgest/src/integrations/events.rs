@@ -38,6 +38,7 @@ impl WindowRunner {
         for Scheduled { delivery, of } in &tables {
             let run = RunId::new(job.id.as_str());
             let mut spec = delivery.spec(of, &run, window.planned_at, self.budget.threads);
+            spec.budget = spec.budget.sharing_places();
             spec.request.snapshot = log.snapshot();
             let table = of.table.name.clone();
             let read = spec.request.clone();
@@ -133,6 +134,7 @@ impl WindowRunner {
             comments: Arc::clone(&self.comments),
             prices: Arc::clone(&self.prices),
             destination: Arc::clone(destination),
+            pace: self.paces.of(integration.id.clone()),
             log: log.table(&table),
             letters: Arc::new(RunLetters {
                 store: Arc::clone(&self.store),

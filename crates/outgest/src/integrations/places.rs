@@ -18,7 +18,7 @@ use crate::deliver::Looks;
 #[async_trait]
 pub trait Places: Send + Sync {
     /// Connects the destination that the settings name. Secrets that are not `given` are those that are stored
-    /// for `id`. Nothing is sent yet.
+    /// for `id`; one that is given empty is none, whatever is stored. Nothing is sent yet.
     async fn connect(
         &self,
         settings: &IntegrationSettings,

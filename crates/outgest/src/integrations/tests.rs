@@ -6,6 +6,7 @@ pub(super) mod kept;
 mod ledger;
 mod loss;
 mod operator;
+mod places;
 mod secrets;
 mod settings;
 mod windows;

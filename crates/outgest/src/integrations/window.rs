@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jobs::{Context, Done};
 use model::{
     ByteCount, CommentLookup, Cursor, Delivery, Destination, Fault, FaultKind, FileReceipt, FileSettings, Integration,
-    IntegrationTable, Job, KeyDigest, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount, RunId,
-    SchedulerStore, SchemaRule, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest, WindowName,
-    WindowResult,
+    IntegrationId, IntegrationTable, Job, KeyDigest, KeyTemplate, Manifest, Micros, PriceLookup, ReadRequest, RowCount,
+    RunId, SchedulerStore, SchemaRule, Stop, TableColumns, TableName, WindowFacts, WindowJob, WindowManifest,
+    WindowName, WindowResult,
 };
-use pipeline::{Budget, EmptyRun, FileLayout, Ports, Waits};
+use pipeline::{Budget, EmptyRun, FileLayout, Paces, Ports, Waits};
 
 use super::begun;
 use super::counts;
@@ -44,6 +44,8 @@ pub struct WindowRunner {
     pub waits: Arc<dyn Waits>,
     /// Bounds of each run.
     pub budget: Budget,
+    /// How fast events go to each integration's receiver, whichever of its windows they are of.
+    pub paces: Paces<IntegrationId>,
 }
 
 /// One table of a window, ready to be written.
@@ -155,7 +157,8 @@ impl WindowRunner {
         }
         let run = RunId::new(job.id.as_str());
         let comments = self.comments.as_ref();
-        let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, self.budget).await;
+        let budget = self.budget.sharing_places();
+        let spec = run_spec(&piece.request, &run, window.planned_at, comments, layout, budget).await;
         let mut spec = spec.map_err(|fault| fault.during("looking comments up"))?;
         spec.request.snapshot = log.snapshot();
         spec.begun_before = job.attempt > 1;

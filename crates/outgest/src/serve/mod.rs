@@ -40,6 +40,7 @@ use crate::config::connect::guard;
 use crate::config::settings::Role;
 use crate::observe::metrics::Metrics;
 use crate::{config, notify, signals};
+pub use place::Place;
 pub use spec::read as read_spec;
 use wiring::Wired;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobs::{Scheduler, Worker, WorkerSettings};
 use lake::Lake;
 use model::{Fault, Source};
-use pipeline::{Budget, RealWaits};
+use pipeline::{Budget, Paces, RealWaits};
 use sources::lake::LakeSource;
 use store::{NativeStore, SealingKey, StoreOptions};
 
@@ -150,6 +150,7 @@ impl Wired {
                 now: config::now,
                 waits: Arc::new(RealWaits),
                 budget,
+                paces: Paces::default(),
             },
             reconciler: Reconciler {
                 store: Arc::new(self.store.clone()),

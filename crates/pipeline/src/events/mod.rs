@@ -9,9 +9,11 @@
 //! It is the twin of a file run ([`crate::run()`]). Requests are answered in any order and accounted for in
 //! the order of rows: a checkpoint is recorded after each answered request with none unanswered before it,
 //! so a later attempt sends again at most what was in flight. A row counts as read, and then as accepted or
-//! rejected; a delivery whose counts do not agree fails.
+//! rejected; a delivery whose counts do not agree fails. [`pace`] keeps deliveries to one destination under the
+//! rate that the user allows.
 
 mod encode;
+mod pace;
 mod progress;
 mod replay;
 mod request;
@@ -19,7 +21,6 @@ mod send;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -29,11 +30,12 @@ use model::{
 };
 use tracing::Instrument;
 
+pub use self::pace::{Pace, Paces};
 pub use self::replay::replay;
 
 use self::encode::{Encoded, Encoding};
 use self::progress::Delivered;
-use self::request::{Cutter, Request};
+use self::request::Cutter;
 use self::send::{Sending, SentRequest};
 use crate::enrich::Enrich;
 use crate::progress::Watch;
@@ -68,6 +70,8 @@ pub struct DeliveryPorts {
     pub prices: Arc<dyn PriceLookup>,
     /// Where events go.
     pub destination: Arc<dyn EventDestination>,
+    /// Shared by whoever delivers there, so that they keep to its rate together.
+    pub pace: Pace,
     /// Where events that were not accepted are kept.
     pub letters: Arc<dyn DeadLetters>,
     /// Where it is kept which rows were sent, where the delivery will be compared with its source.
@@ -138,6 +142,7 @@ impl Run {
         let encoded = encoding.start(slices, &spec.budget);
         let rows_resumed = self.delivered.counts().read;
         let (table, counts) = (&spec.request.table.name, self.delivered.counts());
+        let retrying = retrying.with_destination();
         let sending = Arc::new(Sending::new(&spec.stream, table, ports.destination, retrying, counts));
         let rows_read = self.send_all(encoded, &sending).await?;
         self.delivered.prove(rows_resumed + rows_read)?;
@@ -170,7 +175,7 @@ impl Run {
             while in_flight.len() < sending.limits.in_flight_max()
                 && let Some(request) = requests.pop_front()
             {
-                self.pause_for(&request, sending).await?;
+                sending.pause_for(&request, &self.ports.pace).await?;
                 in_flight.push_back(Task::spawn("sending events", Arc::clone(sending).send(request)).join());
             }
             if ended && in_flight.is_empty() {
@@ -196,13 +201,5 @@ impl Run {
                 }
             }
         }
-    }
-
-    /// Keeps under the rate that the user allows.
-    async fn pause_for(&self, request: &Request, sending: &Sending) -> Result<(), Fault> {
-        let Some(rate) = sending.limits.events_per_second_max() else { return Ok(()) };
-        let pause = Duration::from_secs_f64(request.events() as f64 / f64::from(rate.max(1)));
-        self.ports.waits.sleep(pause).await;
-        self.retrying.check_stop()
     }
 }

@@ -14,6 +14,7 @@ use model::{
 };
 
 use super::encode::Chunk;
+use super::pace::Pace;
 use super::request::Cutter;
 use super::send::Sending;
 use crate::retry::Retrying;
@@ -39,7 +40,9 @@ pub async fn replay(
     let mut requests = cutter.push(chunk)?;
     requests.extend(cutter.finish());
     let (mut counts, mut refused) = (DeliveryCounts::default(), Vec::new());
+    let pace = Pace::default();
     for request in requests {
+        sending.pause_for(&request, &pace).await?;
         let sent = Arc::clone(&sending).send(request).await?;
         counts += sent.counts;
         refused.extend(sent.letters);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use model::{
     Answer, ByteCount, DeadLetter, DeliveryCounts, EventDestination, EventStream, Fault, FaultKind, OrderKey, RowCount,
@@ -14,6 +15,7 @@ use model::{
 use serde_json::value::RawValue;
 
 use super::encode::Chunk;
+use super::pace::Pace;
 use super::request::{Events, Limits, Request};
 use crate::retry::{Attempts, Retrying};
 
@@ -72,6 +74,14 @@ impl Sending {
             any_accepted: AtomicBool::new(before.accepted > RowCount::ZERO),
             refusals: AtomicU32::new(0),
         }
+    }
+
+    /// Keeps under the rate that the user allows, together with others that deliver there.
+    pub(super) async fn pause_for(&self, request: &Request, pace: &Pace) -> Result<(), Fault> {
+        let Some(rate) = self.limits.events_per_second_max() else { return Ok(()) };
+        let _turn = pace.turn().await;
+        let pause = Duration::from_secs_f64(request.events() as f64 / f64::from(rate.max(1)));
+        self.retrying.pause(pause).await
     }
 
     /// Sends a request until each of its events is accepted or a dead letter.

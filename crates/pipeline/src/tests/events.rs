@@ -1,13 +1,16 @@
 //! Deliveries: every row is accounted for, whatever the receiver says and whenever the process dies.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use model::*;
 use serde_json::value::RawValue;
 
 use super::doubles::{Bench, Inbox, Letters, NoWaits, Nothing, Row, Sent, Trouble, request, row};
-use crate::{Budget, DeliveryPorts, DeliverySpec, deliver, replay};
+use crate::{Budget, DeliveryPorts, DeliverySpec, Pace, Waits, deliver, replay};
 
 /// A receiver and the doubles of a [`Bench`].
 struct Post {
@@ -15,7 +18,9 @@ struct Post {
     inbox: Arc<Inbox>,
     letters: Arc<Letters>,
     sent: Arc<Sent>,
-    attempts_max: u32,
+    budget: Budget,
+    pace: Pace,
+    waits: Arc<dyn Waits>,
 }
 
 #[derive(Debug)]
@@ -34,7 +39,15 @@ impl Post {
         let bench = Bench::new(rows);
         let mut inbox = Inbox::new(&bench.calls);
         change(&mut inbox);
-        Self { bench, inbox: Arc::new(inbox), letters: Arc::default(), sent: Arc::default(), attempts_max: 12 }
+        Self {
+            bench,
+            inbox: Arc::new(inbox),
+            letters: Arc::default(),
+            sent: Arc::default(),
+            budget: Budget::for_events(2),
+            pace: Pace::default(),
+            waits: Arc::new(NoWaits),
+        }
     }
 
     fn stream() -> EventStream {
@@ -48,18 +61,19 @@ impl Post {
 
     async fn attempt(&self, trouble: Option<(usize, Trouble)>) -> Delivered {
         self.bench.calls.arm(trouble);
-        let budget = Budget { attempts_max: self.attempts_max, ..Budget::for_events(2) };
-        let spec = DeliverySpec { request: request(), enrichments: vec![], stream: Self::stream(), budget };
+        let (stream, budget) = (Self::stream(), self.budget);
+        let spec = DeliverySpec { request: request(), enrichments: vec![], stream, budget };
         let ports = DeliveryPorts {
             source: Arc::clone(&self.bench.source) as _,
             comments: Arc::new(Nothing),
             prices: Arc::new(Nothing),
             destination: Arc::clone(&self.inbox) as _,
+            pace: self.pace.clone(),
             letters: Arc::clone(&self.letters) as _,
             sent: Some(Arc::clone(&self.sent) as _),
             log: Arc::clone(&self.bench.notebook) as _,
             progress: Arc::clone(&self.bench.watched) as _,
-            waits: Arc::new(NoWaits),
+            waits: Arc::clone(&self.waits),
         };
         tokio::select! {
             ended = deliver(spec, ports, self.bench.notebook.last()) => {
@@ -279,6 +293,76 @@ async fn a_failure_that_cannot_heal_ends_the_delivery_and_the_next_attempt_goes_
     let receipt = post.done().await;
     assert!(receipt.rows_resumed > RowCount::ZERO);
     assert_eq!(unique(post.inbox.rows()), all(60));
+}
+
+/// A worker has few places, and its queue is patient.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_shares_places_gives_its_own_back_soon_and_the_next_attempt_goes_on() {
+    let away: [(fn() -> Fault, usize); 3] = [
+        (|| Fault::new(FaultKind::Unavailable, "503"), 4),
+        (|| Fault::new(FaultKind::Timeout, "no answer in time"), 1),
+        (|| Fault::new(FaultKind::Throttled, "429").retry_after(Duration::from_secs(60)), 1),
+    ];
+    for (fault, sharing) in away {
+        for (budget, tries) in [(Budget::for_events(2), 12), (Budget::for_events(2).sharing_places(), sharing)] {
+            // One request of ten events.
+            let mut post = Post::with(10, |inbox| inbox.away = Some(fault));
+            post.budget = budget;
+            let Delivered::Failed(failed) = post.attempt(None).await else { panic!("it was delivered") };
+            assert_eq!((failed.kind(), failed.step()), (fault().kind(), Some("sending events")));
+            assert_ne!(failed.retry(), Retry::Never, "the queue is to try again");
+            let sent = post.bench.calls.names.lock().unwrap().iter().filter(|name| *name == "send").count();
+            assert_eq!(sent, tries, "{failed}");
+        }
+    }
+    // What was accepted before stays accepted.
+    let mut post = Post::new(60);
+    post.budget = post.budget.sharing_places();
+    post.bench.calls.only("send");
+    let last = Some((5, Trouble::FailBefore(FaultKind::Timeout)));
+    let Delivered::Failed(_) = post.attempt(last).await else { panic!("it was delivered") };
+    assert!(post.done().await.rows_resumed > RowCount::ZERO);
+    assert_eq!(unique(post.inbox.rows()), all(60));
+}
+
+/// Notes how long is slept in all, and how many ever slept at once.
+#[derive(Default)]
+struct Naps {
+    asleep: AtomicUsize,
+    at_once: AtomicUsize,
+    slept: Mutex<Duration>,
+}
+
+#[async_trait]
+impl Waits for Naps {
+    async fn sleep(&self, wait: Duration) {
+        let asleep = self.asleep.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(asleep, Ordering::SeqCst);
+        *self.slept.lock().unwrap() += wait;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.asleep.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn chance(&self) -> f64 {
+        0.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_to_one_destination_keep_to_its_rate_together() {
+    let (naps, pace) = (Arc::new(Naps::default()), Pace::default());
+    let posts = [40, 40].map(|rows| {
+        let mut post = Post::with(rows, |inbox| inbox.limits.events_per_second_max = Some(10));
+        post.waits = Arc::<Naps>::clone(&naps);
+        post.pace = pace.clone();
+        post
+    });
+    let (first, second) = futures_util::join!(posts[0].done(), posts[1].done());
+    assert_eq!((first.counts.accepted, second.counts.accepted), (RowCount(40), RowCount(40)));
+    assert_eq!(naps.at_once.load(Ordering::SeqCst), 1, "two windows had the whole rate each");
+    assert_eq!(*naps.slept.lock().unwrap(), Duration::from_secs(8));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

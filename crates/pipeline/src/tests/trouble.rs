@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{FaultKind, Format, RowCount};
 
 use super::doubles::{Bench, Ended, LINES, Trouble};
+use crate::Patience;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_failure_of_any_call_changes_nothing() {
@@ -81,7 +82,8 @@ async fn a_failure_that_cannot_heal_leaves_no_partial_file() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_that_does_not_heal_in_time_keeps_what_can_be_continued() {
     let mut bench = Bench::new(200);
-    bench.spec.budget.attempts_max = 1;
+    let once = Patience { attempts_max: 1, ..Patience::LONG };
+    (bench.spec.budget.patience, bench.spec.budget.destination_patience) = (once, once);
     let ended = bench.attempt(Some((100, Trouble::FailBefore(FaultKind::Unavailable)))).await;
     assert!(matches!(ended, Ended::Failed(_)), "{ended:?}");
     let kept = bench.notebook.last().unwrap().open.unwrap();

@@ -51,8 +51,9 @@ export class Receiver {
 
   private take(body: Buffer): [number, string] {
     const request = JSON.parse(gunzipSync(body).toString()) as { api_key: string; batch: Event[] };
-    if (request.api_key !== this.key) return [401, JSON.stringify({ detail: "the project API key is not valid" })];
+    // Before the key is looked at, as PostHog has it.
     if (request.batch.length === 0) return [400, "empty batch"];
+    if (request.api_key !== this.key) return [401, JSON.stringify({ detail: "the project API key is not valid" })];
     this.unwanted ??= request.batch[0]!.uuid;
     if (this.refusal !== null && request.batch.some(({ uuid }) => uuid === this.unwanted)) {
       return [400, JSON.stringify({ detail: this.refusal })];

@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, Stream, StreamExt, future, stream};
-use model::{CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, Integration, IntegrationDesk};
+use model::{
+    CheckState, CheckStep, CheckedIntegration, Fault, FaultKind, Integration, IntegrationDesk, Micros, ProjectId,
+};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -58,7 +60,8 @@ pub(crate) async fn test_new(
     let desk = &ports(&app)?.desk;
     let checked = desk.check_for_test(&access.project, &request.ask()?, None, app.now()).await?;
     access.note(&app, "integration.test", "", json!({"kind": checked.settings.kind})).await?;
-    Test { desk: Arc::clone(desk), checked, existing: None }.answer(&app, &headers).await
+    let (desk, project) = (Arc::clone(desk), access.project.clone());
+    Test { desk, project, checked, existing: None, now: app.now() }.answer(&app, &headers).await
 }
 
 /// Test an integration
@@ -90,14 +93,17 @@ pub(crate) async fn test(
     let checked = desk.check_for_test(&access.project, &ask, Some(&existing), app.now()).await?;
     let details = json!({"kind": checked.settings.kind});
     access.note(&app, "integration.test", path.integration.as_str(), details).await?;
-    Test { desk, checked, existing: Some(existing) }.answer(&app, &headers).await
+    let project = access.project.clone();
+    Test { desk, project, checked, existing: Some(existing), now: app.now() }.answer(&app, &headers).await
 }
 
 /// A test that is about to be made.
 struct Test {
     desk: Arc<dyn IntegrationDesk>,
+    project: ProjectId,
     checked: CheckedIntegration,
     existing: Option<Integration>,
+    now: Micros,
 }
 
 /// What is told of a test under way.
@@ -125,7 +131,7 @@ impl Test {
             steps.extend(ended(&step));
             tell(step);
         };
-        let test = self.desk.test(&self.checked, self.existing.as_ref(), &mut note);
+        let test = self.desk.test(&self.project, &self.checked, self.existing.as_ref(), self.now, &mut note);
         match tokio::time::timeout(TEST_TIME, test).await {
             Ok(()) => Ok(TestReport::of(steps)),
             Err(_) => Err(Fault::new(FaultKind::Timeout, "the destination did not answer in time")
@@ -157,7 +163,7 @@ fn ended(step: &CheckStep) -> Option<TestStep> {
         CheckState::Passed => None,
         CheckState::Failed(said) => Some(said.clone()),
     };
-    Some(TestStep { name: step.name.to_owned(), failure })
+    Some(TestStep { name: step.name.to_owned(), failure, note: step.note.map(str::to_owned) })
 }
 
 fn event(message: Message) -> Event {

@@ -277,6 +277,9 @@ pub(crate) struct TestStep {
     /// The receiver's own message, where it failed.
     #[schema(required)]
     pub(crate) failure: Option<String>,
+    /// What its success leaves open, where somebody might take it for answered.
+    #[schema(required)]
+    pub(crate) note: Option<String>,
 }
 
 impl TestReport {

@@ -53,9 +53,9 @@ pub(crate) struct IntegrationChange {
 struct Settings {
     /// Options of the kind without secrets, all of them.
     options: Option<BTreeMap<String, String>>,
-    /// Secrets of the kind, by option. Those that are not given stay.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
-    secrets: Option<BTreeMap<String, SecretText>>,
+    /// Secrets of the kind, by option. Those that are not given stay; null, or an empty text, takes one away.
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    secrets: Option<BTreeMap<String, Option<SecretText>>>,
     /// Langfuse's name for a choice of tables, instead of `tables`.
     source: Option<Source>,
     /// Tables, in the order of the files. Events, traces and scores unless given.
@@ -292,7 +292,8 @@ impl Settings {
             Source::Events => "EVENTS",
         };
         let tables = self.tables.map(|tables| tables.into_iter().map(TableRequest::into_model).collect());
-        let secrets = self.secrets.into_iter().flatten().map(|(name, secret)| (name, Secret::new(secret.0)));
+        let text = |secret: Option<SecretText>| Secret::new(secret.map(|secret| secret.0).unwrap_or_default());
+        let secrets = self.secrets.into_iter().flatten().map(|(name, secret)| (name, text(secret)));
         Ok(IntegrationAsk {
             name: None,
             kind: None,

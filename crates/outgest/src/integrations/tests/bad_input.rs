@@ -171,6 +171,42 @@ async fn integrations_that_would_write_to_the_same_keys_have_the_same_keys() {
     assert_eq!(place("p", "", "x/{integrationId}/{projectId}/{table}/{window}.{ext}").await.1, None);
 }
 
+#[tokio::test]
+async fn an_endpoint_that_is_written_otherwise_is_the_same_place() {
+    let world = World::new().await;
+    let place = async |endpoint: &str| {
+        let mut asked = ask();
+        asked.options.as_mut().unwrap().insert("endpoint".to_owned(), endpoint.to_owned());
+        let desk = desk(&world, &[]).await;
+        let checked = desk.check_for_test(&project(), &asked, None, EPOCH).await.unwrap();
+        (checked.target, checked.keys)
+    };
+    let there = place("https://storage.example.com:9000").await;
+    for alike in
+        ["https://storage.example.com:9000/", "HTTPS://Storage.Example.com:9000", " https://storage.example.com:9000 "]
+    {
+        assert_eq!(place(alike).await, there, "{alike}");
+    }
+    assert_eq!(place("https://storage.example.com:443/").await, place("https://storage.example.com").await);
+    for another in
+        ["https://storage.example.com:9001", "https://storage.example.com:9000/b", "https://other.example.com:9000"]
+    {
+        assert_ne!(place(another).await, there, "{another}");
+    }
+    // Amazon's own need not be written: the bucket alone says where it is.
+    let own = place("").await;
+    for endpoint in [
+        "https://s3.eu-central-1.amazonaws.com",
+        "https://s3.amazonaws.com/",
+        "https://s3.dualstack.eu-central-1.amazonaws.com",
+    ] {
+        assert_eq!(place(endpoint).await, own, "{endpoint}");
+    }
+    for another in ["https://notamazonaws.com", "https://s3.amazonaws.com.example.com"] {
+        assert_ne!(place(another).await, own, "{another}");
+    }
+}
+
 /// The steps of a test with another option, and what the last one said.
 async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, String) {
     let mut asked = ask();
@@ -182,7 +218,7 @@ async fn tested(world: &World, option: (&str, &str)) -> (Vec<&'static str>, Stri
         CheckState::Begun => begun.push(step.name),
         state => ended.push((step.name, state)),
     };
-    desk.test(&checked, None, report).await;
+    desk.test(&project(), &checked, None, EPOCH, report).await;
     let (last, before) = ended.split_last().unwrap();
     assert!(before.iter().all(|(_, state)| *state == CheckState::Passed), "{ended:?}");
     assert_eq!(begun, ended.iter().map(|(name, _)| *name).collect::<Vec<_>>());

@@ -68,6 +68,14 @@ impl Ledger {
         self.troubles.lock().unwrap().push(trouble);
     }
 
+    /// How many more requests in a row will be refused.
+    pub fn away_for(&self) -> u32 {
+        match self.troubles.lock().unwrap().last() {
+            Some(SendTrouble::Away(requests)) => *requests,
+            _ => 0,
+        }
+    }
+
     /// What arrived, by event name and row.
     pub fn arrived(&self) -> BTreeMap<(String, String), Arrived> {
         self.arrived.lock().unwrap().clone()

@@ -5,12 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use destinations::Guard;
-use model::{FaultKind, Integration, IntegrationSettings, Secret, SecretStore};
+use model::{
+    Actor, ChangedIntegration, CheckedIntegration, FaultKind, Integration, IntegrationSettings, IntegrationStore,
+    NewIntegration, Secret, SecretStore,
+};
 use store::{NativeStore, Place, SealingKey, SealingKeys, StoreOptions};
 
 use super::super::{GuardedPlaces, Places};
 use super::bad_input::{ask, ask_settings, check};
-use super::world::{World, project};
+use super::world::{EPOCH, World, project};
 
 /// A store that seals with this key.
 async fn open(folder: &Path, key: [u8; 32]) -> NativeStore {
@@ -60,6 +63,52 @@ async fn a_changed_secret_is_what_the_next_attempt_sends() {
         assert!(answer.is_err());
         assert_eq!(said, format!("Bearer {secret}"));
     }
+}
+
+/// Secrets by field.
+fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
+    pairs.iter().map(|(field, text)| ((*field).to_owned(), Secret::new(*text))).collect()
+}
+
+/// From temporary keys to permanent ones.
+#[tokio::test]
+async fn a_secret_that_is_taken_away_is_stored_no_more_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), [1; 32]).await;
+    let world = World::new().await;
+    let given = secrets(&[("secret_access_key", "hunter2"), ("session_token", "temporary")]);
+    let checked = CheckedIntegration { secrets: given, ..check(&world, ask()).await.unwrap() };
+    let new = NewIntegration { project: project(), checked: checked.clone(), by: Actor::System, paused: true };
+    let made = store.create_integration(new, EPOCH).await.unwrap();
+    let change = async |version, given: BTreeMap<String, Secret>| {
+        let checked = CheckedIntegration { secrets: given, ..checked.clone() };
+        let change = ChangedIntegration { version, checked };
+        store.change_integration(&project(), &made.id, change).await.unwrap().secrets
+    };
+    assert_eq!(made.secrets, ["secret_access_key", "session_token"]);
+    assert_eq!(change(1, secrets(&[])).await, made.secrets);
+    assert_eq!(change(2, secrets(&[("session_token", "")])).await, ["secret_access_key"]);
+    assert_eq!(store.secret(&Integration::secret(&made.id, "session_token")).await.unwrap(), None);
+    let kept = store.secret(&Integration::secret(&made.id, "secret_access_key")).await.unwrap();
+    assert_eq!(kept, Some(Secret::new("hunter2")));
+}
+
+#[tokio::test]
+async fn a_token_gives_way_to_a_service_account_once_it_is_taken_away() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), [1; 32]).await;
+    let id = model::IntegrationId::new("i");
+    store.put_secret(&Integration::secret(&id, "project_token"), &Secret::new("token")).await.unwrap();
+    let places = GuardedPlaces { guard: Guard::new(Vec::new()), secrets: Arc::new(store) };
+    let options = [("service_account", "robot"), ("project_id", "12")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings =
+        IntegrationSettings { kind: "mixpanel".to_owned(), options: options.into(), files: None, ..ask_settings() };
+    let beside = places.connect(&settings, &secrets(&[("service_account_secret", "s")]), Some(&id)).await;
+    assert!(beside.err().unwrap().public_message().contains("project_token"));
+    let instead = secrets(&[("service_account_secret", "s"), ("project_token", "")]);
+    assert!(places.connect(&settings, &instead, Some(&id)).await.is_ok());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use model::{
     PageRequest, ProjectId, RawSchedule, RunLog, RunQuery, Schedule, SchedulerStore, Secret, Source, Stop, StopReason,
     Task, WindowRun,
 };
-use pipeline::{Budget, Silent, Waits};
+use pipeline::{Budget, Paces, Silent, Waits};
 use serde_json::Value;
 use sources::lake::LakeSource;
 use sources::memory::batch_from_json;
@@ -181,6 +181,7 @@ impl World {
             now: || minute(60 * 24 * 30),
             waits: Arc::new(NoWaits),
             budget,
+            paces: Paces::default(),
         };
         let reconciler = Reconciler {
             store: Arc::new(store.clone()),

@@ -62,6 +62,22 @@ impl Kind {
         }
     }
 
+    /// The last step of a check, and what its success leaves open.
+    pub fn last_step(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::PostHog => (
+                "request",
+                Some("PostHog does not tell whether a project has this key: look for the first events there"),
+            ),
+            Self::Mixpanel => ("dry event", None),
+        }
+    }
+
+    /// A key that neither takes, whichever project it is of: for PostHog it is too long to be one.
+    pub fn no_key() -> String {
+        "wrong-hunter3-".repeat(5)
+    }
+
     /// The name of events made of a table's rows.
     pub fn event(self, table: &str) -> &'static str {
         match (self, table) {

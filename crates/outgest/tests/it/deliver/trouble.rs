@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Kind, deliver, ids};
-use crate::servers::analytics::{Receiver, Trouble};
+use crate::servers::analytics::{Contract, Judged, Receiver, Request, Trouble};
 use crate::support::{Bench, Ended};
 
 /// Enough for fifteen requests of 200.
@@ -136,15 +136,42 @@ fn events_that_are_refused_are_kept_with_the_reason_and_nothing_else_is_lost() {
 }
 
 #[test]
-fn a_receiver_that_does_not_know_the_key_ends_the_delivery_at_once() {
+fn a_receiver_that_refuses_the_key_ends_the_delivery_at_once() {
     let bench = Bench::with_generated(300);
     for kind in Kind::BOTH {
         let receiver = kind.receiver(&BTreeSet::new(), None);
         let wrong = super::arguments(kind, &receiver, &[]);
-        let ended = Ended::of(bench.command(wrong).env("KEY", "another-hunter3").output().unwrap());
+        let ended = Ended::of(bench.command(wrong).env("KEY", Kind::no_key()).output().unwrap());
         ended.assert_refused(&["answered 401"]);
         assert_eq!((ended.code, receiver.state().refusals.len()), (1, 1), "{kind:?}");
         assert!(!ended.stderr.contains("hunter3"), "{}", ended.stderr);
+    }
+}
+
+/// A web app that answers whatever it is asked with its page, as one does whose paths are all its own.
+struct WebApp;
+
+impl Contract for WebApp {
+    fn judge(&self, _: &Request) -> Judged {
+        Judged::Taken(Vec::new(), 200, "<!doctype html><title>Welcome</title>".to_owned())
+    }
+
+    fn identity(&self, event: &Value) -> String {
+        event.to_string()
+    }
+}
+
+#[test]
+fn a_page_is_no_receipt() {
+    let bench = Bench::with_generated(300);
+    for option in ["api=batch", "api=v1"] {
+        let app = Receiver::start(WebApp);
+        for more in [&["--check", "--option", option][..], &["--option", option]] {
+            let ended = deliver(&bench, Kind::PostHog, &app, more);
+            ended.assert_refused(&["PostHog answered 200", "https://us.i.posthog.com"]);
+            assert_eq!(ended.code, 2, "{option}: {}", ended.stderr);
+            assert!(!ended.stdout.contains("accepted"), "{option}: {}", ended.stdout);
+        }
     }
 }
 
@@ -154,13 +181,19 @@ fn a_check_says_step_by_step_what_works_and_leaves_no_event() {
     for kind in Kind::BOTH {
         let receiver = kind.receiver(&BTreeSet::new(), None);
         let ended = deliver(&bench, kind, &receiver, &["--check"]);
-        let last = if kind == Kind::PostHog { "credentials" } else { "dry event" };
-        let steps = format!("address policy: ok\ndns: ok\nconnection: ok\n{last}: ok\n");
+        let (last, left_open) = kind.last_step();
+        let left_open = left_open.map(|left_open| format!("; {left_open}")).unwrap_or_default();
+        let steps = format!("address policy: ok\ndns: ok\nconnection: ok\n{last}: ok{left_open}\n");
         assert_eq!((ended.code, ended.stdout.as_str()), (0, steps.as_str()), "{}", ended.stderr);
         assert_eq!(receiver.state().ledger.len(), 0);
 
         let arguments = super::arguments(kind, &receiver, &["--check"]);
-        let ended = Ended::of(bench.command(arguments).env("KEY", "wrong").output().unwrap());
+        let ended = Ended::of(bench.command(arguments).env("KEY", "phc_nobodys").output().unwrap());
+        if kind == Kind::PostHog {
+            // It has no word for a key that no project has, so that the step must not claim to know.
+            assert_eq!((ended.code, ended.stdout.as_str()), (0, steps.as_str()), "{}", ended.stderr);
+            continue;
+        }
         assert_eq!(ended.code, 1, "{}", ended.stdout);
         assert!(
             ended.stdout.contains(&format!("{last}: ")) && ended.stdout.contains("answered 401"),

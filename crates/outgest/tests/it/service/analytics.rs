@@ -89,11 +89,12 @@ fn windows_arrive_as_deliveries_do_and_what_is_refused_is_sent_again(mut world: 
 
         let tested = project.post("integrations/test", &settings).expect(200);
         let steps: Vec<&str> = tested["steps"].as_array().unwrap().iter().map(|step| text(&step["name"])).collect();
-        let last = if kind == Kind::PostHog { "credentials" } else { "dry event" };
+        let (last, left_open) = kind.last_step();
         assert_eq!(
             (steps.as_slice(), &tested["ok"]),
             (["address policy", "dns", "connection", last].as_slice(), &json!(true))
         );
+        assert_eq!(tested["steps"][3]["note"], json!(left_open), "{tested:#}");
         assert_eq!(receiver.state().ledger.len(), 0, "a test leaves no event");
 
         let made = Integration::create(&project, &settings);
@@ -153,7 +154,7 @@ fn a_key_that_is_refused_pauses_at_once_and_tells_it_once(mut world: World) {
     let (serve, project) = serve(&mut world);
     for (told, kind) in (1..).zip(Kind::BOTH) {
         let receiver = kind.receiver(&BTreeSet::new(), None);
-        let made = Integration::create(&project, &settings(kind, &receiver, "phc_wrong-hunter2"));
+        let made = Integration::create(&project, &settings(kind, &receiver, &Kind::no_key()));
         made.run_now();
         let failed = made.wait_for("failed");
         let failure = &failed["pause"]["failure"];
@@ -168,7 +169,7 @@ fn a_key_that_is_refused_pauses_at_once_and_tells_it_once(mut world: World) {
         assert_eq!(refused(), asked, "a refused key is tried again");
         let received = hook.wait_for(told, Duration::from_secs(60));
         assert_eq!(received.len(), told, "a pause is told once");
-        assert!(!received.iter().any(|request| String::from_utf8_lossy(&request.body).contains("hunter2")));
+        assert!(!received.iter().any(|request| String::from_utf8_lossy(&request.body).contains("hunter")));
 
         made.change(&json!({"secrets": {kind.secret(): kind.key()}}));
         made.post("/resume", &json!({})).expect(200);
@@ -203,12 +204,14 @@ fn a_receiver_that_is_away_is_waited_for_and_no_other_waits(mut world: World) {
         assert_eq!(slow.state().ledger.rows(name), expected.state().ledger.rows(name), "{table}");
     }
     assert_eq!(slow.state().ledger.changed, Vec::<String>::new(), "a row has one id and one shape");
+    // Some in the worker's place, and others by the queue, which takes the window up again.
     let retried: u64 = runs
         .iter()
         .flat_map(|run| run["result"]["deliveries"].as_array().unwrap())
         .map(|delivery| delivery["retried"].as_u64().unwrap())
         .sum();
-    assert!(retried > 0, "{runs:#?}");
+    let attempts: u64 = runs.iter().map(|run| run["attempts"].as_u64().unwrap() - 1).sum();
+    assert!(retried + attempts > 0, "{runs:#?}");
 }
 
 fn a_backfill_says_that_its_events_happened_long_ago(mut world: World) {

@@ -107,7 +107,9 @@ fn an_integration_is_made_watched_changed_and_removed_from_a_terminal(mut world:
     assert!(listed.starts_with(&format!("{id}  ")) && listed.ends_with("  exported up to -  product"), "{listed}");
     let shown = typed.json(&["show", id]);
     assert_eq!((id_of(&shown[0]), &shown[0]["secrets"]), (id, &json!(["api_key"])), "{shown:#?}");
-    let steps = ["address policy", "dns", "connection", "credentials"].map(|step| format!("ok      {step}"));
+    let (last, left_open) = Kind::PostHog.last_step();
+    let last = format!("{last}: {}", left_open.unwrap());
+    let steps = ["address policy", "dns", "connection", last.as_str()].map(|step| format!("ok      {step}"));
     assert_eq!(typed.ok(&["test", id]), steps.join("\n"));
     assert_eq!(first.state().ledger.len(), 0, "a test leaves no event");
     let windows = typed.json(&["windows", id]);

@@ -27,6 +27,37 @@ fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (
     (names, None)
 }
 
+/// Rights may end at a folder, and two people may test at once.
+#[test]
+fn a_test_writes_where_a_run_will_write_and_nobody_else_does() {
+    let mut world = World::on_sqlite();
+    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
+    world.project("p", 0);
+    let (_, secret) = world.key("p", "owner");
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    for (change, folder) in [
+        (json!({}), "p/observations_v2/"),
+        (json!({"prefix": "lake/"}), "lake/p/observations_v2/"),
+        // What begins keys need not be a folder, nor be in them.
+        (json!({"prefix": "team-"}), "team-p/observations_v2/"),
+        (json!({"prefix": "lake/", "template": "x/{projectId}/{table}/{window}.{ext}"}), "x/p/observations_v2/"),
+    ] {
+        // What is tested stays where it was written.
+        let s3 = S3Server::start_without("DeleteObjects");
+        s3.create_bucket("tested");
+        for _ in 0..2 {
+            let (steps, _) = tried(&project, &s3, |asked| {
+                asked.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            });
+            assert_eq!(steps.last().map(String::as_str), Some("delete"), "{change}");
+        }
+        let left: Vec<String> = s3.contents("tested").into_keys().collect();
+        let start = format!("{folder}_outgest-check-");
+        assert!(left.len() == 2 && left.iter().all(|key| key.starts_with(&start)), "{change}: {left:?}");
+    }
+}
+
 const STEPS: [&str; 10] = [
     "address policy",
     "dns",
@@ -56,7 +87,7 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
 
     let s3 = server(S3Server::start());
     assert_eq!(tried(&project, &s3, |_| {}), (STEPS.map(str::to_owned).to_vec(), None));
-    assert_eq!((s3.objects("tested"), s3.uploads("tested")), (vec![], vec![]), "a test leaves nothing");
+    assert_eq!((s3.contents("tested").len(), s3.uploads("tested")), (0, vec![]), "a test leaves nothing");
 
     let (steps, said) = tried(&project, &s3, |asked| asked["secrets"]["secret_access_key"] = json!("wrong-hunter2"));
     assert_eq!(steps, upto("credentials"));

@@ -78,7 +78,7 @@ impl Destination for Shelf {
         DestinationLimits { file_bytes_max: ByteCount(self.file_bytes_max), resumable: self.resumable, manifests: true }
     }
 
-    async fn check(&self, _report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
+    async fn check(&self, _: &FileName, _report: &mut (dyn FnMut(CheckStep) + Send)) -> Result<(), Fault> {
         Ok(())
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Inbox {
     pub(crate) postponed: Mutex<BTreeSet<String>>,
     /// Rows that its encoder says must not be sent.
     pub(crate) unfit: BTreeSet<String>,
+    /// How every request fails, while it is away.
+    pub(crate) away: Option<fn() -> Fault>,
     /// Accepted rows of each request, in the order of answers.
     pub(crate) accepted: Mutex<Vec<Vec<String>>>,
     /// Sizes of all requests, refused ones included: events and bytes.
@@ -53,6 +55,7 @@ impl Inbox {
             unwanted: BTreeSet::new(),
             postponed: Mutex::default(),
             unfit: BTreeSet::new(),
+            away: None,
             accepted: Mutex::default(),
             sizes: Mutex::default(),
             calls: Arc::clone(calls),
@@ -89,6 +92,9 @@ impl EventDestination for Inbox {
 
     async fn send(&self, _stream: &EventStream, events: &[EventRun]) -> Result<Answer, Fault> {
         let trouble = self.calls.before("send").await?;
+        if let Some(fault) = self.away {
+            return Err(fault());
+        }
         let text: Vec<u8> = events.iter().map(EventRun::text).collect::<Vec<_>>().join(&b',');
         let rows: Vec<String> = serde_json::from_slice(&[b"[", &text[..], b"]"].concat()).unwrap();
         self.sizes.lock().unwrap().push((rows.len(), text.len() as u64));

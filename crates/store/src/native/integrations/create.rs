@@ -96,6 +96,7 @@ impl NativeStore {
         self.find_integration(project, id).await
     }
 
+    /// Stores secrets; what is empty takes away the one that is there.
     async fn seal(
         &self,
         tx: &impl ConnectionTrait,
@@ -104,6 +105,16 @@ impl NativeStore {
     ) -> Result<(), Fault> {
         for (field, text) in secrets {
             let name = Integration::secret(id, field);
+            if text.reveal().is_empty() {
+                secret::Entity::delete_many()
+                    .filter(secret::Column::OfKind.eq(name.of))
+                    .filter(secret::Column::OfId.eq(name.id))
+                    .filter(secret::Column::Field.eq(name.field))
+                    .exec(tx)
+                    .await
+                    .map_err(statement_failed("forget a secret"))?;
+                continue;
+            }
             let sealed = self.sealing()?.seal(&name, text)?;
             let row = secret::ActiveModel {
                 of_kind: Set(name.of.to_owned()),

@@ -1,4 +1,5 @@
-//! PostHog's `/batch/`: one event that it does not like and the whole request is refused.
+//! PostHog's `/batch/`: one event that it does not like and the whole request is refused. Whose key a request has it
+//! does not know: events with a key that no project has are taken as well, and nobody sees them again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,11 +27,23 @@ pub struct FakePostHog {
 const FIELDS: [&str; 4] = ["api_key", "batch", "historical_migration", "sent_at"];
 const EVENT_FIELDS: [&str; 7] = ["event", "distinct_id", "uuid", "timestamp", "properties", "$set", "$set_once"];
 
+/// What it says to every request that it takes.
+const ACCEPTED: &str = r#"{"status":"Ok"}"#;
+
 /// A larger message is dropped behind the endpoint that took it, without a word to the sender.
 const EVENT_BYTES_MAX: usize = 1_000_000;
 
 /// An event that is further ahead happens when it arrives.
 const AHEAD_MAX: TimeDelta = TimeDelta::hours(23);
+
+/// Longest key.
+const KEY_BYTES_MAX: usize = 64;
+
+/// Whether a text has the form of a project's key, which is all that PostHog's endpoints look at.
+pub fn has_form_of_a_key(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.len() <= KEY_BYTES_MAX && text.is_ascii() && !text.starts_with("phx_")
+}
 
 impl FakePostHog {
     /// Key of every project.
@@ -41,17 +54,15 @@ impl FakePostHog {
         Self { key: Self::KEY, bytes_max: 20_000_000, poison: BTreeSet::new(), historical: Arc::default() }
     }
 
-    /// Whether the key is where it belongs, and there alone.
-    fn authenticate(&self, request: &Request, body: &Map<String, Value>) -> Result<(), String> {
-        let key = body.get("api_key").and_then(Value::as_str).unwrap_or_default();
-        if key != self.key || !key.starts_with("phc_") {
+    /// Whether the key is one, where it belongs, and there alone.
+    fn authenticate(request: &Request, key: &str, events: &[Value]) -> Result<(), String> {
+        if !has_form_of_a_key(key) {
             return Err(format!("API key {key:?} is not valid"));
         }
         if !request.header("authorization").is_empty() {
             return Err("the key is in the body, not in a header".to_owned());
         }
-        let events = body.get("batch").and_then(Value::as_array).into_iter().flatten();
-        match events.filter(|event| !event["properties"]["token"].is_null()).count() {
+        match events.iter().filter(|event| !event["properties"]["token"].is_null()).count() {
             0 => Ok(()),
             _ => Err("an event names a token of its own".to_owned()),
         }
@@ -108,9 +119,6 @@ impl Contract for FakePostHog {
         let Ok(body) = serde_json::from_str::<Map<String, Value>>(&text) else {
             return Judged::Refused(400, "failed to parse the request".to_owned());
         };
-        if let Err(refusal) = self.authenticate(request, &body) {
-            return Judged::Refused(401, refusal);
-        }
         if let Some(unknown) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             return Judged::Refused(400, format!("there is no field {unknown}"));
         }
@@ -124,14 +132,21 @@ impl Contract for FakePostHog {
         if events.is_empty() {
             return Judged::Refused(400, "empty batch".to_owned());
         }
+        let key = body.get("api_key").and_then(Value::as_str).unwrap_or_default();
+        if let Err(refusal) = Self::authenticate(request, key, &events) {
+            return Judged::Refused(401, refusal);
+        }
         if let Some(refusal) = events.iter().find_map(|event| self.check(event).err()) {
             return Judged::Refused(400, refusal);
+        }
+        if key.trim() != self.key {
+            return Judged::Taken(Vec::new(), 200, ACCEPTED.to_owned());
         }
         if historical {
             self.historical.fetch_add(events.len(), Ordering::SeqCst);
         }
         let kept = events.into_iter().filter(|event| event.to_string().len() <= EVENT_BYTES_MAX).map(arrived).collect();
-        Judged::Taken(kept, 200, r#"{"status":"Ok"}"#.to_owned())
+        Judged::Taken(kept, 200, ACCEPTED.to_owned())
     }
 
     fn identity(&self, event: &Value) -> String {

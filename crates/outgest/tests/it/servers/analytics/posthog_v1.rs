@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::posthog::has_form_of_a_key;
 use super::{Contract, FakePostHog, Judged, Request};
 
 /// A PostHog project on a server that has the endpoint.
@@ -102,7 +103,8 @@ impl Contract for FakePostHogV1 {
         if request.line != "POST /i/v1/analytics/events" {
             return refused(404, &format!("no such page: {}", request.line));
         }
-        if request.header("authorization") != format!("Bearer {}", FakePostHog::KEY) {
+        let key = request.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
+        if !has_form_of_a_key(key) {
             return refused(401, "the API key is not valid");
         }
         if let Some(missing) = HEADERS.iter().find(|name| request.header(name).is_empty()) {
@@ -141,7 +143,7 @@ impl Contract for FakePostHogV1 {
             let (result, details) = self.result(&event);
             let id = event["uuid"].as_str().unwrap_or_default().to_owned();
             results.insert(id, json!({"result": result, "details": details}));
-            if matches!(result, "ok" | "warning") {
+            if matches!(result, "ok" | "warning") && key.trim() == FakePostHog::KEY {
                 taken.push(event);
             }
         }
