@@ -9,10 +9,6 @@ use crate::conformance::pages_agree;
 
 const DAY: i64 = 86_400;
 
-fn instant(seconds: i64) -> Micros {
-    Micros(EPOCH.0 + seconds * Micros::PER_SECOND)
-}
-
 /// A request for deletions too; those alone where `alone`.
 fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<i64>), alone: bool) -> ReadRequest {
     let window = Window::new(from.map(instant), to.map(instant)).unwrap();
@@ -60,9 +56,9 @@ async fn the_newest_version_decides_whether_and_when_a_row_was_deleted() {
     let engine = need_engine!();
     let event = |span: &str, start: i64, version: i64, is_deleted: bool| {
         json!({
-            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": instant(start).to_sql_text(),
-            "event_ts": instant(version).to_sql_text(), "updated_at": instant(version).to_sql_text(),
-            "is_deleted": is_deleted, "input": format!("of {version}"),
+            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": second(start),
+            "event_ts": second(version), "updated_at": second(version), "is_deleted": is_deleted,
+            "input": format!("of {version}"),
         })
     };
     let table = tables::stored_events();
@@ -139,12 +135,12 @@ async fn deletions_of_version_3_are_those_of_their_day() {
     let engine = need_engine!();
     let database = engine.database();
     engine.langfuse_tables(&database);
-    let at = |seconds: i64| instant(seconds).to_sql_text();
     let hour = 3_600;
     let row = |id: &str, start: i64, version: i64, is_deleted: i64| {
         json!({
-            "id": id, "project_id": "p1", "trace_id": "t", "type": "SPAN", "name": id, "start_time": at(start),
-            "created_at": at(0), "updated_at": at(version), "event_ts": at(version), "is_deleted": is_deleted,
+            "id": id, "project_id": "p1", "trace_id": "t", "type": "SPAN", "name": id, "start_time": second(start),
+            "created_at": second(0), "updated_at": second(version), "event_ts": second(version),
+            "is_deleted": is_deleted,
         })
     };
     let rows = [
