@@ -24,7 +24,7 @@ pub(super) const FINAL_IN_SLICE: &str = "FINAL/*in the slice*/";
 /// The same of the rows that groups are made of.
 pub(super) const FINAL_OF_MEMBERS: &str = "FINAL/*of members*/";
 
-/// The same for versions of all times of a place.
+/// Stands for what leaves out outranked versions of a place, whenever they start.
 pub(super) fn dead_of(place: &Place) -> String {
     format!("/*outranked {}*/", place.number)
 }
