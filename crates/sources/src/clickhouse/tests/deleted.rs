@@ -173,3 +173,52 @@ async fn deletions_of_version_3_are_those_of_their_day() {
         }
     }
 }
+
+/// A column may have a zone of its own: its table is sorted by the day all the same.
+#[tokio::test]
+async fn deletions_of_a_table_whose_times_have_a_zone_are_those_of_their_day() {
+    let engine = need_engine!();
+    let hour = 3_600;
+    let score = |id: &str, given: i64, version: i64, is_deleted: bool| {
+        json!({
+            "id": id, "timestamp": second(given), "project_id": "p1", "trace_id": "t", "name": "n",
+            "data_type": "NUMERIC", "value": version, "event_ts": second(version), "updated_at": second(version),
+            "is_deleted": is_deleted,
+        })
+    };
+    let table = tables::stored_scores();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    // Versions of a row lie in parts of their own, whose times tell that they are not in the window of the others.
+    let batches = vec![
+        batch(&[score("later", hour, 1, true), score("live", 2 * hour, 1, false)]),
+        batch(&[score("later", 9 * hour, 2, false), score("earlier", 9 * hour, 1, false)]),
+        batch(&[score("earlier", hour, 2, true), score("twice", hour, 1, true)]),
+        batch(&[score("twice", 9 * hour, 2, true)]),
+    ];
+    let loaded = vec![(Arc::clone(&table), batches), (tables::stored_events(), Vec::new())];
+    let memory = MemorySource::new(loaded.clone()).unwrap();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let created = engine.run(&database, "SHOW CREATE TABLE scores FORMAT TSVRaw");
+    let with_zone = created.replace("`timestamp` DateTime64(3)", "`timestamp` DateTime64(3, 'UTC')");
+    assert_ne!(created, with_zone);
+    for statement in ["DROP TABLE scores SYNC", with_zone.as_str(), "SYSTEM STOP MERGES scores"] {
+        engine.run(&database, statement);
+    }
+    loaded[0].1.iter().for_each(|batch| insert(engine, &database, &table, batch));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    for (window, expected) in [
+        ((None, None), vec!["earlier", "later", "live", "twice"]),
+        ((Some(0), Some(3 * hour)), vec!["earlier", "live"]),
+        ((Some(8 * hour), Some(20 * hour)), vec!["later", "twice"]),
+    ] {
+        let asked = with_deletions("scores", Cursor::StartTime, window, false);
+        let mut ids: Vec<String> =
+            keys(&read_all(&source, &asked).await.unwrap()).iter().map(|key| key.id.to_string()).collect();
+        ids.sort();
+        assert_eq!(ids, expected, "{window:?}");
+        agrees(&memory, &source, &asked).await;
+        agrees(&memory, &source, &with_deletions("scores", Cursor::StartTime, window, true)).await;
+        pages_agree(&memory, &source, &asked).await;
+    }
+}
