@@ -5,7 +5,7 @@ use model::{KeyRange, Stop, VersionScope};
 
 use super::candidates::rows_read;
 use super::*;
-use crate::conformance::pages_agree;
+use crate::conformance::{pages_agree, ranges_agree};
 
 const DAY: i64 = 86_400;
 
@@ -18,7 +18,8 @@ fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<
     ReadRequest { deleted: DeletedRows::Included, versions, window, cursor, filter, ..asked }
 }
 
-/// Versions that move by a minute, a day or a month, some of them deletions, some stored late: before and after merges, by both cursors, in stretches and in pages.
+/// Versions that move by a minute, a day or a month, some of them deletions, some stored late: before and after merges,
+/// by both cursors, all at once, range by range as slices are read, and in pages.
 #[tokio::test]
 async fn deletions_are_the_rows_that_they_are_in_memory() {
     let engine = need_engine!();
@@ -37,12 +38,19 @@ async fn deletions_are_the_rows_that_they_are_in_memory() {
                 for window in [(None, None), (Some(3), Some(7)), (Some(8), None), (None, Some(4))] {
                     let asked = with_deletions(table, Cursor::Ingested, window, alone);
                     agrees(&memory, &source, &asked).await;
+                    if window == (Some(3), Some(7)) {
+                        ranges_agree(&memory, &source, &asked).await;
+                        pages_agree(&memory, &source, &asked).await;
+                    }
                     deleted += if alone { read_all(&source, &asked).await.unwrap().num_rows() } else { 0 };
                 }
                 for window in [(None, None), (Some(0), Some(DAY)), (Some(39 * DAY), None)] {
                     let asked = with_deletions(table, Cursor::StartTime, window, alone);
                     agrees(&memory, &source, &asked).await;
                     pages_agree(&memory, &source, &asked).await;
+                    if window == (None, None) {
+                        ranges_agree(&memory, &source, &asked).await;
+                    }
                 }
             }
             assert!(deleted >= 10, "{table}: {deleted} deletions");
@@ -153,23 +161,26 @@ async fn deletions_of_version_3_are_those_of_their_day() {
         row("live", 2 * hour, 1, 0),
     ];
     v3::insert_rows(engine, &database, "observations", &rows);
-    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
-    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations");
-    for (window, expected) in [
+    let connect =
+        async |query: &str| ClickHouseSource::connect(engine.options("default", &database, query), places()).await;
+    let sources = [connect("").await.unwrap(), connect("cluster=one_shard").await.unwrap()];
+    assert_eq!(sources[0].physical_table(&tables::stored_events()).unwrap(), "observations");
+    let windows = [
         ((None, None), vec!["next day!", "later", "live", "earlier!"]),
         ((Some(0), Some(3 * hour)), vec!["live", "earlier!"]),
         ((Some(8 * hour), Some(20 * hour)), vec!["later"]),
-    ] {
-        for is_merged in [false, true] {
-            if is_merged {
-                engine.run(&database, "OPTIMIZE TABLE observations FINAL");
-            }
-            let asked = |alone| with_deletions("observations", Cursor::StartTime, window, alone);
-            let rows = keys(&read_all(&source, &asked(false)).await.unwrap());
-            let deleted = keys(&read_all(&source, &asked(true)).await.unwrap());
+    ];
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+        }
+        for (source, (window, expected)) in sources.iter().flat_map(|source| windows.iter().map(move |w| (source, w))) {
+            let asked = |alone| with_deletions("observations", Cursor::StartTime, *window, alone);
+            let rows = keys(&read_all(source, &asked(false)).await.unwrap());
+            let deleted = keys(&read_all(source, &asked(true)).await.unwrap());
             let told: Vec<String> =
                 rows.iter().map(|key| format!("{}{}", key.id, if deleted.contains(key) { "!" } else { "" })).collect();
-            assert_eq!(told, expected, "{window:?}");
+            assert_eq!(told, *expected, "{source}: {window:?}");
         }
     }
 }
