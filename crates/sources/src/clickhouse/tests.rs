@@ -469,6 +469,7 @@ mod ends;
 mod few;
 mod limits;
 mod replicas;
+mod scores;
 mod shards;
 mod sizes;
 mod spread;

@@ -223,9 +223,6 @@ impl ClickHouseScores {
         let place = self.shared.database.place(stored().name)?;
         let mut parameters = Parameters::default();
         let mut conditions = vec![format!("{} {LISTABLE}", place.required("data_type")?)];
-        if let Some(since) = scope.since {
-            conditions.push(parameters.compared(&place.required(stored().time)?, ">=", since));
-        }
         conditions.extend(on(&mut parameters)?);
         let live = Live {
             place,
@@ -235,7 +232,7 @@ impl ClickHouseScores {
             conditions,
             dead: dead_of(place),
         };
-        let text = text.replacen("{live}", &live.sql()?, 1);
+        let text = text.replacen("{live}", &live.sql_since(scope.since, &mut parameters)?, 1);
         let stop = Stop::new();
         let places = std::iter::once(place.number);
         let (text, dead) = self.shared.without_outranked(text, places, scope.since, &stop).await?;
