@@ -66,3 +66,29 @@ async fn scores_since_an_instant_are_those_whose_newest_version_was_given_since(
         agrees(&memory, &source, &asked).await;
     }
 }
+
+/// Whether a column of scores averages them is told by their comments, which may be long: no more than that is read.
+#[tokio::test]
+async fn comments_are_told_apart_without_their_texts() {
+    let engine = need_engine!();
+    let long = "because ".repeat(256);
+    let comments = [json!(long), json!(long), json!("because"), json!(""), json!(null)];
+    let numbered = comments.iter().enumerate();
+    let scores = numbered.map(|(n, comment)| {
+        let more = json!({"comment": comment, "observation_id": "s"});
+        score(&format!("s{n}"), n as i64, 1, &more)
+    });
+    let (source, memory) = filled(engine, &[scores.collect::<Vec<_>>()]).await;
+    let scope = ScoreScope { project: everything().project, since: None };
+    let scores = source.prepare(everything()).await.unwrap().scores();
+    for _ in 0..4 {
+        let mut found = scores.scores(&scope, &["t"]).await.unwrap();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        let told: Vec<Option<&str>> = found.iter().map(|score| score.comment.as_deref()).collect();
+        assert_eq!((told.len(), told[0], told[4]), (5, told[1], None));
+        assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), 4, "{told:?}");
+        assert!(told.iter().flatten().all(|comment| comment.len() == 32), "{told:?}");
+    }
+    // The table of scores has them whole.
+    agrees(&memory, &source, &request(tables::find("scores").unwrap())).await;
+}
