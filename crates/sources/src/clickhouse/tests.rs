@@ -468,6 +468,7 @@ mod drift;
 mod ends;
 mod few;
 mod limits;
+mod near;
 mod replicas;
 mod scores;
 mod shards;

@@ -105,6 +105,9 @@ pub(super) fn rows_read(engine: &Engine, database: &str, purpose: &str) -> u64 {
     engine.run("default", &text).trim().parse().unwrap()
 }
 
+/// Rows of a granule, which is read as a whole.
+const GRANULE: u64 = 8_192;
+
 #[tokio::test]
 async fn skip_indexes_and_the_primary_key_find_the_rows() {
     let engine = need_engine!();
@@ -113,7 +116,10 @@ async fn skip_indexes_and_the_primary_key_find_the_rows() {
     let ingested = ReadRequest { cursor: Cursor::Ingested, window: stretch, ..everything() };
     let by_start = ReadRequest { window: stretch, ..everything() };
     let by_user = ReadRequest { filter: Some(few), ..everything() };
-    for (asked, expected) in [(ingested, 10_000), (by_start, 10_000), (by_user, 10)] {
+    // Of thirteen granules the stretch lies in the last three, the rows of the user in one. What is not told by the
+    // primary key is read twice, for the ids of the rows and for the rows; an index of ten ids is wrong about every
+    // tenth of the other granules.
+    for (asked, expected, granules_max) in [(ingested, 10_000, 7), (by_start, 10_000, 4), (by_user, 10, 5)] {
         let mut all = rows(100_000, 100, 1);
         for row in &mut all[50_000..50_010] {
             row["user_id"] = json!("somebody");
@@ -121,7 +127,7 @@ async fn skip_indexes_and_the_primary_key_find_the_rows() {
         let (database, source) = filled(engine, &[&all]).await;
         assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), expected);
         let read = rows_read(engine, &database, "rows");
-        assert!(read > 0 && read < 60_000, "{read} of 100,000 rows were read for {expected}");
+        assert!(read > 0 && read <= granules_max * GRANULE, "{read} of 100,000 rows were read for {expected}");
         engine.run("default", &format!("DROP DATABASE {database}"));
     }
 }
