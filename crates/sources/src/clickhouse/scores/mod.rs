@@ -207,7 +207,7 @@ impl ClickHouseScores {
         blocks_of(&self.ask(query).await?)
     }
 
-    /// The same, unless they are more than are held. No more of them is received than that.
+    /// The same, unless they are more than are held.
     async fn rows_to_hold(
         &self,
         scope: &ScoreScope,
@@ -333,8 +333,8 @@ fn selected() -> String {
     format!("SELECT {} FROM ({{live}})", selected.join(", "))
 }
 
-/// Receives scores, unless they are more than so many, or take more than so many bytes: then no more than the block that
-/// tells.
+/// Receives scores, unless they are more than so many or take more than so many bytes: then nothing behind the block
+/// that tells.
 async fn received(
     batches: impl Stream<Item = Result<RecordBatch, Fault>>,
     scores_max: usize,
