@@ -93,7 +93,7 @@ pub struct ScoreRow {
     pub value: f64,
     /// Value of CATEGORICAL and TEXT scores; `true` or `false` for BOOLEAN.
     pub string_value: Option<Arc<str>>,
-    /// Comment of the scorer.
+    /// Comment of the scorer, or what stands for it: the same for like comments alone. It is compared, never shown.
     pub comment: Option<Arc<str>>,
     /// When it was given.
     pub timestamp: Micros,

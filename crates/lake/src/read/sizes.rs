@@ -8,7 +8,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 /// Bytes of `count` rows from `start`, over all columns.
-pub(crate) fn bytes_of<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>, start: usize, count: usize) -> u64 {
+pub fn bytes_of<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>, start: usize, count: usize) -> u64 {
     columns.into_iter().map(|column| column_bytes(&**column, start, count)).sum()
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! SELECT <requested columns>, <key columns>
-//! FROM (<live rows> [LEFT JOIN <groups>] | <groups>) WHERE <range> AND <filter> ORDER BY <key>
+//! FROM (<live rows> [UNION ALL <deleted rows>] [LEFT JOIN <groups>] | <deleted rows> [LEFT JOIN <groups>] | <groups>)
+//! WHERE <range> AND <filter> ORDER BY <key>
 //! ```
 //!
 //! The range of a slice is in the values `lo`, `hi` (which rows can be in it, by the table's own order)
@@ -19,7 +20,7 @@ use model::{
 use super::candidates::Candidates;
 use super::database::Database;
 use super::deleted::{Deleted, are_all};
-use super::group::{FOUND, GROUP, Groups, INGESTED, VERSION, attached_term, grouped_term};
+use super::group::{FOUND, GROUP, Groups, INGESTED, VERSION, attached_term, grouped_term, made_of};
 use super::live::{DEAD_IN_SLICE, Live, around_slice, column_name, stored_term};
 use super::met::Met;
 use super::place::Place;
@@ -472,19 +473,6 @@ impl Compiler<'_> {
             column_name(attached.on),
         ))
     }
-}
-
-/// Names of the stored columns that these columns of groups are made of.
-fn made_of(grouped: &Grouped, wanted: &BTreeSet<&str>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for column in grouped.columns.iter().filter(|column| wanted.contains(column.name)) {
-        if let Some(expr) = super::group::operand(&column.aggregate) {
-            expr.for_each_column(&mut |name| {
-                names.insert(name.to_owned());
-            });
-        }
-    }
-    names
 }
 
 /// Prints a requested column as one or several columns of the answer.

@@ -118,8 +118,21 @@ impl Groups<'_> {
     }
 }
 
+/// Names of the stored columns that these columns of groups are made of.
+pub(super) fn made_of(grouped: &Grouped, wanted: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for column in grouped.columns.iter().filter(|column| wanted.contains(column.name)) {
+        if let Some(expr) = operand(&column.aggregate) {
+            expr.for_each_column(&mut |name| {
+                names.insert(name.to_owned());
+            });
+        }
+    }
+    names
+}
+
 /// What an aggregate is made of.
-pub(super) fn operand(aggregate: &Aggregate) -> Option<&Expr> {
+fn operand(aggregate: &Aggregate) -> Option<&Expr> {
     match aggregate {
         Aggregate::Group | Aggregate::Count => None,
         Aggregate::Min(expr)

@@ -9,7 +9,7 @@ use model::{Fault, Micros, StoredTable};
 
 use super::met::Met;
 use super::place::Place;
-use super::sql::{Term, compared, identifier};
+use super::sql::{Parameters, Term, compared, identifier};
 
 /// Stands in the text of a query for what leaves out outranked versions of a table.
 pub(super) const DEAD_IN_SLICE: &str = "/*outranked in the slice*/";
@@ -24,7 +24,7 @@ pub(super) const FINAL_IN_SLICE: &str = "FINAL/*in the slice*/";
 /// The same of the rows that groups are made of.
 pub(super) const FINAL_OF_MEMBERS: &str = "FINAL/*of members*/";
 
-/// The same for versions of all times of a place.
+/// Stands for what leaves out outranked versions of a place, whenever they start.
 pub(super) fn dead_of(place: &Place) -> String {
     format!("/*outranked {}*/", place.number)
 }
@@ -88,6 +88,18 @@ impl Live<'_> {
             self.place.from(),
             self.dead,
         ))
+    }
+
+    /// The subquery of the rows alone that start at this instant or later. Versions that replace each other start on
+    /// one day: those from before the instant are read too, so that no server leaves a newer one out of `FINAL` for its
+    /// time. What is left is told by its number, from which no server tells what to leave out.
+    pub(super) fn sql_since(mut self, since: Option<Micros>, parameters: &mut Parameters) -> Result<String, Fault> {
+        let Some(since) = since else { return self.sql() };
+        let (time, start) = (self.place.required(self.stored.time)?, column_name(self.stored.time));
+        self.columns.insert(self.stored.time);
+        self.conditions.push(parameters.compared(&time, ">=", Micros(since.0.saturating_sub(LONGEST_DAY))));
+        let since = parameters.int(since.0);
+        Ok(format!("SELECT * FROM ({}) WHERE toUnixTimestamp64Micro({start}) >= {since}", self.sql()?))
     }
 
     /// Its columns: what each is of the table, and its name.

@@ -261,13 +261,11 @@ impl Place {
         })
     }
 
-    /// Whether versions of a row that start on the same day replace each other. Days are those of the
-    /// server's zone, so that is not told of a column that has a zone of its own.
+    /// Whether versions of a row that start on the same day replace each other. Days are those of the column's zone, or
+    /// else of the server's.
     pub(super) fn is_sorted_by_day(&self, time: &str) -> bool {
         let Some(name) = time.strip_prefix("t.") else { return false };
-        let name = name.trim_matches('`');
-        let has_zone = self.types.get(name).is_some_and(|kind| kind.contains('\''));
-        self.sorting_key.contains(&format!("toDate({name})")) && !has_zone
+        self.sorting_key.contains(&format!("toDate({})", name.trim_matches('`')))
     }
 
     /// Whether conditions can be looked at before a row is read: of a table of this server, and no view of others.

@@ -273,7 +273,7 @@ impl Counting<'_> {
 
     fn query(&self, text: String, bounds: Bounds, values: Vec<(String, String)>) -> Query {
         let mut parameters = self.reading.common_parameters();
-        parameters.extend([("lo".to_owned(), bounds.lo.to_string()), ("hi".to_owned(), bounds.hi.to_string())]);
+        parameters.extend(bounds.named());
         parameters.extend(values);
         Query { text, parameters, purpose: "the number of rows" }
     }

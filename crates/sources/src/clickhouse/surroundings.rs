@@ -39,13 +39,10 @@ impl Around<'_> {
         let stored = scores::stored();
         let place = self.database.place(stored.name)?;
         let met = Met::of(place, "trace_id", &self.in_slice)?;
-        let mut conditions = vec![
+        let conditions = vec![
             format!("{} = {}", place.required("name")?, parameters.text(&test.name)),
             format!("{on}({})", place.required("observation_id")?),
         ];
-        if let Some(since) = self.request.scores_since {
-            conditions.push(parameters.compared(&place.required(stored.time)?, ">=", since));
-        }
         let [trace_id, observation_id, kind, text] =
             ["trace_id", "observation_id", "data_type", "string_value"].map(column_name);
         let text_or_empty = format!("ifNull({text}, '')");
@@ -90,7 +87,7 @@ impl Around<'_> {
             met: Some(met),
             conditions,
         };
-        Ok(passing.replacen("{live}", &live.sql()?, 1))
+        Ok(passing.replacen("{live}", &live.sql_since(self.request.scores_since, parameters)?, 1))
     }
 }
 

@@ -10,7 +10,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::filter::filter_record_batch;
 use model::{
-    ColumnType, CompareOp, Cursor, DeletedRows, Expr, Literal, Micros, PhysicalTable, RawOptions, ReadRequest,
+    ColumnType, CompareOp, Cursor, DeletedRows, Expr, Literal, Micros, PhysicalTable, Plan, RawOptions, ReadRequest,
     Relation, ScoreLevel, ScoreScope, ScoreValueTest, Source, StoredTable, TableSpec, Window,
 };
 use proptest::prelude::*;
@@ -42,6 +42,36 @@ macro_rules! need_engine {
             None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
         }
     };
+}
+
+/// The two servers, or a note that the test is left out.
+macro_rules! need_replicas {
+    () => {
+        match crate::clickhouse::engine::replicas() {
+            Some(servers) => servers,
+            None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
+        }
+    };
+}
+
+/// So many seconds behind the epoch. Unlike times of the fixture it has no fractions of a second: scores keep
+/// milliseconds.
+fn instant(seconds: i64) -> Micros {
+    Micros(EPOCH.0 + seconds * Micros::PER_SECOND)
+}
+
+/// The same as rows have it.
+fn second(seconds: i64) -> String {
+    instant(seconds).to_sql_text()
+}
+
+/// Every row of the events.
+fn everything() -> ReadRequest {
+    request(tables::find("events").unwrap())
+}
+
+async fn planned(source: &ClickHouseSource, asked: &ReadRequest) -> Plan {
+    source.prepare(asked.clone()).await.unwrap().plan(None).await.unwrap()
 }
 
 /// Where the tables of the fixture are: where Langfuse has its own.
@@ -182,11 +212,11 @@ async fn a_version_with_another_start_moves_the_row() {
     let loaded = vec![(Arc::clone(&table), vec![first, second]), (scores(), Vec::new())];
     let (_, source) = stored(engine, &loaded).await;
     let memory = MemorySource::new(loaded).unwrap();
-    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * 1_000_001);
+    let behind = |seconds: i64| Micros(EPOCH.0 + seconds * 1_000_001);
     let windows = [
         (Window::default(), vec!["a", "b"]),
-        (Window::new(Some(instant(5)), Some(instant(25))).unwrap(), vec!["b"]),
-        (Window::new(Some(instant(2_999)), None).unwrap(), vec!["a"]),
+        (Window::new(Some(behind(5)), Some(behind(25))).unwrap(), vec!["b"]),
+        (Window::new(Some(behind(2_999)), None).unwrap(), vec!["a"]),
     ];
     for (window, expected) in windows {
         let asked = ReadRequest { window, ..request(events_table()) };
@@ -226,12 +256,10 @@ async fn a_score_that_was_renamed_or_moved_is_one_row() {
 }
 
 async fn a_score_is_one_row(engine: &Engine) {
-    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND);
     let score = |id: &str, name: &str, given: i64, version: i64| {
         json!({
-            "id": id, "timestamp": instant(given).to_sql_text(), "project_id": "p1", "name": name, "data_type": "NUMERIC",
-            "value": version, "trace_id": "t", "event_ts": instant(version).to_sql_text(),
-            "updated_at": instant(version).to_sql_text(),
+            "id": id, "timestamp": second(given), "project_id": "p1", "name": name, "data_type": "NUMERIC",
+            "value": version, "trace_id": "t", "event_ts": second(version), "updated_at": second(version),
         })
     };
     let table = tables::stored_scores();
@@ -352,7 +380,7 @@ async fn agrees_with_memory_on_random_rows_and_filters() {
         }
         for (index, filter) in random_filters(&mut runner, &events_table(), 12).into_iter().enumerate() {
             let cursor = if index % 2 == 0 { Cursor::StartTime } else { Cursor::Ingested };
-            let to = (index % 3 == 0).then_some(Micros(EPOCH.0 + 60_000_000));
+            let to = (index % 3 == 0).then_some(instant(60));
             let window = Window { from: None, to };
             let asked = ReadRequest { filter: Some(filter), cursor, window, ..request(events_table()) };
             agrees(&memory, &source, &asked).await;
@@ -440,7 +468,9 @@ mod drift;
 mod ends;
 mod few;
 mod limits;
+mod near;
 mod replicas;
+mod scores;
 mod shards;
 mod sizes;
 mod spread;

@@ -61,6 +61,24 @@ pub(crate) async fn agrees(reference: &dyn Source, source: &dyn Source, request:
     }
 }
 
+/// Asserts that a source that is read range by range, as slices are, has the rows of the reference.
+pub(crate) async fn ranges_agree(reference: &dyn Source, source: &dyn Source, request: &ReadRequest) {
+    let all = read_all(reference, request).await.unwrap();
+    let reading = source.prepare(request.clone()).await.unwrap();
+    let rows_of_range = all.num_rows().div_ceil(5).max(1);
+    let ends: Vec<OrderKey> = keys(&all).into_iter().step_by(rows_of_range).skip(1).collect();
+    let from = [None].into_iter().chain(ends.iter().cloned().map(Some));
+    let to = ends.iter().cloned().map(Some).chain([None]);
+    let mut parts = Vec::new();
+    for (from, to) in from.zip(to) {
+        parts.push(read(&reading, KeyRange { from, to }).await.unwrap());
+    }
+    reading.close().await.unwrap();
+    let found = concat_batches(reading.schema(), &parts).unwrap();
+    assert_eq!(keys(&found), keys(&all), "{source}: {:?}", request.filter);
+    assert_eq!(found, all, "{source}: {:?}", request.filter);
+}
+
 /// Asserts that pages of a source are those of the reference: some rows at both ends of everything, and on either
 /// side of a row in the middle.
 pub(crate) async fn pages_agree(reference: &dyn Source, source: &dyn Source, request: &ReadRequest) {

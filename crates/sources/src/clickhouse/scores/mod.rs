@@ -9,8 +9,11 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use async_trait::async_trait;
+use futures_util::{Stream, TryStreamExt};
 use lake::ScoreBlock;
+use lake::sizes::bytes_of;
 use model::{
     ColumnType, Fault, FaultKind, Micros, ScoreLookup, ScoreName, ScoreRow, ScoreScope, Stop, StoredColumn, StoredTable,
 };
@@ -64,9 +67,11 @@ const LISTABLE: &str = "IN ('NUMERIC', 'BOOLEAN', 'CATEGORICAL', 'TEXT')";
 
 /// Look-ups of a reading that go to the server by themselves: a page of rows needs no more.
 const LOOKUPS_APART: u32 = 2;
-/// Scores that are held at once instead, about 20 MiB of them: all of the project, or those of a stretch of
-/// rows.
+/// Scores that are held at once instead: all of the project, or those of a stretch of rows.
 pub(super) const SCORES_HELD: usize = 100_000;
+/// Bytes that they have at most. So many scores have 20 MiB, unless their texts are long. Two stretches are held while
+/// a third is received: 72 of the 256 MiB that a run may take, and a block of the server's.
+const BYTES_HELD: u64 = 24 << 20;
 
 /// The look-up of one reading.
 pub(super) struct ClickHouseScores {
@@ -102,17 +107,16 @@ impl ClickHouseScores {
 
     /// Every listable score in scope that hangs on a trace, unless they are too many to hold.
     async fn hold(&self, scope: &ScoreScope) -> Result<Held, Fault> {
-        let most = format!(" LIMIT {}", self.held_max + 1);
         let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
         let on_a_trace = |_: &mut Parameters| Ok(vec![format!("isNotNull({trace})")]);
-        let rows = match self.rows(scope, &most, on_a_trace).await {
+        let rows = match self.rows_to_hold(scope, on_a_trace).await {
             Err(fault) if is_limit(&fault) => {
                 tracing::debug!(fault = %fault, "not all scores are held");
-                return Ok(Held { since: scope.since, by_trace: None });
+                None
             }
             rows => rows?,
         };
-        let by_trace = (count(&rows) <= self.held_max).then(|| ByTrace::of(rows, std::iter::empty()));
+        let by_trace = rows.map(|rows| ByTrace::of(rows, std::iter::empty()));
         Ok(Held { since: scope.since, by_trace })
     }
 
@@ -159,16 +163,14 @@ impl ClickHouseScores {
         let traces = self.shared.client.look_up(query, Stop::new()).await?;
         let traces = traces.iter().map(|batch| batch.column(0).as_string_opt::<i32>().ok_or_else(unreadable));
         let traces = traces.collect::<Result<Vec<_>, _>>()?;
-        let most = format!(" LIMIT {}", self.held_max + 1);
         let of_stretch = |parameters: &mut Parameters| {
             parameters.names(&values);
             Ok(vec![in_stretch])
         };
-        let rows = self.rows(scope, &most, of_stretch).await?;
-        if count(&rows) > self.held_max {
+        let Some(rows) = self.rows_to_hold(scope, of_stretch).await? else {
             self.stretches.shorten();
             return Ok(ByTrace::default());
-        }
+        };
         Ok(ByTrace::of(rows, traces.into_iter().flat_map(|traces| traces.iter().flatten())))
     }
 
@@ -182,7 +184,7 @@ impl ClickHouseScores {
                 let lists = parameters.texts(traces.iter().copied())?;
                 Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
             };
-            match self.rows(scope, "", of_traces).await {
+            match self.rows(scope, of_traces).await {
                 Ok(rows) => found.extend(rows.iter().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row)))),
                 Err(fault) if traces.len() > 1 && halved < halvings(&fault) => {
                     tracing::debug!(fault = %fault, "a look-up of scores is halved");
@@ -195,37 +197,77 @@ impl ClickHouseScores {
         Ok(found)
     }
 
-    /// Scores that meet further conditions; `most` bounds how many.
+    /// Scores that meet further conditions.
     async fn rows(
         &self,
         scope: &ScoreScope,
-        most: &str,
         on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
     ) -> Result<Vec<ScoreBlock>, Fault> {
-        let selected = ScoreBlock::COLUMNS.map(|name| match name {
-            "timestamp" => format!("toUnixTimestamp64Micro({}) AS {name}", column_name(name)),
-            _ => format!("{} AS {name}", column_name(name)),
-        });
-        let text = format!("SELECT {} FROM ({{live}}){most}", selected.join(", "));
-        let batches = self.ask(scope, &text, &ScoreBlock::COLUMNS, on, "scores").await?;
-        batches.iter().map(|batch| scores_of(batch).ok_or_else(unreadable)).collect()
+        let query = self.query(scope, &selected(), &ScoreBlock::COLUMNS, on, "scores").await?;
+        blocks_of(&self.ask(query).await?)
     }
 
-    /// Queries the live listable scores in scope; `{live}` stands for them in `text`.
-    async fn ask(
+    /// The same, unless they are more than are held.
+    async fn rows_to_hold(
+        &self,
+        scope: &ScoreScope,
+        on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
+    ) -> Result<Option<Vec<ScoreBlock>>, Fault> {
+        let text = format!("{} LIMIT {}", selected(), self.held_max + 1);
+        let query = self.query(scope, &text, &ScoreBlock::COLUMNS, on, "scores").await?;
+        let batches = self.shared.client.stream_looked_up(query.clone(), Stop::new());
+        let received = match received(batches, self.held_max, BYTES_HELD).await {
+            Err(fault) if is_too_large(&fault) => {
+                tracing::debug!(fault = %fault, "scores are asked for in smaller blocks");
+                self.received_sparingly(query).await?
+            }
+            received => received?,
+        };
+        received.map(|batches| blocks_of(&batches)).transpose()
+    }
+
+    /// What a query for scores brings, where the server has little memory, unless that is more than is held. Such an
+    /// answer comes as a whole: so the server is asked first how large it is.
+    async fn received_sparingly(&self, query: Query) -> Result<Option<Vec<RecordBatch>>, Fault> {
+        let text = format!("SELECT count() AS scores, sum(byteSize(*)) AS bytes FROM ({})", query.text);
+        let size = Query { text, purpose: "the size of scores", ..query.clone() };
+        let client = &self.shared.client;
+        let size = client.look_up_sparingly(size, Stop::new()).await?;
+        let number = |name: &str| {
+            let column = size.first()?.column_by_name(name)?.as_primitive_opt::<UInt64Type>()?;
+            (!column.is_empty()).then(|| column.value(0))
+        };
+        let (scores, bytes) = number("scores").zip(number("bytes")).ok_or_else(unreadable)?;
+        if scores > self.held_max as u64 || bytes > BYTES_HELD {
+            return Ok(None);
+        }
+        client.look_up_sparingly(query, Stop::new()).await.map(Some)
+    }
+
+    /// Sends a query; once more in a way that takes less memory where the server has too little.
+    async fn ask(&self, query: Query) -> Result<Vec<RecordBatch>, Fault> {
+        let client = &self.shared.client;
+        match client.look_up(query.clone(), Stop::new()).await {
+            Err(fault) if is_too_large(&fault) => {
+                tracing::debug!(fault = %fault, "scores are asked for in smaller blocks");
+                client.look_up_sparingly(query, Stop::new()).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// A query of the live listable scores in scope; `{live}` stands for them in `text`.
+    async fn query(
         &self,
         scope: &ScoreScope,
         text: &str,
         columns: &[&str],
         on: impl FnOnce(&mut Parameters) -> Result<Vec<String>, Fault>,
         purpose: &'static str,
-    ) -> Result<Vec<RecordBatch>, Fault> {
+    ) -> Result<Query, Fault> {
         let place = self.shared.database.place(stored().name)?;
         let mut parameters = Parameters::default();
         let mut conditions = vec![format!("{} {LISTABLE}", place.required("data_type")?)];
-        if let Some(since) = scope.since {
-            conditions.push(parameters.compared(&place.required(stored().time)?, ">=", since));
-        }
         conditions.extend(on(&mut parameters)?);
         let live = Live {
             place,
@@ -235,22 +277,13 @@ impl ClickHouseScores {
             conditions,
             dead: dead_of(place),
         };
-        let text = text.replacen("{live}", &live.sql()?, 1);
-        let stop = Stop::new();
+        let text = text.replacen("{live}", &live.sql_since(scope.since, &mut parameters)?, 1);
         let places = std::iter::once(place.number);
-        let (text, dead) = self.shared.without_outranked(text, places, scope.since, &stop).await?;
+        let (text, dead) = self.shared.without_outranked(text, places, scope.since, &Stop::new()).await?;
         let mut parameters = parameters.into_values();
         parameters.extend(dead);
         parameters.push(("project".into(), escaped(scope.project.as_str())));
-        let query = Query { text, parameters, purpose };
-        let client = &self.shared.client;
-        match client.look_up(query.clone(), stop.clone()).await {
-            Err(fault) if matches!(fault.kind(), FaultKind::TooLarge { .. }) => {
-                tracing::debug!(fault = %fault, "scores are asked for in smaller blocks");
-                client.look_up_sparingly(query, stop).await
-            }
-            answer => answer,
-        }
+        Ok(Query { text, parameters, purpose })
     }
 }
 
@@ -263,9 +296,9 @@ impl ScoreLookup for ClickHouseScores {
              max({kind} IN ('CATEGORICAL', 'TEXT')) AS textual FROM ({{live}}) GROUP BY name ORDER BY name"
         );
         let none = |_: &mut Parameters| Ok(Vec::new());
-        let batches = self.ask(scope, &text, &["name", "data_type"], none, "names of scores").await?;
+        let query = self.query(scope, &text, &["name", "data_type"], none, "names of scores").await?;
         let mut names = Vec::new();
-        for batch in &batches {
+        for batch in &self.ask(query).await? {
             names.extend(names_of(batch).ok_or_else(unreadable)?);
         }
         Ok(names)
@@ -286,10 +319,77 @@ impl ScoreLookup for ClickHouseScores {
     }
 }
 
-fn count(rows: &[ScoreBlock]) -> usize {
-    rows.iter().map(ScoreBlock::count).sum()
+/// Selects scores as they are read. Of comments only their likeness counts, and they may be long: a number stands for
+/// each, in the form of a text. It differs where they do but for a chance of 2^-128.
+fn selected() -> String {
+    let selected = ScoreBlock::COLUMNS.map(|name| {
+        let column = column_name(name);
+        match name {
+            "timestamp" => format!("toUnixTimestamp64Micro({column}) AS {name}"),
+            "comment" => format!("if(isNull({column}), NULL, hex(sipHash128(assumeNotNull({column})))) AS {name}"),
+            _ => format!("{column} AS {name}"),
+        }
+    });
+    format!("SELECT {} FROM ({{live}})", selected.join(", "))
+}
+
+/// Receives scores, unless they are more than so many or take more than so many bytes: then nothing behind the block
+/// that tells.
+async fn received(
+    batches: impl Stream<Item = Result<RecordBatch, Fault>>,
+    scores_max: usize,
+    bytes_max: u64,
+) -> Result<Option<Vec<RecordBatch>>, Fault> {
+    let mut batches = std::pin::pin!(batches);
+    let (mut received, mut scores, mut bytes) = (Vec::new(), 0, 0);
+    while let Some(batch) = batches.try_next().await? {
+        scores += batch.num_rows();
+        bytes += bytes_of(batch.columns(), 0, batch.num_rows());
+        if bytes > bytes_max {
+            return Ok(None);
+        }
+        received.push(batch);
+    }
+    Ok((scores <= scores_max).then_some(received))
+}
+
+fn blocks_of(batches: &[RecordBatch]) -> Result<Vec<ScoreBlock>, Fault> {
+    batches.iter().map(|batch| scores_of(batch).ok_or_else(unreadable)).collect()
+}
+
+fn is_too_large(fault: &Fault) -> bool {
+    matches!(fault.kind(), FaultKind::TooLarge { .. })
 }
 
 fn unreadable() -> Fault {
     Fault::corrupt("the server's scores have other types than they were asked for")
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, StringArray};
+    use futures_util::stream;
+
+    use super::*;
+
+    /// How many of these blocks are taken, of two scores with so many bytes of text each, and how many are held.
+    async fn taken(texts: &[usize], scores_max: usize, bytes_max: u64) -> (usize, Option<usize>) {
+        let mut taken = 0;
+        let blocks = texts.iter().map(|bytes| {
+            taken += 1;
+            let texts = StringArray::from(vec!["x".repeat(*bytes); 2]);
+            Ok(RecordBatch::try_from_iter([("comment", Arc::new(texts) as ArrayRef)]).unwrap())
+        });
+        let held = received(stream::iter(blocks), scores_max, bytes_max).await.unwrap();
+        (taken, held.map(|blocks| blocks.len()))
+    }
+
+    #[tokio::test]
+    async fn no_more_scores_are_received_than_are_held() {
+        assert_eq!(taken(&[], 4, 1_000).await, (0, Some(0)));
+        assert_eq!(taken(&[10, 10], 4, 1_000).await, (2, Some(2)));
+        assert_eq!(taken(&[10, 10, 10], 4, 1_000).await, (3, None), "too many");
+        assert_eq!(taken(&[10, 600, 10, 10], 100, 1_000).await, (2, None), "too long");
+        assert_eq!(taken(&[600, 10], 4, 1_000).await, (1, None), "too long at once");
+    }
 }

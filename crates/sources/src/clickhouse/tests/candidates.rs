@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use model::Plan;
-
 use super::*;
 
 /// Rows whose names take turns, a second apart, with so many bytes each as far as planning knows.
 fn rows(count: i64, bytes: u64, version: i64) -> Vec<serde_json::Value> {
     let row = |n: i64| {
         json!({
-            "project_id": "p1", "trace_id": format!("t{}", n / 4), "span_id": format!("s{n}"), "start_time": at(n),
-            "event_ts": at(version), "updated_at": at(n), "name": format!("n{}", n % 10), "event_bytes": bytes,
+            "project_id": "p1", "trace_id": format!("t{}", n / 4), "span_id": format!("s{n}"), "start_time": second(n),
+            "event_ts": second(version), "updated_at": second(n), "name": format!("n{}", n % 10), "event_bytes": bytes,
             "input": "x", "metadata_names": [], "metadata_values": [],
         })
     };
     (0..count).map(row).collect()
-}
-
-fn at(seconds: i64) -> String {
-    Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text()
 }
 
 async fn filled(engine: &Engine, rows: &[&[serde_json::Value]]) -> (String, ClickHouseSource) {
@@ -30,14 +24,6 @@ async fn filled(engine: &Engine, rows: &[&[serde_json::Value]]) -> (String, Clic
 
 fn named(name: &str) -> Expr {
     Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text(name))
-}
-
-async fn planned(source: &ClickHouseSource, asked: &ReadRequest) -> Plan {
-    source.prepare(asked.clone()).await.unwrap().plan(None).await.unwrap()
-}
-
-fn everything() -> ReadRequest {
-    request(tables::find("events").unwrap())
 }
 
 #[tokio::test]
@@ -65,10 +51,10 @@ async fn a_row_passes_by_its_newest_version_alone() {
         match n % 5 {
             0 => {}
             1 => row["name"] = json!("other"),
-            2 => row["start_time"] = json!(at(n as i64 + 1_000)),
+            2 => row["start_time"] = json!(second(n as i64 + 1_000)),
             3 => {
                 row["name"] = json!("other");
-                row["start_time"] = json!(at(n as i64 + 2_000));
+                row["start_time"] = json!(second(n as i64 + 2_000));
             }
             _ => row["is_deleted"] = json!(true),
         }
@@ -119,15 +105,21 @@ pub(super) fn rows_read(engine: &Engine, database: &str, purpose: &str) -> u64 {
     engine.run("default", &text).trim().parse().unwrap()
 }
 
+/// Rows of a granule, which is read as a whole.
+const GRANULE: u64 = 8_192;
+
 #[tokio::test]
 async fn skip_indexes_and_the_primary_key_find_the_rows() {
     let engine = need_engine!();
     let few = Expr::compare(Expr::column("user_id"), CompareOp::Eq, Expr::text("somebody"));
-    let stretch = Window::new(Some(Micros(EPOCH.0 + 90_000 * Micros::PER_SECOND)), None).unwrap();
+    let stretch = Window::new(Some(instant(90_000)), None).unwrap();
     let ingested = ReadRequest { cursor: Cursor::Ingested, window: stretch, ..everything() };
     let by_start = ReadRequest { window: stretch, ..everything() };
     let by_user = ReadRequest { filter: Some(few), ..everything() };
-    for (asked, expected) in [(ingested, 10_000), (by_start, 10_000), (by_user, 10)] {
+    // Of thirteen granules the stretch lies in the last three, the rows of the user in one. What is not told by the
+    // primary key is read twice, for the ids of the rows and for the rows; an index of ten ids is wrong about every
+    // tenth of the other granules.
+    for (asked, expected, granules_max) in [(ingested, 10_000, 7), (by_start, 10_000, 4), (by_user, 10, 5)] {
         let mut all = rows(100_000, 100, 1);
         for row in &mut all[50_000..50_010] {
             row["user_id"] = json!("somebody");
@@ -135,7 +127,7 @@ async fn skip_indexes_and_the_primary_key_find_the_rows() {
         let (database, source) = filled(engine, &[&all]).await;
         assert_eq!(read_all(&source, &asked).await.unwrap().num_rows(), expected);
         let read = rows_read(engine, &database, "rows");
-        assert!(read > 0 && read < 60_000, "{read} of 100,000 rows were read for {expected}");
+        assert!(read > 0 && read <= granules_max * GRANULE, "{read} of 100,000 rows were read for {expected}");
         engine.run("default", &format!("DROP DATABASE {database}"));
     }
 }

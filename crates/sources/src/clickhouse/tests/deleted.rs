@@ -5,13 +5,9 @@ use model::{KeyRange, Stop, VersionScope};
 
 use super::candidates::rows_read;
 use super::*;
-use crate::conformance::pages_agree;
+use crate::conformance::{pages_agree, ranges_agree};
 
 const DAY: i64 = 86_400;
-
-fn instant(seconds: i64) -> Micros {
-    Micros(EPOCH.0 + seconds * Micros::PER_SECOND)
-}
 
 /// A request for deletions too; those alone where `alone`.
 fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<i64>), alone: bool) -> ReadRequest {
@@ -22,7 +18,8 @@ fn with_deletions(table: &str, cursor: Cursor, (from, to): (Option<i64>, Option<
     ReadRequest { deleted: DeletedRows::Included, versions, window, cursor, filter, ..asked }
 }
 
-/// Versions that move by a minute, a day or a month, some of them deletions, some stored late: before and after merges, by both cursors, in stretches and in pages.
+/// Versions that move by a minute, a day or a month, some of them deletions, some stored late: before and after merges,
+/// by both cursors, all at once, range by range as slices are read, and in pages.
 #[tokio::test]
 async fn deletions_are_the_rows_that_they_are_in_memory() {
     let engine = need_engine!();
@@ -41,12 +38,19 @@ async fn deletions_are_the_rows_that_they_are_in_memory() {
                 for window in [(None, None), (Some(3), Some(7)), (Some(8), None), (None, Some(4))] {
                     let asked = with_deletions(table, Cursor::Ingested, window, alone);
                     agrees(&memory, &source, &asked).await;
+                    if window == (Some(3), Some(7)) {
+                        ranges_agree(&memory, &source, &asked).await;
+                        pages_agree(&memory, &source, &asked).await;
+                    }
                     deleted += if alone { read_all(&source, &asked).await.unwrap().num_rows() } else { 0 };
                 }
                 for window in [(None, None), (Some(0), Some(DAY)), (Some(39 * DAY), None)] {
                     let asked = with_deletions(table, Cursor::StartTime, window, alone);
                     agrees(&memory, &source, &asked).await;
                     pages_agree(&memory, &source, &asked).await;
+                    if window == (None, None) {
+                        ranges_agree(&memory, &source, &asked).await;
+                    }
                 }
             }
             assert!(deleted >= 10, "{table}: {deleted} deletions");
@@ -60,9 +64,9 @@ async fn the_newest_version_decides_whether_and_when_a_row_was_deleted() {
     let engine = need_engine!();
     let event = |span: &str, start: i64, version: i64, is_deleted: bool| {
         json!({
-            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": instant(start).to_sql_text(),
-            "event_ts": instant(version).to_sql_text(), "updated_at": instant(version).to_sql_text(),
-            "is_deleted": is_deleted, "input": format!("of {version}"),
+            "project_id": "p1", "trace_id": "t", "span_id": span, "start_time": second(start),
+            "event_ts": second(version), "updated_at": second(version), "is_deleted": is_deleted,
+            "input": format!("of {version}"),
         })
     };
     let table = tables::stored_events();
@@ -139,12 +143,12 @@ async fn deletions_of_version_3_are_those_of_their_day() {
     let engine = need_engine!();
     let database = engine.database();
     engine.langfuse_tables(&database);
-    let at = |seconds: i64| instant(seconds).to_sql_text();
     let hour = 3_600;
     let row = |id: &str, start: i64, version: i64, is_deleted: i64| {
         json!({
-            "id": id, "project_id": "p1", "trace_id": "t", "type": "SPAN", "name": id, "start_time": at(start),
-            "created_at": at(0), "updated_at": at(version), "event_ts": at(version), "is_deleted": is_deleted,
+            "id": id, "project_id": "p1", "trace_id": "t", "type": "SPAN", "name": id, "start_time": second(start),
+            "created_at": second(0), "updated_at": second(version), "event_ts": second(version),
+            "is_deleted": is_deleted,
         })
     };
     let rows = [
@@ -157,23 +161,75 @@ async fn deletions_of_version_3_are_those_of_their_day() {
         row("live", 2 * hour, 1, 0),
     ];
     v3::insert_rows(engine, &database, "observations", &rows);
-    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
-    assert_eq!(source.physical_table(&tables::stored_events()).unwrap(), "observations");
-    for (window, expected) in [
+    let connect =
+        async |query: &str| ClickHouseSource::connect(engine.options("default", &database, query), places()).await;
+    let sources = [connect("").await.unwrap(), connect("cluster=one_shard").await.unwrap()];
+    assert_eq!(sources[0].physical_table(&tables::stored_events()).unwrap(), "observations");
+    let windows = [
         ((None, None), vec!["next day!", "later", "live", "earlier!"]),
         ((Some(0), Some(3 * hour)), vec!["live", "earlier!"]),
         ((Some(8 * hour), Some(20 * hour)), vec!["later"]),
-    ] {
-        for is_merged in [false, true] {
-            if is_merged {
-                engine.run(&database, "OPTIMIZE TABLE observations FINAL");
-            }
-            let asked = |alone| with_deletions("observations", Cursor::StartTime, window, alone);
-            let rows = keys(&read_all(&source, &asked(false)).await.unwrap());
-            let deleted = keys(&read_all(&source, &asked(true)).await.unwrap());
+    ];
+    for is_merged in [false, true] {
+        if is_merged {
+            engine.run(&database, "OPTIMIZE TABLE observations FINAL");
+        }
+        for (source, (window, expected)) in sources.iter().flat_map(|source| windows.iter().map(move |w| (source, w))) {
+            let asked = |alone| with_deletions("observations", Cursor::StartTime, *window, alone);
+            let rows = keys(&read_all(source, &asked(false)).await.unwrap());
+            let deleted = keys(&read_all(source, &asked(true)).await.unwrap());
             let told: Vec<String> =
                 rows.iter().map(|key| format!("{}{}", key.id, if deleted.contains(key) { "!" } else { "" })).collect();
-            assert_eq!(told, expected, "{window:?}");
+            assert_eq!(told, *expected, "{source}: {window:?}");
         }
+    }
+}
+
+/// A column may have a zone of its own: its table is sorted by the day all the same.
+#[tokio::test]
+async fn deletions_of_a_table_whose_times_have_a_zone_are_those_of_their_day() {
+    let engine = need_engine!();
+    let hour = 3_600;
+    let score = |id: &str, given: i64, version: i64, is_deleted: bool| {
+        json!({
+            "id": id, "timestamp": second(given), "project_id": "p1", "trace_id": "t", "name": "n",
+            "data_type": "NUMERIC", "value": version, "event_ts": second(version), "updated_at": second(version),
+            "is_deleted": is_deleted,
+        })
+    };
+    let table = tables::stored_scores();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    // Versions of a row lie in parts of their own, whose times tell that they are not in the window of the others.
+    let batches = vec![
+        batch(&[score("later", hour, 1, true), score("live", 2 * hour, 1, false)]),
+        batch(&[score("later", 9 * hour, 2, false), score("earlier", 9 * hour, 1, false)]),
+        batch(&[score("earlier", hour, 2, true), score("twice", hour, 1, true)]),
+        batch(&[score("twice", 9 * hour, 2, true)]),
+    ];
+    let loaded = vec![(Arc::clone(&table), batches), (tables::stored_events(), Vec::new())];
+    let memory = MemorySource::new(loaded.clone()).unwrap();
+    let database = engine.database();
+    engine.langfuse_tables(&database);
+    let created = engine.run(&database, "SHOW CREATE TABLE scores FORMAT TSVRaw");
+    let with_zone = created.replace("`timestamp` DateTime64(3)", "`timestamp` DateTime64(3, 'UTC')");
+    assert_ne!(created, with_zone);
+    for statement in ["DROP TABLE scores SYNC", with_zone.as_str(), "SYSTEM STOP MERGES scores"] {
+        engine.run(&database, statement);
+    }
+    loaded[0].1.iter().for_each(|batch| insert(engine, &database, &table, batch));
+    let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+    for (window, expected) in [
+        ((None, None), vec!["earlier", "later", "live", "twice"]),
+        ((Some(0), Some(3 * hour)), vec!["earlier", "live"]),
+        ((Some(8 * hour), Some(20 * hour)), vec!["later", "twice"]),
+    ] {
+        let asked = with_deletions("scores", Cursor::StartTime, window, false);
+        let mut ids: Vec<String> =
+            keys(&read_all(&source, &asked).await.unwrap()).iter().map(|key| key.id.to_string()).collect();
+        ids.sort();
+        assert_eq!(ids, expected, "{window:?}");
+        agrees(&memory, &source, &asked).await;
+        agrees(&memory, &source, &with_deletions("scores", Cursor::StartTime, window, true)).await;
+        pages_agree(&memory, &source, &asked).await;
     }
 }

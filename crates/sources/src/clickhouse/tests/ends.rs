@@ -10,7 +10,7 @@ use crate::clickhouse::engine::proxy::Trouble;
 const ROWS: i64 = 10;
 
 fn place(n: i64) -> Micros {
-    Micros(EPOCH.0 + n * 60 * Micros::PER_SECOND)
+    instant(n * 60)
 }
 
 /// Scores, whose table is sorted by the day, and events; one of each has a text of so many bytes.

@@ -40,7 +40,7 @@ async fn pages_are_those_of_memory_on_random_rows_and_filters() {
             let filters = filters_of(&mut runner, &table);
             for (number, filter) in filters.into_iter().map(Some).chain([None]).enumerate() {
                 let cursor = if number % 2 == 0 { Cursor::StartTime } else { Cursor::Ingested };
-                let to = (number % 3 == 0).then_some(Micros(EPOCH.0 + 60_000_000));
+                let to = (number % 3 == 0).then_some(instant(60));
                 let window = Window { from: None, to };
                 let asked = ReadRequest { filter, cursor, window, ..request(Arc::clone(&table)) };
                 pages_agree(&memory, &source, &asked).await;
@@ -54,19 +54,17 @@ async fn pages_are_those_of_memory_on_random_rows_and_filters() {
 #[tokio::test]
 async fn pages_have_no_version_that_another_one_outranks() {
     let engine = need_engine!();
-    // Scores keep milliseconds.
-    let at = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text();
     let event = |trace: &str, span: &str, session: &str, start: i64, version: i64, is_deleted: bool| {
         json!({
             "project_id": "p1", "trace_id": trace, "span_id": span, "session_id": session, "name": span,
-            "start_time": at(start), "event_ts": at(version), "updated_at": at(version), "created_at": at(0),
-            "is_deleted": is_deleted,
+            "start_time": second(start), "event_ts": second(version), "updated_at": second(version),
+            "created_at": second(0), "is_deleted": is_deleted,
         })
     };
     let score = |id: &str, trace: &str, given: i64, version: i64| {
         json!({
-            "id": id, "timestamp": at(given), "project_id": "p1", "name": "n", "data_type": "NUMERIC", "value": 1,
-            "trace_id": trace, "event_ts": at(version), "updated_at": at(version), "created_at": at(0),
+            "id": id, "timestamp": second(given), "project_id": "p1", "name": "n", "data_type": "NUMERIC", "value": 1,
+            "trace_id": trace, "event_ts": second(version), "updated_at": second(version), "created_at": second(0),
         })
     };
     // Far apart, so that a part holds one version and not the other.
@@ -99,8 +97,7 @@ async fn pages_have_no_version_that_another_one_outranks() {
     for name in ["events", "observations", "traces", "sessions", "scores"] {
         let asked = request(tables::find(name).unwrap());
         pages_agree(&memory, &source, &asked).await;
-        let instant = |days: i64| Micros(EPOCH.0 + days * day * Micros::PER_SECOND);
-        let window = Window::new(Some(instant(8)), Some(instant(31))).unwrap();
+        let window = Window::new(Some(instant(8 * day)), Some(instant(31 * day))).unwrap();
         pages_agree(&memory, &source, &ReadRequest { window, ..asked }).await;
     }
 }
@@ -133,12 +130,12 @@ const USERS: i64 = 160;
 /// Events of users whose rows lie far apart, and versions of some: in their place, elsewhere, and deletions.
 fn of_users() -> [Vec<serde_json::Value>; 2] {
     let event = |n: i64, start: i64, version: i64, is_deleted: bool| {
-        let at = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text();
         let trace = n / OF_TRACE;
         json!({
             "project_id": "p1", "trace_id": format!("t{trace}"), "span_id": format!("s{n}"),
-            "user_id": format!("u{}", trace % USERS), "name": format!("version {version}"), "start_time": at(start),
-            "event_ts": at(version), "updated_at": at(version), "created_at": at(0), "is_deleted": is_deleted,
+            "user_id": format!("u{}", trace % USERS), "name": format!("version {version}"), "start_time": second(start),
+            "event_ts": second(version), "updated_at": second(version), "created_at": second(0),
+            "is_deleted": is_deleted,
         })
     };
     let hundred_days = 100 * 86_400;

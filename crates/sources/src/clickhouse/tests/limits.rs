@@ -143,7 +143,7 @@ async fn each_piece_of_a_slice_without_rows_may_meet_limits_of_its_own() {
     let (database, _) = langfuse(engine, &ends::rows(-1, 0)).await;
     let proxy = Proxy::start(engine.address());
     let source = through(&proxy, &database).await;
-    let hour = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + 3_600 * Micros::PER_SECOND))).unwrap();
+    let hour = Window::new(Some(EPOCH), Some(instant(3_600))).unwrap();
     // Which no row passes, as only reading tells.
     let filter = Some(Expr::compare(Expr::column("input"), CompareOp::Eq, Expr::text("nothing")));
     let asked = ReadRequest { window: hour, filter, ..request(tables::find("events").unwrap()) };

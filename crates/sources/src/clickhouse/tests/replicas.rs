@@ -4,29 +4,15 @@ use serde_json::Value;
 
 use super::*;
 use crate::clickhouse::doctor::{Finding, Verdict, examine};
-use crate::clickhouse::engine::{Replicas, replicas};
+use crate::clickhouse::engine::Replicas;
 use crate::conformance::pages_agree;
 
 const STORED: [&str; 3] = ["events_full", "events_core", "scores"];
 const DAY: i64 = 86_400;
 
-/// The two servers, or a note that the test is left out.
-macro_rules! need_replicas {
-    () => {
-        match replicas() {
-            Some(replicas) => replicas,
-            None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
-        }
-    };
-}
-
 async fn source(server: &Engine, database: &str, options: &str) -> ClickHouseSource {
     let options = server.options("reader:reader-secret", database, options);
     ClickHouseSource::connect(options, places()).await.unwrap()
-}
-
-fn second(seconds: i64) -> String {
-    Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text()
 }
 
 fn event(id: &str, start: i64, version: i64, stored: i64) -> Value {
@@ -115,7 +101,7 @@ async fn every_replica_gives_the_rows_of_memory_before_and_after_merges() {
         for server in replicas.both() {
             let source = source(server, &database, "").await;
             agree_on_every_table(&loaded, &source).await;
-            let window = Window::new(Some(EPOCH), Some(Micros(EPOCH.0 + DAY * Micros::PER_SECOND))).unwrap();
+            let window = Window::new(Some(EPOCH), Some(instant(DAY))).unwrap();
             pages_agree(&memory, &source, &ReadRequest { window, ..request(tables::find("events").unwrap()) }).await;
         }
         agree_on_every_table(&loaded, &source(&replicas.b, &database, "cluster=replicas").await).await;

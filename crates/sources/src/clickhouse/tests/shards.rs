@@ -3,17 +3,7 @@
 
 use super::v3::MovedTraces;
 use super::*;
-use crate::clickhouse::engine::{Replicas, replicas};
-
-/// The two servers, or a note that the test is left out.
-macro_rules! need_servers {
-    () => {
-        match replicas() {
-            Some(servers) => servers,
-            None => return eprintln!("left out: needs the stack of `cargo xtask test`"),
-        }
-    };
-}
+use crate::clickhouse::engine::Replicas;
 
 /// The server whose shard has the rows with this text in the column that rows are spread by. Any function of the text
 /// will do: what is relied on is that all versions of a row lie on one shard. Events are spread by their trace and
@@ -49,7 +39,7 @@ async fn source(servers: &Replicas, database: &str) -> ClickHouseSource {
 
 #[tokio::test]
 async fn keeps_every_promise_of_a_source_over_the_shards_of_a_cluster() {
-    let servers = need_servers!();
+    let servers = need_replicas!();
     let database = servers.database_of_shards();
     for (table, batches) in fixture::batches() {
         servers.both().into_iter().for_each(|server| create(server, &database, &table));
@@ -65,7 +55,7 @@ async fn keeps_every_promise_of_a_source_over_the_shards_of_a_cluster() {
 
 #[tokio::test]
 async fn golden_rows_over_the_shards_of_a_cluster_are_those_of_memory() {
-    let servers = need_servers!();
+    let servers = need_replicas!();
     let database = servers.database_of_shards();
     servers.both().into_iter().for_each(|server| server.langfuse_tables(&database));
     for (table, batches) in golden::rows() {
@@ -78,7 +68,7 @@ async fn golden_rows_over_the_shards_of_a_cluster_are_those_of_memory() {
 
 #[tokio::test]
 async fn traces_that_moved_join_their_observations_once_from_whichever_shard() {
-    let servers = need_servers!();
+    let servers = need_replicas!();
     let database = servers.database_of_shards();
     servers.both().into_iter().for_each(|server| server.langfuse_tables(&database));
     let MovedTraces { traces, observations, rows } = v3::traces_that_moved();

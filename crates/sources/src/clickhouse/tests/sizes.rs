@@ -1,7 +1,5 @@
 //! Rows whose size is not stored with them, and users who cannot bound blocks: what is read at once stays bounded.
 
-use model::Plan;
-
 use super::candidates::rows_read;
 use super::*;
 use crate::clickhouse::engine::proxy::Trouble;
@@ -30,14 +28,6 @@ fn filled(engine: &Engine, table: &str, id: &str) -> String {
         ),
     );
     database
-}
-
-async fn planned(source: &ClickHouseSource, asked: &ReadRequest) -> Plan {
-    source.prepare(asked.clone()).await.unwrap().plan(None).await.unwrap()
-}
-
-fn everything() -> ReadRequest {
-    request(tables::find("events").unwrap())
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ const EVENTS: usize = 60;
 const ELSEWHERE: usize = 300;
 
 pub(super) fn rows() -> Loaded {
-    let time = |seconds: usize| Micros(EPOCH.0 + seconds as i64 * Micros::PER_SECOND).to_sql_text();
+    let time = |n: usize| second(n as i64);
     let event = |n: usize| {
         json!({
             "project_id": "p1", "trace_id": format!("t{n}"), "span_id": format!("s{n}"), "start_time": time(n),

@@ -6,10 +6,6 @@ use serde_json::Value;
 use super::*;
 use crate::conformance::pages_agree;
 
-fn at(seconds: i64) -> String {
-    Micros(EPOCH.0 + seconds * Micros::PER_SECOND).to_sql_text()
-}
-
 fn merged(base: &Value, more: &Value) -> Value {
     let mut row = base.as_object().unwrap().clone();
     row.extend(more.as_object().unwrap().clone());
@@ -19,8 +15,8 @@ fn merged(base: &Value, more: &Value) -> Value {
 /// What a row of both versions has.
 fn common(version: i64) -> Value {
     json!({
-        "project_id": "p1", "environment": "production", "created_at": at(0), "updated_at": at(version),
-        "event_ts": at(version),
+        "project_id": "p1", "environment": "production", "created_at": second(0), "updated_at": second(version),
+        "event_ts": second(version),
     })
 }
 
@@ -29,8 +25,9 @@ fn observation(n: i64, trace: &str, parent: Option<&str>, version: i64) -> (Valu
     let shared = merged(
         &common(version),
         &json!({
-            "trace_id": trace, "type": "GENERATION", "name": format!("call {n} v{version}"), "start_time": at(10 * n),
-            "end_time": at(10 * n + 3), "level": "DEFAULT", "usage_details": {"input": n, "output": 2, "total": n + 2},
+            "trace_id": trace, "type": "GENERATION", "name": format!("call {n} v{version}"),
+            "start_time": second(10 * n), "end_time": second(10 * n + 3), "level": "DEFAULT",
+            "usage_details": {"input": n, "output": 2, "total": n + 2},
             "cost_details": {"input": "0.000000000001", "total": "1.5"}, "prompt_version": 3, "tool_calls": ["x"],
         }),
     );
@@ -62,12 +59,12 @@ fn trace(n: i64) -> (Value, Value) {
         }),
     );
     let old =
-        merged(&shared, &json!({"id": format!("t{n}"), "timestamp": at(10 * n - 1), "metadata": {"region": "eu"}}));
+        merged(&shared, &json!({"id": format!("t{n}"), "timestamp": second(10 * n - 1), "metadata": {"region": "eu"}}));
     let event = merged(
         &shared,
         &json!({
-            "trace_id": format!("t{n}"), "span_id": format!("t-t{n}"), "start_time": at(10 * n - 1), "trace_name": name,
-            "metadata_names": ["region"], "metadata_values": ["eu"],
+            "trace_id": format!("t{n}"), "span_id": format!("t-t{n}"), "start_time": second(10 * n - 1),
+            "trace_name": name, "metadata_names": ["region"], "metadata_values": ["eu"],
         }),
     );
     (old, event)
@@ -132,7 +129,7 @@ pub(super) async fn give_the_rows_of_the_events_they_become(engine: &Engine) {
     let memory = memory(&groups_of(&roots, &observations, &|_| "session"));
     for name in ["traces", "sessions"] {
         let table = tables::find(name).unwrap();
-        let window = Window::new(Some(Micros(EPOCH.0 + 15 * Micros::PER_SECOND)), None).unwrap();
+        let window = Window::new(Some(instant(15)), None).unwrap();
         for asked in [whole(Arc::clone(&table)), ReadRequest { window, ..whole(table) }] {
             agrees(&memory, &source, &asked).await;
             pages_agree(&memory, &source, &asked).await;
@@ -217,7 +214,7 @@ pub(super) async fn is_one_row_wherever_it_moves(engine: &Engine, windows: &[(Cu
     let version = |n: i64, trace: &str, version: i64, start: i64, kind: &str, is_deleted: bool| {
         let (old, event) = observation(n, trace, None, version);
         let changed =
-            json!({"start_time": at(start), "end_time": at(start + 3), "type": kind, "is_deleted": is_deleted});
+            json!({"start_time": second(start), "end_time": second(start + 3), "type": kind, "is_deleted": is_deleted});
         (merged(&old, &changed), merged(&event, &changed))
     };
     let observations = [
@@ -257,7 +254,6 @@ pub(super) async fn is_one_row_wherever_it_moves(engine: &Engine, windows: &[(Cu
         .collect();
     let session_of = |trace: &str| if trace == "t3" { "" } else { "session" };
     let (rows, groups) = (memory(&rows), memory(&groups_of(&roots, &observations, &session_of)));
-    let instant = |seconds: i64| Micros(EPOCH.0 + seconds * Micros::PER_SECOND);
     for is_merged in [false, true] {
         if is_merged {
             engine.run(&database, "OPTIMIZE TABLE observations FINAL");
@@ -352,7 +348,8 @@ pub(super) struct MovedTraces {
 pub(super) fn traces_that_moved() -> MovedTraces {
     let version = |n: i64, start: i64, event: i64, name: &str, is_deleted: bool| {
         let changed = json!({
-            "timestamp": at(start), "event_ts": at(event), "updated_at": at(event), "name": name, "is_deleted": is_deleted,
+            "timestamp": second(start), "event_ts": second(event), "updated_at": second(event), "name": name,
+            "is_deleted": is_deleted,
         });
         merged(&trace(n).0, &changed)
     };

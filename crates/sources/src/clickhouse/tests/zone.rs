@@ -23,6 +23,7 @@ async fn every_promise_holds_west_of_greenwich() {
     agreement::every_promise_of_the_fixture(&source).await;
     agreement::on_tests_that_need_more_than_the_row(&source).await;
     agreement::on_attached_columns(&source).await;
+    agreement::on_deletions(&source).await;
 }
 
 #[tokio::test]
