@@ -41,12 +41,19 @@ pub(super) struct OnlyRows {
     /// What stands in the text of a query for the condition, and the condition.
     conditions: Vec<(String, String)>,
     values: Vec<(String, String)>,
+    /// So many of the values, the first ones, are lists of their ids.
+    id_lists: usize,
 }
 
 impl OnlyRows {
     /// A text for these rows alone.
     pub(super) fn narrowed(&self, text: String) -> String {
         self.conditions.iter().fold(text, |text, (mark, condition)| text.replace(mark, condition))
+    }
+
+    /// The condition that a column has the id of one of them.
+    pub(super) fn by_id(&self, column: &str) -> String {
+        one_of(column, &self.values[..self.id_lists])
     }
 
     /// Values that a narrowed text has.
@@ -158,7 +165,7 @@ impl ClickHouseReading {
             keys.reverse();
         }
         let range = KeyRange { from: keys.first().cloned(), to: keys.last().map(OrderKey::successor) };
-        let only = self.only(&keys)?;
+        let only = self.without_earlier_members(self.only(&keys)?)?;
         // What was found of the positions holds for the rows; what these take from others is looked for now.
         let near = self.near(&range, Some(&only), near, stop).await?;
         Ok(Some((range, SomeRows { only, near })))
@@ -187,13 +194,13 @@ impl ClickHouseReading {
     }
 
     /// The rows of these positions. Those with the same id in between are of other traces, where these are not told.
-    fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
+    pub(super) fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
         let mut values = lists("only", keys.iter().map(|key| &*key.id))?;
-        let database = &self.shared.database;
+        let id_lists = values.len();
         let mut conditions = Vec::new();
         match &self.request.table.relation {
             Relation::Stored(stored) => {
-                let place = database.place(stored.name)?;
+                let place = self.shared.database.place(stored.name)?;
                 let id = place.required(self.request.table.order.id)?;
                 let mut condition = format!(" AND {}", one_of(&id, &values));
                 // A hundred ids are in most granules, as far as an index of them tells; they are of few traces.
@@ -208,16 +215,23 @@ impl ClickHouseReading {
                     conditions.push((BEFORE_SLICE.to_owned(), condition));
                 }
             }
-            Relation::Grouped(grouped) => {
+            Relation::Grouped(_) => {
                 let selects = values.iter().map(|(name, _)| format!("SELECT arrayJoin({{{name}:Array(String)}})"));
                 conditions.push((self.compiled.traces.clone(), selects.collect::<Vec<_>>().join(" UNION ALL ")));
-                for place in database.places_of_groups(grouped.over.name)? {
-                    let since = since_slice(place, &grouped.over)?;
-                    conditions.push((members_since(place), format!(" AND {since}")));
-                }
             }
         }
-        Ok(OnlyRows { conditions, values })
+        Ok(OnlyRows { conditions, values, id_lists })
+    }
+
+    /// The same where no group has a member that starts before the range.
+    fn without_earlier_members(&self, mut only: OnlyRows) -> Result<OnlyRows, Fault> {
+        if let Relation::Grouped(grouped) = &self.request.table.relation {
+            for place in self.shared.database.places_of_groups(grouped.over.name)? {
+                let since = since_slice(place, &grouped.over)?;
+                only.conditions.push((members_since(place), format!(" AND {since}")));
+            }
+        }
+        Ok(only)
     }
 
     /// The column of a row's trace, where all versions of the row are in the same one and the table is sorted by it.
