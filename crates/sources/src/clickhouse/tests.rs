@@ -440,6 +440,7 @@ mod drift;
 mod ends;
 mod few;
 mod limits;
+mod outranked;
 mod replicas;
 mod shards;
 mod sizes;
