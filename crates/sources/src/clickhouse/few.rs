@@ -166,7 +166,9 @@ impl ClickHouseReading {
         }
         let range = KeyRange { from: keys.first().cloned(), to: keys.last().map(OrderKey::successor) };
         let only = self.without_earlier_members(self.only(&keys)?)?;
-        // What was found of the positions holds for the rows; what these take from others is looked for now.
+        // What was found of the positions holds for the rows; what these take from others is looked for now, also in a
+        // table that the positions were looked for in.
+        let near = near.of_the_same(&positions.compiled.looked_through, &self.compiled.looked_through);
         let near = self.near(&range, Some(&only), near, stop).await?;
         Ok(Some((range, SomeRows { only, near })))
     }

@@ -15,6 +15,7 @@ use super::place::Place;
 use super::query::Query;
 use super::reading::{Bounds, ClickHouseReading, TIMES};
 use super::sql::{Parameters, joined};
+use super::surroundings::LookedThrough;
 use super::versions::rows_where;
 
 /// What was found.
@@ -27,6 +28,12 @@ pub(super) struct Near {
 }
 
 impl Near {
+    /// Of what one reading found what another one would look for.
+    pub(super) fn of_the_same(mut self, looked_for: &LookedThrough, wanted: &LookedThrough) -> Self {
+        self.places.retain(|number, _| looked_for.get(number) == wanted.get(number));
+        self
+    }
+
     /// The first of some positions, which were asked for when less was known, among which so many are certain not to
     /// be outranked; all of them where there are no others. `None` where that takes asking again: something beside
     /// them is outranked, or they are not enough.
@@ -37,7 +44,7 @@ impl Near {
         known: &Self,
         rows: RowCount,
     ) -> Option<Vec<OrderKey>> {
-        if self.places != known.places || self.own.is_some() != known.own.is_some() {
+        if self.places != known.places {
             return None;
         }
         let is_certain = |row: &OrderKey| self.own.as_ref().is_none_or(|own| !own.starts_at(row.time.0));

@@ -105,6 +105,30 @@ async fn pages_have_no_version_that_another_one_outranks() {
     }
 }
 
+/// What a filter looks at and what a column is made of may be of one table.
+#[tokio::test]
+async fn pages_have_no_outranked_version_of_what_their_rows_are_linked_with() {
+    let engine = need_engine!();
+    let event = |trace: &str, span: &str, start: i64, version: i64| {
+        json!({
+            "project_id": "p1", "trace_id": trace, "span_id": span, "name": span, "note": "link", "balance": 1,
+            "start_time": at(start), "event_ts": at(version), "updated_at": at(version),
+        })
+    };
+    let table = events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    // Both versions start before the window, and are in another trace.
+    let old = batch(&[event("t", "row", 500, 1), event("u", "link", 50, 1)]);
+    let loaded = vec![(events(), vec![old, batch(&[event("u", "link", 60, 2)])]), (scores(), Vec::new())];
+    let (_, source) = stored(engine, &loaded).await;
+    let memory = MemorySource::new(loaded).unwrap();
+    let first = Some(Expr::InTracePosition(model::TracePosition::FromStart(1)));
+    let window = Window::new(Some(Micros(EPOCH.0 + 300 * Micros::PER_SECOND)), None).unwrap();
+    let asked = ReadRequest { filter: first, window, ..request(linked_table()) };
+    assert_eq!(read_all(&memory, &asked).await.unwrap().num_rows(), 1);
+    pages_agree(&memory, &source, &asked).await;
+}
+
 #[tokio::test]
 async fn threads_share_the_rows_of_a_page_and_not_those_of_a_slice() {
     let engine = need_engine!();
