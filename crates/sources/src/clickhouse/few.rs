@@ -84,9 +84,59 @@ impl SomeRows {
     }
 }
 
-enum Phase {
-    Positions(Arc<ClickHouseReading>, KeyRange, Stop),
-    Rows(SliceReader),
+/// Reads so many rows at an end of a range.
+pub(super) struct FewReader {
+    reading: Arc<ClickHouseReading>,
+    /// What positions have not been looked for in; `None` where there are no more.
+    left: Option<KeyRange>,
+    end: End,
+    /// How many rows are wanted still.
+    rows: u64,
+    stop: Stop,
+    found: Option<SliceReader>,
+}
+
+impl FewReader {
+    /// Nothing is sent yet.
+    pub(super) fn new(reading: Arc<ClickHouseReading>, range: KeyRange, end: End, rows: RowCount, stop: Stop) -> Self {
+        Self { reading, left: Some(range), end, rows: rows.get(), stop, found: None }
+    }
+
+    /// The next rows; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        loop {
+            if let Some(found) = &mut self.found {
+                if let Some(batch) = found.next().await? {
+                    self.rows = self.rows.saturating_sub(batch.num_rows() as u64);
+                    return Ok(Some(batch));
+                }
+                self.found = None;
+            }
+            if self.rows == 0 || !self.look().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Looks for the rows that are wanted still: a row may have changed since its position was found, and no longer be
+    /// one of them. False where there are none.
+    pub(super) async fn look(&mut self) -> Result<bool, Fault> {
+        let Some(range) = self.left.take() else { return Ok(false) };
+        let found = self.reading.found(&range, self.end, RowCount(self.rows), &self.stop).await?;
+        let Some(Found { range, some, rest }) = found else { return Ok(false) };
+        self.left = rest;
+        self.found = Some(SliceReader::of_rows(Arc::clone(&self.reading), range, some, self.stop.clone()));
+        Ok(true)
+    }
+}
+
+/// Rows at an end of a range.
+struct Found {
+    /// From the first to the last of them.
+    range: KeyRange,
+    some: SomeRows,
+    /// What is behind them; `None` where nothing is, and of the last rows of a range: others would come before them.
+    rest: Option<KeyRange>,
 }
 
 impl ClickHouseReading {
@@ -125,27 +175,13 @@ impl ClickHouseReading {
         rows: RowCount,
         stop: Stop,
     ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        stream::try_unfold(Phase::Positions(self, range, stop), move |phase| async move {
-            let mut reader = match phase {
-                Phase::Rows(reader) => reader,
-                Phase::Positions(reading, range, stop) => match reading.found(&range, end, rows, &stop).await? {
-                    Some((range, some)) => SliceReader::of_rows(reading, range, some, stop),
-                    None => return Ok(None),
-                },
-            };
-            Ok(reader.next().await?.map(|batch| (batch, Phase::Rows(reader))))
-        })
-        .boxed()
+        let reader = FewReader::new(self, range, end, rows, stop);
+        stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
+            .boxed()
     }
 
-    /// The rows at an end of a range, and where they stand; `None` where there are none.
-    async fn found(
-        &self,
-        range: &KeyRange,
-        end: End,
-        rows: RowCount,
-        stop: &Stop,
-    ) -> Result<Option<(KeyRange, SomeRows)>, Fault> {
+    /// The rows at an end of a range; `None` where there are none.
+    async fn found(&self, range: &KeyRange, end: End, rows: RowCount, stop: &Stop) -> Result<Option<Found>, Fault> {
         let positions = self.of_positions()?;
         // Few rows have an outranked version, so positions are asked for while these are looked for: of some rows more
         // than are wanted. Those that may be outranked are asked for with the others and do not come if they are.
@@ -153,14 +189,24 @@ impl ClickHouseReading {
         let looked = positions.near(range, None, Near::default(), stop);
         let more = RowCount(rows.get().saturating_add(MORE_ROWS));
         let (near, found) = futures_util::try_join!(looked, positions.positions(range, end, more, &known, stop))?;
-        let are_all = (found.len() as u64) < more.get();
+        let count = found.len();
+        let mut are_all = (count as u64) < more.get();
         let mut keys = match near.first_of(found, are_all, &known, rows) {
-            Some(first) => first,
-            None => positions.positions(range, end, rows, &near, stop).await?,
+            Some(first) => {
+                are_all &= first.len() == count;
+                first
+            }
+            None => {
+                let found = positions.positions(range, end, rows, &near, stop).await?;
+                are_all = (found.len() as u64) < rows.get();
+                found
+            }
         };
-        if keys.is_empty() {
-            return Ok(None);
-        }
+        let Some(last) = keys.last() else { return Ok(None) };
+        let rest = match end {
+            End::First if !are_all => range.after(last),
+            End::First | End::Last => None,
+        };
         if end == End::Last {
             keys.reverse();
         }
@@ -170,7 +216,7 @@ impl ClickHouseReading {
         // table that the positions were looked for in.
         let near = near.of_the_same(&positions.compiled.looked_through, &self.compiled.looked_through);
         let near = self.near(&range, Some(&only), near, stop).await?;
-        Ok(Some((range, SomeRows { only, near })))
+        Ok(Some(Found { range, some: SomeRows { only, near }, rest }))
     }
 
     /// The positions at an end of a range, from that end on, without what is outranked near it.

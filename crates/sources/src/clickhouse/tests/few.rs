@@ -1,9 +1,11 @@
 //! Pages: rows at an end of a range are those that a read of everything has there.
 
-use model::{End, KeyRange};
+use model::{End, KeyRange, Reading, RowCount, Stop};
 
 use super::candidates::{all_logged, rows_read};
 use super::*;
+use crate::clickhouse::few::FewReader;
+use crate::clickhouse::reading::ClickHouseReading;
 use crate::conformance::{few_rows, pages_agree};
 
 /// Tests of rows that need more than the row, and one of the groups.
@@ -127,6 +129,32 @@ async fn pages_have_no_outranked_version_of_what_their_rows_are_linked_with() {
     let asked = ReadRequest { filter: first, window, ..request(linked_table()) };
     assert_eq!(read_all(&memory, &asked).await.unwrap().num_rows(), 1);
     pages_agree(&memory, &source, &asked).await;
+}
+
+#[tokio::test]
+async fn a_page_is_full_although_rows_of_it_are_deleted_once_their_positions_are_found() {
+    let engine = need_engine!();
+    let event = |n: i64, version: i64| {
+        json!({
+            "project_id": "p1", "trace_id": "t", "span_id": format!("s{n}"), "start_time": at(n),
+            "event_ts": at(version), "updated_at": at(version), "is_deleted": version > 1,
+        })
+    };
+    let table = events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let all: Vec<_> = (0..60).map(|n| event(n, 1)).collect();
+    let (database, source) = stored(engine, &vec![(events(), vec![batch(&all)]), (scores(), Vec::new())]).await;
+    let reading = ClickHouseReading::new(request(events_table()), &source.database, &source.client).unwrap();
+    let reading = Arc::new(reading);
+    let mut page = FewReader::new(Arc::clone(&reading), KeyRange::ALL, End::First, RowCount(5), Stop::new());
+    assert!(page.look().await.unwrap());
+    insert(engine, &database, &table, &batch(&[event(58, 2), event(55, 2)]));
+    let mut ids = Vec::new();
+    while let Some(rows) = page.next().await.unwrap() {
+        ids.extend(keys(&rows).iter().map(|key| key.id.to_string()));
+    }
+    assert_eq!(ids, ["s59", "s57", "s56", "s54", "s53"]);
+    reading.close().await.unwrap();
 }
 
 #[tokio::test]
