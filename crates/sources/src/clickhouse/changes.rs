@@ -1,10 +1,13 @@
 //! Rows that change while they are read.
 //!
-//! ClickHouse holds no state still. A row that is changed keeps its place as long as its start stays; where that
-//! moves, its two versions stand in two places, and a read that passes both meets both. What was stored since the
-//! read was planned is told by the time of storing: such versions are noted as they come ([`Changes`]), and left out
-//! where the version before stands in another place. Whether it does is asked of the server, with the very query that
-//! rows are read with: so each attempt of a run, and each part of an export, leaves out the same.
+//! ClickHouse holds no state still. A row that is changed keeps its place as long as its start stays; where that moves,
+//! its two versions stand in two places, and a read that passes both meets both. What was stored since the read was
+//! planned is told by the time of storing: such versions are noted as they come ([`Changes`]), and left out where the
+//! version before stands in another place. Whether it does is asked of the server, with the very query that rows are
+//! read with: so each attempt of a run, and each part of an export, leaves out the same. The version before may have
+//! been replaced in its place meanwhile: then what is there now comes, if it passes; if not, the row comes where it
+//! moved, rather twice (from an attempt that was there before) than not at all. A version that the server has merged
+//! away tells nothing any more.
 //!
 //! The notes hold a hash for each row that was changed meanwhile, not for those that were not.
 //!
@@ -23,11 +26,11 @@ use futures_util::TryStreamExt;
 use model::{Fault, FaultKind, KeyRange, Micros, OrderKey, Reading, Relation, RowCount, Stop, StoredTable};
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
+use super::limits::halvings;
 use super::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, FINAL_OF_MEMBERS, dead_of};
 use super::place::Place;
 use super::query::Query;
 use super::reading::ClickHouseReading;
-use super::sql::{arrays_of_texts, joined};
 
 /// Groups of which a hash is kept: 36 MB at most.
 const GROUPS_KEPT: usize = 1_800_000;
@@ -190,7 +193,7 @@ impl ClickHouseReading {
             let came_before = self.came_before(&rows, &unknown, is_group).await?;
             let mut come = HashSet::new();
             for row in unknown {
-                let came = came_before.contains(&hash(row)) || !come.insert(hash(row));
+                let came = came_before.contains(&row) || !come.insert(hash(row));
                 fates[row] = if came { Fate::LeftOut } else { Fate::Comes };
             }
         }
@@ -255,11 +258,8 @@ impl ClickHouseReading {
             let since = self.stored_since(member.place, &key)?;
             Ok(format!("{key} {} ({since})", member.place.within()))
         };
-        // The version that came may be replaced in its place by now, and is there until it is merged.
-        let mut text = self.compiled.positions().replace(FINAL_IN_SLICE, "");
-        if let Some(newest) = &self.compiled.newest_deletions {
-            text = text.replace(newest, "");
-        }
+        // The version that came may be replaced in its place by now.
+        let text = self.with_those_replaced(self.compiled.positions());
         let text = format!("SELECT DISTINCT k_micros, k_trace, k_id FROM ({text})");
         let range = KeyRange { from: None, to: Some(last.successor()) };
         let query = self.before(text, &range, among, &stop).await?;
@@ -275,15 +275,31 @@ impl ClickHouseReading {
         Ok(counted.len())
     }
 
-    /// Which of some changed rows come, or came, as they were before the read was planned.
-    async fn came_before(&self, rows: &Rows<'_>, some: &[usize], is_group: bool) -> Result<HashSet<u128>, Fault> {
-        let hash = |row: &usize| self.identity(rows, *row);
+    /// A text that also has the versions of stored rows that are replaced in their place, which are there until they
+    /// are merged.
+    fn with_those_replaced(&self, text: String) -> String {
+        let text = text.replace(FINAL_IN_SLICE, "");
+        match &self.compiled.newest_deletions {
+            Some(newest) => text.replace(newest, ""),
+            None => text,
+        }
+    }
+
+    /// Which of some changed rows come, or came, in another place than theirs.
+    async fn came_before(&self, rows: &Rows<'_>, some: &[usize], is_group: bool) -> Result<HashSet<usize>, Fault> {
+        let hash = |row: usize| self.identity(rows, row);
         if !is_group {
             // Wherever the version before stands, there it comes. One that stands beside it, where a table sorts by
             // more than a row is known by, is met with it: the first of the two comes.
-            let before = self.versions_before(rows, some).await?;
-            let is_elsewhere = |row: &&usize| before.get(&hash(row)).is_some_and(|place| *place != rows.key(**row));
-            return Ok(some.iter().filter(is_elsewhere).map(hash).collect());
+            let before = self.places(rows, some, Versions::BeforePlan).await?;
+            let is_elsewhere = |row: &usize| before.first(hash(*row)).is_some_and(|place| *place != rows.key(*row));
+            let elsewhere: Vec<usize> = some.iter().copied().filter(is_elsewhere).collect();
+            if elsewhere.is_empty() {
+                return Ok(HashSet::new());
+            }
+            let now = self.places(rows, &elsewhere, Versions::OfNow).await?;
+            let comes_there = |row: &usize| before.first(hash(*row)).is_some_and(|place| now.has(hash(*row), place));
+            return Ok(elsewhere.into_iter().filter(comes_there).collect());
         }
         // None of them was passed on here, unless they were too many to know it.
         let (knows_all, begin) = {
@@ -293,53 +309,70 @@ impl ClickHouseReading {
         if knows_all && begin.is_none() {
             return Ok(HashSet::new());
         }
-        let before = self.versions_before(rows, some).await?;
-        let came = some.iter().filter(|row| {
-            let key = rows.key(**row);
+        let before = self.places(rows, some, Versions::BeforePlan).await?;
+        let came = some.iter().copied().filter(|row| {
+            let key = rows.key(*row);
             let read = match &begin {
                 Some(begin) if knows_all => begin,
                 _ => &key,
             };
-            before.get(&hash(row)).is_some_and(|place| place < read)
+            before.first(hash(*row)).is_some_and(|place| place < read)
         });
-        Ok(came.map(hash).collect())
+        Ok(came.collect())
     }
 
-    /// Where the versions from before the plan stand, of some of these rows; the first place of each.
-    async fn versions_before(&self, rows: &Rows<'_>, some: &[usize]) -> Result<HashMap<u128, OrderKey>, Fault> {
-        let stop = Stop::new();
-        let ids = arrays_of_texts(some.iter().map(|row| rows.ids.value(*row)))?;
-        let names: Vec<String> = (0..ids.len()).map(|place| format!("changed{place}")).collect();
-        let is_group = matches!(self.request.table.relation, Relation::Grouped(_));
-        let among = |member: &Member<'_>| {
-            let in_list = |name: &String| format!("{} IN {{{name}:Array(String)}}", member.id);
-            let condition = joined("OR", "0", names.iter().map(in_list));
-            Ok(match is_group {
-                true => format!("{condition} AND {}", newest_before(member, &condition)?),
-                false => condition,
-            })
-        };
-        let mut text = self.compiled.positions();
-        if is_group {
-            // Of a member that was changed in its place the version before is there until it is merged.
-            text = text.replace(FINAL_OF_MEMBERS, "");
-        }
-        let query = self.before(text, &KeyRange::ALL, among, &stop).await?;
-        let Some(mut query) = query else { return Ok(HashMap::new()) };
-        query.parameters.extend(names.iter().cloned().zip(ids));
-        let mut before = HashMap::new();
-        // Whoever uses rows up asks this, while others wait to be used up.
-        for answer in self.shared.client.look_up(query, stop).await? {
-            let found = Rows::read(&answer)?;
-            for row in 0..answer.num_rows() {
-                let key = found.key(row);
-                let first = before.entry(self.identity(&found, row)).or_insert_with(|| key.clone());
-                if key < *first {
-                    *first = key;
+    /// Where some of these rows stand; half of them are asked about at a time where the server meets a limit.
+    async fn places(&self, rows: &Rows<'_>, some: &[usize], versions: Versions) -> Result<Places, Fault> {
+        let mut places = Places::default();
+        let mut left = vec![(some, 0)];
+        while let Some((some, halved)) = left.pop() {
+            match self.places_together(rows, some, versions).await {
+                Ok(found) => found.into_iter().for_each(|(row, place)| places.add(row, place)),
+                Err(fault) if some.len() > 1 && halved < halvings(&fault) => {
+                    tracing::debug!(fault = %fault, "a question about changed rows is halved");
+                    let (first, second) = some.split_at(some.len() / 2);
+                    left.extend([(second, halved + 1), (first, halved + 1)]);
                 }
+                Err(fault) => return Err(fault),
             }
         }
-        Ok(before)
+        Ok(places)
+    }
+
+    /// The same by one query.
+    async fn places_together(
+        &self,
+        rows: &Rows<'_>,
+        some: &[usize],
+        versions: Versions,
+    ) -> Result<Vec<(u128, OrderKey)>, Fault> {
+        let stop = Stop::new();
+        let keys: Vec<OrderKey> = some.iter().map(|row| rows.key(*row)).collect();
+        let only = self.only(&keys)?;
+        let query = match versions {
+            Versions::BeforePlan => {
+                let mut text = self.with_those_replaced(self.compiled.positions());
+                if matches!(self.request.table.relation, Relation::Grouped(_)) {
+                    // Of a member that was changed in its place, likewise.
+                    text = text.replace(FINAL_OF_MEMBERS, "");
+                }
+                let among = |member: &Member<'_>| newest_before(member, &only.by_id(&member.id));
+                self.before(only.narrowed(text), &KeyRange::ALL, among, &stop).await?
+            }
+            Versions::OfNow => {
+                let text = only.narrowed(self.compiled.positions());
+                self.query(text, &KeyRange::ALL, "changed rows", &stop).await?
+            }
+        };
+        let Some(mut query) = query else { return Ok(Vec::new()) };
+        query.parameters.extend(only.values());
+        let mut found = Vec::new();
+        // Whoever uses rows up asks this, while others wait to be used up.
+        for answer in self.shared.client.look_up(query, stop).await? {
+            let rows = Rows::read(&answer)?;
+            found.extend((0..rows.len()).map(|row| (self.identity(&rows, row), rows.key(row))));
+        }
+        Ok(found)
     }
 
     /// A query over a range, of versions from before the plan that meet a condition.
@@ -432,6 +465,33 @@ fn newest_before(member: &Member<'_>, condition: &str) -> Result<String, Fault> 
         place.within(),
         place.from(),
     ))
+}
+
+/// Which versions of rows tell where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Versions {
+    /// Those that were the newest when the read was planned.
+    BeforePlan,
+    /// Those that are there now: of a row that moved since, one in each place.
+    OfNow,
+}
+
+/// Where rows stand, by what they are known by.
+#[derive(Default)]
+struct Places(HashMap<u128, Vec<OrderKey>>);
+
+impl Places {
+    fn add(&mut self, row: u128, place: OrderKey) {
+        self.0.entry(row).or_default().push(place);
+    }
+
+    fn first(&self, row: u128) -> Option<&OrderKey> {
+        self.0.get(&row)?.iter().min()
+    }
+
+    fn has(&self, row: u128, place: &OrderKey) -> bool {
+        self.0.get(&row).is_some_and(|places| places.contains(place))
+    }
 }
 
 /// When the read was planned, in the text of a query.

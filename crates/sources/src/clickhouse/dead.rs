@@ -7,10 +7,12 @@
 //!
 //! The look takes memory for a number per row and is divided where that would be much, and where it meets a limit.
 
+use std::collections::HashSet;
+
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt64Type};
-use model::{Fault, ProjectId, Stop, StoredTable};
+use arrow_array::types::{Int64Type, UInt8Type, UInt64Type};
+use model::{Fault, FaultKind, ProjectId, Stop, StoredTable};
 
 use super::client::Client;
 use super::limits::halvings;
@@ -26,6 +28,9 @@ const FEW_ROWS: u64 = 100_000;
 const DIVISIONS_MAX: u32 = 8;
 /// Versions that are named in one value, which the server takes up to 128 KiB of.
 const VERSIONS_IN_A_LIST: usize = 3_000;
+/// Outranked versions of a table that are held: 32 MiB. Each query that leaves them out names them, which takes up to
+/// twice as much; of several times as many the text alone would be longer than a server reads.
+const VERSIONS_MAX: usize = (32 << 20) / size_of::<(i64, u128)>();
 
 /// Outranked versions of a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +68,43 @@ pub(super) struct Scope {
     pub(super) first: Option<String>,
 }
 
+/// What is asked of the versions of rows.
+struct Question<T> {
+    /// Selects it of `{versions}`: for each version that the table keeps its row `k`, `version`, `newest` and `time`.
+    text: &'static str,
+    read: fn(&RecordBatch) -> Option<Vec<T>>,
+}
+
+/// Which of them are outranked.
+const OUTRANKED: Question<(i64, u128)> = Question {
+    text: "SELECT time, version FROM (SELECT time, version, newest, max(newest) OVER (PARTITION BY k) AS best \
+           FROM ({versions})) WHERE newest < best",
+    read: read_outranked,
+};
+
+/// Which of them are beside others of their row. Of those that outrank all others the two newest are enough: only one
+/// is not outranked, and it may be told as the second where merges have forgotten the order of two that are alike.
+const BESIDE: Question<Beside> = Question {
+    text: "SELECT of_row, time, version, is_first, place FROM \
+           (SELECT hex(sipHash128(k)) AS of_row, time, version, is_first, count() OVER (PARTITION BY k) AS versions, \
+           row_number() OVER (PARTITION BY k, is_first ORDER BY newest DESC) AS place FROM \
+           (SELECT *, tupleElement(newest, 1) AS is_first FROM ({versions}))) \
+           WHERE versions > 1 AND (is_first = 0 OR place <= 2)",
+    read: read_beside,
+};
+
+/// A version of which another is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Beside {
+    row: u128,
+    time: i64,
+    version: u128,
+    /// Whether it outranks all that are not.
+    is_first: bool,
+    /// How many of the row are newer, counted from 1 among those that are first and among the others.
+    place: u64,
+}
+
 impl Dead {
     /// These and others.
     pub(super) fn and(&self, others: Self) -> Self {
@@ -75,6 +117,20 @@ impl Dead {
 
     pub(super) fn is_empty(&self) -> bool {
         self.versions.is_empty()
+    }
+
+    /// Of versions that are beside others those that are outranked, where these here are left out already.
+    fn outranked_beside(&self, mut beside: Vec<Beside>) -> Self {
+        let asked: HashSet<u128> = beside.iter().map(|beside| beside.version).collect();
+        let versions = self.versions.iter().map(|(_, version)| *version);
+        let left_out: HashSet<u128> = versions.filter(|version| asked.contains(version)).collect();
+        beside.retain(|beside| !left_out.contains(&beside.version));
+        beside.sort_unstable_by_key(|beside| (beside.row, !beside.is_first, beside.place));
+        // The first of each row stays.
+        let outranked = beside.windows(2).filter(|pair| pair[0].row == pair[1].row);
+        let mut versions: Vec<(i64, u128)> = outranked.map(|pair| (pair[1].time, pair[1].version)).collect();
+        versions.sort_unstable();
+        Self { versions }
     }
 
     /// Whether one of them starts then, in microseconds.
@@ -117,63 +173,88 @@ impl Look<'_> {
     /// Finds the outranked versions.
     pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
         let rows = self.rows_counted(stop).await?;
-        self.dead_of_rows(rows, stop).await
+        let mut versions = self.asked(&OUTRANKED, rows, stop).await?;
+        versions.sort_unstable();
+        Ok(Dead { versions })
     }
 
-    /// The same where any rows are counted; else there are none.
-    pub(super) async fn dead_of_any(self, stop: &Stop) -> Result<Dead, Fault> {
+    /// Finds those that are outranked beside others that are left out already, where any rows are counted; else there
+    /// are none. What is left out is not named to the server, to which it may be much.
+    pub(super) async fn dead_beside(self, left_out: &Dead, stop: &Stop) -> Result<Dead, Fault> {
         match self.rows_counted(stop).await? {
             0 => Ok(Dead::default()),
-            rows => self.dead_of_rows(rows, stop).await,
+            rows => Ok(left_out.outranked_beside(self.asked(&BESIDE, rows, stop).await?)),
         }
     }
 
     async fn rows_counted(&self, stop: &Stop) -> Result<u64, Fault> {
         let counted = match self.scope.as_ref().and_then(|scope| scope.counted.as_ref()) {
             Some(counted) => format!("SELECT count() AS n FROM ({counted})"),
-            None => format!("SELECT count() AS n FROM {}", self.rows()),
+            None => format!("SELECT count() AS n FROM {}", self.rows()?),
         };
         self.count(&counted, None, stop).await
     }
 
-    async fn dead_of_rows(&self, rows: u64, stop: &Stop) -> Result<Dead, Fault> {
+    /// Asks about so many rows, about a share of their keys at a time.
+    async fn asked<T>(&self, question: &Question<T>, rows: u64, stop: &Stop) -> Result<Vec<T>, Fault> {
         // What is counted for less may be none of them.
-        let parts = rows.div_ceil(ROWS_TOGETHER).max(1);
-        let is_few = rows < FEW_ROWS;
-        let mut dead = Dead::default();
-        let mut left: Vec<_> = (0..parts).map(|part| (Part { part, parts }, 0)).collect();
-        while let Some((part, divided)) = left.pop() {
-            match self.dead_of(part, is_few, stop).await {
-                Ok(versions) => dead.versions.extend(versions),
+        let shares = rows.div_ceil(ROWS_TOGETHER).max(1);
+        let mut is_few = rows < FEW_ROWS;
+        let mut found = Vec::new();
+        let mut left: Vec<_> = (0..shares).map(|share| (Share { share, shares }, 0)).collect();
+        while let Some((share, divided)) = left.pop() {
+            match self.asked_of(question, share, is_few, stop).await {
+                Ok(versions) => found.extend(versions),
                 Err(fault) if divided < halvings(&fault).min(DIVISIONS_MAX) => {
                     tracing::debug!(fault = %fault, "a look at versions is divided");
-                    left.extend(part.halves().map(|half| (half, divided + 1)));
+                    // What was counted for less was much more.
+                    is_few = false;
+                    left.extend(share.halves().map(|half| (half, divided + 1)));
                 }
                 Err(fault) => return Err(fault),
             }
+            if found.len() > VERSIONS_MAX {
+                return Err(self.too_many());
+            }
         }
-        dead.versions.sort_unstable();
-        Ok(dead)
+        Ok(found)
     }
 
-    async fn dead_of(&self, part: Part, is_few: bool, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
+    async fn asked_of<T>(
+        &self,
+        question: &Question<T>,
+        share: Share,
+        is_few: bool,
+        stop: &Stop,
+    ) -> Result<Vec<T>, Fault> {
         if is_few {
-            return self.outranked(&part.condition(&self.key_number()?), part, stop).await;
+            return self.answer(question, &share.condition(&self.key_number()?), share, stop).await;
         }
         // Most tables have none, which takes less to find out.
-        let moved = self.moved(part)?;
-        if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(part), stop).await? == 0 {
+        let moved = self.moved(share)?;
+        if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(share), stop).await? == 0 {
             return Ok(Vec::new());
         }
         let among = format!(" AND {} {} ({moved})", self.key_number()?, self.place.within());
-        self.outranked(&among, part, stop).await
+        self.answer(question, &among, share, stop).await
+    }
+
+    /// Nothing that is divided would be fewer: no limit of the server is met.
+    fn too_many(&self) -> Fault {
+        let table = self.place.physical.name;
+        let message =
+            format!("table {table} has more than {VERSIONS_MAX} versions of rows that other versions outrank");
+        Fault::new(FaultKind::Configuration, message).hint(
+            "each of them has to be left out of every query: delete old versions of rows that were stored again with \
+             another time",
+        )
     }
 
     /// The rows that are looked at.
-    fn rows(&self) -> String {
-        let project = self.place.raw(self.stored.key[0]).unwrap_or_default();
+    fn rows(&self) -> Result<String, Fault> {
+        let project = self.place.required(self.stored.key[0])?;
         let scope = self.scope.as_ref().map(|scope| format!(" AND ({})", scope.condition)).unwrap_or_default();
-        format!("{} AS t WHERE {project} = {{project:String}}{scope}", self.place.from())
+        Ok(format!("{} AS t WHERE {project} = {{project:String}}{scope}", self.place.from()))
     }
 
     fn key_number(&self) -> Result<String, Fault> {
@@ -181,17 +262,17 @@ impl Look<'_> {
     }
 
     /// Numbers of the keys of which the table keeps more than one version for good.
-    fn moved(&self, part: Part) -> Result<String, Fault> {
+    fn moved(&self, share: Share) -> Result<String, Fault> {
         let (key, instance) = (self.key_number()?, self.place.instance_number());
         Ok(format!(
             "SELECT {key} AS k FROM {}{} GROUP BY k HAVING min({instance}) != max({instance})",
-            self.rows(),
-            part.condition(&key)
+            self.rows()?,
+            share.condition(&key)
         ))
     }
 
-    /// The outranked versions of the rows that meet one more condition.
-    async fn outranked(&self, among: &str, part: Part, stop: &Stop) -> Result<Vec<(i64, u128)>, Fault> {
+    /// What is asked of the versions of the rows that meet one more condition.
+    async fn answer<T>(&self, question: &Question<T>, among: &str, share: Share, stop: &Stop) -> Result<Vec<T>, Fault> {
         let (stored, place) = (self.stored, self.place);
         let mut rank = place.rank(stored, self.client).await?;
         if let Some(first) = self.scope.as_ref().and_then(|scope| scope.first.as_ref()) {
@@ -200,28 +281,31 @@ impl Look<'_> {
         }
         let (key, instance) = (place.key(stored)?.join(", "), place.instance(stored)?);
         let time = place.required(stored.time)?;
-        let text = format!(
-            "SELECT time, version FROM (SELECT tuple({key}) AS k, {instance} AS version, max({rank}) AS newest, \
-             {} AS time, max(newest) OVER (PARTITION BY k) AS best FROM {}{among} GROUP BY k, version) \
-             WHERE newest < best",
+        let versions = format!(
+            "SELECT tuple({key}) AS k, {instance} AS version, max({rank}) AS newest, {} AS time FROM {}{among} \
+             GROUP BY k, version",
             micros_of(&format!("argMax({time}, {rank})")),
-            self.rows(),
+            self.rows()?,
         );
-        let rows = self.client.rows(self.query(text, Some(part)), stop).await?;
-        read(&rows).ok_or_else(|| Fault::corrupt("the server's list of outranked versions cannot be read"))
+        let text = format!("{} LIMIT {}", question.text.replace("{versions}", &versions), VERSIONS_MAX + 1);
+        let rows = self.client.rows(self.query(text, Some(share)), stop).await?;
+        if rows.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        (question.read)(&rows).ok_or_else(|| Fault::corrupt("the server's list of outranked versions cannot be read"))
     }
 
-    async fn count(&self, text: &str, part: Option<Part>, stop: &Stop) -> Result<u64, Fault> {
-        let rows = self.client.rows(self.query(text.to_owned(), part), stop).await?;
+    async fn count(&self, text: &str, share: Option<Share>, stop: &Stop) -> Result<u64, Fault> {
+        let rows = self.client.rows(self.query(text.to_owned(), share), stop).await?;
         let count = rows.column(0).as_primitive_opt::<UInt64Type>().filter(|column| column.len() == 1);
         count.map(|column| column.value(0)).ok_or_else(|| Fault::corrupt("the server's count cannot be read"))
     }
 
-    fn query(&self, text: String, part: Option<Part>) -> Query {
+    fn query(&self, text: String, share: Option<Share>) -> Query {
         let mut parameters = self.parameters.clone().into_values();
         parameters.push(("project".into(), escaped(self.project.as_str())));
-        if let Some(part) = part {
-            parameters.extend([("part".into(), part.part.to_string()), ("parts".into(), part.parts.to_string())]);
+        if let Some(Share { share, shares }) = share {
+            parameters.extend([("share".into(), share.to_string()), ("shares".into(), shares.to_string())]);
         }
         Query { text, parameters, purpose: "the versions of rows" }
     }
@@ -229,33 +313,48 @@ impl Look<'_> {
 
 /// A share of the keys.
 #[derive(Clone, Copy)]
-struct Part {
-    part: u64,
-    parts: u64,
+struct Share {
+    share: u64,
+    shares: u64,
 }
 
-impl Part {
+impl Share {
     fn condition(self, key: &str) -> String {
-        if self.parts == 1 { String::new() } else { format!(" AND {key} % {{parts:UInt64}} = {{part:UInt64}}") }
+        if self.shares == 1 { String::new() } else { format!(" AND {key} % {{shares:UInt64}} = {{share:UInt64}}") }
     }
 
     fn halves(self) -> [Self; 2] {
-        [self.part, self.part + self.parts].map(|part| Self { part, parts: 2 * self.parts })
+        [self.share, self.share + self.shares].map(|share| Self { share, shares: 2 * self.shares })
     }
 }
 
-fn read(rows: &RecordBatch) -> Option<Vec<(i64, u128)>> {
-    if rows.num_rows() == 0 {
-        return Some(Vec::new());
-    }
+fn read_outranked(rows: &RecordBatch) -> Option<Vec<(i64, u128)>> {
     let times = rows.column_by_name("time")?.as_primitive_opt::<Int64Type>()?;
     let versions = rows.column_by_name("version")?.as_string_opt::<i32>()?;
-    times
-        .values()
-        .iter()
-        .zip(versions)
-        .map(|(time, version)| Some((*time, u128::from_str_radix(version?, 16).ok()?)))
-        .collect()
+    times.values().iter().zip(versions).map(|(time, version)| Some((*time, number(version?)?))).collect()
+}
+
+fn read_beside(rows: &RecordBatch) -> Option<Vec<Beside>> {
+    let text = |name: &str| rows.column_by_name(name)?.as_string_opt::<i32>();
+    let times = rows.column_by_name("time")?.as_primitive_opt::<Int64Type>()?;
+    let places = rows.column_by_name("place")?.as_primitive_opt::<UInt64Type>()?;
+    let is_first = rows.column_by_name("is_first")?.as_primitive_opt::<UInt8Type>()?;
+    let (of_rows, versions) = (text("of_row")?, text("version")?);
+    let beside = |row: usize| {
+        Some(Beside {
+            row: number(of_rows.value(row))?,
+            time: times.value(row),
+            version: number(versions.value(row))?,
+            is_first: is_first.value(row) != 0,
+            place: places.value(row),
+        })
+    };
+    (0..rows.num_rows()).map(beside).collect()
+}
+
+/// A number as the server prints it in digits of 16.
+fn number(text: &str) -> Option<u128> {
+    u128::from_str_radix(text, 16).ok()
 }
 
 #[cfg(test)]
@@ -287,9 +386,31 @@ mod tests {
     }
 
     #[test]
+    fn of_versions_beside_others_one_of_each_row_stays() {
+        let beside = |row: u128, version: u128, is_first: bool, place: u64| {
+            let time = version as i64;
+            Beside { row, time, version, is_first, place }
+        };
+        let left_out = Dead { versions: vec![(11, 11), (20, 20), (31, 31)] };
+        let found = vec![
+            // The one that was there before stays, although the other two are told as newer.
+            beside(1, 13, false, 1),
+            beside(1, 11, true, 1),
+            beside(1, 12, true, 2),
+            // Of a row that is new the newest one stays, ...
+            beside(2, 22, false, 2),
+            beside(2, 23, false, 1),
+            // ... and where the one that was there before was replaced in its place, and what it outranks is there.
+            beside(3, 31, true, 1),
+            beside(3, 32, false, 1),
+        ];
+        assert_eq!(left_out.outranked_beside(found).versions, [(13, 13), (22, 22)]);
+    }
+
+    #[test]
     fn halves_of_a_share_have_its_keys_each_once() {
-        let share = Part { part: 1, parts: 3 };
-        let keys = |share: Part| (0..60_u64).filter(move |key| key % share.parts == share.part);
+        let share = Share { share: 1, shares: 3 };
+        let keys = |share: Share| (0..60_u64).filter(move |key| key % share.shares == share.share);
         let mut of_halves: Vec<u64> = share.halves().into_iter().flat_map(keys).collect();
         of_halves.sort_unstable();
         assert_eq!(of_halves, keys(share).collect::<Vec<_>>());

@@ -41,12 +41,19 @@ pub(super) struct OnlyRows {
     /// What stands in the text of a query for the condition, and the condition.
     conditions: Vec<(String, String)>,
     values: Vec<(String, String)>,
+    /// So many of the values, the first ones, are lists of their ids.
+    id_lists: usize,
 }
 
 impl OnlyRows {
     /// A text for these rows alone.
     pub(super) fn narrowed(&self, text: String) -> String {
         self.conditions.iter().fold(text, |text, (mark, condition)| text.replace(mark, condition))
+    }
+
+    /// The condition that a column has the id of one of them.
+    pub(super) fn by_id(&self, column: &str) -> String {
+        one_of(column, &self.values[..self.id_lists])
     }
 
     /// Values that a narrowed text has.
@@ -77,9 +84,59 @@ impl SomeRows {
     }
 }
 
-enum Phase {
-    Positions(Arc<ClickHouseReading>, KeyRange, Stop),
-    Rows(SliceReader),
+/// Reads so many rows at an end of a range.
+pub(super) struct FewReader {
+    reading: Arc<ClickHouseReading>,
+    /// What positions have not been looked for in; `None` where there are no more.
+    left: Option<KeyRange>,
+    end: End,
+    /// How many rows are wanted still.
+    rows: u64,
+    stop: Stop,
+    found: Option<SliceReader>,
+}
+
+impl FewReader {
+    /// Nothing is sent yet.
+    pub(super) fn new(reading: Arc<ClickHouseReading>, range: KeyRange, end: End, rows: RowCount, stop: Stop) -> Self {
+        Self { reading, left: Some(range), end, rows: rows.get(), stop, found: None }
+    }
+
+    /// The next rows; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        loop {
+            if let Some(found) = &mut self.found {
+                if let Some(batch) = found.next().await? {
+                    self.rows = self.rows.saturating_sub(batch.num_rows() as u64);
+                    return Ok(Some(batch));
+                }
+                self.found = None;
+            }
+            if self.rows == 0 || !self.look().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Looks for the rows that are wanted still: a row may have changed since its position was found, and no longer be
+    /// one of them. False where there are none.
+    pub(super) async fn look(&mut self) -> Result<bool, Fault> {
+        let Some(range) = self.left.take() else { return Ok(false) };
+        let found = self.reading.found(&range, self.end, RowCount(self.rows), &self.stop).await?;
+        let Some(Found { range, some, rest }) = found else { return Ok(false) };
+        self.left = rest;
+        self.found = Some(SliceReader::of_rows(Arc::clone(&self.reading), range, some, self.stop.clone()));
+        Ok(true)
+    }
+}
+
+/// Rows at an end of a range.
+struct Found {
+    /// From the first to the last of them.
+    range: KeyRange,
+    some: SomeRows,
+    /// What is behind them; `None` where nothing is, and of the last rows of a range: others would come before them.
+    rest: Option<KeyRange>,
 }
 
 impl ClickHouseReading {
@@ -118,27 +175,13 @@ impl ClickHouseReading {
         rows: RowCount,
         stop: Stop,
     ) -> BoxStream<'static, Result<RecordBatch, Fault>> {
-        stream::try_unfold(Phase::Positions(self, range, stop), move |phase| async move {
-            let mut reader = match phase {
-                Phase::Rows(reader) => reader,
-                Phase::Positions(reading, range, stop) => match reading.found(&range, end, rows, &stop).await? {
-                    Some((range, some)) => SliceReader::of_rows(reading, range, some, stop),
-                    None => return Ok(None),
-                },
-            };
-            Ok(reader.next().await?.map(|batch| (batch, Phase::Rows(reader))))
-        })
-        .boxed()
+        let reader = FewReader::new(self, range, end, rows, stop);
+        stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|batch| (batch, reader))) })
+            .boxed()
     }
 
-    /// The rows at an end of a range, and where they stand; `None` where there are none.
-    async fn found(
-        &self,
-        range: &KeyRange,
-        end: End,
-        rows: RowCount,
-        stop: &Stop,
-    ) -> Result<Option<(KeyRange, SomeRows)>, Fault> {
+    /// The rows at an end of a range; `None` where there are none.
+    async fn found(&self, range: &KeyRange, end: End, rows: RowCount, stop: &Stop) -> Result<Option<Found>, Fault> {
         let positions = self.of_positions()?;
         // Few rows have an outranked version, so positions are asked for while these are looked for: of some rows more
         // than are wanted. Those that may be outranked are asked for with the others and do not come if they are.
@@ -146,22 +189,34 @@ impl ClickHouseReading {
         let looked = positions.near(range, None, Near::default(), stop);
         let more = RowCount(rows.get().saturating_add(MORE_ROWS));
         let (near, found) = futures_util::try_join!(looked, positions.positions(range, end, more, &known, stop))?;
-        let are_all = (found.len() as u64) < more.get();
+        let count = found.len();
+        let mut are_all = (count as u64) < more.get();
         let mut keys = match near.first_of(found, are_all, &known, rows) {
-            Some(first) => first,
-            None => positions.positions(range, end, rows, &near, stop).await?,
+            Some(first) => {
+                are_all &= first.len() == count;
+                first
+            }
+            None => {
+                let found = positions.positions(range, end, rows, &near, stop).await?;
+                are_all = (found.len() as u64) < rows.get();
+                found
+            }
         };
-        if keys.is_empty() {
-            return Ok(None);
-        }
+        let Some(last) = keys.last() else { return Ok(None) };
+        let rest = match end {
+            End::First if !are_all => range.after(last),
+            End::First | End::Last => None,
+        };
         if end == End::Last {
             keys.reverse();
         }
         let range = KeyRange { from: keys.first().cloned(), to: keys.last().map(OrderKey::successor) };
-        let only = self.only(&keys)?;
-        // What was found of the positions holds for the rows; what these take from others is looked for now.
+        let only = self.without_earlier_members(self.only(&keys)?)?;
+        // What was found of the positions holds for the rows; what these take from others is looked for now, also in a
+        // table that the positions were looked for in.
+        let near = near.of_the_same(&positions.compiled.looked_through, &self.compiled.looked_through);
         let near = self.near(&range, Some(&only), near, stop).await?;
-        Ok(Some((range, SomeRows { only, near })))
+        Ok(Some(Found { range, some: SomeRows { only, near }, rest }))
     }
 
     /// The positions at an end of a range, from that end on, without what is outranked near it.
@@ -187,13 +242,13 @@ impl ClickHouseReading {
     }
 
     /// The rows of these positions. Those with the same id in between are of other traces, where these are not told.
-    fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
+    pub(super) fn only(&self, keys: &[OrderKey]) -> Result<OnlyRows, Fault> {
         let mut values = lists("only", keys.iter().map(|key| &*key.id))?;
-        let database = &self.shared.database;
+        let id_lists = values.len();
         let mut conditions = Vec::new();
         match &self.request.table.relation {
             Relation::Stored(stored) => {
-                let place = database.place(stored.name)?;
+                let place = self.shared.database.place(stored.name)?;
                 let id = place.required(self.request.table.order.id)?;
                 let mut condition = format!(" AND {}", one_of(&id, &values));
                 // A hundred ids are in most granules, as far as an index of them tells; they are of few traces.
@@ -208,16 +263,23 @@ impl ClickHouseReading {
                     conditions.push((BEFORE_SLICE.to_owned(), condition));
                 }
             }
-            Relation::Grouped(grouped) => {
+            Relation::Grouped(_) => {
                 let selects = values.iter().map(|(name, _)| format!("SELECT arrayJoin({{{name}:Array(String)}})"));
                 conditions.push((self.compiled.traces.clone(), selects.collect::<Vec<_>>().join(" UNION ALL ")));
-                for place in database.places_of_groups(grouped.over.name)? {
-                    let since = since_slice(place, &grouped.over)?;
-                    conditions.push((members_since(place), format!(" AND {since}")));
-                }
             }
         }
-        Ok(OnlyRows { conditions, values })
+        Ok(OnlyRows { conditions, values, id_lists })
+    }
+
+    /// The same where no group has a member that starts before the range.
+    fn without_earlier_members(&self, mut only: OnlyRows) -> Result<OnlyRows, Fault> {
+        if let Relation::Grouped(grouped) = &self.request.table.relation {
+            for place in self.shared.database.places_of_groups(grouped.over.name)? {
+                let since = since_slice(place, &grouped.over)?;
+                only.conditions.push((members_since(place), format!(" AND {since}")));
+            }
+        }
+        Ok(only)
     }
 
     /// The column of a row's trace, where all versions of the row are in the same one and the table is sorted by it.

@@ -9,7 +9,7 @@ use model::{Fault, StoredTable};
 use super::place::Place;
 
 /// The rows of a place that have one of some values in a column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Met {
     /// The column, as the table has it.
     pub(super) column: String,

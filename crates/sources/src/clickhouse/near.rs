@@ -15,6 +15,7 @@ use super::place::Place;
 use super::query::Query;
 use super::reading::{Bounds, ClickHouseReading, TIMES};
 use super::sql::{Parameters, joined};
+use super::surroundings::LookedThrough;
 use super::versions::rows_where;
 
 /// What was found.
@@ -27,6 +28,12 @@ pub(super) struct Near {
 }
 
 impl Near {
+    /// Of what one reading found what another one would look for.
+    pub(super) fn of_the_same(mut self, looked_for: &LookedThrough, wanted: &LookedThrough) -> Self {
+        self.places.retain(|number, _| looked_for.get(number) == wanted.get(number));
+        self
+    }
+
     /// The first of some positions, which were asked for when less was known, among which so many are certain not to
     /// be outranked; all of them where there are no others. `None` where that takes asking again: something beside
     /// them is outranked, or they are not enough.
@@ -37,7 +44,7 @@ impl Near {
         known: &Self,
         rows: RowCount,
     ) -> Option<Vec<OrderKey>> {
-        if self.places != known.places || self.own.is_some() != known.own.is_some() {
+        if self.places != known.places {
             return None;
         }
         let is_certain = |row: &OrderKey| self.own.as_ref().is_none_or(|own| !own.starts_at(row.time.0));
@@ -82,13 +89,16 @@ impl ClickHouseReading {
                 None => in_slice(place, stored)?,
             };
             let condition = place.whole_rows(stored, &in_slice)?;
-            near.own = Some(self.look_near(place, condition, &in_slice, bounds, only, stop).await?);
+            near.own = Some(self.look_near(place, condition, Some(&in_slice), bounds, only, stop).await?);
         }
         for (number, met) in &self.compiled.looked_through {
             if !near.places.contains_key(number) {
-                let (place, stored) = self.shared.numbered(*number)?;
-                let (condition, in_slice) = (self.met(place, met)?, in_slice(place, stored)?);
-                near.places.insert(*number, self.look_near(place, condition, &in_slice, bounds, only, stop).await?);
+                let (place, _) = self.shared.numbered(*number)?;
+                // Of a group that has a row in the range all rows are looked at, which may be many more: these are
+                // counted themselves.
+                let condition = self.met(place, met)?;
+                let looked = self.look_near(place, condition, None, bounds, only, stop);
+                near.places.insert(*number, looked.await?);
             }
         }
         Ok(near)
@@ -102,12 +112,12 @@ impl ClickHouseReading {
         Ok(conditions.map(|conditions| joined("OR", "0", conditions.into_iter())))
     }
 
-    /// Looks at rows that meet a condition; about as many are in the slice.
+    /// Looks at rows that meet a condition; about as many meet another one, which takes less to look at.
     async fn look_near(
         &self,
         place: &Place,
         condition: Option<String>,
-        in_slice: &str,
+        about_as_many: Option<&str>,
         bounds: Bounds,
         only: Option<&OnlyRows>,
         stop: &Stop,
@@ -121,8 +131,9 @@ impl ClickHouseReading {
                 bounds.named().into_iter().for_each(|(name, value)| parameters.name(&name, value));
                 only.iter().flat_map(|only| only.values()).for_each(|(name, value)| parameters.name(&name, value));
                 parameters.names(&self.compiled.parameters);
-                let counted = rows_where(place, stored, stored.key[0], in_slice)?;
-                Some(Scope { condition: narrowed(condition), counted: Some(narrowed(counted)), first: None })
+                let counted = about_as_many.map(|counted| rows_where(place, stored, stored.key[0], counted));
+                let counted = counted.transpose()?.map(narrowed);
+                Some(Scope { condition: narrowed(condition), counted, first: None })
             }
         };
         self.shared.look(place, stored, scope, parameters).dead(stop).await

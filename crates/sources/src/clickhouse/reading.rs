@@ -319,15 +319,12 @@ impl Shared {
         let mut parameters = Parameters::default();
         let (ingested, as_of) = (place.required(stored.ingested)?, parameters.instant(self.as_of));
         let is_later = format!("{ingested} >= {as_of}");
-        let whole_rows = place.whole_rows(stored, &is_later)?.unwrap_or_else(|| "1".to_owned());
-        let (left_out, values) = before.left_out(place.known(stored)?, "before", TIMES);
-        parameters.names(&values);
         let scope = Scope {
-            condition: whole_rows + &left_out,
+            condition: place.whole_rows(stored, &is_later)?.unwrap_or_else(|| "1".to_owned()),
             counted: Some(rows_where(place, stored, stored.key[0], &is_later)?),
             first: Some(format!("{ingested} < {as_of}")),
         };
-        let later = self.look(place, stored, Some(scope), parameters).dead_of_any(stop).await?;
+        let later = self.look(place, stored, Some(scope), parameters).dead_beside(before, stop).await?;
         Ok(if later.is_empty() { Cow::Borrowed(before) } else { Cow::Owned(before.and(later)) })
     }
 

@@ -469,6 +469,7 @@ mod ends;
 mod few;
 mod limits;
 mod near;
+mod outranked;
 mod replicas;
 mod scores;
 mod shards;

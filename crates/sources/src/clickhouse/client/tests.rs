@@ -238,7 +238,7 @@ async fn all_clients_of_one_server_share_the_queries_in_flight() {
     let sleeping = clients
         .iter()
         .map(|client| async move { client.rows(query("SELECT sleep(0.5) AS s"), &Stop::new()).await.unwrap() });
-    futures_util::future::join_all(sleeping).await;
+    join_all(sleeping).await;
     assert!(began.elapsed() >= Duration::from_millis(950), "{:?}", began.elapsed());
 }
 

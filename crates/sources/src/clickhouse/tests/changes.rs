@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{ByteCount, KeyRange, OrderKey, Reading, Stop};
 
 use super::*;
+use crate::clickhouse::engine::proxy::Trouble;
 use arrow_array::types::Int64Type;
 use futures_util::TryStreamExt;
 
@@ -126,6 +127,66 @@ async fn a_row_that_moves_between_two_attempts_comes_in_one_of_them() {
     second.read(Some(450), None).await;
     assert_eq!(first.rows(), [("a", "of 1000"), ("back", "of 1000")]);
     assert_eq!(second.rows(), [("forward", "of 1000")]);
+}
+
+/// Of two parts of an export each has rows of its own: what one of them passed on the other does not know.
+#[tokio::test]
+async fn a_row_that_is_changed_in_its_place_and_then_moves_comes_in_one_of_two_parts() {
+    let rows = [event("a", 500, BEFORE), event("back", 480, BEFORE), event("forward", 100, BEFORE)];
+    let Some((engine, database, source)) = with_events(&rows).await else { return };
+    let mut runs = Vec::new();
+    for deleted in [DeletedRows::LeftOut, DeletedRows::Included] {
+        let asked = ReadRequest { deleted, ..request(events_table()) };
+        for _ in 0..3 {
+            runs.push(Run::begin(&source, asked.clone()).await);
+        }
+    }
+    store(engine, &database, &[event("back", 480, DURING), event("forward", 100, DURING)]);
+    store(engine, &database, &[event("back", 200, DURING + 1), event("forward", 490, DURING + 1)]);
+    for of_request in runs.chunks_mut(3) {
+        let [first, second, whole] = of_request else { panic!("three runs of each request") };
+        first.read(None, Some(450)).await;
+        second.read(Some(450), None).await;
+        whole.read(None, None).await;
+        assert_eq!(first.rows(), [("a", "of 1000"), ("back", "of 4000")]);
+        assert_eq!(second.rows(), [("forward", "of 4000")]);
+        assert_eq!(whole.rows(), [("a", "of 1000"), ("back", "of 4000"), ("forward", "of 4000")]);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_no_longer_passes_in_its_place_comes_where_it_moved() {
+    let Some((engine, database, source)) = with_events(&[event("a", 500, BEFORE), event("b", 480, BEFORE)]).await
+    else {
+        return;
+    };
+    let filter = Some(Expr::compare(Expr::column("name"), CompareOp::Eq, Expr::text("of 4000")).negate());
+    let asked = ReadRequest { filter, ..request(events_table()) };
+    let (mut first, mut second) = (Run::begin(&source, asked.clone()).await, Run::begin(&source, asked).await);
+    store(engine, &database, &[event("b", 480, DURING)]);
+    store(engine, &database, &[event("b", 200, DURING + 1)]);
+    first.read(None, Some(450)).await;
+    second.read(Some(450), None).await;
+    assert_eq!(first.rows(), [("a", "of 1000")]);
+    assert_eq!(second.rows(), [("b", "of 4001")]);
+}
+
+#[tokio::test]
+async fn rows_that_changed_are_asked_about_by_halves_where_the_server_meets_a_limit() {
+    let rows = [event("a", 500, BEFORE), event("b", 490, BEFORE), event("c", 480, BEFORE)];
+    let Some((engine, database, _)) = with_events(&rows).await else { return };
+    let proxy = Proxy::start(engine.address());
+    let source = through(&proxy, &database).await;
+    let mut run = Run::begin(&source, request(events_table())).await;
+    store(engine, &database, &[event("a", 300, DURING), event("b", 310, DURING), event("c", 320, DURING)]);
+    let is_of_several: fn(&str) -> bool = |request| {
+        request.contains("param_since") && ["'a'", "'b'", "'c'"].iter().filter(|id| request.contains(**id)).count() > 1
+    };
+    let too_large = Trouble::refusal(241, "Query memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)");
+    proxy.make(too_large, is_of_several, 10);
+    run.read(Some(450), None).await;
+    assert!(run.rows().is_empty(), "each of them comes where it was: {:?}", run.rows());
+    assert_eq!(10 - proxy.left(), 2, "all three, and the half of two");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Pages: rows at an end of a range are those that a read of everything has there.
 
-use model::{End, KeyRange};
+use model::{End, KeyRange, Reading, RowCount, Stop};
 
 use super::candidates::{all_logged, rows_read};
 use super::*;
+use crate::clickhouse::few::FewReader;
+use crate::clickhouse::reading::ClickHouseReading;
 use crate::conformance::{few_rows, pages_agree};
 
 /// Tests of rows that need more than the row, and one of the groups.
@@ -100,6 +102,56 @@ async fn pages_have_no_version_that_another_one_outranks() {
         let window = Window::new(Some(instant(8 * day)), Some(instant(31 * day))).unwrap();
         pages_agree(&memory, &source, &ReadRequest { window, ..asked }).await;
     }
+}
+
+/// What a filter looks at and what a column is made of may be of one table.
+#[tokio::test]
+async fn pages_have_no_outranked_version_of_what_their_rows_are_linked_with() {
+    let engine = need_engine!();
+    let event = |trace: &str, span: &str, start: i64, version: i64| {
+        json!({
+            "project_id": "p1", "trace_id": trace, "span_id": span, "name": span, "note": "link", "balance": 1,
+            "start_time": at(start), "event_ts": at(version), "updated_at": at(version),
+        })
+    };
+    let table = events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    // Both versions start before the window, and are in another trace.
+    let old = batch(&[event("t", "row", 500, 1), event("u", "link", 50, 1)]);
+    let loaded = vec![(events(), vec![old, batch(&[event("u", "link", 60, 2)])]), (scores(), Vec::new())];
+    let (_, source) = stored(engine, &loaded).await;
+    let memory = MemorySource::new(loaded).unwrap();
+    let first = Some(Expr::InTracePosition(model::TracePosition::FromStart(1)));
+    let window = Window::new(Some(Micros(EPOCH.0 + 300 * Micros::PER_SECOND)), None).unwrap();
+    let asked = ReadRequest { filter: first, window, ..request(linked_table()) };
+    assert_eq!(read_all(&memory, &asked).await.unwrap().num_rows(), 1);
+    pages_agree(&memory, &source, &asked).await;
+}
+
+#[tokio::test]
+async fn a_page_is_full_although_rows_of_it_are_deleted_once_their_positions_are_found() {
+    let engine = need_engine!();
+    let event = |n: i64, version: i64| {
+        json!({
+            "project_id": "p1", "trace_id": "t", "span_id": format!("s{n}"), "start_time": at(n),
+            "event_ts": at(version), "updated_at": at(version), "is_deleted": version > 1,
+        })
+    };
+    let table = events();
+    let batch = |rows: &[serde_json::Value]| batch_from_json(&table, rows).unwrap();
+    let all: Vec<_> = (0..60).map(|n| event(n, 1)).collect();
+    let (database, source) = stored(engine, &vec![(events(), vec![batch(&all)]), (scores(), Vec::new())]).await;
+    let reading = ClickHouseReading::new(request(events_table()), &source.database, &source.client).unwrap();
+    let reading = Arc::new(reading);
+    let mut page = FewReader::new(Arc::clone(&reading), KeyRange::ALL, End::First, RowCount(5), Stop::new());
+    assert!(page.look().await.unwrap());
+    insert(engine, &database, &table, &batch(&[event(58, 2), event(55, 2)]));
+    let mut ids = Vec::new();
+    while let Some(rows) = page.next().await.unwrap() {
+        ids.extend(keys(&rows).iter().map(|key| key.id.to_string()));
+    }
+    assert_eq!(ids, ["s59", "s57", "s56", "s54", "s53"]);
+    reading.close().await.unwrap();
 }
 
 #[tokio::test]

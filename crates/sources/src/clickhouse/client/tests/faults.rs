@@ -267,7 +267,7 @@ async fn a_server_that_complains_gets_half_as_many_queries_for_a_while() {
             let text = format!("SELECT sleep(0.9) AS {mark}");
             let queries =
                 (0..TOGETHER).map(|_| client.stream(query(&text), Stop::new()).try_collect::<Vec<RecordBatch>>());
-            futures_util::future::join_all(queries).await
+            join_all(queries).await
         };
         let (before, after) = (format!("before_{case}"), format!("after_{case}"));
         assert!(all(&before).await.iter().all(Result::is_ok));
@@ -316,7 +316,7 @@ async fn a_query_that_may_not_have_more_memory_leaves_the_others_running() {
         let text = query("SELECT sleep(0.9) AS after_own_limit");
         client.stream(text, Stop::new()).try_collect::<Vec<RecordBatch>>()
     });
-    assert!(futures_util::future::join_all(queries).await.iter().all(Result::is_ok));
+    assert!(join_all(queries).await.iter().all(Result::is_ok));
     let together = most_together(engine, "after_own_limit").await;
     assert!(together > 2, "{together} together");
 }
