@@ -98,13 +98,14 @@ fn mask<S: Special>(block: &[u8; BLOCK]) -> u64 {
     lanes.iter().rev().fold(0, |bits, lane| bits << LANE | u64::from(S::mask(lane)))
 }
 
-/// Appends the first bytes of `text`, at most a block of them.
+/// Appends the first bytes of `text`, at most a block of them. Where many bytes are special they are few.
 #[inline(always)]
 fn append(text: &[u8], length: usize, out: &mut Vec<u8>) {
     let end = out.len() + length;
-    match text.first_chunk::<BLOCK>() {
-        Some(block) => out.extend_from_slice(block),
-        None => out.extend_from_slice(&text[..length]),
+    match (text.first_chunk::<BLOCK>(), text.first_chunk::<LANE>()) {
+        (_, Some(lane)) if length <= LANE => out.extend_from_slice(lane),
+        (Some(block), _) => out.extend_from_slice(block),
+        _ => out.extend_from_slice(&text[..length]),
     }
     out.truncate(end);
 }
