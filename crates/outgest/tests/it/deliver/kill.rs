@@ -14,6 +14,8 @@ use crate::support::{Bench, soak};
 const EVENTS: u64 = 6_000;
 const REQUEST_EVENTS: usize = 100;
 const IN_FLIGHT: usize = 3;
+/// Of fewer events half are sent too soon to kill who sends them.
+const LEFT_MIN: usize = 2_000;
 
 #[test]
 fn soak_deliveries_that_are_killed_lose_nothing_and_repeat_only_what_was_in_flight() {
@@ -29,18 +31,23 @@ fn soak_deliveries_that_are_killed_lose_nothing_and_repeat_only_what_was_in_flig
         let more = ["--resume", "--option", &events, "--option", &in_flight];
         let arguments = arguments(kind, &receiver, &more);
         let (mut kills, mut whole) = (0, 0);
+        // What had arrived when the last whole delivery ended.
+        let mut ended_at = 0;
         loop {
             let mut command = bench.command(&arguments);
             let mut running = command.env("KEY", kind.key()).stdout(Stdio::null()).spawn().unwrap();
-            // Killed once so many more events have arrived, whatever the machine's pace.
+            // Killed once so many more events have arrived, whatever the machine's pace; but not where so few are left
+            // that it may have ended before it is killed.
             let before = receiver.state().ledger.arrivals();
-            let enough = before + random.random_range(0..expected.len() / 2);
+            let left = expected.len().saturating_sub(before - ended_at);
+            let is_killed = kills < kills_wanted && left >= LEFT_MIN;
+            let enough = before + random.random_range(0..expected.len()) * left / expected.len() / 2;
             let ended = loop {
                 if let Some(status) = running.try_wait().unwrap() {
                     assert!(status.success(), "{kind:?}, seed {seed}: a delivery failed");
                     break true;
                 }
-                if kills < kills_wanted && receiver.state().ledger.arrivals() > enough {
+                if is_killed && receiver.state().ledger.arrivals() > enough {
                     running.kill().unwrap();
                     running.wait().unwrap();
                     break false;
@@ -49,6 +56,7 @@ fn soak_deliveries_that_are_killed_lose_nothing_and_repeat_only_what_was_in_flig
             };
             if ended {
                 whole += 1;
+                ended_at = receiver.state().ledger.arrivals();
             } else {
                 kills += 1;
             }
