@@ -104,7 +104,8 @@ interface SecretFieldProps {
 /** A secret: entered, kept as it is stored, or taken away where there can be none. */
 function SecretField({ secret, isStored, isOptional, onChange, ...shared }: SecretFieldProps) {
   const text = words.integrations.form;
-  const isRemoved = secret === null;
+  // Where somebody else has taken it away meanwhile, another one can be entered.
+  const isRemoved = isStored && secret === null;
   const field = (
     <TextField
       {...shared}

@@ -1,9 +1,8 @@
 //! The source as windows read it: it is the server's, and whoever runs the server looks after it.
 //!
-//! Where it does not accept its password, or lacks a table, no integration can do anything about it. Its windows wait
-//! until the source reads again, as they wait for one that is away; a fault that pauses an integration would pause all of
-//! them, and somebody would have to resume each. What a window asks in vain, such as a column that does not exist,
-//! stays a fault of its integration.
+//! Where it does not accept its password, or lacks a table or a column of one, windows wait until the source reads again,
+//! as they wait for one that is away; a fault that pauses an integration would pause all of them, and somebody would have
+//! to resume each. A request that is refused as such stays a fault of its integration.
 
 use std::fmt;
 use std::sync::Arc;

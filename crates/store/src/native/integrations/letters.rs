@@ -92,7 +92,16 @@ impl NativeStore {
         let mut runs = Vec::new();
         // Each with a transaction of its own: others want to write too, and letters may be many.
         for (run, tables) in self.runs_with_letters(id).await? {
-            runs.extend(self.replay_letters_of((project, id), &run, &tables, now).await?);
+            match self.replay_letters_of((project, id), &run, &tables, now).await {
+                Ok(planned) => runs.extend(planned),
+                Err(fault) if runs.is_empty() => return Err(fault),
+                // What is planned is told, such as the window that made its receiver pause the integration meanwhile;
+                // other letters are there still.
+                Err(fault) => {
+                    tracing::warn!(cause = %fault, "not all dead letters are replayed");
+                    break;
+                }
+            }
         }
         if runs.is_empty() {
             return Err(Fault::new(FaultKind::Conflict, "there is no dead letter to replay"));
