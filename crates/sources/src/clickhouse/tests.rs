@@ -365,7 +365,7 @@ fn random_filters(runner: &mut TestRunner, table: &TableSpec, count: usize) -> V
 async fn agrees_with_memory_on_random_rows_and_filters() {
     let engine = need_engine!();
     let mut runner = TestRunner::deterministic();
-    for case in 0..soak(5, 200) {
+    for case in 0..soak(4, 200) {
         let loaded = random_rows(&mut runner);
         let memory = MemorySource::new(loaded.clone()).unwrap();
         let (database, source) = stored(engine, &loaded).await;
@@ -422,7 +422,7 @@ async fn each_kind_of_expression_means_the_same_in_three_dialects() {
     let mut runner = TestRunner::deterministic();
     let table = events_table();
     let beyond_the_row = |expr: &Expr| matches!(expr, Expr::Score(_) | Expr::InTracePosition(_));
-    for _ in 0..soak(3, 60) {
+    for _ in 0..soak(2, 60) {
         let loaded = random_rows(&mut runner);
         let memory = MemorySource::new(loaded.clone()).unwrap();
         let (database, clickhouse) = stored(engine, &loaded).await;
