@@ -82,14 +82,14 @@ const OUTRANKED: Question<(i64, u128)> = Question {
     read: read_outranked,
 };
 
-/// Which of them are beside others of their row. Of those that outrank all others the two newest are enough: only one
-/// is not outranked, and it may be told as the second where merges have forgotten the order of two that are alike.
+/// Which of them are beside others of their row: all, since merges may have forgotten the order of those that are alike,
+/// and which of them are left out already the server is not told.
 const BESIDE: Question<Beside> = Question {
     text: "SELECT of_row, time, version, is_first, place FROM \
            (SELECT hex(sipHash128(k)) AS of_row, time, version, is_first, count() OVER (PARTITION BY k) AS versions, \
            row_number() OVER (PARTITION BY k, is_first ORDER BY newest DESC) AS place FROM \
            (SELECT *, tupleElement(newest, 1) AS is_first FROM ({versions}))) \
-           WHERE versions > 1 AND (is_first = 0 OR place <= 2)",
+           WHERE versions > 1",
     read: read_beside,
 };
 
