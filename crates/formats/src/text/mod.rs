@@ -1,8 +1,8 @@
 //! What CSV, JSON and JSONL share: cells as text, rows as blocks, blocks as a file.
 //!
 //! The hot path of the product. A batch's columns are taken apart once ([`Cells::bind`]); then
-//! rows are written one after the other into one buffer, and every string is copied sixteen bytes
-//! at a time up to the next byte that needs an escape (`scan`). Nothing is allocated per cell.
+//! rows are written one after the other into one buffer, and every string is copied a block at a
+//! time up to the next byte that needs an escape (`scan`). Nothing is allocated per cell.
 
 mod cells;
 mod file;

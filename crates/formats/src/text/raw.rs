@@ -5,7 +5,6 @@
 
 use serde::de::IgnoredAny;
 
-use super::scan::{self, Quote};
 use super::strings::{Quoting, write_json_string};
 
 /// Writes the JSON text `text`. With `decode`, `\uXXXX` within its string values is decoded as it is
@@ -55,10 +54,7 @@ fn write_token<Q: Quoting>(token: &str, decode: bool, out: &mut Vec<u8>) {
     {
         return write_json_string::<Q>(value.as_bytes(), 0..value.len(), true, out);
     }
-    scan::copy::<Quote>(token.as_bytes(), 0..token.len(), out, |at, out| {
-        out.extend_from_slice(Q::QUOTE);
-        at + 1
-    });
+    Q::write_spelt(token.as_bytes(), out);
 }
 
 #[cfg(test)]

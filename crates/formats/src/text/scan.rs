@@ -1,22 +1,32 @@
 //! Copying text in bulk up to the bytes that need attention.
 //!
 //! A block of 64 bytes at a time: its special bytes become the bits of one word, and what lies between two of them
-//! is copied by copying a whole block and cutting it, since a copy of known length costs no call. On x86-64 the
-//! comparison is SSE2, sixteen bytes in one step, which every such processor has; elsewhere it is arithmetic on
-//! 64-bit words, which the tests hold against it.
+//! is copied by copying more than that and counting less, since a copy of known length costs no call. So room for
+//! whatever a block can become is made once, and the buffer's length is told once. On x86-64 the comparison is SSE2,
+//! sixteen bytes in one step, which every such processor has; elsewhere it is arithmetic on 64-bit words, which the
+//! tests hold against it.
 
 use std::ops::Range;
 
 /// Bytes whose special ones are told by one word.
 const BLOCK: usize = 64;
 
+/// A block and what may be copied along with its last byte.
+const WINDOW: usize = 2 * BLOCK;
+
 /// Bytes compared in one step.
 const LANE: usize = 16;
 
+/// The most that stands for one byte: `\u001f`.
+const ESCAPE_MAX: usize = 6;
+
+/// The most that is written for a block: an escape for each of its bytes, and a whole block of which nothing counts.
+const ROOM: usize = ESCAPE_MAX * BLOCK + BLOCK;
+
 /// A set of bytes that cannot be copied as they are.
 pub(crate) trait Special {
-    /// One bit per byte of the lane, set where the byte belongs to the set.
-    fn mask(lane: &[u8; LANE]) -> u32;
+    /// One bit per byte of the block, set where the byte belongs to the set.
+    fn mask(block: &[u8; BLOCK]) -> u64;
 }
 
 /// What a JSON string must escape: the quote, the backslash and everything below the space.
@@ -25,32 +35,54 @@ pub(crate) struct JsonSpecial;
 /// The quote.
 pub(crate) struct Quote;
 
-/// The quote and the backslash, which may start a `\uXXXX`.
-pub(crate) struct QuoteOrBackslash;
+/// The quote, and the backslash that may start a `\uXXXX`.
+pub(crate) struct QuoteOrEscape;
 
 impl Special for JsonSpecial {
     #[inline(always)]
-    fn mask(lane: &[u8; LANE]) -> u32 {
-        lanes::json_special(lane)
+    fn mask(block: &[u8; BLOCK]) -> u64 {
+        mask(block, lanes::json_special)
     }
 }
 
 impl Special for Quote {
     #[inline(always)]
-    fn mask(lane: &[u8; LANE]) -> u32 {
-        lanes::equal(lane, b'"')
+    fn mask(block: &[u8; BLOCK]) -> u64 {
+        mask(block, |lane| lanes::equal(lane, b'"'))
     }
 }
 
-impl Special for QuoteOrBackslash {
+impl Special for QuoteOrEscape {
     #[inline(always)]
-    fn mask(lane: &[u8; LANE]) -> u32 {
-        lanes::equal(lane, b'"') | lanes::equal(lane, b'\\')
+    fn mask(block: &[u8; BLOCK]) -> u64 {
+        let [quotes, backslashes, us] = [b'"', b'\\', b'u'].map(|byte| mask(block, |lane| lanes::equal(lane, byte)));
+        // What follows the last byte is not looked at.
+        quotes | backslashes & (us >> 1 | 1 << (BLOCK - 1))
     }
 }
 
-/// Copies `values[range]` to `out`. At each special byte `special` is told its index, writes what
-/// stands for it and returns the index to go on from.
+/// What stands for a byte.
+#[derive(Clone, Copy)]
+pub(crate) struct Escape {
+    text: [u8; ESCAPE_MAX + 1],
+    length: u8,
+}
+
+/// What stands for each byte that may be special.
+pub(crate) type Escapes = [Escape; 256];
+
+impl Escape {
+    /// Up to [`ESCAPE_MAX`] bytes.
+    pub(crate) const fn of(escape: &[u8]) -> Self {
+        assert!(escape.len() <= ESCAPE_MAX);
+        let mut text = [0; ESCAPE_MAX + 1];
+        text.split_at_mut(escape.len()).0.copy_from_slice(escape);
+        Self { text, length: escape.len() as u8 }
+    }
+}
+
+/// Copies `values[range]` to `out`, with `escapes` for the special bytes. At each backslash among them `decoded` is
+/// told its index, and may say which character stands for it and for how many bytes behind it.
 ///
 /// Bytes of `values` behind the range are read, so that short cells need no copy of their own, but
 /// they do not matter.
@@ -58,65 +90,125 @@ impl Special for QuoteOrBackslash {
 pub(crate) fn copy<S: Special>(
     values: &[u8],
     range: Range<usize>,
+    escapes: &Escapes,
     out: &mut Vec<u8>,
-    mut special: impl FnMut(usize, &mut Vec<u8>) -> usize,
+    decoded: impl Fn(usize) -> Option<(char, usize)>,
 ) {
     let mut at = range.start;
     while at < range.end {
-        let left = (range.end - at).min(BLOCK);
         let padded;
-        let block: &[u8; BLOCK] = match values.get(at..).and_then(|rest| rest.first_chunk()) {
-            Some(block) => block,
+        let window: &[u8; WINDOW] = match values.get(at..).and_then(|rest| rest.first_chunk()) {
+            Some(window) => window,
             None => {
                 padded = pad(&values[at..]);
                 &padded
             }
         };
-        let mut specials = mask::<S>(block);
-        let mut from = at;
+        let (block, _) = window.split_first_chunk().expect("a window holds a block");
+        let length = (range.end - at).min(BLOCK);
+        let mut specials = S::mask(block) & (u64::MAX >> (BLOCK - length));
+        let mut tail = Tail::of(out);
+        let mut done = 0;
         loop {
-            let clean_end = at + (specials.trailing_zeros() as usize).min(left);
-            append(&values[from..], clean_end - from, out);
-            if clean_end == at + left {
-                at = clean_end;
+            let clean_end = (specials.trailing_zeros() as usize).min(length);
+            tail.append(&window[done..], clean_end - done);
+            done = clean_end;
+            if done == length {
                 break;
             }
-            from = special(clean_end, out);
-            if from >= at + left {
-                at = from;
-                break;
+            let byte = block[done];
+            done += 1;
+            specials &= specials - 1;
+            match if byte == b'\\' { decoded(at + done - 1) } else { None } {
+                None => {
+                    let Escape { text, length } = &escapes[usize::from(byte)];
+                    tail.put(text, usize::from(*length));
+                }
+                Some((character, taken)) => {
+                    let mut text = [0; 4];
+                    let written = character.encode_utf8(&mut text).len();
+                    tail.put(&text, written);
+                    done += taken;
+                    if done >= length {
+                        break;
+                    }
+                    specials &= u64::MAX << done;
+                }
             }
-            specials &= u64::MAX << (from - at);
+        }
+        tail.counts();
+        at += done;
+    }
+}
+
+/// One bit per byte of the block, set where that of its lane is.
+#[inline(always)]
+fn mask(block: &[u8; BLOCK], of_lane: impl Fn(&[u8; LANE]) -> u32) -> u64 {
+    let (lanes, _) = block.as_chunks();
+    lanes.iter().rev().fold(0, |bits, lane| bits << LANE | u64::from(of_lane(lane)))
+}
+
+/// The last bytes of a buffer, filled up to a window.
+#[cold]
+fn pad(rest: &[u8]) -> [u8; WINDOW] {
+    let mut window = [0; WINDOW];
+    let length = rest.len().min(WINDOW);
+    window[..length].copy_from_slice(&rest[..length]);
+    window
+}
+
+/// What a block becomes, behind the end of a buffer, whose length is told when all of it is written.
+struct Tail<'a> {
+    out: &'a mut Vec<u8>,
+    next: *mut u8,
+}
+
+impl<'a> Tail<'a> {
+    #[inline(always)]
+    fn of(out: &'a mut Vec<u8>) -> Self {
+        out.reserve(ROOM);
+        let next = out.spare_capacity_mut().as_mut_ptr().cast();
+        Self { out, next }
+    }
+
+    /// Appends the first bytes of `text`, which is at least a block; at most a block of them. Where many bytes are
+    /// special they are few.
+    #[inline(always)]
+    fn append(&mut self, text: &[u8], length: usize) {
+        if length <= LANE {
+            self.put::<LANE>(text.first_chunk().expect("a block is longer than a lane"), length);
+        } else {
+            self.put::<BLOCK>(text.first_chunk().expect("a window is a block longer than its block"), length);
         }
     }
-}
 
-/// One bit per byte of the block, set where the byte is special.
-#[inline(always)]
-fn mask<S: Special>(block: &[u8; BLOCK]) -> u64 {
-    let (lanes, _) = block.as_chunks();
-    lanes.iter().rev().fold(0, |bits, lane| bits << LANE | u64::from(S::mask(lane)))
-}
-
-/// Appends the first bytes of `text`, at most a block of them. Where many bytes are special they are few.
-#[inline(always)]
-fn append(text: &[u8], length: usize, out: &mut Vec<u8>) {
-    let end = out.len() + length;
-    match (text.first_chunk::<BLOCK>(), text.first_chunk::<LANE>()) {
-        (_, Some(lane)) if length <= LANE => out.extend_from_slice(lane),
-        (Some(block), _) => out.extend_from_slice(block),
-        _ => out.extend_from_slice(&text[..length]),
+    /// Writes all of `text`, of which so many bytes count.
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, text: &[u8; N], counted: usize) {
+        const { assert!(N <= BLOCK) };
+        debug_assert!(counted <= N && self.written() + N <= self.out.capacity());
+        // SAFETY: `of` made room for `ROOM` bytes. Of these at most `ESCAPE_MAX` count so far for each byte of one
+        // block, so a block's length is left.
+        unsafe {
+            self.next.copy_from_nonoverlapping(text.as_ptr(), N);
+            self.next = self.next.add(counted);
+        }
     }
-    out.truncate(end);
-}
 
-/// The last bytes of a buffer, filled up to a block.
-#[cold]
-fn pad(rest: &[u8]) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    let length = rest.len().min(BLOCK);
-    block[..length].copy_from_slice(&rest[..length]);
-    block
+    /// Bytes of the buffer up to the next one.
+    #[inline(always)]
+    fn written(&self) -> usize {
+        // SAFETY: `next` points into the buffer or behind its last byte, since `put` writes there.
+        unsafe { self.next.offset_from_unsigned(self.out.as_ptr()) }
+    }
+
+    /// Makes what was written part of the buffer.
+    #[inline(always)]
+    fn counts(self) {
+        let length = self.written();
+        // SAFETY: every byte up to `next` was written by `put`, within the capacity.
+        unsafe { self.out.set_len(length) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -211,24 +303,32 @@ mod tests {
 
     use super::*;
 
-    /// Marks every special byte with its own index, so both order and place are seen.
+    /// The longest escapes, each told by its last byte.
+    static MARKS: Escapes = {
+        let mut marks = [Escape::of(b""); 256];
+        let mut byte = 0;
+        while byte < marks.len() {
+            marks[byte] = Escape::of(&[b'<', b'm', b'a', b'r', b'k', byte as u8]);
+            byte += 1;
+        }
+        marks
+    };
+
     fn marked<S: Special>(values: &[u8], range: Range<usize>) -> Vec<u8> {
-        let mut out = Vec::new();
-        copy::<S>(values, range, &mut out, |at, out| {
-            out.extend_from_slice(format!("<{at}>").as_bytes());
-            at + 1
-        });
+        // A buffer without room, and one that has something in it.
+        let mut out = b"before".to_vec();
+        copy::<S>(values, range, &MARKS, &mut out, |_| None);
         out
     }
 
-    fn expected(values: &[u8], range: Range<usize>, special: impl Fn(u8) -> bool) -> Vec<u8> {
-        let mut out = Vec::new();
+    /// The same byte by byte.
+    fn expected(values: &[u8], range: Range<usize>, special: impl Fn(usize) -> bool) -> Vec<u8> {
+        let mut out = b"before".to_vec();
         for at in range {
-            if special(values[at]) {
-                out.extend_from_slice(format!("<{at}>").as_bytes());
-            } else {
-                out.push(values[at]);
+            if special(at) {
+                out.extend_from_slice(b"<mark");
             }
+            out.push(values[at]);
         }
         out
     }
@@ -236,23 +336,51 @@ mod tests {
     proptest! {
         #[test]
         fn every_special_byte_is_found_and_nothing_else(
-            values in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b'\\'), 0x1e_u8..0x22], 0..90),
+            values in proptest::collection::vec(
+                prop_oneof![any::<u8>(), Just(b'"'), Just(b'\\'), Just(b'u'), 0x1e_u8..0x22],
+                0..200,
+            ),
             ends in any::<(prop::sample::Index, prop::sample::Index)>(),
         ) {
             let (a, b) = (ends.0.index(values.len() + 1), ends.1.index(values.len() + 1));
             let range = a.min(b)..a.max(b);
+            let json = |at: usize| values[at] < 0x20 || values[at] == b'"' || values[at] == b'\\';
+            prop_assert_eq!(marked::<JsonSpecial>(&values, range.clone()), expected(&values, range.clone(), json));
+            let quote = |at: usize| values[at] == b'"';
+            prop_assert_eq!(marked::<Quote>(&values, range.clone()), expected(&values, range.clone(), quote));
+            let escape = |at: usize| {
+                let is_last_of_block = (at - range.start) % BLOCK == BLOCK - 1;
+                quote(at) || values[at] == b'\\' && (is_last_of_block || values.get(at + 1) == Some(&b'u'))
+            };
             prop_assert_eq!(
-                marked::<JsonSpecial>(&values, range.clone()),
-                expected(&values, range.clone(), |byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+                marked::<QuoteOrEscape>(&values, range.clone()),
+                expected(&values, range.clone(), escape)
             );
-            prop_assert_eq!(
-                marked::<Quote>(&values, range.clone()),
-                expected(&values, range.clone(), |byte| byte == b'"')
-            );
-            prop_assert_eq!(
-                marked::<QuoteOrBackslash>(&values, range.clone()),
-                expected(&values, range, |byte| byte == b'"' || byte == b'\\')
-            );
+        }
+
+        #[test]
+        fn a_character_stands_for_all_bytes_that_it_takes(
+            text in "[a\\\\]{0,150}",
+            taken in 0_usize..80,
+        ) {
+            let values = text.as_bytes();
+            let mut found = Vec::new();
+            copy::<JsonSpecial>(values, 0..values.len(), &MARKS, &mut found, |at| {
+                (at % 3 == 0 && at + taken < values.len()).then_some(('\u{10ffff}', taken))
+            });
+            let (mut expected, mut at) = (String::new(), 0);
+            while at < values.len() {
+                match values[at] {
+                    b'\\' if at % 3 == 0 && at + taken < values.len() => {
+                        expected.push('\u{10ffff}');
+                        at += taken;
+                    }
+                    b'\\' => expected.push_str("<mark\\"),
+                    _ => expected.push('a'),
+                }
+                at += 1;
+            }
+            prop_assert_eq!(String::from_utf8(found).unwrap(), expected);
         }
 
         #[test]

@@ -9,20 +9,17 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// Backslashes in a row and the character they introduce.
-pub(crate) struct Run {
-    /// How many there are.
-    pub(crate) backslashes: usize,
-    /// The character that the last of them escapes and the length of `uXXXX` (or of
-    /// `uXXXX\uXXXX`) behind it; `None` where nothing is to be decoded.
-    pub(crate) decoded: Option<(char, usize)>,
-}
-
-/// Reads the run of backslashes that `text` starts with.
-pub(crate) fn run(text: &[u8]) -> Run {
-    let backslashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    let decoded = if backslashes % 2 == 1 { escaped(&text[backslashes..]) } else { None };
-    Run { backslashes, decoded }
+/// The character of the escape that the backslash at `at` begins, and for how many bytes behind the backslash it
+/// stands; `None` where nothing is to be decoded.
+#[inline]
+pub(crate) fn escape_at(text: &[u8], at: usize) -> Option<(char, usize)> {
+    // Most backslashes begin something else.
+    if text.get(at + 1) != Some(&b'u') {
+        return None;
+    }
+    let backslashes = text[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+    // Behind an odd number of them it is escaped itself.
+    if backslashes % 2 == 1 { None } else { escaped(&text[at + 1..]) }
 }
 
 /// The character of an escape whose backslash precedes `text`, and how much of `text` it takes.
@@ -51,25 +48,20 @@ fn unit(text: &[u8]) -> Option<u16> {
 
 /// The text with its escapes decoded; borrowed where there is none.
 pub(crate) fn decode(text: &str) -> Cow<'_, str> {
-    if memmem::find(text.as_bytes(), b"\\u").is_none() {
+    let (mut out, mut kept) = (String::new(), 0);
+    for at in memmem::find_iter(text.as_bytes(), b"\\u") {
+        if at >= kept
+            && let Some((character, taken)) = escape_at(text.as_bytes(), at)
+        {
+            out.push_str(&text[kept..at]);
+            out.push(character);
+            kept = at + 1 + taken;
+        }
+    }
+    if kept == 0 {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        let run = run(&rest.as_bytes()[at..]);
-        let mut end = at + run.backslashes;
-        match run.decoded {
-            Some((character, length)) => {
-                out.push_str(&rest[..end - 1]);
-                out.push(character);
-                end += length;
-            }
-            None => out.push_str(&rest[..end]),
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
+    out.push_str(&text[kept..]);
     Cow::Owned(out)
 }
 
