@@ -190,7 +190,7 @@ impl CommentLookup for NoComments {
         Ok(vec![])
     }
 
-    async fn any(&self, _: &ProjectId, _: ObjectKind) -> Result<bool, Fault> {
-        Ok(false)
+    async fn objects(&self, _: &model::CommentScope, _: usize) -> Result<Vec<String>, Fault> {
+        Ok(vec![])
     }
 }

@@ -151,8 +151,8 @@ pub trait CommentLookup: Send + Sync {
     /// Ids of the objects *with comments* that pass the test, at most `limit` + 1 of them, sorted.
     async fn commented(&self, scope: &CommentScope, test: &CommentTest, limit: usize) -> Result<Vec<String>, Fault>;
 
-    /// Whether the project has any comment on this kind of object.
-    async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault>;
+    /// Ids of the objects with comments, at most `limit` of them, each once, in no particular order.
+    async fn objects(&self, scope: &CommentScope, limit: usize) -> Result<Vec<String>, Fault>;
 }
 
 /// Prices by model.

@@ -171,8 +171,10 @@ fn add_elements(array: &dyn Array, rows: &mut [u64], elements: &dyn Array, offse
 
 /// Adds to each row its bytes, unless it is null: what lies under a null is not a value.
 fn add(array: &dyn Array, rows: &mut [u64], bytes: impl Iterator<Item = u64>) {
-    for ((index, row), bytes) in rows.iter_mut().enumerate().zip(bytes) {
-        *row += if array.is_null(index) { 0 } else { bytes };
+    let added = rows.iter_mut().zip(bytes);
+    match array.nulls() {
+        None => added.for_each(|(row, bytes)| *row += bytes),
+        Some(nulls) => added.zip(nulls).for_each(|((row, bytes), is_valid)| *row += if is_valid { bytes } else { 0 }),
     }
 }
 

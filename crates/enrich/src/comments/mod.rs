@@ -1,15 +1,17 @@
 //! The comments column: what people wrote about a row, oldest first.
 //!
 //! Comments hang on an id alone, so rows of different traces with one id show the same comments.
-//! They are looked up for at most 1,000 ids at a time, and not at all where the project has none. What was
+//! They are looked up for at most 1,000 ids at a time, and not at all where the project has none. Once many rows
+//! came it is found out which objects have any, since mostly few do, and only these are looked up. What was
 //! written after the run's "now" is left out, so that a run which is continued shows what it began with.
 
 mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray};
@@ -20,11 +22,16 @@ use model::{
     ColumnType, Comment, CommentLookup, CommentScope, Enricher, Enrichment, Fault, Lookups, ReadRequest, Reading,
     key_column,
 };
+use tokio::sync::OnceCell;
 
 pub use resolve::resolve_comments;
 
 /// Ids of one look-up: the contract of [`CommentLookup`].
 const IDS_MAX: usize = 1_000;
+/// Rows that are looked up before it is asked which objects have comments: a page or a small export is done by then.
+const ROWS_LOOKED_UP: usize = 10_000;
+/// Objects that are remembered to have comments: 5 MB.
+const OBJECTS_MAX: usize = 50_000;
 
 /// Fills the comments column, where it is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,10 +61,11 @@ impl Enrichment for Comments {
             fields.insert(asked, field);
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        let any = lookups.comments.any(&request.project, kind).await?;
-        let lookup = any.then(|| Arc::clone(&lookups.comments));
         let scope = CommentScope { project: request.project.clone(), kind, as_of: request.as_of };
-        Ok(Arc::new(CommentColumn { scope, lookup, place: asked, given, schema }))
+        let first = lookups.comments.objects(&scope, 1).await?;
+        let lookup = (!first.is_empty()).then(|| Arc::clone(&lookups.comments));
+        let (rows, commented) = (AtomicUsize::new(0), OnceCell::new());
+        Ok(Arc::new(CommentColumn { scope, lookup, rows, commented, place: asked, given, schema }))
     }
 }
 
@@ -81,6 +89,10 @@ struct CommentColumn {
     scope: CommentScope,
     /// `None` where the project has no comment on this kind of object.
     lookup: Option<Arc<dyn CommentLookup>>,
+    /// Rows that have come.
+    rows: AtomicUsize,
+    /// The objects with comments, once that was asked; `None` where they are too many.
+    commented: OnceCell<Option<HashSet<String>>>,
     /// Where the column stands.
     place: usize,
     /// Whether the input has it already.
@@ -94,6 +106,9 @@ impl CommentColumn {
         let mut by_object: HashMap<String, Vec<Comment>> = HashMap::new();
         let Some(lookup) = &self.lookup else { return Ok(by_object) };
         let mut wanted: Vec<&str> = ids.iter().flatten().collect();
+        if let Some(commented) = self.commented(&**lookup, wanted.len()).await? {
+            wanted.retain(|id| commented.contains(*id));
+        }
         wanted.sort_unstable();
         wanted.dedup();
         for ids in wanted.chunks(IDS_MAX) {
@@ -107,6 +122,19 @@ impl CommentColumn {
             comments.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
         }
         Ok(by_object)
+    }
+
+    /// The objects with comments, where so many rows came before these that it was worth to ask, and where they are
+    /// not too many.
+    async fn commented(&self, lookup: &dyn CommentLookup, rows: usize) -> Result<Option<&HashSet<String>>, Fault> {
+        if self.rows.fetch_add(rows, Ordering::Relaxed) < ROWS_LOOKED_UP {
+            return Ok(None);
+        }
+        let ask = || async {
+            let objects = lookup.objects(&self.scope, OBJECTS_MAX + 1).await?;
+            Ok((objects.len() <= OBJECTS_MAX).then(|| objects.into_iter().collect()))
+        };
+        Ok(self.commented.get_or_try_init(ask).await?.as_ref())
     }
 }
 

@@ -26,11 +26,12 @@ struct Given {
 impl CommentLookup for Given {
     async fn comments(&self, _: &ProjectId, kind: ObjectKind, ids: &[&str]) -> Result<Vec<Comment>, Fault> {
         assert_eq!(kind, ObjectKind::Observation);
-        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "an id is asked for twice");
+        let wanted: HashSet<&str> = ids.iter().copied().collect();
+        assert_eq!(wanted.len(), ids.len(), "an id is asked for twice");
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut largest = self.largest.lock().unwrap();
         *largest = (*largest).max(ids.len());
-        Ok(self.comments.iter().filter(|comment| ids.contains(&&*comment.object_id)).cloned().collect())
+        Ok(self.comments.iter().filter(|comment| wanted.contains(&*comment.object_id)).cloned().collect())
     }
 
     async fn commented(&self, _: &CommentScope, test: &CommentTest, limit: usize) -> Result<Vec<String>, Fault> {
@@ -42,8 +43,9 @@ impl CommentLookup for Given {
         Ok((0..self.matches.min(limit + 1)).map(|n| format!("{prefix}-{n}")).collect())
     }
 
-    async fn any(&self, _: &ProjectId, _: ObjectKind) -> Result<bool, Fault> {
-        Ok(!self.comments.is_empty())
+    async fn objects(&self, _: &CommentScope, limit: usize) -> Result<Vec<String>, Fault> {
+        let ids: HashSet<&String> = self.comments.iter().map(|comment| &comment.object_id).collect();
+        Ok(ids.into_iter().take(limit).cloned().collect())
     }
 }
 
@@ -106,6 +108,34 @@ async fn at_most_a_thousand_ids_are_looked_up_at_once() {
     let output = enriched(&given, &COLUMNS, test_rows::batch(&COLUMNS, &rows)).await;
     assert_eq!((given.asked.load(Ordering::SeqCst), *given.largest.lock().unwrap()), (3, 1_000));
     assert_eq!(output.column(1).as_list::<i32>().value_length(2_499), 1);
+}
+
+/// Looks up rows a thousand at a time; how many of them had comments, and how often these were asked for.
+async fn long_export(given: Given, rows: std::ops::Range<usize>) -> (usize, usize) {
+    let given = Arc::new(given);
+    let request = test_rows::request(test_rows::table(&COLUMNS), &COLUMNS);
+    let lookups = test_rows::lookups(vec![], Arc::clone(&given) as Arc<dyn CommentLookup>);
+    let schema = test_rows::batch(&COLUMNS, &[]).schema();
+    let enricher: Arc<dyn Enricher> = Comments.prepare(&request, &schema, &lookups).await.unwrap();
+    let mut commented = 0;
+    for start in rows.clone().step_by(1_000) {
+        let rows: Vec<Row> = (start..start + 1_000).map(|n| Row::new("t", &n.to_string())).collect();
+        let output = enricher.apply(test_rows::batch(&COLUMNS, &rows)).await.unwrap();
+        let lists = output.column(1).as_list::<i32>();
+        commented += (0..lists.len()).filter(|row| lists.value_length(*row) > 0).count();
+    }
+    (commented, given.asked.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn of_many_rows_those_with_comments_alone_are_looked_up() {
+    let comments = |objects: usize| (0..objects).map(|n| comment("c", &(7 * n).to_string(), 1)).collect();
+    // Ten times a thousand rows first, and then those of two stretches in which there are some.
+    let few = Given { comments: comments(1_600), ..Given::default() };
+    assert_eq!(long_export(few, 0..20_000).await, (1_600, 12));
+    // More of them than are remembered: all rows are looked up.
+    let many = Given { comments: comments(50_001), ..Given::default() };
+    assert_eq!(long_export(many, 0..12_000).await, (12_000_usize.div_ceil(7), 12));
 }
 
 #[tokio::test]

@@ -116,15 +116,16 @@ impl CommentLookup for NativeStore {
         Ok(passing.into_keys().take(limit + 1).collect())
     }
 
-    async fn any(&self, project: &ProjectId, kind: ObjectKind) -> Result<bool, Fault> {
-        let first = comment::Entity::find()
-            .filter(comment::Column::ProjectId.eq(project.as_str()))
-            .filter(comment::Column::ObjectKind.eq(kind.as_str()))
-            .limit(1)
-            .count(&self.database)
-            .await
-            .map_err(statement_failed("read comments"))?;
-        Ok(first > 0)
+    async fn objects(&self, scope: &CommentScope, limit: usize) -> Result<Vec<String>, Fault> {
+        let objects = comment::Entity::find()
+            .select_only()
+            .column(comment::Column::ObjectId)
+            .distinct()
+            .filter(comment::Column::ProjectId.eq(scope.project.as_str()))
+            .filter(comment::Column::ObjectKind.eq(scope.kind.as_str()))
+            .filter(comment::Column::CreatedAt.lte(scope.as_of.0))
+            .limit(limit as u64);
+        objects.into_tuple().all(&self.database).await.map_err(statement_failed("read comments"))
     }
 }
 
@@ -257,7 +258,30 @@ mod tests {
         assert_eq!(found.iter().map(|comment| comment.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         let other = ProjectId::new("other");
         assert!(store.comments(&other, ObjectKind::Observation, &["o1"]).await.unwrap().is_empty());
-        assert!(!store.any(&project, ObjectKind::Trace).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn objects_with_comments_are_told_once_each() {
+        let mut comments = vec![
+            comment("a", "o1", "x", 1),
+            comment("b", "o2", "x", 3),
+            comment("c", "o1", "y", 2),
+            comment("d", "o3", "z", 4),
+        ];
+        comments[3].kind = ObjectKind::Trace;
+        let (_data, store, project) = store_with(&comments).await;
+        let objects = async |kind, as_of, limit| {
+            let scope = CommentScope { project: project.clone(), kind, as_of: Micros(as_of) };
+            let mut found = store.objects(&scope, limit).await.unwrap();
+            found.sort();
+            found
+        };
+
+        assert_eq!(objects(ObjectKind::Observation, 3, 9).await, ["o1", "o2"]);
+        assert_eq!(objects(ObjectKind::Observation, 2, 9).await, ["o1"], "the other was written later");
+        assert_eq!(objects(ObjectKind::Observation, 3, 1).await.len(), 1);
+        assert_eq!(objects(ObjectKind::Trace, 4, 9).await, ["o3"]);
+        assert!(objects(ObjectKind::Session, 4, 9).await.is_empty());
     }
 
     #[tokio::test]

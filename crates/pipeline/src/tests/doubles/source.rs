@@ -274,8 +274,8 @@ impl CommentLookup for Nothing {
         Ok(vec![])
     }
 
-    async fn any(&self, _: &ProjectId, _: ObjectKind) -> Result<bool, Fault> {
-        Ok(false)
+    async fn objects(&self, _: &CommentScope, _: usize) -> Result<Vec<String>, Fault> {
+        Ok(vec![])
     }
 }
 
