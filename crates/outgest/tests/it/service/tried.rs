@@ -4,7 +4,20 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::project::{Project, text};
+use super::world::Serve;
 use crate::servers::s3::S3Server;
+
+/// A deployment that may reach this machine, its server, and the owner of its project. What the server keeps goes with
+/// the deployment, so the server is to be dropped before.
+fn served() -> (World, Serve, Project) {
+    let mut world = World::on_sqlite();
+    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
+    world.project("p", 0);
+    let (_, secret) = world.key("p", "owner");
+    let serve = world.serve();
+    let project = serve.project("p", &secret);
+    (world, serve, project)
+}
 
 /// The names of the steps up to the first that failed, and what it said.
 fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (Vec<String>, Option<String>) {
@@ -30,12 +43,7 @@ fn tried(project: &Project, s3: &S3Server, change: impl FnOnce(&mut Value)) -> (
 /// Rights may end at a folder, and two people may test at once.
 #[test]
 fn a_test_writes_where_a_run_will_write_and_nobody_else_does() {
-    let mut world = World::on_sqlite();
-    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
-    world.project("p", 0);
-    let (_, secret) = world.key("p", "owner");
-    let serve = world.serve();
-    let project = serve.project("p", &secret);
+    let (_world, _serve, project) = served();
     for (change, folder) in [
         (json!({}), "p/observations_v2/"),
         (json!({"prefix": "lake/"}), "lake/p/observations_v2/"),
@@ -73,12 +81,7 @@ const STEPS: [&str; 10] = [
 
 #[test]
 fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
-    let mut world = World::on_sqlite();
-    world.set("OUTGEST_EGRESS_ALLOW", "127.0.0.0/8");
-    world.project("p", 0);
-    let (_, secret) = world.key("p", "owner");
-    let serve = world.serve();
-    let project = serve.project("p", &secret);
+    let (world, serve, project) = served();
     let server = |s3: S3Server| {
         s3.create_bucket("tested");
         s3
@@ -111,6 +114,7 @@ fn a_test_of_a_bucket_does_what_a_run_does_and_names_the_step_that_fails() {
     // Nobody may be asked at all.
     let mut guarded = World { bench: world.bench, variables: Vec::new() };
     guarded.set("OUTGEST_EGRESS_ALLOW", "10.0.0.0/8");
+    let (_, secret) = guarded.key("p", "owner");
     let serve = guarded.serve();
     let (options, secrets) = s3.integration("tested");
     let settings = json!({"name": "b", "kind": "s3", "options": options, "secrets": secrets});
