@@ -2,7 +2,8 @@
 //!
 //! The server is asked on another connection how far the query has come. Behind a balancer that connection may
 //! lead to a server that does not run the query: it knows nothing of it, which says nothing. So a query is given
-//! up where its own server sees no change in it, and where none knows of it for as long as a query may take.
+//! up where its own server sees no change in it, and where none knows of it for as long as a query may take, from
+//! when it was last heard of or seen at work: a profile may let it take longer than was asked for.
 //! Whoever may not look knows nothing of progress; then silence alone decides.
 
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Silence {
     machine: Option<String>,
     /// What that server told last.
     seen: Option<Look>,
+    /// How long the silence had lasted when that server was last seen at work on it.
+    at_work: Duration,
 }
 
 /// What a server tells of a query.
@@ -59,25 +62,33 @@ impl Silence {
     /// a name that several servers share is that of no machine.
     pub(super) fn answered(&mut self, display_name: Option<String>) {
         self.machine = self.machine.take().or(display_name);
-        self.seen = None;
+        self.broken();
     }
 
     /// Rows came.
     pub(super) fn broken(&mut self) {
         self.seen = None;
+        self.at_work = Duration::ZERO;
     }
 
     /// Judges a query that was silent for so long by what a server told of it, if it told anything.
     fn verdict(&mut self, look: Option<Look>, lasting: Duration, time_max: Duration) -> Verdict {
         let Some(look) = look else { return Verdict::Stalled };
+        // Bytes that are no rows yet break a silence as well: another has begun since.
+        if lasting <= self.at_work {
+            self.at_work = Duration::ZERO;
+        }
         match &look {
             Look::Running { machine, .. } => self.machine = Some(machine.clone()),
             // It has ended where it ran. What is left of its answer is on the way, or lost: the next look decides.
             Look::Absent { machine } if self.machine.as_ref() == Some(machine) => {}
-            Look::Absent { .. } if lasting < time_max => return Verdict::Wait,
+            Look::Absent { .. } if lasting - self.at_work < time_max => return Verdict::Wait,
             Look::Absent { .. } => return Verdict::Lost,
         }
         let has_changed = self.seen.as_ref() != Some(&look);
+        if has_changed && matches!(look, Look::Running { .. }) {
+            self.at_work = lasting;
+        }
         self.seen = Some(look);
         if has_changed { Verdict::Wait } else { Verdict::Stalled }
     }
@@ -213,6 +224,24 @@ mod tests {
             assert_eq!(waits.count(), 29);
             assert_eq!(query.is_absent("a"), Verdict::Lost);
         }
+    }
+
+    #[test]
+    fn a_query_that_was_seen_at_work_has_the_time_of_a_query_from_then() {
+        let mut query = Looked::default();
+        for progress in 0..100 {
+            assert_eq!(query.runs("a", &progress.to_string()), Verdict::Wait);
+        }
+        let waits = |query: &mut Looked| (0..100).take_while(|_| query.is_absent("b") == Verdict::Wait).count();
+        assert_eq!(waits(&mut query), 29);
+        assert_eq!(query.is_absent("b"), Verdict::Lost);
+        // A part of a row came, later a whole one: each silence is counted anew.
+        query.lasting = Duration::ZERO;
+        assert_eq!(waits(&mut query), 29);
+        assert_eq!(query.runs("a", "100"), Verdict::Wait);
+        query.silence.broken();
+        query.lasting = Duration::ZERO;
+        assert_eq!(waits(&mut query), 29);
     }
 
     #[test]
