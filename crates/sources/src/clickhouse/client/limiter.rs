@@ -6,7 +6,8 @@
 //! each that is as long as the query was.
 //!
 //! Whoever takes rows may need those of another query first, which has no place yet: a slice that failed is asked for
-//! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever.
+//! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever. When they
+//! are taken again they have the next place before new queries: until then their query is open on the server besides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -50,6 +51,8 @@ struct State {
     untaken: BTreeMap<u64, Instant>,
     /// Permits whose places are other queries' now: they are not in flight, but their answers are not at their end.
     lent: BTreeSet<u64>,
+    /// How many of these wait for a place again.
+    returning: usize,
     /// What the server's complaints leave.
     lowered: Option<Lowered>,
     /// When the pauses behind the queries that have ended are over, where there are to be pauses.
@@ -74,6 +77,18 @@ pub(super) struct Permit {
     number: u64,
     use_of: Use,
     began: Instant,
+}
+
+/// A permit that waits for a place again, until this is dropped. Meanwhile one is kept for it, which nobody else takes:
+/// whoever waits has to be polled.
+struct Returning<'a>(&'a Limiter);
+
+/// Who wants a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    New(Use),
+    /// A permit whose place was lent.
+    Returning,
 }
 
 /// What a query is for.
@@ -110,6 +125,7 @@ impl Limiter {
             permits: 0,
             untaken: BTreeMap::new(),
             lent: BTreeSet::new(),
+            returning: 0,
             lowered: None,
             rested: None,
             bytes_per_second_max: None,
@@ -130,7 +146,7 @@ impl Limiter {
 
     /// Waits until one more query may run.
     pub(super) async fn permit(self: &Arc<Self>, use_of: Use) -> Permit {
-        self.place(use_of).await;
+        self.place(Claim::New(use_of)).await;
         Permit { limiter: Arc::clone(self), number: self.next_number(), use_of, began: Instant::now() }
     }
 
@@ -141,11 +157,11 @@ impl Limiter {
     }
 
     /// Waits for a place among the queries in flight.
-    async fn place(&self, use_of: Use) {
+    async fn place(&self, claim: Claim) {
         loop {
             // Registered before looking, so that a place that is freed in between is not missed.
             let freed = self.freed.notified();
-            let Err(again) = self.try_place(use_of) else { return };
+            let Err(again) = self.try_place(claim) else { return };
             tokio::select! {
                 () = freed => {}
                 () = tokio::time::sleep_until(again) => {}
@@ -154,8 +170,8 @@ impl Limiter {
     }
 
     /// Takes a place, or says when to look again although no query has ended.
-    fn try_place(&self, use_of: Use) -> Result<(), Instant> {
-        self.lock().take(use_of, Instant::now(), self.untaken_max)
+    fn try_place(&self, claim: Claim) -> Result<(), Instant> {
+        self.lock().take(claim, Instant::now(), self.untaken_max)
     }
 
     /// Halves the number of queries for a minute; again, if it was halved already.
@@ -196,7 +212,7 @@ impl State {
     }
 
     /// Counts one more query, or says when to look again although none has ended.
-    fn take(&mut self, use_of: Use, now: Instant, untaken_max: Duration) -> Result<(), Instant> {
+    fn take(&mut self, claim: Claim, now: Instant, untaken_max: Duration) -> Result<(), Instant> {
         self.lowered = self.lowered.filter(|lowered| lowered.until > now);
         let lowered_until = self.lowered.map(|lowered| lowered.until);
         let again = |wait: Instant| lowered_until.map_or(wait, |until| until.min(wait));
@@ -205,8 +221,11 @@ impl State {
         if let Some(rested) = self.rested.filter(|rested| left == 0 && *rested > now) {
             return Err(again(rested));
         }
-        let most = left.max(1);
-        if use_of != Use::LookUp || self.look_ups > 0 {
+        let is_look_up = claim == Claim::New(Use::LookUp);
+        if !is_look_up || self.look_ups > 0 {
+            let kept = if claim == Claim::Returning { 0 } else { self.returning };
+            // None of the places, where all are kept for others.
+            let most = left.max(1).saturating_sub(kept);
             self.lend(most, now, untaken_max);
             if self.in_flight >= most {
                 let since = self.untaken.values().min().copied().unwrap_or(now);
@@ -214,7 +233,7 @@ impl State {
             }
         }
         self.in_flight += 1;
-        self.look_ups += usize::from(use_of == Use::LookUp);
+        self.look_ups += usize::from(is_look_up);
         Ok(())
     }
 
@@ -248,9 +267,25 @@ impl Permit {
     pub(super) async fn asked_for(&self) {
         let is_lent = self.limiter.lock().asked_for(self.number);
         if is_lent {
-            self.limiter.place(self.use_of).await;
+            let _returning = Returning::to(&self.limiter);
+            self.limiter.place(Claim::Returning).await;
             self.limiter.lock().lent.remove(&self.number);
         }
+    }
+}
+
+impl<'a> Returning<'a> {
+    fn to(limiter: &'a Limiter) -> Self {
+        limiter.lock().returning += 1;
+        Self(limiter)
+    }
+}
+
+impl Drop for Returning<'_> {
+    fn drop(&mut self) {
+        self.0.lock().returning -= 1;
+        // Where it gave up waiting the place that was kept for it is free.
+        self.0.freed.notify_waiters();
     }
 }
 
@@ -377,6 +412,47 @@ mod tests {
         let _third = limiter.permit(Use::Rows).await;
         drop(first);
         assert!(limiter.permit(Use::Rows).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_taken_again_have_a_place_before_new_queries() {
+        let limiter = Arc::new(Limiter { untaken_max: Duration::from_millis(100), ..Limiter::new(2) });
+        let first = limiter.permit(Use::Rows).await;
+        first.came();
+        let (second, third) = (limiter.permit(Use::Rows).await, limiter.permit(Use::Rows).await);
+        let mut again = Box::pin(first.asked_for());
+        assert!(again.as_mut().now_or_never().is_none(), "the places are the other ones'");
+        drop(second);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "one is left, which is kept for it");
+        let look_up = limiter.permit(Use::LookUp).await;
+        drop(third);
+        assert!(limiter.permit(Use::LookUp).now_or_never().is_none(), "nor does a second look-up take it");
+        drop(look_up);
+        let fourth = limiter.permit(Use::Rows).await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "one of two was not kept");
+        again.await;
+        assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "it is in flight again");
+        drop(fourth);
+        assert!(limiter.permit(Use::Rows).now_or_never().is_some(), "nothing is kept any more");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_for_rows_that_are_not_waited_for_any_more() {
+        let limiter = Arc::new(Limiter { untaken_max: Duration::from_millis(100), ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        first.came();
+        let second = limiter.permit(Use::Rows).await;
+        let mut again = Box::pin(first.asked_for());
+        assert!(again.as_mut().now_or_never().is_none());
+        let mut third = Box::pin(limiter.permit(Use::Rows));
+        drop(second);
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(again);
+        let third = third.now_or_never().expect("it waits no more");
+        // Others leave their places to it as they would to a new query.
+        third.came();
+        first.asked_for().await;
+        assert!(third.asked_for().now_or_never().is_none(), "its place is the first one's");
     }
 
     #[tokio::test]
