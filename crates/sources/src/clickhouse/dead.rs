@@ -5,7 +5,8 @@
 //! does not replace the one before. One look at the key columns finds the rows of which more than one
 //! version is left, which are few; what is outranked of them is kept here and left out of every read.
 //!
-//! The look takes memory for a number per row and is divided where that would be much, and where it meets a limit.
+//! The look takes memory for a number per row and is divided where that would be much, where it meets a limit, and
+//! where it answers with more than is taken at once. All versions of a row are in the same share of it.
 
 use std::collections::HashSet;
 
@@ -29,7 +30,8 @@ const DIVISIONS_MAX: u32 = 8;
 /// Versions that are named in one value, which the server takes up to 128 KiB of.
 const VERSIONS_IN_A_LIST: usize = 3_000;
 /// Outranked versions of a table that are held: 32 MiB. Each query that leaves them out names them, which takes up to
-/// twice as much; of several times as many the text alone would be longer than a server reads.
+/// twice as much; of several times as many the text alone would be longer than a server reads. An answer for a share of
+/// the keys has no more versions either, outranked or not.
 const VERSIONS_MAX: usize = (32 << 20) / size_of::<(i64, u128)>();
 
 /// Outranked versions of a table's rows.
@@ -73,6 +75,8 @@ struct Question<T> {
     /// Selects it of `{versions}`: for each version that the table keeps its row `k`, `version`, `newest` and `time`.
     text: &'static str,
     read: fn(&RecordBatch) -> Option<Vec<T>>,
+    /// Which versions are outranked by what was answered, where these are left out already.
+    outranked: fn(&Dead, Vec<T>) -> Vec<(i64, u128)>,
 }
 
 /// Which of them are outranked.
@@ -80,6 +84,7 @@ const OUTRANKED: Question<(i64, u128)> = Question {
     text: "SELECT time, version FROM (SELECT time, version, newest, max(newest) OVER (PARTITION BY k) AS best \
            FROM ({versions})) WHERE newest < best",
     read: read_outranked,
+    outranked: |_, versions| versions,
 };
 
 /// Which of them are beside others of their row: all, since merges may have forgotten the order of those that are alike,
@@ -91,6 +96,7 @@ const BESIDE: Question<Beside> = Question {
            (SELECT *, tupleElement(newest, 1) AS is_first FROM ({versions}))) \
            WHERE versions > 1",
     read: read_beside,
+    outranked: Dead::outranked_beside,
 };
 
 /// A version of which another is there.
@@ -103,6 +109,42 @@ struct Beside {
     is_first: bool,
     /// How many of the row are newer, counted from 1 among those that are first and among the others.
     place: u64,
+}
+
+/// Outranked versions as they are found, share by share of the keys.
+struct Found<'a> {
+    left_out: &'a Dead,
+    versions: Vec<(i64, u128)>,
+    /// How many may be held, of these and of those that are left out already; no whole answer has more versions.
+    versions_max: usize,
+}
+
+/// What has become of an answer for a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// What is outranked in it has been found.
+    Whole,
+    /// Nothing of it: it was cut off, and so may be a row.
+    CutOff,
+    /// More is outranked than may be held.
+    TooMany,
+}
+
+impl Found<'_> {
+    fn keep<T>(&mut self, question: &Question<T>, answered: Vec<T>) -> Kept {
+        let is_cut_off = answered.len() > self.versions_max;
+        // One version of a row outranks another whether or not there are more of it, ...
+        let outranked = (question.outranked)(self.left_out, answered);
+        if self.left_out.versions.len() + self.versions.len() + outranked.len() > self.versions_max {
+            return Kept::TooMany;
+        }
+        // ... but which others are outranked only all of them tell.
+        if is_cut_off {
+            return Kept::CutOff;
+        }
+        self.versions.extend(outranked);
+        Kept::Whole
+    }
 }
 
 impl Dead {
@@ -120,7 +162,7 @@ impl Dead {
     }
 
     /// Of versions that are beside others those that are outranked, where these here are left out already.
-    fn outranked_beside(&self, mut beside: Vec<Beside>) -> Self {
+    fn outranked_beside(&self, mut beside: Vec<Beside>) -> Vec<(i64, u128)> {
         let asked: HashSet<u128> = beside.iter().map(|beside| beside.version).collect();
         let versions = self.versions.iter().map(|(_, version)| *version);
         let left_out: HashSet<u128> = versions.filter(|version| asked.contains(version)).collect();
@@ -128,9 +170,7 @@ impl Dead {
         beside.sort_unstable_by_key(|beside| (beside.row, !beside.is_first, beside.place));
         // The first of each row stays.
         let outranked = beside.windows(2).filter(|pair| pair[0].row == pair[1].row);
-        let mut versions: Vec<(i64, u128)> = outranked.map(|pair| (pair[1].time, pair[1].version)).collect();
-        versions.sort_unstable();
-        Self { versions }
+        outranked.map(|pair| (pair[1].time, pair[1].version)).collect()
     }
 
     /// Whether one of them starts then, in microseconds.
@@ -173,9 +213,7 @@ impl Look<'_> {
     /// Finds the outranked versions.
     pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
         let rows = self.rows_counted(stop).await?;
-        let mut versions = self.asked(&OUTRANKED, rows, stop).await?;
-        versions.sort_unstable();
-        Ok(Dead { versions })
+        self.asked(&OUTRANKED, &Dead::default(), rows, stop).await
     }
 
     /// Finds those that are outranked beside others that are left out already, where any rows are counted; else there
@@ -183,7 +221,7 @@ impl Look<'_> {
     pub(super) async fn dead_beside(self, left_out: &Dead, stop: &Stop) -> Result<Dead, Fault> {
         match self.rows_counted(stop).await? {
             0 => Ok(Dead::default()),
-            rows => Ok(left_out.outranked_beside(self.asked(&BESIDE, rows, stop).await?)),
+            rows => self.asked(&BESIDE, left_out, rows, stop).await,
         }
     }
 
@@ -196,28 +234,36 @@ impl Look<'_> {
     }
 
     /// Asks about so many rows, about a share of their keys at a time.
-    async fn asked<T>(&self, question: &Question<T>, rows: u64, stop: &Stop) -> Result<Vec<T>, Fault> {
+    async fn asked<T>(&self, question: &Question<T>, left_out: &Dead, rows: u64, stop: &Stop) -> Result<Dead, Fault> {
         // What is counted for less may be none of them.
         let shares = rows.div_ceil(ROWS_TOGETHER).max(1);
         let mut is_few = rows < FEW_ROWS;
-        let mut found = Vec::new();
+        let mut found = Found { left_out, versions: Vec::new(), versions_max: VERSIONS_MAX };
         let mut left: Vec<_> = (0..shares).map(|share| (Share { share, shares }, 0)).collect();
         while let Some((share, divided)) = left.pop() {
-            match self.asked_of(question, share, is_few, stop).await {
-                Ok(versions) => found.extend(versions),
-                Err(fault) if divided < halvings(&fault).min(DIVISIONS_MAX) => {
-                    tracing::debug!(fault = %fault, "a look at versions is divided");
-                    // What was counted for less was much more.
-                    is_few = false;
-                    left.extend(share.halves().map(|half| (half, divided + 1)));
+            let (fault, divisions_max) = match self.asked_of(question, share, is_few, stop).await {
+                Ok(answered) => match found.keep(question, answered) {
+                    Kept::Whole => continue,
+                    Kept::CutOff => (self.too_many(), DIVISIONS_MAX),
+                    // Nothing that is divided would be fewer.
+                    Kept::TooMany => (self.too_many(), 0),
+                },
+                Err(fault) => {
+                    let divisions_max = halvings(&fault).min(DIVISIONS_MAX);
+                    (fault, divisions_max)
                 }
-                Err(fault) => return Err(fault),
+            };
+            if divided >= divisions_max {
+                return Err(fault);
             }
-            if found.len() > VERSIONS_MAX {
-                return Err(self.too_many());
-            }
+            tracing::debug!(fault = %fault, "a look at versions is divided");
+            // What was counted for less was much more.
+            is_few = false;
+            left.extend(share.halves().map(|half| (half, divided + 1)));
         }
-        Ok(found)
+        let mut versions = found.versions;
+        versions.sort_unstable();
+        Ok(Dead { versions })
     }
 
     async fn asked_of<T>(
@@ -239,7 +285,7 @@ impl Look<'_> {
         self.answer(question, &among, share, stop).await
     }
 
-    /// Nothing that is divided would be fewer: no limit of the server is met.
+    /// A limit of ours and not of the server.
     fn too_many(&self) -> Fault {
         let table = self.place.physical.name;
         let message =
@@ -385,12 +431,13 @@ mod tests {
         assert!(values.len() == 6 && values.iter().all(|(_, list)| list.len() < 128 << 10));
     }
 
+    /// A version that starts when its number says.
+    fn beside(row: u128, version: u128, is_first: bool, place: u64) -> Beside {
+        Beside { row, time: version as i64, version, is_first, place }
+    }
+
     #[test]
     fn of_versions_beside_others_one_of_each_row_stays() {
-        let beside = |row: u128, version: u128, is_first: bool, place: u64| {
-            let time = version as i64;
-            Beside { row, time, version, is_first, place }
-        };
         let left_out = Dead { versions: vec![(11, 11), (20, 20), (31, 31)] };
         let found = vec![
             // The one that was there before stays, although the other two are told as newer.
@@ -404,7 +451,32 @@ mod tests {
             beside(3, 31, true, 1),
             beside(3, 32, false, 1),
         ];
-        assert_eq!(left_out.outranked_beside(found).versions, [(13, 13), (22, 22)]);
+        assert_eq!(left_out.outranked_beside(found), [(13, 13), (22, 22)]);
+    }
+
+    #[test]
+    fn versions_that_stay_count_for_none_of_those_that_are_held() {
+        let left_out = Dead { versions: vec![(11, 11)] };
+        let mut found = Found { left_out: &left_out, versions: Vec::new(), versions_max: 4 };
+        let mut keep = |answered: &[(u128, u128)]| {
+            // The newest version of a row has the lowest number.
+            let answered = answered.iter().map(|(row, version)| beside(*row, *version, false, *version as u64));
+            (found.keep(&BESIDE, answered.collect()), found.versions.len())
+        };
+        assert_eq!(keep(&[(1, 10), (1, 11), (2, 20), (2, 21)]), (Kept::Whole, 1), "two stay, one is left out already");
+        let cut_off = [(3, 30), (3, 31), (4, 40), (5, 50), (6, 60)];
+        assert_eq!(keep(&cut_off), (Kept::CutOff, 1), "not all of the last row may have come");
+        assert_eq!(keep(&[(3, 30), (3, 31), (4, 40), (4, 41)]), (Kept::Whole, 3), "with the other one it is full");
+        assert_eq!(keep(&[(5, 50), (6, 60)]), (Kept::Whole, 3));
+        assert_eq!(keep(&[(5, 50), (5, 51)]), (Kept::TooMany, 3));
+
+        let mut found = Found { left_out: &Dead::default(), versions: Vec::new(), versions_max: 4 };
+        let answered = |count: u128| (0..count).map(|version| (0, version)).collect::<Vec<(i64, u128)>>();
+        assert_eq!(found.keep(&OUTRANKED, answered(4)), Kept::Whole);
+        assert_eq!(found.keep(&OUTRANKED, answered(1)), Kept::TooMany);
+        // Where each is outranked no division leaves fewer of them.
+        let mut found = Found { versions: Vec::new(), ..found };
+        assert_eq!(found.keep(&OUTRANKED, answered(5)), Kept::TooMany);
     }
 
     #[test]
