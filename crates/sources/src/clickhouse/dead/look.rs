@@ -1,12 +1,7 @@
-//! Versions that a table keeps although a newer one of the same row exists.
+//! One look at the versions of a table: which of them are outranked.
 //!
-//! `FINAL` leaves one version for each value of a table's sorting key. A row is identified by less than
-//! that: events are also sorted by their start, scores by their name, so a version with another start
-//! does not replace the one before. One look at the key columns finds the rows of which more than one
-//! version is left, which are few; what is outranked of them is kept here and left out of every read.
-//!
-//! The look takes memory for a number per row and is divided where that would be much, where it meets a limit, and
-//! where it answers with more than is taken at once. All versions of a row are in the same share of it.
+//! It takes memory of the server for a number per row and is divided where that would be much, where it meets a limit,
+//! and where it answers with more than is taken at once. All versions of a row are in the same share of it.
 
 use std::collections::HashSet;
 
@@ -15,11 +10,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt8Type, UInt64Type};
 use model::{Fault, FaultKind, ProjectId, Stop, StoredTable};
 
-use super::client::Client;
-use super::limits::halvings;
-use super::place::Place;
-use super::query::Query;
-use super::sql::{Parameters, escaped, micros_of};
+use super::Dead;
+use crate::clickhouse::client::Client;
+use crate::clickhouse::limits::halvings;
+use crate::clickhouse::place::Place;
+use crate::clickhouse::query::Query;
+use crate::clickhouse::sql::{Parameters, escaped, micros_of};
 
 /// Rows whose keys are looked at together: about 50 bytes each on the server.
 const ROWS_TOGETHER: u64 = 4_000_000;
@@ -27,47 +23,35 @@ const ROWS_TOGETHER: u64 = 4_000_000;
 const FEW_ROWS: u64 = 100_000;
 /// How often a share of the keys is divided where it meets a limit. Each share reads the keys of all rows.
 const DIVISIONS_MAX: u32 = 8;
-/// Versions that are named in one value, which the server takes up to 128 KiB of.
-const VERSIONS_IN_A_LIST: usize = 3_000;
+/// Rows with more than one version that are named by their numbers. More are looked for again by the query that asks
+/// about them, which takes as long as it took to find them.
+const NUMBERS_MAX: usize = 20_000;
+/// Of these numbers so many have up to 105 kB.
+const NUMBERS_IN_A_LIST: usize = 5_000;
 /// Outranked versions of a table that are held: 32 MiB. Each query that leaves them out names them, which takes up to
 /// twice as much; of several times as many the text alone would be longer than a server reads. An answer for a share of
 /// the keys has no more versions either, outranked or not.
 const VERSIONS_MAX: usize = (32 << 20) / size_of::<(i64, u128)>();
 
-/// Outranked versions of a table's rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Dead {
-    /// Start of the row in microseconds, and which version it is, ascending.
-    versions: Vec<(i64, u128)>,
-}
-
-/// How a query knows the versions of a table.
-pub(super) struct Known {
-    /// The version as text, the same for those that replace each other.
-    pub(super) instance: String,
-    /// Its start in microseconds, where that is the same for those that replace each other.
-    pub(super) start: Option<String>,
-}
-
 /// A look at a table.
-pub(super) struct Look<'a> {
-    pub(super) client: &'a Client,
-    pub(super) place: &'a Place,
-    pub(super) stored: &'a StoredTable,
-    pub(super) project: &'a ProjectId,
+pub(in crate::clickhouse) struct Look<'a> {
+    pub(in crate::clickhouse) client: &'a Client,
+    pub(in crate::clickhouse) place: &'a Place,
+    pub(in crate::clickhouse) stored: &'a StoredTable,
+    pub(in crate::clickhouse) project: &'a ProjectId,
     /// Which versions are looked at, where that is not all of them.
-    pub(super) scope: Option<Scope>,
-    pub(super) parameters: Parameters,
+    pub(in crate::clickhouse) scope: Option<Scope>,
+    pub(in crate::clickhouse) parameters: Parameters,
 }
 
 /// Some versions of a table.
-pub(super) struct Scope {
+pub(in crate::clickhouse) struct Scope {
     /// Which, by a condition on the table's own columns.
-    pub(super) condition: String,
+    pub(in crate::clickhouse) condition: String,
     /// Selects about as many rows for less, where the condition takes long to look at.
-    pub(super) counted: Option<String>,
+    pub(in crate::clickhouse) counted: Option<String>,
     /// Versions that outrank all others, by a condition on the table's own columns.
-    pub(super) first: Option<String>,
+    pub(in crate::clickhouse) first: Option<String>,
 }
 
 /// What is asked of the versions of rows.
@@ -148,19 +132,6 @@ impl Found<'_> {
 }
 
 impl Dead {
-    /// These and others.
-    pub(super) fn and(&self, others: Self) -> Self {
-        let mut versions = others.versions;
-        versions.extend_from_slice(&self.versions);
-        versions.sort_unstable();
-        versions.dedup();
-        Self { versions }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.versions.is_empty()
-    }
-
     /// Of versions that are beside others those that are outranked, where these here are left out already.
     fn outranked_beside(&self, mut beside: Vec<Beside>) -> Vec<(i64, u128)> {
         let asked: HashSet<u128> = beside.iter().map(|beside| beside.version).collect();
@@ -172,53 +143,18 @@ impl Dead {
         let outranked = beside.windows(2).filter(|pair| pair[0].row == pair[1].row);
         outranked.map(|pair| (pair[1].time, pair[1].version)).collect()
     }
-
-    /// Whether one of them starts then, in microseconds.
-    pub(super) fn starts_at(&self, start: i64) -> bool {
-        let first = self.versions.partition_point(|(time, _)| *time < start);
-        self.versions.get(first).is_some_and(|(time, _)| *time == start)
-    }
-
-    /// The condition that leaves them out where the rows start in `from <= t <= to`, and the values it
-    /// needs; nothing where there are none.
-    pub(super) fn left_out(
-        &self,
-        Known { instance, start }: Known,
-        prefix: &str,
-        (from, to): (i64, i64),
-    ) -> (String, Vec<(String, String)>) {
-        let first = self.versions.partition_point(|(time, _)| *time < from);
-        let last = self.versions.partition_point(|(time, _)| *time <= to);
-        let (mut condition, mut values) = (String::new(), Vec::new());
-        for (place, versions) in self.versions[first..last.max(first)].chunks(VERSIONS_IN_A_LIST).enumerate() {
-            let name = format!("{prefix}{place}");
-            let outranked = format!("{instance} IN {{{name}:Array(String)}}");
-            condition += &match &start {
-                // Nothing is hashed but the few rows that start together with one of these.
-                Some(start) => format!(" AND NOT ({start} IN {{{name}_starts:Array(Int64)}} AND {outranked})"),
-                None => format!(" AND NOT {outranked}"),
-            };
-            if start.is_some() {
-                let starts: Vec<String> = versions.iter().map(|(time, _)| time.to_string()).collect();
-                values.push((format!("{name}_starts"), format!("[{}]", starts.join(","))));
-            }
-            let texts: Vec<String> = versions.iter().map(|(_, version)| format!("'{version:032X}'")).collect();
-            values.push((name, format!("[{}]", texts.join(","))));
-        }
-        (condition, values)
-    }
 }
 
 impl Look<'_> {
     /// Finds the outranked versions.
-    pub(super) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
+    pub(in crate::clickhouse) async fn dead(self, stop: &Stop) -> Result<Dead, Fault> {
         let rows = self.rows_counted(stop).await?;
         self.asked(&OUTRANKED, &Dead::default(), rows, stop).await
     }
 
     /// Finds those that are outranked beside others that are left out already, where any rows are counted; else there
     /// are none. What is left out is not named to the server, to which it may be much.
-    pub(super) async fn dead_beside(self, left_out: &Dead, stop: &Stop) -> Result<Dead, Fault> {
+    pub(in crate::clickhouse) async fn dead_beside(self, left_out: &Dead, stop: &Stop) -> Result<Dead, Fault> {
         match self.rows_counted(stop).await? {
             0 => Ok(Dead::default()),
             rows => self.asked(&BESIDE, left_out, rows, stop).await,
@@ -273,16 +209,33 @@ impl Look<'_> {
         is_few: bool,
         stop: &Stop,
     ) -> Result<Vec<T>, Fault> {
+        let key = self.key_number()?;
         if is_few {
-            return self.answer(question, &share.condition(&self.key_number()?), share, stop).await;
+            return self.answer(question, &share.condition(&key), Vec::new(), share, stop).await;
         }
-        // Most tables have none, which takes less to find out.
+        // Most tables have none, and others few: to find that out takes less.
         let moved = self.moved(share)?;
-        if self.count(&format!("SELECT count() AS n FROM ({moved})"), Some(share), stop).await? == 0 {
+        let few = self.query(format!("{moved} LIMIT {}", NUMBERS_MAX + 1), Some(share));
+        let few = self.client.rows(few, stop).await?;
+        let few = few.column(0).as_primitive_opt::<UInt64Type>().map(|numbers| numbers.values());
+        let few = few.ok_or_else(|| Fault::corrupt("the server's numbers of rows cannot be read"))?;
+        if few.is_empty() {
             return Ok(Vec::new());
         }
-        let among = format!(" AND {} {} ({moved})", self.key_number()?, self.place.within());
-        self.answer(question, &among, share, stop).await
+        if few.len() > NUMBERS_MAX {
+            let among = format!(" AND {key} {} ({moved})", self.place.within());
+            return self.answer(question, &among, Vec::new(), share, stop).await;
+        }
+        let (conditions, values): (Vec<_>, Vec<_>) = few
+            .chunks(NUMBERS_IN_A_LIST)
+            .enumerate()
+            .map(|(place, numbers)| {
+                let (name, numbers) = (format!("moved{place}"), numbers.iter().map(u64::to_string));
+                let list = format!("[{}]", numbers.collect::<Vec<_>>().join(","));
+                (format!("{key} IN {{{name}:Array(UInt64)}}"), (name, list))
+            })
+            .unzip();
+        self.answer(question, &format!(" AND ({})", conditions.join(" OR ")), values, share, stop).await
     }
 
     /// A limit of ours and not of the server.
@@ -317,8 +270,15 @@ impl Look<'_> {
         ))
     }
 
-    /// What is asked of the versions of the rows that meet one more condition.
-    async fn answer<T>(&self, question: &Question<T>, among: &str, share: Share, stop: &Stop) -> Result<Vec<T>, Fault> {
+    /// What is asked of the versions of the rows that meet one more condition, which needs these values.
+    async fn answer<T>(
+        &self,
+        question: &Question<T>,
+        among: &str,
+        values: Vec<(String, String)>,
+        share: Share,
+        stop: &Stop,
+    ) -> Result<Vec<T>, Fault> {
         let (stored, place) = (self.stored, self.place);
         let mut rank = place.rank(stored, self.client).await?;
         if let Some(first) = self.scope.as_ref().and_then(|scope| scope.first.as_ref()) {
@@ -334,7 +294,9 @@ impl Look<'_> {
             self.rows()?,
         );
         let text = format!("{} LIMIT {}", question.text.replace("{versions}", &versions), VERSIONS_MAX + 1);
-        let rows = self.client.rows(self.query(text, Some(share)), stop).await?;
+        let mut query = self.query(text, Some(share));
+        query.parameters.extend(values);
+        let rows = self.client.rows(query, stop).await?;
         if rows.num_rows() == 0 {
             return Ok(Vec::new());
         }
@@ -407,30 +369,6 @@ fn number(text: &str) -> Option<u128> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_what_starts_in_the_stretch_is_left_out() {
-        let dead = Dead { versions: vec![(10, 1), (20, 0xab), (20, 3), (30, 4)] };
-        let known = |start: Option<&str>| Known { instance: "hash".into(), start: start.map(str::to_owned) };
-        let (condition, values) = dead.left_out(known(None), "d", (15, 20));
-        assert_eq!(condition, " AND NOT hash IN {d0:Array(String)}");
-        let texts = "['000000000000000000000000000000AB','00000000000000000000000000000003']";
-        assert_eq!(values, [("d0".to_owned(), texts.to_owned())]);
-        let (condition, values) = dead.left_out(known(Some("m")), "d", (15, 20));
-        assert_eq!(condition, " AND NOT (m IN {d0_starts:Array(Int64)} AND hash IN {d0:Array(String)})");
-        assert_eq!(values[0], ("d0_starts".to_owned(), "[20,20]".to_owned()));
-        assert_eq!(dead.left_out(known(None), "d", (31, 40)), (String::new(), Vec::new()));
-        assert_eq!([9, 10, 15, 20, 30, 31].map(|start| dead.starts_at(start)), [false, true, false, true, true, false]);
-    }
-
-    #[test]
-    fn lists_are_no_longer_than_a_value_can_be() {
-        let dead = Dead { versions: (0..7_000).map(|n| (TIME + n, n as u128)).collect() };
-        let known = Known { instance: "hash".into(), start: Some("m".into()) };
-        let (condition, values) = dead.left_out(known, "d", (0, i64::MAX));
-        assert_eq!(condition.matches(" AND NOT (").count(), 3);
-        assert!(values.len() == 6 && values.iter().all(|(_, list)| list.len() < 128 << 10));
-    }
-
     /// A version that starts when its number says.
     fn beside(row: u128, version: u128, is_first: bool, place: u64) -> Beside {
         Beside { row, time: version as i64, version, is_first, place }
@@ -487,6 +425,4 @@ mod tests {
         of_halves.sort_unstable();
         assert_eq!(of_halves, keys(share).collect::<Vec<_>>());
     }
-
-    const TIME: i64 = 1_700_000_000_000_000;
 }
