@@ -3,7 +3,8 @@
 //! Comments hang on an id alone, so rows of different traces with one id show the same comments.
 //! They are looked up for at most 1,000 ids at a time, and not at all where the project has none. Once many rows
 //! came it is found out which objects have any, since mostly few do, and only these are looked up. What was
-//! written after the run's "now" is left out, so that a run which is continued shows what it began with.
+//! written after the run's "now" is left out, so that a run which is continued shows what it began with; of older
+//! comments that are imported while it runs some rows show the first, and others none.
 
 mod resolve;
 #[cfg(test)]

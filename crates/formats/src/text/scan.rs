@@ -1,8 +1,8 @@
 //! Copying text in bulk up to the bytes that need attention.
 //!
-//! A block of 64 bytes at a time: its special bytes become the bits of one word, and what lies between two of them
-//! is copied by copying more than that and counting less, since a copy of known length costs no call. So room for
-//! whatever a block can become is made once, and the buffer's length is told once. On x86-64 the comparison is SSE2,
+//! A block of 64 bytes at a time: its special bytes become the bits of one word. Of what lies between two of them a
+//! whole lane or block is copied, and only the bytes that belong to it are counted, since a copy of known length costs
+//! no call. So room for whatever a block can become is made once, and the buffer's length is told once. On x86-64 the comparison is SSE2,
 //! sixteen bytes in one step, which every such processor has; elsewhere it is arithmetic on 64-bit words, which the
 //! tests hold against it.
 
@@ -85,7 +85,7 @@ impl Escape {
 /// told its index, and may say which character stands for it and for how many bytes behind it.
 ///
 /// Bytes of `values` behind the range are read, so that short cells need no copy of their own, but
-/// they do not matter.
+/// they do not matter. A range that `values` does not have panics.
 #[inline(always)]
 pub(crate) fn copy<S: Special>(
     values: &[u8],
@@ -94,6 +94,7 @@ pub(crate) fn copy<S: Special>(
     out: &mut Vec<u8>,
     decoded: impl Fn(usize) -> Option<(char, usize)>,
 ) {
+    assert!(range.end <= values.len());
     let mut at = range.start;
     while at < range.end {
         let padded;
@@ -111,7 +112,8 @@ pub(crate) fn copy<S: Special>(
         let mut done = 0;
         loop {
             let clean_end = (specials.trailing_zeros() as usize).min(length);
-            tail.append(&window[done..], clean_end - done);
+            // SAFETY: these bytes are of the block and were not passed before, since `done` never falls.
+            unsafe { tail.append(&window[done..], clean_end - done) };
             done = clean_end;
             if done == length {
                 break;
@@ -122,13 +124,15 @@ pub(crate) fn copy<S: Special>(
             match if byte == b'\\' { decoded(at + done - 1) } else { None } {
                 None => {
                     let Escape { text, length } = &escapes[usize::from(byte)];
-                    tail.put(text, usize::from(*length));
+                    // SAFETY: an escape is that long at most, and stands for this byte alone.
+                    unsafe { tail.put(text, usize::from(*length)) };
                 }
                 Some((character, taken)) => {
                     let mut text = [0; 4];
                     let written = character.encode_utf8(&mut text).len();
-                    tail.put(&text, written);
-                    done += taken;
+                    // SAFETY: a character is shorter than an escape, and stands for this byte and more.
+                    unsafe { tail.put(&text, written) };
+                    done = done.saturating_add(taken);
                     if done >= length {
                         break;
                     }
@@ -137,7 +141,7 @@ pub(crate) fn copy<S: Special>(
             }
         }
         tail.counts();
-        at += done;
+        at = at.saturating_add(done);
     }
 }
 
@@ -173,22 +177,32 @@ impl<'a> Tail<'a> {
 
     /// Appends the first bytes of `text`, which is at least a block; at most a block of them. Where many bytes are
     /// special they are few.
+    ///
+    /// # Safety
+    /// As for [`Self::put`].
     #[inline(always)]
-    fn append(&mut self, text: &[u8], length: usize) {
+    unsafe fn append(&mut self, text: &[u8], length: usize) {
         if length <= LANE {
-            self.put::<LANE>(text.first_chunk().expect("a block is longer than a lane"), length);
+            let lane = text.first_chunk::<LANE>().expect("a block is longer than a lane");
+            // SAFETY: the caller's.
+            unsafe { self.put(lane, length) }
         } else {
-            self.put::<BLOCK>(text.first_chunk().expect("a window is a block longer than its block"), length);
+            let block = text.first_chunk::<BLOCK>().expect("a window is a block longer than its block");
+            // SAFETY: the caller's.
+            unsafe { self.put(block, length) }
         }
     }
 
     /// Writes all of `text`, of which so many bytes count.
+    ///
+    /// # Safety
+    /// These are at most [`ESCAPE_MAX`] for each byte of one block that they stand for, and each byte has its turn once.
     #[inline(always)]
-    fn put<const N: usize>(&mut self, text: &[u8; N], counted: usize) {
+    unsafe fn put<const N: usize>(&mut self, text: &[u8; N], counted: usize) {
         const { assert!(N <= BLOCK) };
         debug_assert!(counted <= N && self.written() + N <= self.out.capacity());
-        // SAFETY: `of` made room for `ROOM` bytes. Of these at most `ESCAPE_MAX` count so far for each byte of one
-        // block, so a block's length is left.
+        // SAFETY: `of` made room for `ROOM` bytes. What counts so far is at most an escape for each byte of a block, so a
+        // block's length is left.
         unsafe {
             self.next.copy_from_nonoverlapping(text.as_ptr(), N);
             self.next = self.next.add(counted);
@@ -381,6 +395,13 @@ mod tests {
                 at += 1;
             }
             prop_assert_eq!(String::from_utf8(found).unwrap(), expected);
+        }
+
+        #[test]
+        fn blocks_of_nothing_but_the_longest_escapes_have_room(length in 60_usize..70, blocks in 0_usize..3) {
+            let values = vec![0x1f; length + blocks * BLOCK];
+            let found = marked::<JsonSpecial>(&values, 0..values.len());
+            prop_assert_eq!(found, expected(&values, 0..values.len(), |_| true));
         }
 
         #[test]

@@ -139,6 +139,39 @@ mod tests {
         assert_eq!(json::<Bare>("a/b<c>\u{7f}\u{2028}é", false), "\"a/b<c>\u{7f}\u{2028}é\"");
     }
 
+    /// What a cell becomes that lies between others.
+    fn between(before: &str, text: &str, after: &str) -> (String, String) {
+        let values = [before, text, after].concat();
+        let range = before.len()..before.len() + text.len();
+        let (mut json, mut csv) = (Vec::new(), Vec::new());
+        write_json_string::<Bare>(values.as_bytes(), range.clone(), true, &mut json);
+        write_csv_text(values.as_bytes(), range, true, &mut csv);
+        (String::from_utf8(json).unwrap(), String::from_utf8(csv).unwrap())
+    }
+
+    #[test]
+    fn an_escape_begins_and_ends_in_its_cell() {
+        for (before, text, after, decoded) in [
+            // A backslash of the cell before escapes nothing here.
+            (r"x\", r"\u4f60", "", "你"),
+            ("", r"\\u4f60", "", r"\\u4f60"),
+            // What follows is another cell's.
+            ("", r"\", "u4f60", r"\"),
+            ("", r"\u4f", "60", r"\u4f"),
+            ("", r"\ud83d", r"\ude00", r"\ud83d"),
+            ("", r"\ud83d\ude0", "0", r"\ud83d\ude0"),
+        ] {
+            // Wherever in a block it stands.
+            for shift in 0..130 {
+                let padding = "a".repeat(shift);
+                let (json, csv) = between(before, &format!("{padding}{text}"), after);
+                assert_eq!(csv, format!("{padding}{decoded}"), "{before} {text} {after}");
+                let read: String = serde_json::from_str(&json).unwrap();
+                assert_eq!(read, csv);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn decoding_while_writing_equals_decoding_before(text in r#"([\\"a]|\\u[0-9a-f]{4}|\\ud83d\\ude00|\PC){0,60}"#) {

@@ -7,7 +7,8 @@
 //!
 //! Whoever takes rows may need those of another query first, which has no place yet: a slice that failed is asked for
 //! again when the slices behind it have begun. So rows that nobody takes do not keep their place for ever. When they
-//! are taken again they have the next place before new queries: until then their query is open on the server besides.
+//! are taken again they have a place before queries that have not waited long: until then their query is open on the
+//! server besides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -25,6 +26,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long rows that nobody takes keep the place of their query from another one.
 const UNTAKEN_MAX: Duration = Duration::from_secs(3);
+
+/// Of new queries those that have waited so many times as long are not behind rows that are taken again: several slow
+/// streams would lend each other their places as long as they last.
+const UNTAKEN_TIMES_WAITED: u32 = 3;
 
 /// Limits by server; an entry is a few words and stays.
 static LIMITERS: LazyLock<Mutex<HashMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
@@ -79,14 +84,14 @@ pub(super) struct Permit {
     began: Instant,
 }
 
-/// A permit that waits for a place again, until this is dropped. Meanwhile one is kept for it, which nobody else takes:
-/// whoever waits has to be polled.
+/// A permit that waits for a place again, until this is dropped. Meanwhile one is kept for it.
 struct Returning<'a>(&'a Limiter);
 
 /// Who wants a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
-    New(Use),
+    /// A query that waits since then.
+    New(Use, Instant),
     /// A permit whose place was lent.
     Returning,
 }
@@ -146,7 +151,7 @@ impl Limiter {
 
     /// Waits until one more query may run.
     pub(super) async fn permit(self: &Arc<Self>, use_of: Use) -> Permit {
-        self.place(Claim::New(use_of)).await;
+        self.place(Claim::New(use_of, Instant::now())).await;
         Permit { limiter: Arc::clone(self), number: self.next_number(), use_of, began: Instant::now() }
     }
 
@@ -221,15 +226,20 @@ impl State {
         if let Some(rested) = self.rested.filter(|rested| left == 0 && *rested > now) {
             return Err(again(rested));
         }
-        let is_look_up = claim == Claim::New(Use::LookUp);
+        let is_look_up = matches!(claim, Claim::New(Use::LookUp, _));
         if !is_look_up || self.look_ups > 0 {
-            let kept = if claim == Claim::Returning { 0 } else { self.returning };
+            let (kept, kept_until) = match claim {
+                Claim::New(_, since) if now < since + UNTAKEN_TIMES_WAITED * untaken_max => {
+                    (self.returning, since + UNTAKEN_TIMES_WAITED * untaken_max)
+                }
+                Claim::New(..) | Claim::Returning => (0, now + untaken_max),
+            };
             // None of the places, where all are kept for others.
             let most = left.max(1).saturating_sub(kept);
             self.lend(most, now, untaken_max);
             if self.in_flight >= most {
                 let since = self.untaken.values().min().copied().unwrap_or(now);
-                return Err(again(since + untaken_max));
+                return Err(again((since + untaken_max).min(kept_until)));
             }
         }
         self.in_flight += 1;
@@ -434,6 +444,30 @@ mod tests {
         assert!(limiter.permit(Use::Rows).now_or_never().is_none(), "it is in flight again");
         drop(fourth);
         assert!(limiter.permit(Use::Rows).now_or_never().is_some(), "nothing is kept any more");
+    }
+
+    #[tokio::test]
+    async fn a_new_query_does_not_wait_for_ever_behind_rows_that_are_taken_again() {
+        let untaken_max = Duration::from_millis(50);
+        let limiter = Arc::new(Limiter { untaken_max, ..Limiter::new(1) });
+        let first = limiter.permit(Use::Rows).await;
+        first.came();
+        let second = limiter.permit(Use::Rows).await;
+        // Two slow streams: one of them always waits for the place of the other.
+        let slow = async {
+            loop {
+                second.came();
+                first.asked_for().await;
+                first.came();
+                second.asked_for().await;
+            }
+        };
+        let began = Instant::now();
+        tokio::select! {
+            () = slow => {}
+            third = limiter.permit(Use::Rows) => drop(third),
+        }
+        assert!(began.elapsed() >= UNTAKEN_TIMES_WAITED * untaken_max, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

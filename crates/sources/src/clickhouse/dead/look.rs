@@ -241,8 +241,7 @@ impl Look<'_> {
     /// A limit of ours and not of the server.
     fn too_many(&self) -> Fault {
         let table = self.place.physical.name;
-        let message =
-            format!("table {table} has more than {VERSIONS_MAX} versions of rows that other versions outrank");
+        let message = format!("table {table} has more than {VERSIONS_MAX} versions of rows of which it keeps several");
         Fault::new(FaultKind::Configuration, message).hint(
             "each of them has to be left out of every query: delete old versions of rows that were stored again with \
              another time",

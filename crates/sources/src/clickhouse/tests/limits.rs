@@ -1,5 +1,7 @@
 //! Limits of the server that are met before rows are: at the plan, at the look at versions, at scores.
 
+use std::collections::HashSet;
+
 use futures_util::TryStreamExt;
 use model::{End, FaultKind, KeyRange, Plan, Reading, RowCount, ScoreRow, Stop};
 
@@ -9,17 +11,18 @@ use crate::clickhouse::engine::proxy::Trouble;
 use crate::clickhouse::live::DEAD_IN_SLICE;
 use crate::clickhouse::reading::ClickHouseReading;
 
-/// Traces of one event each, and how many of them have a version with another start besides.
+/// Traces of one event each.
 const TRACES: u32 = 300_000;
+/// How many of them have a version with another start besides.
 const MOVED: u32 = 500;
 
 /// A deployment whose events take more memory to be counted, and to be looked at, than a limited query may have.
-fn with_traces(engine: &Engine, traces: u32) -> String {
+fn with_traces(engine: &Engine, traces: u32, moved: u32) -> String {
     let database = engine.database();
     engine.langfuse_tables(&database);
     engine.run(&database, "DROP VIEW events_core_mv");
     let start = format!("fromUnixTimestamp64Micro(toInt64({} + number * 1000000), 'UTC')", EPOCH.0);
-    for (count, later, version) in [(traces, 0, 1), (MOVED.min(traces), 7, 2)] {
+    for (count, later, version) in [(traces, 0, 1), (moved, 7, 2)] {
         engine.run(
             &database,
             &format!(
@@ -77,7 +80,7 @@ fn too_large() -> Trouble {
 #[tokio::test]
 async fn what_is_planned_and_looked_at_is_divided_where_memory_is_short() {
     let engine = need_engine!();
-    let database = with_traces(engine, TRACES);
+    let database = with_traces(engine, TRACES, MOVED);
     let connected = async |options: &str| {
         ClickHouseSource::connect(engine.options("default", &database, options), places()).await.unwrap()
     };
@@ -93,13 +96,37 @@ async fn what_is_planned_and_looked_at_is_divided_where_memory_is_short() {
     assert_eq!(ended_with(engine, &database, 241), ["the number of rows", "the versions of rows"]);
 }
 
+/// Those of many rows are named in more than one list; of too many to be named they are looked for by the query itself.
+#[tokio::test]
+async fn outranked_versions_are_found_however_many_rows_have_several() {
+    let engine = need_engine!();
+    for (moved, is_named) in [(5_001, true), (20_001, false)] {
+        let database = with_traces(engine, 100_000, moved);
+        let source = ClickHouseSource::connect(engine.options("default", &database, ""), places()).await.unwrap();
+        let asked = ReadRequest { columns: Vec::new(), ..request(tables::find("events").unwrap()) };
+        let (_, outranked) = planned(&source, &asked).await.unwrap();
+        let lists = outranked.iter().filter(|(name, _)| !name.ends_with("_starts"));
+        let versions: HashSet<&str> = lists.flat_map(|(_, list)| list.trim_matches(['[', ']']).split(',')).collect();
+        assert_eq!(versions.len(), moved as usize);
+        engine.run("default", "SYSTEM FLUSH LOGS");
+        let asked_again = engine.run(
+            "default",
+            &format!(
+                "SELECT count() > 0, countIf(query LIKE '%HAVING min(%') > 0 FROM system.query_log \
+                 WHERE current_database = '{database}' AND type = 'QueryFinish' AND query LIKE '%AS best%' FORMAT TSV"
+            ),
+        );
+        assert_eq!(asked_again.trim(), if is_named { "1\t0" } else { "1\t1" });
+    }
+}
+
 /// What a query for slices holds and no other, and one for versions.
 const MARKS: [(&str, &str); 2] = [("AS bucket", "the number of rows"), ("AS best", "the versions of rows")];
 
 #[tokio::test]
 async fn what_is_planned_and_looked_at_is_divided_where_time_is_short_and_told_where_that_does_not_help() {
     let engine = need_engine!();
-    let database = with_traces(engine, 40_000);
+    let database = with_traces(engine, 40_000, MOVED);
     let proxy = Proxy::start(engine.address());
     let source = through(&proxy, &database).await;
     // A whole table of few versions is looked at by one query.

@@ -1,9 +1,9 @@
 //! People, projects, keys, and what is kept for them.
 
 use model::{
-    AuditLog, Comment, CommentLookup, CommentQuery, CommentStore, CommentToAdd, FaultKind, JobState, Micros, NewApiKey,
-    NewAuditEntry, NewInvitation, NewUser, ObjectKind, PageRequest, PeopleStore, PresentedKey, Role, Secret,
-    SecretName, SecretStore, SignIn, User,
+    AuditLog, Comment, CommentLookup, CommentQuery, CommentScope, CommentStore, CommentToAdd, FaultKind, JobState,
+    Micros, NewApiKey, NewAuditEntry, NewInvitation, NewUser, ObjectKind, PageRequest, PeopleStore, PresentedKey, Role,
+    Secret, SecretName, SecretStore, SignIn, User,
 };
 use sea_orm::{EntityTrait, Set};
 
@@ -214,6 +214,12 @@ pub(super) async fn comments_are_added_and_paged(store: NativeStore) {
     assert_eq!(store.list_comments(&project(), &all, &rest).await.unwrap().items.len(), 1);
     let one = CommentQuery { kind: Some(ObjectKind::Observation), object_id: Some("o1".to_owned()) };
     assert_eq!(store.list_comments(&project(), &one, &PageRequest::first(9)).await.unwrap().items.len(), 2);
+    let scope = |kind| CommentScope { project: project(), kind, as_of: Micros(i64::MAX) };
+    let mut objects = store.objects(&scope(ObjectKind::Observation), 9).await.unwrap();
+    objects.sort();
+    assert_eq!(objects, ["o1", "o2"]);
+    assert_eq!(store.objects(&scope(ObjectKind::Observation), 1).await.unwrap().len(), 1);
+    assert!(store.objects(&scope(ObjectKind::Session), 9).await.unwrap().is_empty());
 }
 
 pub(super) async fn of_a_comment_that_comes_twice_the_last_one_stays(store: NativeStore) {
