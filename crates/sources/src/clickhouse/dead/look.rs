@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt8Type, UInt64Type};
 use model::{Fault, FaultKind, ProjectId, Stop, StoredTable};
 
-use super::Dead;
+use super::{Dead, Version};
 use crate::clickhouse::client::Client;
 use crate::clickhouse::limits::halvings;
 use crate::clickhouse::place::Place;
@@ -31,7 +31,7 @@ const NUMBERS_IN_A_LIST: usize = 5_000;
 /// Outranked versions of a table that are held: 32 MiB. Each query that leaves them out names them, which takes up to
 /// twice as much; of several times as many the text alone would be longer than a server reads. An answer for a share of
 /// the keys has no more versions either, outranked or not.
-const VERSIONS_MAX: usize = (32 << 20) / size_of::<(i64, u128)>();
+const VERSIONS_MAX: usize = (32 << 20) / size_of::<Version>();
 
 /// A look at a table.
 pub(in crate::clickhouse) struct Look<'a> {
@@ -60,11 +60,11 @@ struct Question<T> {
     text: &'static str,
     read: fn(&RecordBatch) -> Option<Vec<T>>,
     /// Which versions are outranked by what was answered, where these are left out already.
-    outranked: fn(&Dead, Vec<T>) -> Vec<(i64, u128)>,
+    outranked: fn(&Dead, Vec<T>) -> Vec<Version>,
 }
 
 /// Which of them are outranked.
-const OUTRANKED: Question<(i64, u128)> = Question {
+const OUTRANKED: Question<Version> = Question {
     text: "SELECT time, version FROM (SELECT time, version, newest, max(newest) OVER (PARTITION BY k) AS best \
            FROM ({versions})) WHERE newest < best",
     read: read_outranked,
@@ -98,7 +98,7 @@ struct Beside {
 /// Outranked versions as they are found, share by share of the keys.
 struct Found<'a> {
     left_out: &'a Dead,
-    versions: Vec<(i64, u128)>,
+    versions: Vec<Version>,
     /// How many may be held, of these and of those that are left out already; no whole answer has more versions.
     versions_max: usize,
 }
@@ -133,7 +133,7 @@ impl Found<'_> {
 
 impl Dead {
     /// Of versions that are beside others those that are outranked, where these here are left out already.
-    fn outranked_beside(&self, mut beside: Vec<Beside>) -> Vec<(i64, u128)> {
+    fn outranked_beside(&self, mut beside: Vec<Beside>) -> Vec<Version> {
         let asked: HashSet<u128> = beside.iter().map(|beside| beside.version).collect();
         let versions = self.versions.iter().map(|(_, version)| *version);
         let left_out: HashSet<u128> = versions.filter(|version| asked.contains(version)).collect();
@@ -335,7 +335,7 @@ impl Share {
     }
 }
 
-fn read_outranked(rows: &RecordBatch) -> Option<Vec<(i64, u128)>> {
+fn read_outranked(rows: &RecordBatch) -> Option<Vec<Version>> {
     let times = rows.column_by_name("time")?.as_primitive_opt::<Int64Type>()?;
     let versions = rows.column_by_name("version")?.as_string_opt::<i32>()?;
     times.values().iter().zip(versions).map(|(time, version)| Some((*time, number(version?)?))).collect()
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(keep(&[(5, 50), (5, 51)]), (Kept::TooMany, 3));
 
         let mut found = Found { left_out: &Dead::default(), versions: Vec::new(), versions_max: 4 };
-        let answered = |count: u128| (0..count).map(|version| (0, version)).collect::<Vec<(i64, u128)>>();
+        let answered = |count: u128| (0..count).map(|version| (0, version)).collect::<Vec<Version>>();
         assert_eq!(found.keep(&OUTRANKED, answered(4)), Kept::Whole);
         assert_eq!(found.keep(&OUTRANKED, answered(1)), Kept::TooMany);
         // Where each is outranked no division leaves fewer of them.

@@ -15,9 +15,12 @@ const VERSIONS_IN_A_LIST: usize = 3_000;
 /// Outranked versions of a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dead {
-    /// Start of the row in microseconds, and which version it is, ascending.
-    versions: Vec<(i64, u128)>,
+    /// Ascending.
+    versions: Vec<Version>,
 }
+
+/// Start of a row in microseconds, and which version of it that is.
+type Version = (i64, u128);
 
 /// How a query knows the versions of a table.
 pub(super) struct Known {
