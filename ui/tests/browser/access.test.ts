@@ -281,8 +281,10 @@ for (const theme of ["light", "dark"] as const) {
     it("finds nothing where a session has ended", async () => {
       const { page, context } = await visit(browser, server, "/icon.svg", { theme });
       const again = page.getByRole("dialog", { name: "Sign in to Outgest" });
-      const ends = async (path: string, act: string) => {
+      const ends = async (path: string, loaded: Locator, act: string) => {
         await page.goto(server.url + path);
+        // Whoever asks again for what is on its way asks for nothing.
+        await loaded.waitFor();
         const button = page.getByRole("button", { name: act, exact: true });
         await button.waitFor();
         await context.clearCookies();
@@ -290,7 +292,7 @@ for (const theme of ["light", "dark"] as const) {
         await again.getByText("Your session has ended").waitFor();
         expect(await accessibilityProblems(page), path).toEqual([]);
       };
-      await ends(at("events"), "Refresh");
+      await ends(at("events"), page.getByRole("grid"), "Refresh");
       await page.getByLabel("E-mail address").fill(OWNER.email);
       await page.getByLabel("Password").fill("something else");
       await again.getByRole("button", { name: "Sign in" }).click();
@@ -299,7 +301,7 @@ for (const theme of ["light", "dark"] as const) {
       await page.getByLabel("Password").fill(OWNER.password);
       await again.getByRole("button", { name: "Sign in" }).click();
       await again.waitFor({ state: "detached" });
-      await ends(at("settings"), "Save");
+      await ends(at("settings"), page.locator("main"), "Save");
       // Nor where the page is loaded anew.
       await page.reload();
       await page.locator("main").getByText("Your session has ended").waitFor();
