@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use model::{Fault, KeyRange, OrderKey, Relation, Stop, StoredTable};
 
 use super::Rows;
-use crate::clickhouse::limits::halvings;
+use crate::clickhouse::limits::in_halves;
 use crate::clickhouse::live::{DEAD_IN_SLICE, FINAL_IN_SLICE, FINAL_OF_MEMBERS, dead_of};
 use crate::clickhouse::place::Place;
 use crate::clickhouse::query::Query;
@@ -49,19 +49,10 @@ impl Places {
 impl ClickHouseReading {
     /// Where some of these rows stand; half of them are asked about at a time where the server meets a limit.
     pub(super) async fn places(&self, rows: &Rows<'_>, some: &[usize], versions: Versions) -> Result<Places, Fault> {
+        let ask = |some| self.places_together(rows, some, versions);
+        let found = in_halves(some, "a question about changed rows", ask).await?;
         let mut places = Places::default();
-        let mut left = vec![(some, 0)];
-        while let Some((some, halved)) = left.pop() {
-            match self.places_together(rows, some, versions).await {
-                Ok(found) => found.into_iter().for_each(|(row, place)| places.add(row, place)),
-                Err(fault) if some.len() > 1 && halved < halvings(&fault) => {
-                    tracing::debug!(fault = %fault, "a question about changed rows is halved");
-                    let (first, second) = some.split_at(some.len() / 2);
-                    left.extend([(second, halved + 1), (first, halved + 1)]);
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        found.into_iter().flatten().for_each(|(row, place)| places.add(row, place));
         Ok(places)
     }
 

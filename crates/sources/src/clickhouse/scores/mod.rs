@@ -20,7 +20,7 @@ use model::{
 use tokio::sync::OnceCell;
 
 use crate::clickhouse::compile::Compiled;
-use crate::clickhouse::limits::{halvings, is_limit};
+use crate::clickhouse::limits::{in_halves, is_limit};
 use crate::clickhouse::live::{Live, column_name, dead_of};
 use crate::clickhouse::query::Query;
 use crate::clickhouse::reading::{Bounds, Shared};
@@ -176,25 +176,16 @@ impl ClickHouseScores {
 
     /// Scores of these traces, asked for by themselves; of half of them at a time where the server meets a limit.
     async fn of_traces(&self, scope: &ScoreScope, traces: &[&str]) -> Result<Vec<ScoreRow>, Fault> {
-        let trace = self.shared.database.place(stored().name)?.required("trace_id")?;
-        let mut found = Vec::new();
-        let mut left = vec![(traces, 0)];
-        while let Some((traces, halved)) = left.pop() {
-            let of_traces = |parameters: &mut Parameters| {
+        let trace = &self.shared.database.place(stored().name)?.required("trace_id")?;
+        let found = in_halves(traces, "a look-up of scores", |traces| {
+            let of_traces = move |parameters: &mut Parameters| {
                 let lists = parameters.texts(traces.iter().copied())?;
                 Ok(vec![joined("OR", "0", lists.into_iter().map(|list| format!("{trace} IN {list}")))])
             };
-            match self.rows(scope, of_traces).await {
-                Ok(rows) => found.extend(rows.iter().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row)))),
-                Err(fault) if traces.len() > 1 && halved < halvings(&fault) => {
-                    tracing::debug!(fault = %fault, "a look-up of scores is halved");
-                    let (first, second) = traces.split_at(traces.len() / 2);
-                    left.extend([(second, halved + 1), (first, halved + 1)]);
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(found)
+            self.rows(scope, of_traces)
+        });
+        let found = found.await?;
+        Ok(found.iter().flatten().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row))).collect())
     }
 
     /// Scores that meet further conditions.
