@@ -66,6 +66,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_meets_a_limit_of_time_is_halved_three_times() {
+        let asked = std::sync::Mutex::new(Vec::new());
+        let ask = |some: &[u32]| {
+            asked.lock().unwrap().push(some.len());
+            async { Err::<(), _>(Fault::new(FaultKind::Timeout, "too long")) }
+        };
+        let fault = in_halves(&[0; 32], "a question", ask).await.unwrap_err();
+        assert_eq!((fault.kind(), asked.into_inner().unwrap()), (FaultKind::Timeout, vec![32, 16, 8, 4]));
+    }
+
+    #[tokio::test]
     async fn one_that_meets_a_limit_and_any_other_fault_end_the_question() {
         for kind in [FaultKind::TooLarge { limit: None }, FaultKind::Rejected] {
             let asked = std::sync::Mutex::new(Vec::new());
