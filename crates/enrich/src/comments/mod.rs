@@ -30,7 +30,7 @@ pub use resolve::resolve_comments;
 /// Ids of one look-up: the contract of [`CommentLookup`].
 const IDS_MAX: usize = 1_000;
 /// Rows that are looked up before it is asked which objects have comments: a page or a small export is done by then.
-const ROWS_LOOKED_UP: usize = 10_000;
+const ROWS_LOOKED_UP: usize = 2_000;
 /// Objects that are remembered to have comments: 5 MB.
 const OBJECTS_MAX: usize = 50_000;
 
