@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CommentTest, Fault, Micros, ProjectId, ReadRequest};
+use crate::{CommentTest, Fault, Micros, ProjectId, ReadRequest, SharedText};
 
 /// A step from batch to batch: scores, comments, masking.
 #[async_trait]
@@ -80,21 +80,21 @@ pub struct ScoreName {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreRow {
     /// Its id.
-    pub id: Arc<str>,
+    pub id: SharedText,
     /// Its trace.
-    pub trace_id: Arc<str>,
+    pub trace_id: SharedText,
     /// Its observation; `None` for a score of the trace.
-    pub observation_id: Option<Arc<str>>,
+    pub observation_id: Option<SharedText>,
     /// Name.
-    pub name: Arc<str>,
+    pub name: SharedText,
     /// `NUMERIC`, `BOOLEAN`, `CATEGORICAL` or `TEXT`.
-    pub data_type: Arc<str>,
+    pub data_type: SharedText,
     /// Value of NUMERIC and BOOLEAN scores.
     pub value: f64,
     /// Value of CATEGORICAL and TEXT scores; `true` or `false` for BOOLEAN.
-    pub string_value: Option<Arc<str>>,
+    pub string_value: Option<SharedText>,
     /// Comment of the scorer, or what stands for it: the same for like comments alone. It is compared, never shown.
-    pub comment: Option<Arc<str>>,
+    pub comment: Option<SharedText>,
     /// When it was given.
     pub timestamp: Micros,
 }

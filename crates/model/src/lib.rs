@@ -43,6 +43,7 @@ mod quantity;
 mod schedule;
 mod secret;
 mod selection;
+mod shared_text;
 mod source;
 mod stop;
 mod table;
@@ -114,6 +115,7 @@ pub use quantity::{ByteCount, RowCount};
 pub use schedule::{Cadence, RawSchedule, Schedule, Span};
 pub use secret::{Secret, SecretName, SecretStore};
 pub use selection::{ColumnSelection, Selection, select};
+pub use shared_text::SharedText;
 pub use source::{
     DeletedRows, End, Plan, ReadRequest, Reading, Slice, Snapshot, Source, SourceCapabilities, VersionScope, key_column,
 };

@@ -39,7 +39,7 @@ fn scores(project: &str) -> Vec<ScoreRow> {
             let text = |column: &str| score[column].as_str().map(Into::into);
             ScoreRow {
                 id: text("id").unwrap(),
-                trace_id: text("trace_id").unwrap_or_default(),
+                trace_id: text("trace_id").unwrap_or_else(|| "".into()),
                 observation_id: text("observation_id"),
                 name: text("name").unwrap(),
                 data_type: text("data_type").unwrap(),

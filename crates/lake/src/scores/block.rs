@@ -5,19 +5,19 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Float64Array, StringArray, TimestampMicrosecondArray};
-use model::{Micros, ScoreRow};
+use model::{Micros, ScoreRow, SharedText};
 
 /// Scores as they were decoded, or as a server sent them.
 #[derive(Clone, Debug)]
 pub struct ScoreBlock {
-    id: StringArray,
-    trace_id: StringArray,
-    observation_id: StringArray,
-    name: StringArray,
-    data_type: StringArray,
+    id: Arc<StringArray>,
+    trace_id: Arc<StringArray>,
+    observation_id: Arc<StringArray>,
+    name: Arc<StringArray>,
+    data_type: Arc<StringArray>,
     value: Float64Array,
-    string_value: StringArray,
-    comment: StringArray,
+    string_value: Arc<StringArray>,
+    comment: Arc<StringArray>,
     timestamp: TimestampMicrosecondArray,
 }
 
@@ -29,7 +29,8 @@ impl ScoreBlock {
     /// The block with these columns, by physical name; the error is the name of one that is missing or of another
     /// type. The time is a timestamp in microseconds, the value a double, everything else text.
     pub fn of(column: impl Fn(&'static str) -> Option<ArrayRef>) -> Result<Self, &'static str> {
-        let text = |name| column(name).and_then(|column| column.as_string_opt::<i32>().cloned()).ok_or(name);
+        let text =
+            |name| column(name).and_then(|column| column.as_string_opt::<i32>().cloned()).map(Arc::new).ok_or(name);
         let value = column("value").and_then(|column| column.as_primitive_opt::<Float64Type>().cloned());
         let time =
             column("timestamp").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>().cloned());
@@ -66,15 +67,24 @@ impl ScoreBlock {
         Micros(self.timestamp.value(row))
     }
 
-    /// A row.
+    /// A row with texts of its own.
     pub fn get(&self, row: usize) -> ScoreRow {
-        let optional = |texts: &StringArray| texts.is_valid(row).then(|| Arc::from(texts.value(row)));
+        self.row(row, |column| column.value(row).into())
+    }
+
+    /// A row whose texts stay in the block, which lives as long as any of them.
+    pub fn share(&self, row: usize) -> ScoreRow {
+        self.row(row, |column| SharedText::in_column(column, row))
+    }
+
+    fn row(&self, row: usize, text: impl Fn(&Arc<StringArray>) -> SharedText) -> ScoreRow {
+        let optional = |column: &Arc<StringArray>| column.is_valid(row).then(|| text(column));
         ScoreRow {
-            id: self.id.value(row).into(),
-            trace_id: self.trace_id.value(row).into(),
+            id: text(&self.id),
+            trace_id: text(&self.trace_id),
             observation_id: optional(&self.observation_id),
-            name: self.name.value(row).into(),
-            data_type: self.data_type.value(row).into(),
+            name: text(&self.name),
+            data_type: text(&self.data_type),
             value: if self.value.is_valid(row) { self.value.value(row) } else { 0.0 },
             string_value: optional(&self.string_value),
             comment: optional(&self.comment),

@@ -1,9 +1,8 @@
 //! What score filters test: single scores of a trace, and averages of like scores of an observation.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use model::{ScoreLevel, ScoreRow, ScoreTest, ScoreValueTest};
+use model::{ScoreLevel, ScoreRow, ScoreTest, ScoreValueTest, SharedText};
 
 use crate::expr::compare_doubles;
 
@@ -12,7 +11,7 @@ pub(super) struct TraceAnswers {
     /// Per test, whether an entry of the trace itself passes.
     of_trace: Vec<bool>,
     /// Per observation and test, whether an entry of the observation passes.
-    of_observations: HashMap<Arc<str>, Vec<bool>>,
+    of_observations: HashMap<SharedText, Vec<bool>>,
     /// Per test, whether an entry of any observation passes.
     of_any_observation: Vec<bool>,
 }
@@ -38,7 +37,7 @@ impl TraceAnswers {
             let reached = match observation {
                 None => &mut answers.of_trace,
                 Some(observation) => {
-                    answers.of_observations.entry(Arc::clone(observation)).or_insert_with(|| nothing.clone())
+                    answers.of_observations.entry(observation.clone()).or_insert_with(|| nothing.clone())
                 }
             };
             for (index, test) in tests.iter().enumerate() {

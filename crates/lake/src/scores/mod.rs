@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{Array, BooleanArray, StringArray};
 use async_trait::async_trait;
-use model::{Fault, Micros, ProjectId, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest, Stop};
+use model::{Fault, Micros, ProjectId, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest, SharedText, Stop};
 
 pub use block::ScoreBlock;
 
@@ -73,13 +73,13 @@ impl Scores {
         for start in (0..traces.len()).step_by(TESTED_ROWS) {
             let chunk = start..(start + TESTED_ROWS).min(traces.len());
             let wanted: HashSet<&str> = chunk.clone().map(|row| traces.value(row)).collect();
-            let mut by_trace: HashMap<Arc<str>, Vec<ScoreRow>> = HashMap::new();
+            let mut by_trace: HashMap<SharedText, Vec<ScoreRow>> = HashMap::new();
             if let Some(stored) = &self.stored {
                 stored.each(&wanted, self.since, Some(&names), stop, &mut |score| {
-                    by_trace.entry(Arc::clone(&score.trace_id)).or_default().push(score);
+                    by_trace.entry(score.trace_id.clone()).or_default().push(score);
                 })?;
             }
-            let by_trace: HashMap<Arc<str>, TraceAnswers> =
+            let by_trace: HashMap<SharedText, TraceAnswers> =
                 by_trace.into_iter().map(|(trace, scores)| (trace, TraceAnswers::of(&scores, tests))).collect();
             for row in chunk {
                 let trace = by_trace.get(traces.value(row));

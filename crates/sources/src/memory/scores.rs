@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{
     Fault, Micros, ProjectId, ScoreLevel, ScoreLookup, ScoreName, ScoreRow, ScoreScope, ScoreTest, ScoreValueTest,
+    SharedText,
 };
 
 use super::evaluate::compares;
@@ -33,10 +34,10 @@ impl MemoryScores {
     }
 
     /// Every listable score on a trace, by trace.
-    pub fn by_trace(&self, project: &ProjectId, since: Option<Micros>) -> HashMap<Arc<str>, Vec<ScoreRow>> {
-        let mut traces: HashMap<Arc<str>, Vec<ScoreRow>> = HashMap::new();
+    pub fn by_trace(&self, project: &ProjectId, since: Option<Micros>) -> HashMap<SharedText, Vec<ScoreRow>> {
+        let mut traces: HashMap<SharedText, Vec<ScoreRow>> = HashMap::new();
         for row in self.live(project, since).iter().filter_map(score_row) {
-            traces.entry(Arc::clone(&row.trace_id)).or_default().push(row);
+            traces.entry(row.trace_id.clone()).or_default().push(row);
         }
         traces
     }
@@ -70,7 +71,7 @@ fn is_listable(row: &Record) -> bool {
 
 /// The score on a trace; `None` where it hangs on something else.
 fn score_row(row: &Record) -> Option<ScoreRow> {
-    let optional = |column: &str| row.get(column).and_then(Value::as_text).map(Arc::from);
+    let optional = |column: &str| row.get(column).and_then(Value::as_text).map(SharedText::from);
     Some(ScoreRow {
         id: row.text("id").into(),
         trace_id: optional("trace_id")?,
@@ -88,9 +89,9 @@ fn score_row(row: &Record) -> Option<ScoreRow> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreEntry {
     on_observation: bool,
-    name: Arc<str>,
-    data_type: Arc<str>,
-    string_value: Option<Arc<str>>,
+    name: SharedText,
+    data_type: SharedText,
+    string_value: Option<SharedText>,
     value: f64,
 }
 
@@ -144,8 +145,8 @@ pub fn entries(scores: &[ScoreRow], observation: Option<&str>) -> Vec<ScoreEntry
             members.sort_by_key(|score| (score.timestamp, &score.id));
             ScoreEntry {
                 on_observation: members[0].observation_id.is_some(),
-                name: Arc::clone(&members[0].name),
-                data_type: Arc::clone(&members[0].data_type),
+                name: members[0].name.clone(),
+                data_type: members[0].data_type.clone(),
                 string_value: members[0].string_value.clone(),
                 value: members.iter().map(|score| score.value).sum::<f64>() / members.len() as f64,
             }

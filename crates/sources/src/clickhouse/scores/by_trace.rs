@@ -53,6 +53,6 @@ impl ByTrace {
         let trace = number(trace);
         let first = self.places.partition_point(|place| place.trace < trace);
         let of_trace = self.places[first..].iter().take_while(move |place| place.trace == trace);
-        of_trace.map(|place| self.blocks[place.block as usize].get(place.row as usize))
+        of_trace.map(|place| self.blocks[place.block as usize].share(place.row as usize))
     }
 }

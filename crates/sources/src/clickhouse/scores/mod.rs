@@ -70,7 +70,8 @@ const LOOKUPS_APART: u32 = 2;
 /// Scores that are held at once instead: all of the project, or those of a stretch of rows.
 pub(super) const SCORES_HELD: usize = 100_000;
 /// Bytes that they have at most. So many scores have 20 MiB, unless their texts are long. Two stretches are held while
-/// a third is received: 72 of the 256 MiB that a run may take, and a block of the server's.
+/// a third is received: 72 of the 256 MiB that a run may take, a block of the server's, and a stretch that is held no
+/// longer until the batches are through that show its scores.
 const BYTES_HELD: u64 = 24 << 20;
 
 /// The look-up of one reading.
@@ -185,7 +186,7 @@ impl ClickHouseScores {
             self.rows(scope, of_traces)
         });
         let found = found.await?;
-        Ok(found.iter().flatten().flat_map(|rows| (0..rows.count()).map(|row| rows.get(row))).collect())
+        Ok(found.iter().flatten().flat_map(|rows| (0..rows.count()).map(|row| rows.share(row))).collect())
     }
 
     /// Scores that meet further conditions.
