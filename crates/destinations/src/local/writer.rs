@@ -29,8 +29,9 @@ use crate::state;
 const SYNC_BYTES: u64 = 32 << 20;
 /// Age of unsynced bytes that starts a sync: what a crash of a slow export may cost.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// Unsynced bytes at which a write waits for the disk: bounds the page cache one export dirties.
-const UNSYNCED_BYTES_MAX: u64 = 256 << 20;
+/// Unsynced bytes at which a write waits for the disk: bounds the page cache one export dirties, and what a crash
+/// costs where the disk is slower than the export. Two syncs' worth, so that one can run while the next collects.
+const UNSYNCED_BYTES_MAX: u64 = 2 * SYNC_BYTES;
 
 /// What is recorded of an upload.
 #[derive(Clone, Serialize, Deserialize)]
