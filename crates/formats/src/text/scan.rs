@@ -1,10 +1,10 @@
-//! Copying text in bulk up to the bytes that need attention.
+//! Copying text in bulk up to the bytes that need attention, and fetching it in time.
 //!
 //! A block of 64 bytes at a time: its special bytes become the bits of one word. Of what lies between two of them a
 //! whole lane or block is copied, and only the bytes that belong to it are counted, since a copy of known length costs
-//! no call. So room for whatever a block can become is made once, and the buffer's length is told once. On x86-64 the comparison is SSE2,
-//! sixteen bytes in one step, which every such processor has; elsewhere it is arithmetic on 64-bit words, which the
-//! tests hold against it.
+//! no call. So room for whatever a block can become is made once, and the buffer's length is told once. On x86-64 the
+//! comparison is SSE2, sixteen bytes in one step, which every such processor has; elsewhere it is arithmetic on 64-bit
+//! words, which the tests hold against it.
 
 use std::ops::Range;
 
@@ -225,15 +225,28 @@ impl<'a> Tail<'a> {
     }
 }
 
+/// Asks the processor to fetch what is at this place, or behind the end.
+#[inline(always)]
+pub(super) fn prefetch<T>(values: &[T], place: usize) {
+    lanes::prefetch(values.as_ptr().wrapping_add(place).cast());
+}
+
 #[cfg(target_arch = "x86_64")]
 mod lanes {
-    //! Comparisons of sixteen bytes with SSE2.
+    //! Comparisons of sixteen bytes with SSE2, and the hint of SSE.
 
     use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        __m128i, _MM_HINT_T0, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_prefetch,
+        _mm_set_epi64x, _mm_set1_epi8,
     };
 
     use super::LANE;
+
+    #[inline(always)]
+    pub(super) fn prefetch(address: *const i8) {
+        // SAFETY: SSE is part of x86-64. A hint reads nothing that a program can see, so any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address) }
+    }
 
     #[inline(always)]
     pub(super) fn json_special(lane: &[u8; LANE]) -> u32 {
@@ -276,12 +289,15 @@ use words as lanes;
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod words {
-    //! The same comparisons with 64-bit arithmetic, for every other processor.
+    //! The same comparisons with 64-bit arithmetic, for every other processor. There is no hint for all of them.
 
     use super::LANE;
 
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = LOW << 7;
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) fn prefetch(_address: *const i8) {}
 
     pub(super) fn json_special(lane: &[u8; LANE]) -> u32 {
         gather(lane, |word| zeros(word & (LOW * 0xe0)) | matches(word, b'"') | matches(word, b'\\'))
