@@ -1,17 +1,15 @@
 //! Messages of an Arrow stream → record batches that share the messages' memory.
 //!
-//! Text is checked to be UTF-8, lengths and offsets to lie within their buffers: the bytes come from
-//! another program. Servers before 24.x call text binary; it becomes text here.
-
-use std::sync::Arc;
+//! Lengths and offsets are checked to lie within their buffers: the bytes come from another program. What it calls
+//! bytes becomes text in `text`.
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
-use arrow_cast::CastOptions;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::messages::Message;
+use super::text::{as_text, with_text};
 
 /// The end marker: a message of no length.
 const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
@@ -69,36 +67,13 @@ impl Decoder {
     }
 }
 
-/// The schema with text in place of binary.
-fn with_text(schema: &SchemaRef) -> SchemaRef {
-    let fields: Fields = schema.fields().iter().map(text_field).collect();
-    if fields == *schema.fields() { Arc::clone(schema) } else { Arc::new(Schema::new(fields)) }
-}
-
-fn text_field(field: &Arc<Field>) -> Arc<Field> {
-    let kind = match field.data_type() {
-        DataType::Binary => DataType::Utf8,
-        DataType::LargeBinary => DataType::LargeUtf8,
-        DataType::List(item) => DataType::List(text_field(item)),
-        DataType::Map(entries, sorted) => DataType::Map(text_field(entries), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(text_field).collect()),
-        _ => return Arc::clone(field),
-    };
-    if kind == *field.data_type() { Arc::clone(field) } else { Arc::new(field.as_ref().clone().with_data_type(kind)) }
-}
-
-fn as_text(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    // Text that is none must be an error; it would become null otherwise.
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| arrow_cast::cast_with_options(column, field.data_type(), &options));
-    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow_array::{ArrayRef, BinaryArray, Int64Array, ListArray, StringArray};
     use arrow_ipc::writer::StreamWriter;
+    use arrow_schema::{DataType, Field};
     use bytes::Bytes;
 
     use super::*;
@@ -142,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_of_older_servers_becomes_text() {
+    fn bytes_become_text() {
         let text: ArrayRef = Arc::new(BinaryArray::from(vec![Some("höhe".as_bytes()), None]));
         let lists: ArrayRef = Arc::new(ListArray::new(
             Arc::new(Field::new("item", DataType::Binary, true)),

@@ -18,6 +18,7 @@ mod running;
 mod server;
 mod settings;
 mod silence;
+mod text;
 mod unpack;
 
 use std::sync::Arc;
