@@ -44,6 +44,8 @@ export async function visit(browser: Browser, server: Server, path: string, opti
   });
   const hosts = new Set<string>();
   onTestFinished(async () => {
+    // What a test answers itself may still be on its way when the test is done.
+    await Promise.all(context.pages().map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
     await context.close();
     const others = [...hosts].filter((host) => host !== "" && host !== new URL(server.url).host);
     expect(others, "hosts that a page asked something of").toEqual([]);
